@@ -1,0 +1,25 @@
+"""The program's start: `jaccli`, `python -m jaccli`.
+
+Imports as little as the first argument allows: `--version` costs no more than Python itself.
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    arguments = sys.argv[1:]
+    if arguments == ["--version"]:
+        from jaccli import __version__
+
+        print(f"jaccli {__version__}")
+        sys.exit(0)
+    from jaccli.cli.main import run
+
+    sys.exit(run(arguments))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""JAX is set up here and nowhere else: versions, precision of arrays, devices.
+
+`configure` runs before any array exists.  Boundary: knows nothing of specs or derivatives.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from jaccli.errors import ComputationError, DeviceError
+
+MISCOMPILING = {
+    "0.10.2": "jax-ml/jax#39103: wrong numbers in batched Hessians on the CPU",
+    "0.11.0": "jax-ml/jax#39257: crashes in compiled programs on the CPU",
+}
+"""Versions of jax and jaxlib that are known to give wrong results."""
+
+
+def configure(*, x64: bool) -> None:
+    """Import JAX and set it up: 64-bit arrays or not, and no preallocation of a GPU's memory.
+
+    Raises:
+        ComputationError: this version of JAX is known to miscompile.
+    """
+    for package in ("jax", "jaxlib"):
+        found = version(package)
+        if found in MISCOMPILING:
+            message = f"{package} {found} gives wrong results ({MISCOMPILING[found]})."
+            raise ComputationError(message, hint="Install jax 0.10.1: pip install jax==0.10.1")
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    # Without this, JAX's C++ logs warnings of its own on standard error.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import jax
+
+    jax.config.update("jax_enable_x64", x64)
+    # One result is waited for at a time, so dispatch to another thread only costs (46 → 17 µs).
+    jax.config.update("jax_cpu_enable_async_dispatch", False)
+
+
+@dataclass(frozen=True)
+class Device:
+    """One of JAX's devices; `name` is `cpu:0`, `gpu:1`."""
+
+    name: str
+    handle: Any
+
+
+def find(name: str | None) -> Device:
+    """Return the device of that name (`gpu`, `gpu:1`), or JAX's first one.
+
+    Raises:
+        DeviceError: it is not there; never another in its place.
+    """
+    import jax
+
+    if name is None:
+        return _named(jax.devices()[0])
+    platform, _, number = name.partition(":")
+    try:
+        handles = jax.devices(platform)
+    except RuntimeError as error:
+        raise _absent(name) from error
+    index = int(number or 0)
+    if index >= len(handles):
+        raise _absent(name)
+    return _named(handles[index])
+
+
+def devices() -> list[Device]:
+    """Return all devices of all platforms."""
+    import jax
+
+    handles = list(jax.devices())
+    if handles[0].platform != "cpu":
+        handles += jax.devices("cpu")
+    return [_named(handle) for handle in handles]
+
+
+def _named(handle: Any) -> Device:
+    return Device(f"{handle.platform}:{handle.id}", handle)
+
+
+def _absent(name: str) -> DeviceError:
+    present = ", ".join(device.name for device in devices())
+    return DeviceError(f"no device {name!r} here.", hint=f"Available: {present}.")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a result depends on."""
+    return {name: version(name) for name in ("jaccli", "jax", "jaxlib", "numpy")}

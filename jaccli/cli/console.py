@@ -1,0 +1,107 @@
+"""What a person sees besides results: lines on standard error, and progress.
+
+Results go to standard output, everything else to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+_PATIENCE = 0.7
+"""Seconds before a progress bar appears: short work shows none, and does not import rich."""
+
+
+def out(text: str) -> None:
+    """Print to standard output."""
+    print(text, flush=True)
+
+
+def json_line(value: Any) -> str:
+    """Return plain data as one line of JSON."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def err(text: str) -> None:
+    """Print to standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def warn(message: str) -> None:
+    """Print a warning."""
+    err(f"warning: {message}")
+
+
+class Bar:
+    """A progress bar on standard error that appears when the work takes long."""
+
+    def __init__(self) -> None:
+        self.total: int | None = None
+        self.done = 0
+        self.lock = threading.Lock()
+        self.bar: Any = None
+        self.task: Any = None
+        self.timer = threading.Timer(_PATIENCE, self._appear)
+        self.timer.daemon = True
+        self.timer.start()
+
+    def start(self, total: int) -> None:
+        """Begin with `total` steps."""
+        with self.lock:
+            self.total, self.done = total, 0
+            self._update()
+
+    def advance(self, steps: int) -> None:
+        """Count `steps` more as done."""
+        with self.lock:
+            self.done += steps
+            self._update()
+
+    def close(self) -> None:
+        """Take the bar off the screen."""
+        self.timer.cancel()
+        with self.lock:
+            if self.bar is not None:
+                self.bar.stop()
+
+    def _appear(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+
+        with self.lock:
+            columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+            self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            self.task = self.bar.add_task("", total=None)
+            self._update()
+            self.bar.start()
+
+    def _update(self) -> None:
+        if self.bar is not None:
+            self.bar.update(self.task, total=self.total, completed=self.done)
+
+
+class Silence:
+    """No progress: standard error is not a terminal, or nobody wants it."""
+
+    def start(self, total: int) -> None:
+        """Begin."""
+
+    def advance(self, steps: int) -> None:
+        """Go on."""
+
+
+@contextmanager
+def progress(*, quiet: bool) -> Iterator[Bar | Silence]:
+    """Show progress where a person is watching."""
+    if quiet or not sys.stderr.isatty():
+        yield Silence()
+        return
+    bar = Bar()
+    try:
+        yield bar
+    finally:
+        bar.close()

@@ -1,0 +1,256 @@
+"""The options of the derivative commands: one table, from which Typer's parameters and the
+overrides of the spec both follow.
+
+An option that stands for an entry of the spec says so with its `path`; a new one is one line here.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from jaccli.errors import Problem, UsageError
+from jaccli.spec.nodes import Node
+from jaccli.spec.overrides import (
+    Override,
+    from_set,
+    option_list,
+    option_mapping,
+    option_node,
+    option_text,
+    value_node,
+)
+from jaccli.spec.yaml12 import parse
+from jaccli.vocabulary import (
+    ALL_MODES,
+    DERIVATIVES,
+    FLOAT_DTYPES,
+    FORMATS,
+    LAYOUTS,
+    PRECISIONS,
+    STORAGES,
+    SUFFIXES,
+)
+
+Values = dict[str, Any]
+
+_NAMED = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*=(?!=)\s*")
+_MODEL, _INPUT, _DERIVATIVE, _HOW, RESULT, _CALL = (
+    "Model",
+    "Inputs",
+    "Derivative",
+    "How it is computed",
+    "Result",
+    "This call",
+)
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option: `path` is the spec's entry it replaces; `read` makes overrides of repeated ones."""
+
+    name: str
+    flags: tuple[str, ...]
+    help: str
+    panel: str
+    metavar: str = ""
+    type: Any = str
+    path: tuple[str, ...] = ()
+    read: Callable[[str, list[str]], Iterable[Override]] | None = None
+    choices: tuple[str, ...] = ()
+
+    def overrides(self, value: Any) -> Iterable[Override]:
+        """Return what the option's value changes in the spec."""
+        flag = self.flags[-1]
+        if self.read:
+            return self.read(flag, value)
+        if not self.path:
+            return ()
+        return (Override(self.path, option_node(flag, value)),)
+
+    def parameter(self) -> inspect.Parameter:
+        """Return the option as a parameter of a Typer command."""
+        repeatable = self.read is not None and self.type is str
+        kind: Any = list[str] if repeatable else self.type
+        absent: Any = False if self.type is bool else None
+        declared = typer.Option(
+            *self.flags,
+            help=self.help,
+            metavar=self.metavar or None,
+            rich_help_panel=self.panel,
+            show_default=False,
+            autocompletion=self.complete if self.choices else None,
+        )
+        annotation = Annotated[kind if self.type is bool else kind | None, declared]
+        return inspect.Parameter(
+            self.name, inspect.Parameter.KEYWORD_ONLY, default=absent, annotation=annotation
+        )
+
+    def complete(self, incomplete: str) -> list[str]:
+        """Return the choices that begin as typed, for the shell's completion."""
+        return [choice for choice in self.choices if choice.startswith(incomplete)]
+
+
+def _names(*path: str) -> Callable[[str, list[str]], Iterable[Override]]:
+    """Read a repeatable option that replaces a list of names."""
+    return lambda flag, values: (Override(path, option_list(flag, values)),)
+
+
+def _expressions(flag: str, values: list[str]) -> Iterable[Override]:
+    """Read `[NAME =] EXPR` as a model."""
+    entries, unnamed = [], 0
+    for value in values:
+        match = _NAMED.match(value)
+        shift = match.end() if match else 0
+        unnamed += not match
+        if unnamed > 1:
+            place = option_node(flag, value).place
+            hint = "Name the outputs: -e 'r = sqrt(x**2 + y**2)'."
+            raise UsageError(Problem("a second expression without a name.", place=place, hint=hint))
+        name = match[1] if match else "f"
+        entries.append((name, option_node(flag, value[shift:], shown=value, shift=shift)))
+    if len(values) == 1 and unnamed:
+        node = option_mapping(flag, [("expression", entries[0][1])])
+    else:
+        node = option_mapping(flag, [("expressions", option_mapping(flag, entries))])
+    return (Override(("model",), node),)
+
+
+def _at(flag: str, values: list[str]) -> Iterable[Override]:
+    """Read `NAME=VALUE` as inputs."""
+    for value in values:
+        match = _NAMED.match(value)
+        if not match:
+            hint = "Expected NAME=VALUE, as in --at x=3 or --at x=@x.npy."
+            place = option_node(flag, value).place
+            raise UsageError(Problem(f"{value!r} is not NAME=VALUE.", place=place, hint=hint))
+        yield Override(("inputs", match[1]), value_node(flag, value, match.end()))
+
+
+def _vector(flag: str, values: list[str]) -> Iterable[Override]:
+    """Read `[NAME=]VALUE` as tangents or cotangents."""
+    for value in values:
+        match = _NAMED.match(value)
+        path = ("vector", match[1]) if match else ("vector",)
+        yield Override(path, value_node(flag, value, match.end() if match else 0))
+
+
+def _batch(flag: str, values: list[str]) -> Iterable[Override]:
+    """Read `NAME[=AXIS]` as the batched inputs."""
+    entries: list[tuple[str, Node]] = []
+    for value in values:
+        name, equals, _ = value.partition("=")
+        axis = (
+            parse(option_text(flag, value, len(name) + 1))
+            if equals
+            else option_node(flag, 0, shown=value)
+        )
+        entries.append((name.strip(), axis))
+    return (Override(("batch",), option_mapping(flag, entries)),)
+
+
+def _number(*path: str) -> Callable[[str, Any], Iterable[Override]]:
+    """Read an option whose value is a number as YAML writes it."""
+    return lambda flag, value: (Override(path, parse(option_text(flag, str(value)))),)
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option(
+        "expression", ("-e", "--expression"), "Inline model; every named one is an output.",
+        _MODEL, "[NAME =] EXPR", read=_expressions,
+    ),
+    Option(
+        "at", ("--at",), "An input's value: YAML or @FILE (.npy, .npz:key, .csv:column).",
+        _INPUT, "NAME=VALUE", read=_at,
+    ),
+    Option(
+        "vector", ("--vector",), "Tangent (jvp, hvp; by input) or cotangent (vjp; by output).",
+        _INPUT, "[NAME=]VALUE", read=_vector,
+    ),
+    Option(
+        "batch", ("--batch",), "A batched input and its axis (0).",
+        _INPUT, "NAME[=AXIS]", read=_batch,
+    ),
+    Option("wrt", ("--wrt",), "Differentiate with respect to this input.", _DERIVATIVE, "NAME",
+           read=_names("wrt")),
+    Option("select", ("--select",), "Which outputs.", _DERIVATIVE, "NAME", read=_names("select")),
+    Option("mode", ("--mode",), "auto, or a mode of the derivative.", _HOW, "MODE",
+           path=("mode",), choices=ALL_MODES),
+    Option("device", ("--device",), "cpu, gpu, gpu:1, tpu.", _HOW, "DEV", path=("device",),
+           choices=("cpu", "gpu", "tpu")),
+    Option("dtype", ("--dtype",), "float32 or float64 (default).", _HOW, "DTYPE",
+           path=("dtype",), choices=FLOAT_DTYPES),
+    Option("precision", ("--precision",), "Of matrix products: default, high, highest (default).",
+           _HOW, "PRECISION", path=("precision",), choices=PRECISIONS),
+    Option("storage", ("--storage",), "dense or sparse.", _HOW, "STORAGE", path=("storage",),
+           choices=STORAGES),
+    Option("memory", ("--memory",), "Memory budget, as 512MiB (half of the machine's).", _HOW,
+           "SIZE", path=("memory",)),
+    Option("chunk", ("--chunk",), "Basis rows or batch rows at a time.", _HOW, "N",
+           type=int, read=_number("chunk")),
+    Option("set", ("--set",), "Override any entry of the spec; VALUE is YAML.", _MODEL,
+           "PATH=VALUE", read=lambda flag, values: map(from_set, values)),
+    Option("output", ("-o", "--out", "--output"), "Write .npy, .npz, .csv, .json or .mtx.",
+           RESULT, "PATH", type=str, path=("output", "path")),
+    Option("out_dir", ("--out-dir",), "With several specs: one file each, named after them.",
+           RESULT, "DIR"),
+    Option("suffix", ("--suffix",), "Format of the files in --out-dir (.npz).", RESULT,
+           "SUFFIX", choices=SUFFIXES),
+    Option("format", ("--format",), "Standard output: " + ", ".join(FORMATS) + ".", RESULT,
+           "FORMAT", path=("output", "format"), choices=FORMATS),
+    Option("layout", ("--layout",), "One array per block, or one labelled matrix.", RESULT,
+           "LAYOUT", path=("layout",), choices=LAYOUTS),
+    Option("show", ("--show",), "Print a part: 'y[0:4], x[3]'.", RESULT, "INDEX"),
+    Option("digits", ("--digits",), "Significant digits in tables (6).", RESULT, "N", type=int),
+    Option("force", ("--force",), "Overwrite existing files.", RESULT, type=bool,
+           path=("output", "force")),
+    Option("fail_on_nonfinite", ("--fail-on-nonfinite",), "A NaN or infinity is an error.",
+           RESULT, type=bool),
+    Option("explain", ("--explain",), "Print the plan before running.", _CALL, type=bool),
+    Option("allow_python", ("--allow-python",), "Permit model.python.", _CALL, type=bool),
+    Option("quiet", ("--quiet", "-q"), "Print errors alone to standard error.", _CALL, type=bool),
+    Option("verbose", ("--verbose", "-v"), "Print the plan, and the versions used.", _CALL,
+           type=bool),
+    Option("debug", ("--debug",), "Show a traceback on errors.", _CALL, type=bool),
+)  # fmt: skip
+
+OF = Option("of", ("--of",), "The derivative in question (the spec's, else jacobian).",
+            _DERIVATIVE, "DERIVATIVE", path=("derivative",), choices=DERIVATIVES)  # fmt: skip
+FORMAT = next(option for option in OPTIONS if option.name == "format")
+
+
+def overrides(values: Values, options: Sequence[Option] = OPTIONS) -> list[Override]:
+    """Return what the given options change in the spec: `--set` first, so that options win."""
+    given = [option for option in options if values.get(option.name)]
+    given.sort(key=lambda option: option.name != "set")
+    return [override for option in given for override in option.overrides(values[option.name])]
+
+
+def with_options(
+    callback: Callable[[Values], int | None], name: str, doc: str, options: Sequence[Option]
+) -> Callable[..., int | None]:
+    """Return a Typer command that collects its specs and options into one dict."""
+
+    def command(**values: Any) -> int | None:
+        return callback(values)
+
+    specs = inspect.Parameter(
+        "specs",
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[
+            list[str] | None,
+            typer.Argument(metavar="[SPEC]...", help="YAML files, or - for standard input."),
+        ],
+    )
+    parameters = [specs, *(option.parameter() for option in options)]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in parameters}
+    command.__name__ = name
+    command.__doc__ = doc
+    return command

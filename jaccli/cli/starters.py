@@ -1,0 +1,80 @@
+"""The specs that `jaccli init` writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Starter:
+    """A spec, the files that go beside it, and the options that `run` needs for it."""
+
+    spec: str
+    beside: dict[str, str] = field(default_factory=dict)
+    flags: str = ""
+
+
+_EXPRESSIONS = """\
+# Run it:             jaccli run THIS_FILE
+# Another derivative: jaccli hessian THIS_FILE --select r
+# Another point:      jaccli run THIS_FILE --at x=1 --at y=1
+description: polar coordinates
+
+model:
+  expressions:            # in order; later ones may use earlier ones
+    r: sqrt(x**2 + y**2)
+    theta: arctan2(y, x)  # `jaccli functions` lists what can be called
+
+inputs:                   # numbers, lists, files ({file: x.npy}), random arrays
+  x: 3.0
+  y: 4.0
+
+derivative: jacobian      # evaluate, gradient, jacobian, hessian, jvp, vjp, hvp
+# wrt: [x]                # default: every input that is a float
+# output: {path: J.npz}
+"""
+
+_FORECAST = """\
+# Run it: jaccli run THIS_FILE
+description: the dense + tanh forecast, y = tanh(weight @ x + bias)
+
+model: forecast
+
+inputs:
+  weight: {random: normal, shape: [8, 16], seed: 1}   # (outputs, inputs)
+  bias:   {random: normal, shape: [8], seed: 2}
+  x:      {random: normal, shape: [16], seed: 3}
+
+wrt: x
+derivative: jacobian
+dtype: float32
+"""
+
+_PYTHON = """\
+# Run it: jaccli run THIS_FILE --allow-python
+description: a Python function of the inputs, written with jax.numpy
+
+model: {python: "model.py:energy"}
+
+inputs:
+  position: [0.3, -0.2]
+  stiffness: 2.0
+
+wrt: position
+derivative: hessian
+"""
+
+_MODEL_PY = '''\
+import jax.numpy as jnp
+
+
+def energy(position, stiffness):
+    """A spring with a cubic term; an array or a dict of arrays may be returned."""
+    return stiffness * jnp.sum(position**2) / 2 + jnp.prod(position) ** 2
+'''
+
+STARTERS: dict[str, Starter] = {
+    "expressions": Starter(_EXPRESSIONS),
+    "forecast": Starter(_FORECAST),
+    "python": Starter(_PYTHON, {"model.py": _MODEL_PY}, " --allow-python"),
+}

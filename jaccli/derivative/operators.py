@@ -1,0 +1,84 @@
+"""Jacobians, Hessians and products of a function of one tree, by mode.
+
+`JACOBIAN`, `HESSIAN` and `HVP` are the registries: a new mode is one new entry.
+A sweep's builder takes the function and an example of its primal (shapes alone).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaccli.derivative.basis import Function, Sweep, Tree, forward, reverse
+
+Builder = Callable[[Function, Tree], Sweep]
+Product = Callable[[Function, Tree, Tree], Tree]
+
+JACOBIAN: dict[str, Builder] = {
+    "fwd": forward,
+    "rev": reverse,
+    "loop": partial(reverse, one_by_one=True),
+}
+
+
+def _nested(outer: str, inner: str) -> Builder:
+    """Return the Hessian as the Jacobian of the Jacobian, each in its own mode."""
+
+    def build(f: Function, x: Tree) -> Sweep:
+        return JACOBIAN[outer](JACOBIAN[inner](f, x), x)
+
+    return build
+
+
+HESSIAN: dict[str, Builder] = {
+    f"{outer}-{inner}": _nested(outer, inner) for outer in ("fwd", "rev") for inner in ("fwd", "rev")
+}
+
+
+def _forward_over_reverse(f: Function, x: Tree, tangent: Tree) -> Tree:
+    """H v as the derivative of the gradient along v."""
+    return jax.jvp(jax.grad(f), (x,), (tangent,))[1]
+
+
+def _reverse_over_reverse(f: Function, x: Tree, tangent: Tree) -> Tree:
+    """H v as the pullback of v through the gradient: H is symmetric, so `vᵀ H = (H v)ᵀ`."""
+    return jax.vjp(jax.grad(f), x)[1](tangent)[0]
+
+
+HVP: dict[str, Product] = {
+    "fwd-rev": _forward_over_reverse,
+    "rev-rev": _reverse_over_reverse,
+}
+
+
+def jacobian(f: Function, x: Tree, mode: str) -> Tree:
+    """Return the Jacobian of `f` at `x`: `tree(out)` of `tree(in)`, leaves `(*out, *in)`."""
+    return JACOBIAN[mode](f, x)(x)
+
+
+def hessian(f: Function, x: Tree, mode: str) -> Tree:
+    """Return the Hessian: `tree(out)` of `tree(in)` of `tree(in)`, leaves `(*out, *in, *in)`."""
+    return HESSIAN[mode](f, x)(x)
+
+
+def jvp(f: Function, x: Tree, tangent: Tree) -> Tree:
+    """Return the Jacobian times `tangent` (shaped as `x`): `tree(out)`."""
+    return jax.jvp(f, (x,), (tangent,))[1]
+
+
+def vjp(f: Function, x: Tree, cotangent: Tree) -> Tree:
+    """Return `cotangent` (shaped as the outputs) times the Jacobian: `tree(in)`."""
+    return jax.vjp(f, x)[1](cotangent)[0]
+
+
+def hvp(f: Callable[[Tree], dict[str, Any]], x: Tree, tangent: Tree, mode: str) -> Tree:
+    """Return, for each scalar output of `f`, its Hessian times `tangent`; no Hessian is formed."""
+    names = jax.eval_shape(f, x)
+    return {
+        name: HVP[mode](lambda x, name=name: jnp.reshape(f(x)[name], ()), x, tangent)
+        for name in names
+    }

@@ -1,0 +1,170 @@
+"""Every error that the program raises on purpose, with its exit code beside it.
+
+    JaccliError
+    ├── VerdictError          1  an expectation that does not hold
+    ├── UsageError            2  options that do not fit together, a refused target
+    │   └── SpecError         2  entries of a spec or of an expression, each with its place
+    ├── ComputationError      3  the computation failed
+    │   ├── BudgetError       3  more memory needed than the budget allows
+    │   └── SourceError       3  a source file that cannot be read
+    └── DeviceError           4  the device is not there
+
+An error holds one or more `Problem`s; a `Problem` may hold the `Place` it concerns.  This module
+imports nothing of the package, and everything may import it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+_SHOWN = 100
+"""Characters of a source line that an error shows at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A stretch of text the user wrote.
+
+    `source` is a file name or an option (`--set`); `line` and `column` count from 1, and `line` is
+    0 where there is only one line (options).  `text` is the line to show, with carets under
+    `text[caret : caret + length]`.
+    """
+
+    source: str
+    line: int
+    column: int
+    text: str
+    caret: int
+    length: int
+
+    def within(self, value: str, start: int, end: int) -> Place:
+        """Return the place of `value[start:end]`, where `value` is the scalar that begins here."""
+        before = value[:start]
+        row = before.count("\n")
+        offset = start - (before.rfind("\n") + 1)
+        line = value.split("\n")[row] if value else ""
+        length = max(1, min(end, start + len(line) - offset) - start)
+        written = self.text[self.caret :]
+        quote = 1 if written[:1] in ("'", '"') else 0
+        if row == 0 and written[quote:].startswith(line):
+            shift = quote + offset
+            return replace(
+                self, column=self.column + shift, caret=self.caret + shift, length=length
+            )
+        return replace(self, text=line, caret=offset, length=length)
+
+    def __str__(self) -> str:
+        if not self.line:
+            return self.source
+        return f"{self.source}:{self.line}:{self.column}" if self.source else ""
+
+    def picture(self) -> str:
+        """Return the line with carets below it, cut around the carets when it is long."""
+        text, caret = self.text.expandtabs(1), self.caret
+        if len(text) > _SHOWN:
+            start = max(0, min(caret - _SHOWN // 2, len(text) - _SHOWN))
+            stop = start + _SHOWN
+            left, right = "…" if start else "", "…" if stop < len(text) else ""
+            text, caret = left + text[start:stop] + right, caret - start + len(left)
+        length = max(1, min(self.length, len(text) - caret))
+        return f"  {text}\n  {' ' * caret}{'^' * length}"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong: `message` quotes the value, `hint` says what is accepted."""
+
+    message: str
+    path: str = ""
+    place: Place | None = None
+    hint: str = ""
+
+    def __str__(self) -> str:
+        where = str(self.place) if self.place else ""
+        # An option names its own entry, so `--wrt: wrt: …` would say it twice.
+        path = "" if self.place and not self.place.line and self.place.source else self.path
+        stop = "" if self.message.endswith((".", "?")) else "."
+        lines = [": ".join(part for part in (where, path, self.message + stop) if part)]
+        if self.place and self.place.text.strip():
+            lines.append(self.place.picture())
+        if self.hint:
+            lines.append(self.hint)
+        return "\n".join(lines)
+
+
+class JaccliError(Exception):
+    """The root: everything the program raises on purpose."""
+
+    exit_code: ClassVar[int] = 3
+
+    def __init__(self, *problems: Problem | str, hint: str = "") -> None:
+        self.problems: tuple[Problem, ...] = tuple(
+            Problem(problem, hint=hint) if isinstance(problem, str) else problem
+            for problem in problems
+        )
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class VerdictError(JaccliError):
+    """The results are not what the user said they would be."""
+
+    exit_code = 1
+
+
+class UsageError(JaccliError):
+    """Options that do not fit together, or a target that must not be written."""
+
+    exit_code = 2
+
+
+class SpecError(UsageError):
+    """Entries of a spec that are wrong: all of them at once, each with its place."""
+
+
+class ComputationError(JaccliError):
+    """The computation failed, or its result is not what the user demanded."""
+
+    exit_code = 3
+
+
+class BudgetError(ComputationError):
+    """The work needs more memory than the budget allows."""
+
+
+class SourceError(ComputationError):
+    """A source file that cannot be read."""
+
+
+class DeviceError(JaccliError):
+    """The device that was asked for is not available."""
+
+    exit_code = 4
+
+
+def expected(choices: Iterable[str]) -> str:
+    """Return `Expected one of 'a', 'b'.`, the usual hint."""
+    names = [repr(choice) for choice in choices]
+    return f"Expected one of {', '.join(names)}." if len(names) != 1 else f"Expected {names[0]}."
+
+
+def did_you_mean(name: str, choices: Iterable[str]) -> str:
+    """Return `Did you mean 'b'?` for the closest choice, or the list of all when none is close."""
+    choices = list(choices)
+    close = difflib.get_close_matches(name, choices, n=1)
+    if close:
+        return f"Did you mean {close[0]!r}?"
+    return expected(choices) if choices else ""
+
+
+def format_bytes(count: float) -> str:
+    """Return a size in binary units: `1.5 GiB` (`count` in bytes)."""
+    if count < 1024:
+        return f"{int(count)} B"
+    for unit in ("KiB", "MiB", "GiB", "TiB", "PiB"):
+        count /= 1024
+        if count < 1024:
+            break
+    return f"{count:.1f} {unit}"

@@ -1,0 +1,177 @@
+"""A plan is compiled, run and timed here; its result comes back as numpy arrays.
+
+Boundary: chooses nothing; what to compute and in which chunks stands in the plan.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import jax
+import numpy as np
+
+from jaccli import backend
+from jaccli.errors import ComputationError
+from jaccli.execute import program
+from jaccli.plan import Plan
+from jaccli.plan.plan import check_budget
+from jaccli.result import Block, Result
+
+
+class Progress(Protocol):
+    """Told how many steps there are, and when some are done."""
+
+    def start(self, total: int) -> None:
+        """Begin with `total` steps."""
+        ...
+
+    def advance(self, steps: int) -> None:
+        """Count `steps` more as done."""
+        ...
+
+
+def execute(plan: Plan, progress: Progress) -> Result:
+    """Compute the plan's derivative on its device.
+
+    Raises:
+        ComputationError: the compiled program fails, or runs out of memory.
+        BudgetError: it needs more memory than the plan's budget.
+    """
+    timer = _Timer()
+    precision = plan.spec.precision
+    try:
+        with (
+            jax.default_device(plan.device.handle),
+            jax.default_matmul_precision(None if precision == "default" else precision),
+        ):
+            tree = _in_chunks(plan, timer, progress) if plan.chunk else _whole(plan, timer)
+    except jax.errors.JaxRuntimeError as error:
+        reason = str(error).strip().split("\n")[0]
+        hint = "Lower --chunk or --memory." if "RESOURCE_EXHAUSTED" in reason else ""
+        raise ComputationError(f"{plan.derivative} failed: {reason}", hint=hint) from error
+    return Result(
+        derivative=plan.derivative,
+        blocks=tuple(_blocks(plan, tree)),
+        batch=plan.model.batch_size,
+        mode=plan.mode,
+        reason=plan.reason,
+        device=plan.device.name,
+        dtype=plan.spec.dtype,
+        precision=precision,
+        seconds={"compile": timer.compile, "run": timer.run},
+        versions=backend.versions(),
+        spec_sha256=plan.spec.sha256,
+    )
+
+
+class _Timer:
+    """Adds up the seconds of compiling and of running."""
+
+    def __init__(self) -> None:
+        self.compile = 0.0
+        self.run = 0.0
+
+
+def _compiled(
+    plan: Plan, timer: _Timer, function: Callable[..., Any], *args: Any
+) -> Callable[..., Any]:
+    """Compile for the shapes of `args`, and refuse what exceeds the budget before it runs."""
+    start = time.perf_counter()
+    compiled = jax.jit(function).lower(*args).compile()
+    timer.compile += time.perf_counter() - start
+    analysis = compiled.memory_analysis()
+    if analysis is not None:
+        needed = (
+            analysis.argument_size_in_bytes
+            + analysis.output_size_in_bytes
+            + analysis.temp_size_in_bytes
+        )
+        check_budget(plan, needed, "inputs, result and temporaries")
+
+    def run(*args: Any) -> Any:
+        start = time.perf_counter()
+        result = jax.block_until_ready(compiled(*args))
+        timer.run += time.perf_counter() - start
+        return jax.tree.map(np.asarray, result)
+
+    return run
+
+
+def _whole(plan: Plan, timer: _Timer) -> Any:
+    """Compute everything in one call."""
+    args = jax.device_put(program.arguments(plan), plan.device.handle)
+    return _compiled(plan, timer, program.whole(plan), *args)(*args)
+
+
+def _in_chunks(plan: Plan, timer: _Timer, progress: Progress) -> Any:
+    """Compute `plan.chunk` batch rows or unit vectors at a time, with one compiled program."""
+    progress.start(plan.steps)
+    chunks = _batch_chunks if plan.model.batch_size is not None else _basis_chunks
+    return chunks(plan, timer, progress)
+
+
+def _batch_chunks(plan: Plan, timer: _Timer, progress: Progress) -> Any:
+    """Take slices of the batched inputs."""
+    args, axes = program.arguments(plan), program.batch_axes(plan)
+
+    def rows(start: int, stop: int) -> Any:
+        def cut(array: Any, axis: int | None) -> Any:
+            if axis is None:
+                return array
+            return array[(slice(None),) * (axis % array.ndim) + (slice(start, stop),)]
+
+        cuts = [{n: cut(a, axis[n]) for n, a in arg.items()} for arg, axis in zip(args, axes, strict=True)]
+        return jax.device_put(cuts, plan.device.handle)
+
+    size = min(plan.chunk or plan.steps, plan.steps)
+    run = _compiled(plan, timer, program.whole(plan), *rows(0, size))
+    return _filled(plan, size, lambda start: run(*rows(start, start + size)), progress)
+
+
+def _basis_chunks(plan: Plan, timer: _Timer, progress: Progress) -> Any:
+    """Take ranges of the unit vectors."""
+    wrt, rest, _ = jax.device_put(program.arguments(plan), plan.device.handle)
+    size = min(plan.chunk or plan.steps, plan.steps)
+
+    def slices(wrt: Any, rest: Any, indices: Any) -> Any:
+        return program.sweep(plan, wrt, rest).slices(wrt, indices)
+
+    def indices(start: int) -> Any:
+        return jax.device_put(np.arange(start, start + size, dtype=np.int32), plan.device.handle)
+
+    run = _compiled(plan, timer, slices, wrt, rest, indices(0))
+    stacked = _filled(plan, size, lambda start: run(wrt, rest, indices(start)), progress)
+    return program.sweep(plan, wrt, rest).assemble(stacked)
+
+
+def _filled(
+    plan: Plan, size: int, rows: Callable[[int], Any], progress: Progress
+) -> Any:
+    """Collect `rows(start)` of `size` steps each; the last chunk reaches back to keep that size."""
+    whole: Any = None
+    for start in _starts(plan.steps, size):
+        part = rows(start)
+        if whole is None:
+            whole = jax.tree.map(lambda a: np.empty((plan.steps, *a.shape[1:]), a.dtype), part)
+        for target, values in zip(jax.tree.leaves(whole), jax.tree.leaves(part), strict=True):
+            target[start : start + size] = values
+        progress.advance(size)
+    return whole
+
+
+def _starts(steps: int, size: int) -> Iterator[int]:
+    """Yield where each chunk begins."""
+    for start in range(0, steps, size):
+        yield min(start, steps - size)
+
+
+def _blocks(plan: Plan, tree: Any) -> Iterator[Block]:
+    """Name the arrays of the result."""
+    for block in plan.blocks:
+        values = tree
+        for name in ((block.output,) if block.output is not None else ()) + block.wrt:
+            values = values[name]
+        array = np.asarray(values).reshape(block.shape)
+        yield Block(block.output, block.wrt, array, block.out_shape, block.in_shapes)

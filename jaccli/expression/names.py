@@ -1,0 +1,50 @@
+"""Names: which ones an expression may use, and which ones inputs and expressions may have.
+
+Imports neither JAX nor numpy.
+"""
+
+from __future__ import annotations
+
+import keyword
+import unicodedata
+from collections.abc import Collection
+
+from jaccli.errors import Place, Problem, expected
+from jaccli.expression.scan import short
+from jaccli.expression.syntax import Expression, suggest
+from jaccli.expression.table import CONSTANTS, FUNCTIONS
+
+
+def check_names(expression: Expression, known: Collection[str]) -> list[Problem]:
+    """Return a problem for every name of the expression that is neither known nor a constant.
+
+    `known` are the inputs and the expressions before this one.
+    """
+    values = [*known, *CONSTANTS]
+    return [
+        expression.problem(
+            use,
+            f"no input or expression named {short(use.id)!r}",
+            suggest(use.id, values) or expected(values),
+        )
+        for use in expression.uses
+        if use.id not in values
+    ]
+
+
+def check_name(name: str, *, path: str = "", place: Place | None = None) -> list[Problem]:
+    """Return what keeps an input or an expression from having this name; empty if nothing does."""
+    message = ""
+    hint = "A name has letters, digits and underscores, and begins with a letter."
+    if name in FUNCTIONS:
+        message = f"{name!r} is a function of the expression language"
+        hint = f"Choose another name: {FUNCTIONS[name].signature} could not be called."
+    elif keyword.iskeyword(name):
+        message = f"{name!r} is a word of the expression language"
+        hint = "Choose another name."
+    elif not name.isidentifier() or name.startswith("__"):
+        message = f"{name!r} is not a name"
+    elif unicodedata.normalize("NFKC", name) != name:
+        message = f"{name!r} is written with look-alike letters"
+        hint = f"Write {unicodedata.normalize('NFKC', name)}."
+    return [Problem(message, path, place, hint)] if message else []

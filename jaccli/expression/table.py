@@ -1,0 +1,356 @@
+"""The function table: every function an expression may call, as data.
+
+Names, argument orders and defaults are numpy's (or SciPy's).  A signature is both what the user
+is shown and what calls are checked against; a parameter's name says what kind of value it takes
+(`KINDS`).  Targets are resolved when first called.  Imports neither JAX nor numpy.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+CONSTANTS: dict[str, float] = {"pi": math.pi, "e": math.e, "inf": math.inf}
+"""Names with a value; inputs may shadow them."""
+
+
+class Kind(Enum):
+    """What a parameter takes.  All but the arrays must be known when the expression is traced."""
+
+    ARRAY = "an array"
+    ARRAYS = "a list of arrays"
+    INDEX = "an integer, a list of integers or an integer array"
+    INTEGER = "a literal integer"
+    INTEGERS = "a literal integer or a tuple of them"
+    FLAG = "True or False"
+    TEXT = "a string"
+    ORDER = "a number or a string"
+
+
+_NAMES: dict[Kind, str] = {
+    Kind.ARRAYS: "arrays",
+    Kind.INDEX: "indices",
+    Kind.INTEGER: "n N M k num decimals ddof axis1 axis2 offset",
+    Kind.INTEGERS: (
+        "axis axes shape reps repeats shift source destination pad_width indices_or_sections"
+    ),
+    Kind.FLAG: "keepdims endpoint full_matrices lower increasing approximate",
+    Kind.TEXT: "subscripts mode indexing",
+    Kind.ORDER: "ord",
+}
+KINDS: dict[str, Kind] = {name: kind for kind, names in _NAMES.items() for name in names.split()}
+"""The kind that a parameter of this name has in every function; the others take arrays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """One row of the table; `target` is `module:name`."""
+
+    name: str
+    signature: str
+    summary: str
+    category: str
+    target: str
+
+    def resolve(self) -> Callable[..., Any]:
+        """Return the function itself, importing its module (and JAX with it)."""
+        module, _, name = self.target.partition(":")
+        resolved: Callable[..., Any] = getattr(importlib.import_module(module), name)
+        return resolved
+
+
+_MODULES = {
+    "jnp": "jax.numpy",
+    "linalg": "jax.numpy.linalg",
+    "nn": "jax.nn",
+    "special": "jax.scipy.special",
+    "scipy": "jax.scipy.linalg",
+    "norm": "jax.scipy.stats.norm",
+    "own": "jaccli.expression.functions",
+}
+
+# One line each: signature | summary | target, which is the name in jax.numpy when left out.
+_ROWS: dict[str, str] = {
+    "trigonometric": """
+        sin(x)                | sine, x in radians
+        cos(x)                | cosine, x in radians
+        tan(x)                | tangent, x in radians
+        arcsin(x)             | inverse sine, in radians
+        arccos(x)             | inverse cosine, in radians
+        arctan(x)             | inverse tangent, in radians
+        arctan2(x1, x2)       | angle of the point (x2, x1), in radians
+        asin(x)               | the same as arcsin
+        acos(x)               | the same as arccos
+        atan(x)               | the same as arctan
+        atan2(x1, x2)         | the same as arctan2
+        sinh(x)               | hyperbolic sine
+        cosh(x)               | hyperbolic cosine
+        tanh(x)               | hyperbolic tangent
+        arcsinh(x)            | inverse hyperbolic sine
+        arccosh(x)            | inverse hyperbolic cosine
+        arctanh(x)            | inverse hyperbolic tangent
+        asinh(x)              | the same as arcsinh
+        acosh(x)              | the same as arccosh
+        atanh(x)              | the same as arctanh
+        sinc(x)               | sin(pi*x) / (pi*x), 1 at 0
+        deg2rad(x)            | degrees to radians
+        rad2deg(x)            | radians to degrees
+        hypot(x1, x2)         | sqrt(x1**2 + x2**2)
+    """,
+    "elementwise": """
+        abs(x)                | absolute value
+        absolute(x)           | the same as abs
+        sign(x)               | -1, 0 or 1
+        exp(x)                | e**x
+        exp2(x)               | 2**x
+        expm1(x)              | exp(x) - 1, accurate near 0
+        log(x)                | natural logarithm
+        log2(x)               | logarithm to base 2
+        log10(x)              | logarithm to base 10
+        log1p(x)              | log(1 + x), accurate near 0
+        logaddexp(x1, x2)     | log(exp(x1) + exp(x2)) without overflow
+        logaddexp2(x1, x2)    | log2(2**x1 + 2**x2) without overflow
+        sqrt(x)               | square root
+        cbrt(x)               | cube root
+        square(x)             | x**2
+        reciprocal(x)         | 1 / x
+        power(x1, x2)         | x1**x2
+        add(x1, x2)           | x1 + x2
+        subtract(x1, x2)      | x1 - x2
+        multiply(x1, x2)      | x1 * x2
+        divide(x1, x2)        | x1 / x2
+        negative(x)           | -x
+        floor_divide(x1, x2)  | x1 // x2
+        mod(x1, x2)           | x1 % x2, with the sign of x2
+        remainder(x1, x2)     | the same as mod
+        fmod(x1, x2)          | remainder with the sign of x1
+        maximum(x1, x2)       | the larger of two, NaN if either is
+        minimum(x1, x2)       | the smaller of two, NaN if either is
+        fmax(x1, x2)          | the larger of two, ignoring NaN
+        fmin(x1, x2)          | the smaller of two, ignoring NaN
+        clip(x, min=None, max=None)    | x kept between min and max
+        where(condition, x, y)         | x where the condition holds, y elsewhere
+        heaviside(x1, x2)     | 0 below 0, 1 above, x2 at 0
+        copysign(x1, x2)      | x1 with the sign of x2
+        floor(x)              | next integer below
+        ceil(x)               | next integer above
+        trunc(x)              | next integer towards 0
+        rint(x)               | nearest integer, halves to even
+        round(x, decimals=0)  | nearest number with so many decimals, halves to even
+        nan_to_num(x, nan=0.0, posinf=None, neginf=None) | NaN and infinities replaced
+    """,
+    "comparison": """
+        equal(x1, x2)         | x1 == x2
+        not_equal(x1, x2)     | x1 != x2
+        less(x1, x2)          | x1 < x2
+        less_equal(x1, x2)    | x1 <= x2
+        greater(x1, x2)       | x1 > x2
+        greater_equal(x1, x2) | x1 >= x2
+        isclose(x1, x2, rtol=1e-05, atol=1e-08) | whether x1 and x2 agree to a tolerance
+        isnan(x)              | whether x is NaN
+        isinf(x)              | whether x is infinite
+        isfinite(x)           | whether x is neither NaN nor infinite
+        signbit(x)            | whether the sign is minus
+        logical_and(x1, x2)   | whether both hold
+        logical_or(x1, x2)    | whether one or both hold
+        logical_xor(x1, x2)   | whether exactly one holds
+        logical_not(x)        | whether x does not hold
+    """,
+    "reduction": """
+        sum(x, axis=None, keepdims=False)          | sum
+        prod(x, axis=None, keepdims=False)         | product
+        mean(x, axis=None, keepdims=False)         | mean
+        average(x, axis=None, weights=None)        | weighted mean
+        median(x, axis=None, keepdims=False)       | median
+        quantile(x, q, axis=None, keepdims=False)  | quantile, q between 0 and 1
+        percentile(x, q, axis=None, keepdims=False) | quantile, q between 0 and 100
+        var(x, axis=None, ddof=0, keepdims=False)  | variance, divided by the count minus ddof
+        std(x, axis=None, ddof=0, keepdims=False)  | standard deviation
+        max(x, *, axis=None, keepdims=False)       | largest entry; of two arrays: maximum
+        min(x, *, axis=None, keepdims=False)       | smallest entry; of two arrays: minimum
+        ptp(x, axis=None, keepdims=False)          | largest minus smallest entry
+        any(x, axis=None, keepdims=False)          | whether any entry holds
+        all(x, axis=None, keepdims=False)          | whether all entries hold
+        argmax(x, axis=None, keepdims=False)       | position of the largest entry
+        argmin(x, axis=None, keepdims=False)       | position of the smallest entry
+        count_nonzero(x, axis=None, keepdims=False) | number of entries that are not 0
+        nansum(x, axis=None, keepdims=False)       | sum, ignoring NaN
+        nanmean(x, axis=None, keepdims=False)      | mean, ignoring NaN
+        nanmax(x, axis=None, keepdims=False)       | largest entry, ignoring NaN
+        nanmin(x, axis=None, keepdims=False)       | smallest entry, ignoring NaN
+        logsumexp(x, axis=None, b=None, keepdims=False) | log(sum(b * exp(x))) | special
+        cumsum(x, axis=None)  | running sum
+        cumprod(x, axis=None) | running product
+        diff(x, n=1, axis=-1) | difference of neighbors, n times | own
+        trapezoid(y, x=None, dx=1.0, axis=-1)      | integral by the trapezoidal rule
+        cov(x)                | covariance of the rows of x
+        corrcoef(x)           | correlation of the rows of x
+    """,
+    "linear algebra": """
+        dot(a, b)             | inner product, or product of matrices
+        vdot(a, b)            | inner product of the flattened arrays
+        vecdot(x1, x2)        | inner product along the last axis
+        inner(a, b)           | sum of products along the last axes
+        outer(a, b)           | products of all pairs
+        matmul(a, b)          | a @ b
+        tensordot(a, b, axes=2)        | sum of products over the given axes
+        einsum(subscripts, *operands)  | Einstein summation: einsum('ij,j->i', a, x)
+        kron(a, b)            | Kronecker product
+        cross(a, b)           | cross product of vectors of length 3
+        trace(x, offset=0, axis1=0, axis2=1) | sum of the diagonal
+        norm(x, ord=None, axis=None, keepdims=False) | norm of a vector or matrix | linalg
+        det(a)                | determinant | linalg
+        slogdet(a)            | (sign, log of the absolute value) of the determinant | linalg
+        logdet(a)             | log of the determinant's absolute value | own
+        inv(a)                | inverse of a matrix | linalg
+        pinv(a)               | pseudo-inverse | linalg
+        solve(a, b)           | x with a @ x == b | linalg
+        solve_triangular(a, b, lower=False) | x with a @ x == b, a being triangular | scipy
+        lstsq(a, b)           | (x, residuals, rank, s) of the least-squares problem | linalg
+        cholesky(a)           | lower triangular factor l with l @ l.T == a | linalg
+        qr(a)                 | (q, r) with q @ r == a | linalg
+        svd(a, full_matrices=False)    | (u, s, vh), the singular value decomposition | own
+        svdvals(x)            | singular values, largest first | linalg
+        eigh(a)               | (eigenvalues, eigenvectors) of a symmetric matrix | linalg
+        eigvalsh(a)           | eigenvalues of a symmetric matrix, smallest first | linalg
+        matrix_power(a, n)    | a @ a @ ..., n times | linalg
+        expm(a)               | matrix exponential | scipy
+        triu(x, k=0)          | upper triangle
+        tril(x, k=0)          | lower triangle
+        toeplitz(c, r=None)   | matrix with constant diagonals | scipy
+        block_diag(*arrays)   | the matrices along the diagonal of a larger one | scipy
+    """,
+    "shape": """
+        reshape(x, shape)     | the same entries in another shape
+        ravel(x)              | the entries in one axis
+        transpose(x, axes=None)        | axes reversed, or in the given order
+        swapaxes(x, axis1, axis2)      | two axes exchanged
+        moveaxis(x, source, destination) | axes moved to other positions
+        squeeze(x, axis=None) | without the axes of size 1
+        expand_dims(x, axis)  | with a new axis of size 1
+        broadcast_to(x, shape) | repeated to a shape
+        concatenate(arrays, axis=0)    | joined along an axis
+        stack(arrays, axis=0) | joined along a new axis
+        hstack(arrays)        | joined along the second axis (the first, of vectors)
+        vstack(arrays)        | joined as rows
+        column_stack(arrays)  | joined as columns
+        append(x, values, axis=None)   | x followed by values
+        split(x, indices_or_sections, axis=0) | the parts of x, as in split(x, 3)[0]
+        tile(x, reps)         | the whole repeated
+        repeat(x, repeats, axis=None)  | each entry repeated | own
+        roll(x, shift, axis=None)      | entries shifted, the last becoming the first
+        flip(x, axis=None)    | entries in reverse order
+        fliplr(x)             | columns in reverse order
+        flipud(x)             | rows in reverse order
+        rot90(x, k=1)         | turned by k right angles
+        diag(x, k=0)          | diagonal of a matrix, or matrix with this diagonal
+        diagonal(x, offset=0, axis1=0, axis2=1) | diagonal
+        pad(x, pad_width, mode='constant')      | with a border, zero by default
+        sort(x, axis=-1)      | smallest entries first
+        argsort(x, axis=-1)   | positions of the entries, smallest first
+        take(x, indices, axis=None)    | entries at these positions, NaN outside | own
+        meshgrid(*xi, indexing='xy')   | (grid of x, grid of y, ...)
+        convolve(a, v, mode='full')    | discrete convolution
+        correlate(a, v, mode='valid')  | discrete cross-correlation
+        interp(x, xp, fp)     | linear interpolation of the points (xp, fp) at x
+        polyval(p, x)         | polynomial, coefficient of the highest power first
+        shape(x)              | sizes of the axes, as literal integers | own
+        size(x, axis=None)    | number of entries, as a literal integer | own
+        ndim(x)               | number of axes, as a literal integer | own
+    """,
+    "creation": """
+        array(x)              | array of a list: array([1, x, 3]) | own
+        zeros(*shape)         | array of zeros: zeros(3), zeros(2, 3) or zeros((2, 3)) | own
+        ones(*shape)          | array of ones | own
+        full(shape, fill_value)        | array with the same value everywhere
+        zeros_like(x)         | zeros in the shape of x
+        ones_like(x)          | ones in the shape of x
+        full_like(x, fill_value)       | the same value in the shape of x
+        eye(N, M=None, k=0)   | ones on the k-th diagonal
+        identity(n)           | identity matrix
+        tri(N, M=None, k=0)   | ones on and below the k-th diagonal
+        arange(start, stop=None, step=1)        | numbers from start to below stop | own
+        linspace(start, stop, num=50, endpoint=True)  | evenly spaced numbers
+        logspace(start, stop, num=50, endpoint=True)  | 10**linspace(start, stop)
+        vander(x, N=None, increasing=False)     | Vandermonde matrix
+    """,
+    "activation": """
+        relu(x)               | max(x, 0) | nn
+        relu6(x)              | relu, at most 6 | nn
+        sigmoid(x)            | 1 / (1 + exp(-x)) | nn
+        softplus(x)           | log(1 + exp(x)) | nn
+        gelu(x, approximate=True)      | x times the normal distribution's cdf | nn
+        silu(x)               | x * sigmoid(x) | nn
+        swish(x)              | the same as silu | nn
+        mish(x)               | x * tanh(softplus(x)) | nn
+        elu(x, alpha=1.0)     | x above 0, alpha * (exp(x) - 1) below | nn
+        celu(x, alpha=1.0)    | x above 0, alpha * (exp(x / alpha) - 1) below | nn
+        selu(x)               | scaled elu | nn
+        leaky_relu(x, negative_slope=0.01)      | x above 0, negative_slope * x below | nn
+        softmax(x, axis=-1)   | exp(x) / sum(exp(x)) | nn
+        log_softmax(x, axis=-1)        | log(softmax(x)) | nn
+        log_sigmoid(x)        | log(sigmoid(x)) | nn
+        hard_tanh(x)          | x kept between -1 and 1 | nn
+        hard_sigmoid(x)       | relu6(x + 3) / 6 | nn
+        hard_silu(x)          | x * hard_sigmoid(x) | nn
+        soft_sign(x)          | x / (1 + abs(x)) | nn
+        squareplus(x, b=4.0)  | (x + sqrt(x**2 + b)) / 2 | nn
+    """,
+    # `gamma`, `beta` and `zeta` are left to the user's own parameters, which often have these names.
+    "special": """
+        erf(x)                | error function | special
+        erfc(x)               | 1 - erf(x), accurate for large x | special
+        erfinv(x)             | inverse of erf | special
+        gammafn(x)            | gamma function | special:gamma
+        gammaln(x)            | log of the gamma function's absolute value | special
+        digamma(x)            | derivative of gammaln | special
+        polygamma(n, x)       | n-th derivative of digamma | special
+        gammainc(a, x)        | regularized lower incomplete gamma function | special
+        gammaincc(a, x)       | regularized upper incomplete gamma function | special
+        factorial(x)          | gammafn(x + 1) | special
+        betafn(a, b)          | beta function | special:beta
+        betaln(a, b)          | log of the beta function | special
+        zetafn(x, q)          | Hurwitz zeta function | special:zeta
+        i0(x)                 | modified Bessel function of order 0 | special
+        i0e(x)                | exp(-abs(x)) * i0(x) | special
+        i1(x)                 | modified Bessel function of order 1 | special
+        i1e(x)                | exp(-abs(x)) * i1(x) | special
+        expit(x)              | the same as sigmoid | special
+        logit(x)              | log(x / (1 - x)) | special
+        xlogy(x, y)           | x * log(y), 0 where x is 0 | special
+        xlog1py(x, y)         | x * log(1 + y), 0 where x is 0 | special
+        entr(x)               | -x * log(x), 0 where x is 0 | special
+        rel_entr(p, q)        | p * log(p / q) | special
+        kl_div(p, q)          | p * log(p / q) - p + q | special
+        ndtr(x)               | normal distribution's cdf | special
+        log_ndtr(x)           | log of ndtr | special
+        ndtri(p)              | inverse of ndtr | special
+        normal_pdf(x, loc=0, scale=1)  | normal distribution's density | norm:pdf
+        normal_logpdf(x, loc=0, scale=1) | log of the normal distribution's density | norm:logpdf
+    """,
+}
+
+
+def _row(line: str, category: str) -> Function:
+    """Return the function that a line of the table describes."""
+    signature, summary, *rest = (part.strip() for part in line.split("|"))
+    name = signature.partition("(")[0]
+    module, _, target = (rest[0] if rest else "jnp").partition(":")
+    return Function(name, signature, summary, category, f"{_MODULES[module]}:{target or name}")
+
+
+FUNCTIONS: dict[str, Function] = {
+    row.name: row
+    for category, rows in _ROWS.items()
+    for row in (_row(line, category) for line in rows.strip().splitlines())
+}
+"""Every function by name, category by category."""
+
+
+def functions() -> list[Function]:
+    """Return the table sorted by category, then by name: what `jaccli functions` lists."""
+    return sorted(FUNCTIONS.values(), key=lambda function: (function.category, function.name))

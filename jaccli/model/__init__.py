@@ -1,0 +1,5 @@
+"""From a checked spec to a `Model`: a pure function and the numpy arrays it is differentiated at."""
+
+from jaccli.model.model import Model, Point, load, needs_x64, read
+
+__all__ = ["Model", "Point", "load", "needs_x64", "read"]

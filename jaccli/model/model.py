@@ -1,0 +1,165 @@
+"""The model: a pure function of named arrays, and the primal point.
+
+Boundary: knows nothing of derivatives or devices; JAX is imported when the function is traced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from jaccli.errors import BudgetError, Problem, SpecError, format_bytes
+from jaccli.memory import default_budget
+from jaccli.model.python import load_function
+from jaccli.spec import ExpressionModel, PythonModel, Spec, batch_problems, integer_problem
+from jaccli.spec.sources import Source
+
+Arrays = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A pure function of the inputs (by name) to the outputs (by name), with its primal point.
+
+    `primals` and `vectors` are numpy arrays of the shapes that the spec gives; the inputs in
+    `batch` have their batch axis in place, and `function` takes them without it.  `vectors` are
+    keyed by name; one vector without a name has the key ''.
+    """
+
+    function: Callable[[Mapping[str, Any]], Arrays]
+    primals: dict[str, np.ndarray]
+    wrt: tuple[str, ...]
+    batch: dict[str, int]
+    vectors: dict[str, np.ndarray]
+
+    @property
+    def batch_size(self) -> int | None:
+        """The number of batch rows, or None."""
+        for name, axis in self.batch.items():
+            return int(self.primals[name].shape[axis])
+        return None
+
+    def in_shape(self, name: str) -> tuple[int, ...]:
+        """Return the shape of one input without its batch axis."""
+        shape = list(self.primals[name].shape)
+        if name in self.batch:
+            del shape[self.batch[name]]
+        return tuple(shape)
+
+
+@dataclass(frozen=True)
+class Point:
+    """The arrays of a spec, read: all that is known before JAX is imported."""
+
+    primals: dict[str, np.ndarray]
+    wrt: tuple[str, ...]
+    vectors: dict[str, np.ndarray]
+
+
+def read(spec: Spec) -> Point:
+    """Read the inputs of a spec.
+
+    Raises:
+        SpecError: an input does not fit what the spec does with it.
+        SourceError: a source file cannot be read.
+        BudgetError: the inputs exceed the memory budget.
+    """
+    budget = spec.memory or default_budget()
+    primals = _read(spec, spec.inputs, budget)
+    wrt = spec.wrt or tuple(n for n, array in primals.items() if array.dtype.kind == "f")
+    _check_primals(spec, primals, wrt)
+    return Point(primals, wrt, _vectors(spec, budget))
+
+
+def needs_x64(spec: Spec, point: Point) -> bool:
+    """Whether JAX must have 64-bit arrays: for float64, or for integers beyond 32 bits."""
+    arrays = [*point.primals.values(), *point.vectors.values()]
+    doubles = any(array.dtype == np.float64 for array in arrays)
+    wide = any(
+        array.dtype.kind in "iu"
+        and array.dtype.itemsize == 8
+        and array.size > 0
+        and max(abs(int(array.min())), abs(int(array.max()))) >= 2**31
+        for array in arrays
+    )
+    return spec.dtype == "float64" or doubles or wide
+
+
+def load(spec: Spec, point: Point, *, allow_python: bool = False) -> Model:
+    """Return the model of a spec at its point.
+
+    Raises:
+        SpecError: the model is Python code and that is not permitted, or it is not there.
+        ComputationError: the user's module fails as it is imported.
+    """
+    function = _function(spec, spec.memory or default_budget(), allow_python)
+    return Model(function, point.primals, point.wrt, spec.batch, point.vectors)
+
+
+def _read(spec: Spec, sources: Mapping[str, Source], budget: int) -> dict[str, np.ndarray]:
+    """Load sources one after another, as long as all together stay within the budget."""
+    arrays: dict[str, np.ndarray] = {}
+    used = 0
+    for name, source in sources.items():
+        arrays[name] = source.load(spec.dtype, budget)
+        used += arrays[name].nbytes
+        if used > budget:
+            message = (
+                f"the inputs up to {name!r} take {format_bytes(used)}, "
+                f"more than the memory budget of {format_bytes(budget)}."
+            )
+            raise BudgetError(Problem(message, path=source.path, place=source.node.place))
+    return arrays
+
+
+def _vectors(spec: Spec, budget: int) -> dict[str, np.ndarray]:
+    """Return the tangents or cotangents by name."""
+    if isinstance(spec.vector, Source):
+        return _read(spec, {"": spec.vector}, budget)
+    return _read(spec, spec.vector or {}, budget)
+
+
+def _check_primals(spec: Spec, primals: Mapping[str, np.ndarray], wrt: tuple[str, ...]) -> None:
+    """Check what could not be known before the files were read."""
+    problems = [
+        integer_problem(name, str(primals[name].dtype), spec.root.get("wrt") or spec.root)
+        for name in wrt
+        if primals[name].dtype.kind != "f"
+    ]
+    if not wrt:
+        message = "no input is a float, so there is nothing to differentiate with respect to."
+        problems.append(spec.problem("inputs", message))
+    shapes = {name: primals[name].shape for name in spec.batch}
+    problems += batch_problems(shapes, spec.batch, spec.root)
+    if problems:
+        raise SpecError(*problems)
+
+
+def _function(
+    spec: Spec, budget: int, allow_python: bool
+) -> Callable[[Mapping[str, Any]], Arrays]:
+    """Return the pure function of the inputs."""
+    if isinstance(spec.model, PythonModel):
+        return load_function(spec, spec.model, allow_python)
+    return _of_expressions(spec.model, spec.dtype, budget)
+
+
+def _of_expressions(
+    model: ExpressionModel, dtype: str, limit: int
+) -> Callable[[Mapping[str, Any]], Arrays]:
+    """Return the function that evaluates expressions in order."""
+
+    def function(inputs: Mapping[str, Any]) -> Arrays:
+        from jaccli.expression import evaluate
+
+        values = dict(inputs)
+        results: Arrays = {}
+        for name, expression in model.expressions.items():
+            results[name] = evaluate(expression, values, dtype=dtype, limit=limit)
+            values[name] = results[name]
+        return {name: results[name] for name in model.outputs}
+
+    return function

@@ -1,0 +1,6 @@
+"""From a model and a request to a `Plan`: shapes, bytes, mode and chunks.  Computes nothing big."""
+
+from jaccli.plan.describe import as_json, as_text
+from jaccli.plan.plan import BlockPlan, Plan, make
+
+__all__ = ["BlockPlan", "Plan", "as_json", "as_text", "make"]

@@ -1,0 +1,286 @@
+"""The plan: what will be computed, how, why, and how large it gets.
+
+Making a plan traces the model's shapes and computes nothing; executing one chooses nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from jaccli.backend import Device
+from jaccli.derivative.choose import Choice, choose
+from jaccli.errors import BudgetError, Problem, SpecError, format_bytes
+from jaccli.memory import default_budget
+from jaccli.model import Model
+from jaccli.spec import Spec
+from jaccli.vocabulary import OF_SCALAR_OUTPUT
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class BlockPlan:
+    """One array of the result: `output` is None for a vjp; `wrt` has 0, 1 or 2 names."""
+
+    output: str | None
+    wrt: tuple[str, ...]
+    out_shape: Shape
+    in_shapes: tuple[Shape, ...]
+    batch: int | None
+    itemsize: int
+
+    @property
+    def shape(self) -> Shape:
+        """The whole shape, `(*batch, *out, *in1, *in2)`."""
+        lead = () if self.batch is None else (self.batch,)
+        return (*lead, *self.out_shape, *(n for shape in self.in_shapes for n in shape))
+
+    @property
+    def nbytes(self) -> int:
+        """The size in bytes."""
+        return math.prod(self.shape) * self.itemsize
+
+    @property
+    def key(self) -> str:
+        """The block's name in files: `y.x`."""
+        return ".".join((self.output, *self.wrt) if self.output is not None else self.wrt)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A derivative of a model at its primal, ready to be executed.
+
+    `vectors` are shaped as the wrt inputs (jvp, hvp) or the outputs (vjp), with a leading batch
+    axis where `vector_batched` says so.  Sizes are in bytes.
+    """
+
+    spec: Spec
+    model: Model
+    derivative: str
+    mode: str
+    reason: str
+    outputs: dict[str, Shape]
+    blocks: tuple[BlockPlan, ...]
+    vectors: dict[str, np.ndarray]
+    vector_batched: bool
+    device: Device
+    budget: int
+    chunk: int | None
+    steps: int
+    input_bytes: int
+
+    @property
+    def result_bytes(self) -> int:
+        """The bytes of all blocks."""
+        return sum(block.nbytes for block in self.blocks)
+
+    @property
+    def chunks(self) -> int:
+        """How many chunks the steps are taken in."""
+        return math.ceil(self.steps / self.chunk) if self.chunk else 1
+
+
+def make(spec: Spec, model: Model, derivative: str, device: Device) -> Plan:
+    """Plan a derivative of the model.
+
+    Raises:
+        SpecError: the shapes do not fit each other, or not the derivative.
+        BudgetError: the result does not fit the memory budget.
+    """
+    outputs, dtypes = _trace(spec, model)
+    _check_outputs(spec, derivative, outputs, dtypes)
+    vectors, batched = _vectors(spec, model, derivative, outputs)
+    n_in = sum(math.prod(model.in_shape(name)) for name in model.wrt)
+    n_out = sum(math.prod(shape) for shape in outputs.values())
+    choice = choose(derivative, n_in, n_out)
+    if spec.mode not in ("auto", choice.mode) and derivative not in ("evaluate", "jvp", "vjp"):
+        choice = Choice(spec.mode, "as asked")
+    blocks = _blocks(model, derivative, outputs, dtypes)
+    plan = Plan(
+        spec=spec,
+        model=model,
+        derivative=derivative,
+        mode=choice.mode,
+        reason=choice.reason,
+        outputs=outputs,
+        blocks=blocks,
+        vectors=vectors,
+        vector_batched=batched,
+        device=device,
+        budget=spec.memory or default_budget(),
+        chunk=spec.chunk,
+        steps=_steps(spec, model, derivative, choice.mode, n_in, n_out),
+        input_bytes=sum(array.nbytes for array in model.primals.values()),
+    )
+    check_budget(plan, plan.input_bytes + plan.result_bytes, "inputs and result")
+    return plan
+
+
+def check_budget(plan: Plan, needed: int, what: str) -> None:
+    """Raise a BudgetError if `needed` bytes exceed the plan's budget."""
+    if needed > plan.budget:
+        largest = max(plan.blocks, key=lambda block: block.nbytes)
+        raise BudgetError(
+            f"{plan.derivative}: {what} take {format_bytes(needed)}, "
+            f"more than the memory budget of {format_bytes(plan.budget)} "
+            f"(the largest block, {largest.key}, has the shape {largest.shape}).",
+            hint="Raise --memory, or choose fewer entries with --wrt and --select.",
+        )
+
+
+def _trace(spec: Spec, model: Model) -> tuple[dict[str, Shape], dict[str, np.dtype[Any]]]:
+    """Return the outputs' shapes and dtypes, computing nothing."""
+    import jax
+
+    avals = {
+        name: jax.ShapeDtypeStruct(model.in_shape(name), _dtype(array))
+        for name, array in model.primals.items()
+    }
+    traced: Mapping[str, Any] = jax.eval_shape(model.function, avals)
+    for name, value in traced.items():
+        if value.dtype.kind not in "fiub":
+            message = f"the output {name!r} is of {value.dtype}; real numbers are differentiated."
+            raise SpecError(spec.problem("model", message))
+    return (
+        {name: tuple(value.shape) for name, value in traced.items()},
+        {name: value.dtype for name, value in traced.items()},
+    )
+
+
+def _dtype(array: np.ndarray) -> Any:
+    """Return the dtype the array has on the device: JAX has no 64 bits unless they are enabled."""
+    import jax
+
+    return jax.dtypes.canonicalize_dtype(array.dtype)
+
+
+def _check_outputs(
+    spec: Spec,
+    derivative: str,
+    outputs: Mapping[str, Shape],
+    dtypes: Mapping[str, np.dtype[Any]],
+) -> None:
+    """Report outputs that the derivative is not defined for."""
+    if derivative == "evaluate":
+        return
+    problems: list[Problem] = []
+    for name, shape in outputs.items():
+        if dtypes[name].kind != "f":
+            message = f"the output {name!r} is of {dtypes[name]}, which has no derivative."
+            problems.append(_output_problem(spec, name, message, "Choose others with --select."))
+        elif derivative in OF_SCALAR_OUTPUT and shape != ():
+            message = f"{derivative} needs a scalar output; {name!r} has the shape {shape}."
+            hint = "Reduce it (sum, an index), or ask for the jacobian."
+            problems.append(_output_problem(spec, name, message, hint))
+    if problems:
+        raise SpecError(*problems)
+
+
+def _output_problem(spec: Spec, name: str, message: str, hint: str) -> Problem:
+    """Return a problem at the expression that gives the output."""
+    for path in (f"model.expressions.{name}", "model.expression", "model"):
+        if spec.root.get(*path.split(".")) is not None:
+            return spec.problem(path, message, hint)
+    return Problem(message, hint=hint)
+
+
+def _vectors(
+    spec: Spec, model: Model, derivative: str, outputs: Mapping[str, Shape]
+) -> tuple[dict[str, np.ndarray], bool]:
+    """Return the tangents or cotangents, each checked against what it goes with."""
+    if derivative not in ("jvp", "vjp", "hvp"):
+        return {}, False
+    shapes = dict(outputs) if derivative == "vjp" else {n: model.in_shape(n) for n in model.wrt}
+    what = "cotangent of output" if derivative == "vjp" else "tangent of input"
+    given = dict(model.vectors)
+    if "" in given and len(shapes) == 1:
+        given = {next(iter(shapes)): given[""]}
+    problems = [_vector_problem(spec, derivative, given, shapes, what)]
+    batch, batched = model.batch_size, {}
+    for name, shape in shapes.items():
+        if name not in given:
+            continue
+        found = given[name].shape
+        batched[name] = batch is not None and found == (batch, *shape)
+        if not batched[name] and found != shape:
+            or_batch = f" or {(batch, *shape)}" if batch is not None else ""
+            message = f"the {what} {name!r} has the shape {found}, expected {shape}{or_batch}."
+            path = f"vector.{name}" if spec.root.get("vector", name) else "vector"
+            problems.append(spec.problem(path, message))
+    if any(problems):
+        raise SpecError(*filter(None, problems))
+    if any(batched.values()):
+        given = {n: v if batched[n] else np.broadcast_to(v, (batch, *v.shape)) for n, v in given.items()}
+    return {name: given[name] for name in shapes}, any(batched.values())
+
+
+def _vector_problem(
+    spec: Spec,
+    derivative: str,
+    given: Mapping[str, np.ndarray],
+    shapes: Mapping[str, Shape],
+    what: str,
+) -> Problem | None:
+    """Return the problem of vectors that are missing, unknown, or have no name."""
+    names = ", ".join(map(repr, shapes))
+    if not given:
+        hint = f"Give one with --vector or `vector:`, for {names}."
+        return spec.problem("vector", f"{derivative} needs a vector.", hint)
+    if "" in given:
+        hint = f"Name each: --vector {next(iter(shapes))}=VALUE. Expected {names}."
+        return spec.problem("vector", f"one vector without a name for {len(shapes)}.", hint)
+    for name in shapes:
+        if name not in given:
+            return spec.problem("vector", f"the {what} {name!r} is missing.", f"Expected {names}.")
+    for name in given:
+        if name not in shapes:
+            return spec.problem(f"vector.{name}", f"no {what} {name!r}.", f"Expected {names}.")
+    return None
+
+
+def _blocks(
+    model: Model,
+    derivative: str,
+    outputs: Mapping[str, Shape],
+    dtypes: Mapping[str, np.dtype[Any]],
+) -> tuple[BlockPlan, ...]:
+    """Return the blocks in the order of outputs and wrt."""
+    ins = {name: model.in_shape(name) for name in model.wrt}
+    batch = model.batch_size
+    item = {name: dtypes[name].itemsize for name in outputs}
+
+    def block(output: str | None, *wrt: str) -> BlockPlan:
+        out_shape = () if output is None else outputs[output]
+        size = max(item.values()) if output is None else item[output]
+        return BlockPlan(output, wrt, out_shape, tuple(ins[n] for n in wrt), batch, size)
+
+    if derivative in ("evaluate", "jvp"):
+        return tuple(block(output) for output in outputs)
+    if derivative == "vjp":
+        return tuple(block(None, name) for name in ins)
+    if derivative == "hessian":
+        return tuple(block(output, a, b) for output in outputs for a in ins for b in ins)
+    return tuple(block(output, name) for output in outputs for name in ins)
+
+
+def _steps(spec: Spec, model: Model, derivative: str, mode: str, n_in: int, n_out: int) -> int:
+    """Return what `chunk` counts: batch rows, or else unit vectors of the (outer) mode.
+
+    Raises:
+        SpecError: there is a `chunk` and nothing that could be split.
+    """
+    if model.batch_size is not None:
+        return model.batch_size
+    if derivative == "hessian":
+        return n_in if mode.startswith("fwd") else n_out * n_in
+    if derivative in ("jacobian", "gradient"):
+        return n_in if mode == "fwd" else n_out
+    if spec.chunk is not None:
+        message = f"{derivative} at one point has no rows to take in chunks."
+        raise SpecError(spec.problem("chunk", message))
+    return 1

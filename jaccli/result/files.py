@@ -1,0 +1,128 @@
+"""Result files: which suffix is which format, and what can be refused before computing.
+
+A new format is one module with `check`, `write` and `read`, and one entry in `FORMATS`.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from jaccli.errors import SourceError, UsageError
+from jaccli.result import csv_table, json_text, mtx, npy, npz
+from jaccli.result.matrix import matrix_shape
+from jaccli.result.publish import check_writable, is_special, publishing
+from jaccli.result.result import Result, Shaped
+from jaccli.result.stored import Stored
+from jaccli.result.view import Slot, View, batch_names, whole
+
+READ_LIMIT = 4 << 30
+"""Bytes that the arrays of a file may need unless the caller says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileFormat:
+    """How one format is written and read.
+
+    `check(keys, matrix_shape, layout)` refuses results that do not fit, `write(view, layout,
+    stream)` writes one, and `read(stream, size, limit)` reads one back.
+    """
+
+    check: Callable[[Sequence[str], tuple[int, ...], str], None]
+    write: Callable[[View, str, BinaryIO], None]
+    read: Callable[[BinaryIO, int, int], Stored]
+
+
+FORMATS: dict[str, FileFormat] = {
+    ".npy": FileFormat(npy.check, npy.write, npy.read),
+    ".npz": FileFormat(npz.check, npz.write, npz.read),
+    ".csv": FileFormat(csv_table.check, csv_table.write, csv_table.read),
+    ".json": FileFormat(json_text.check, json_text.write, json_text.read),
+    ".mtx": FileFormat(mtx.check, mtx.write, mtx.read),
+}
+
+
+def check_target(path: str | os.PathLike[str], *, force: bool = False) -> None:
+    """Refuse, before computing, a target that cannot or must not be written."""
+    target = Path(path)
+    _format(target)
+    check_writable(target, force=force)
+
+
+def check_layout(
+    suffix: str,
+    layout: str,
+    derivative: str,
+    blocks: Sequence[Shaped],
+    batch: int | None,
+) -> None:
+    """Refuse, before computing, a result that does not fit into the format of `suffix`."""
+    slots = [Slot.of(block) for block in blocks]
+    shape = matrix_shape(derivative, slots, batch_names(batch))
+    FORMATS[suffix].check([slot.key for slot in slots], shape, layout)
+
+
+def write(
+    result: Result,
+    path: str | os.PathLike[str],
+    *,
+    layout: str = "blocks",
+    force: bool = False,
+) -> None:
+    """Write a result to a file that appears whole or not at all."""
+    target = Path(path)
+    form = _format(target)
+    check_layout(suffix_of(target), layout, result.derivative, result.blocks, result.batch)
+    with publishing(target, force=force) as stream:
+        form.write(whole(result), layout, stream)
+
+
+def read(path: str | os.PathLike[str], *, limit: int = READ_LIMIT) -> Stored:
+    """Read a result file whose arrays need at most `limit` bytes."""
+    source = Path(path)
+    if source.suffix.lower() not in FORMATS:
+        raise SourceError(f"{source}: this is not the name of a result file.", hint=_accepted())
+    try:
+        status = source.stat()
+        if not stat.S_ISREG(status.st_mode):
+            # Opening a pipe would wait for somebody to write into it.
+            raise SourceError("this is not a file.")
+        with open(source, "rb") as stream:
+            stored = FORMATS[source.suffix.lower()].read(stream, status.st_size, limit)
+        _check_numbers(stored)
+    except SourceError as error:
+        raise SourceError(f"{source}: {error}") from error
+    except (OSError, MemoryError) as error:
+        reason = getattr(error, "strerror", None) or "there is not enough memory"
+        raise SourceError(f"{source}: cannot be read: {reason}.") from error
+    return stored
+
+
+def _check_numbers(stored: Stored) -> None:
+    if not stored.arrays:
+        raise SourceError("there are no arrays in it.")
+    for key, values in stored.arrays.items():
+        if values.dtype.kind not in "biuf":
+            raise SourceError(f"{key}: {values.dtype} is not a type of real numbers.".lstrip(": "))
+
+
+def suffix_of(target: Path) -> str:
+    """Return the suffix that decides the format; a device without one is written as `.npz`."""
+    suffix = target.suffix.lower()
+    return ".npz" if suffix not in FORMATS and is_special(target) else suffix
+
+
+def _format(target: Path) -> FileFormat:
+    suffix = suffix_of(target)
+    if suffix not in FORMATS:
+        what = f"unknown suffix {target.suffix!r}" if target.suffix else "the name has no suffix"
+        raise UsageError(f"{target}: {what}.", hint=_accepted())
+    return FORMATS[suffix]
+
+
+def _accepted() -> str:
+    return f"Expected one of {', '.join(FORMATS)}."

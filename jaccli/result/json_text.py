@@ -1,0 +1,154 @@
+"""JSON: a result as one compact document on one line.
+
+Numbers are in shortest round-trip form, float32 as float32; what is not finite is the string
+`"NaN"`, `"Infinity"` or `"-Infinity"`.  In the matrix layout `blocks` is replaced by `matrix` and
+the labels of its sides.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from math import prod
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from jaccli.errors import SourceError
+from jaccli.result.matrix import matrix
+from jaccli.result.numerals import lines
+from jaccli.result.result import Array
+from jaccli.result.stored import Stored
+from jaccli.result.view import View
+
+_SPELLED = {
+    "nan": '"NaN"',
+    "inf": '"Infinity"',
+    "-inf": '"-Infinity"',
+    "True": "true",
+    "False": "false",
+}
+
+
+def check(keys: Sequence[str], shape: tuple[int, ...], layout: str) -> None:
+    """Refuse nothing: every result fits."""
+
+
+def json_text(view: View, layout: str = "blocks") -> Iterator[str]:
+    """Yield one document in pieces; a line feed ends it."""
+    result = view.result
+    head = {
+        "schema": 1,
+        "derivative": result.derivative,
+        "mode": result.mode,
+        "reason": result.reason,
+        "device": result.device,
+        "dtype": result.dtype,
+        "precision": result.precision,
+        "batch": result.batch,
+    }
+    if view.show is not None:
+        head["show"] = view.show
+    yield json.dumps(head)[:-1]
+    if layout == "matrix":
+        joined = matrix(view)
+        yield ', "matrix": '
+        yield from _described(joined.values)
+        for name, axis in joined.labels.items():
+            yield f", {json.dumps(name)}: {json.dumps(list(axis))}"
+    else:
+        yield ', "blocks": {'
+        for number, part in enumerate(view.parts):
+            yield f"{', ' if number else ''}{json.dumps(part.slot.key)}: "
+            yield from _described(part.values)
+        yield "}"
+    if result.value is not None and view.show is None:
+        yield ', "value": {'
+        for number, (name, values) in enumerate(result.value.items()):
+            yield f"{', ' if number else ''}{json.dumps(name)}: "
+            yield from nested(values)
+        yield "}"
+    tail = {
+        "seconds": result.seconds,
+        "versions": result.versions,
+        "spec_sha256": result.spec_sha256,
+    }
+    yield f", {json.dumps(tail)[1:]}\n"
+
+
+def _described(values: Array) -> Iterator[str]:
+    yield f'{{"shape": {json.dumps(values.shape)}, "values": '
+    yield from nested(values)
+    yield "}"
+
+
+def nested(values: Array) -> Iterator[str]:
+    """Yield an array as nested lists, a 0-d one as its number."""
+    if values.size == 0:
+        yield json.dumps(values.tolist())
+        return
+    if values.ndim == 0:
+        yield _spell(next(lines(values.reshape(1, 1))))[0]
+        return
+    # Row by row along the last axis; `opens[i]` is how many rows a bracket of axis i spans.
+    opens = [prod(values.shape[axis:-1]) for axis in range(values.ndim - 1)]
+    count = prod(values.shape[:-1])
+    for number, row in enumerate(lines(values.reshape(count, values.shape[-1]))):
+        before = "[" * sum(number % span == 0 for span in opens)
+        after = "]" * sum((number + 1) % span == 0 for span in opens)
+        comma = ", " if number + 1 < count else ""
+        yield f"{before}[{', '.join(_spell(row))}]{after}{comma}"
+
+
+def _spell(texts: list[str]) -> list[str]:
+    """Return numbers as JSON spells them."""
+    if _SPELLED.keys().isdisjoint(texts):
+        return texts
+    return [_SPELLED.get(text, text) for text in texts]
+
+
+def write(view: View, layout: str, stream: BinaryIO) -> None:
+    """Write a view as one line of ASCII."""
+    for piece in json_text(view, layout):
+        stream.write(piece.encode())
+
+
+def read(stream: BinaryIO, size: int, limit: int) -> Stored:
+    """Read the numbers of one document."""
+    try:
+        document = json.loads(stream.read())
+    except (ValueError, RecursionError) as error:
+        raise SourceError(f"this is not a JSON document: {error}.") from error
+    if not isinstance(document, dict):
+        raise SourceError("this is not a result: it is no JSON object.")
+    dtype = document.get("dtype")
+    if "matrix" in document:
+        rows, columns = (_labels(document.get(name)) for name in ("rows", "columns"))
+        arrays = {"matrix": _array("matrix", document["matrix"], dtype)}
+        return Stored(arrays, "matrix", rows, columns)
+    blocks = document.get("blocks")
+    if not isinstance(blocks, dict):
+        raise SourceError("this is not a result: it has neither 'blocks' nor 'matrix'.")
+    arrays = {key: _array(key, described, dtype) for key, described in blocks.items()}
+    return Stored(arrays, "blocks")
+
+
+def _array(key: str, described: Any, dtype: Any) -> Array:
+    """Return the array that `{"shape": …, "values": …}` describes."""
+    try:
+        values, shape = described["values"], tuple(described["shape"])
+        array = np.array(values)
+        if array.dtype.kind == "U":
+            # Strings are what is not finite.
+            array = np.array(values, dtype=np.float64)
+        if array.dtype.kind == "f":
+            array = array.astype(np.float32 if dtype == "float32" else np.float64)
+        if array.dtype == object or (array.size and array.shape != shape):
+            raise ValueError(f"shape {shape} of {array.shape}")
+        return array.reshape(shape)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise SourceError(f"{key}: this is not an array with a shape and values.") from error
+
+
+def _labels(labels: Any) -> Sequence[str]:
+    return [str(label) for label in labels] if isinstance(labels, list) else ()

@@ -1,0 +1,66 @@
+"""Numbers as text: the shortest that reads back as the same number, a bounded chunk at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from jaccli.result.result import Array
+
+_CHUNK = 1 << 16
+"""Numbers that are turned into text, or into float64, at a time."""
+
+
+def shortest(values: Array) -> list[str]:
+    """Return every number of a flat array in its shortest round-trip form.
+
+    float32 is shortest as float32 (`0.1`).  Not finite: `nan`, `inf`, `-inf`.  Booleans: `True`.
+    """
+    if values.dtype == np.float64:
+        return list(map(repr, values.tolist()))
+    if values.dtype.kind in "iub":
+        return list(map(str, values.tolist()))
+    return list(map(str, values))
+
+
+def longest(dtype: np.dtype[np.generic]) -> int:
+    """Return how many characters `shortest` may need for one number of this type."""
+    return {"f": 24 if dtype.itemsize > 4 else 15, "b": 5}.get(dtype.kind, 20)
+
+
+def lines(values: Array) -> Iterator[list[str]]:
+    """Yield the rows of an `(rows, columns)` array as shortest numbers."""
+    count, columns = values.shape
+    step = max(1, _CHUNK // max(1, columns))
+    for start in range(0, count, step):
+        # A row may be long by itself, so a chunk is at least one row.
+        chunk = values[start : start + step]
+        texts = shortest(chunk.reshape(-1))
+        for row in range(len(chunk)):
+            yield texts[row * columns : (row + 1) * columns]
+
+
+def floats(values: Array, size: int = 1 << 20) -> Iterator[Array]:
+    """Yield an array's entries in reading order as flat float64 chunks."""
+    flat = values.reshape(-1)
+    for start in range(0, flat.size, size):
+        yield flat[start : start + size].astype(np.float64)
+
+
+def norm(values: Iterator[Array]) -> float:
+    """Return the Euclidean norm of finite chunks, without overflow for finite norms."""
+    scale, total = 0.0, 0.0
+    for chunk in values:
+        largest = float(np.max(np.abs(chunk), initial=0.0))
+        if largest > scale:
+            total, scale = total * (scale / largest) ** 2, largest
+        if scale:
+            scaled = chunk / scale
+            total += float(scaled @ scaled)
+    return scale * float(np.sqrt(total))
+
+
+def significant(value: float, digits: int) -> str:
+    """Return a number to `digits` significant digits, zeros at its end left out."""
+    return f"{value:.{digits}g}"

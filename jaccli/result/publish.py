@@ -1,0 +1,122 @@
+"""Files that appear whole or not at all.
+
+What is written goes to a temporary file beside the target, which takes its place once everything
+is on the disk.  Devices and pipes are written directly, symbolic links are written through.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from jaccli.errors import ComputationError, UsageError
+
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
+"""What file systems without hard links answer."""
+
+
+class _Unseekable(io.BufferedWriter):
+    """A stream that only goes forward: some devices say that they can seek, and do not."""
+
+    def seekable(self) -> bool:
+        return False
+
+    def tell(self) -> int:
+        raise io.UnsupportedOperation("tell")
+
+
+def is_special(path: Path) -> bool:
+    """Whether the path is a device, a pipe or a socket: no file that could be replaced."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def check_writable(path: Path, *, force: bool) -> None:
+    """Refuse, before anything is computed, a target that `publishing` would refuse."""
+    if is_special(path):
+        return
+    if path.is_dir():
+        raise UsageError(f"{path}: this is a folder.", hint="Expected the name of a file.")
+    if not force and os.path.lexists(path):
+        raise exists_already(path)
+    folder = Path(os.path.realpath(path)).parent
+    if not folder.is_dir():
+        raise UsageError(f"{path}: there is no folder {str(folder)!r}.", hint="Create it first.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"{path}: the folder {str(folder)!r} is not writable.")
+
+
+def exists_already(path: Path) -> UsageError:
+    """Return the error for a target that is there and must not be replaced."""
+    return UsageError(
+        f"{path}: exists already.", hint="Choose another name, or replace it with --force."
+    )
+
+
+@contextlib.contextmanager
+def publishing(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
+    """Open a stream whose content becomes the file `path` when the block ends without an error.
+
+    Without `force` a file that has appeared meanwhile is not replaced.  With it, the new file has
+    the permissions of the one it replaces.
+    """
+    try:
+        if is_special(path):
+            with _Unseekable(io.FileIO(path, "wb")) as stream:
+                yield stream
+            return
+        target = Path(os.path.realpath(path)) if force else path
+        temporary = target.with_name(f".jaccli-{os.urandom(8).hex()}.tmp")
+        try:
+            with open(temporary, "xb") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            if force:
+                _replace(temporary, target)
+            else:
+                _claim(temporary, target)
+        finally:
+            # Gone already when it has been renamed.
+            temporary.unlink(missing_ok=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ComputationError(f"{path}: cannot be written: {reason}.") from error
+
+
+def _replace(temporary: Path, target: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.chmod(temporary, stat.S_IMODE(target.stat().st_mode))
+    os.replace(temporary, target)
+
+
+def _claim(temporary: Path, target: Path) -> None:
+    """Give the temporary file its name, unless something else has it."""
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        raise exists_already(target) from None
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        # Without hard links: take the name with an empty file, then put the full one in its place.
+        try:
+            os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        except FileExistsError:
+            raise exists_already(target) from None
+        try:
+            os.replace(temporary, target)
+        except BaseException:
+            target.unlink()
+            raise

@@ -1,0 +1,44 @@
+"""What a comparison compares: the arrays of a file or of a result, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from jaccli.errors import SourceError, format_bytes
+from jaccli.result.labels import Axis
+from jaccli.result.matrix import matrix
+from jaccli.result.result import Array, Result
+from jaccli.result.view import whole
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stored:
+    """Arrays as they were stored.
+
+    `layout` says what the keys of `arrays` are: `blocks`, the keys of the result's blocks;
+    `matrix`, one array `matrix` in the matrix layout, with the labels of its `rows` and `columns`
+    when the file has them; `array`, one array without a name, whose key is empty.  `typed` is
+    false for text that does not say whether its numbers were float32 or float64.
+    """
+
+    arrays: dict[str, Array]
+    layout: Literal["blocks", "matrix", "array"]
+    rows: Sequence[str] | Axis = ()
+    columns: Sequence[str] | Axis = ()
+    typed: bool = True
+
+
+def stored(result: Result, layout: str = "blocks") -> Stored:
+    """Return a result as if it had been stored in `.npz` with this layout."""
+    if layout != "matrix":
+        return Stored({block.key: block.values for block in result.blocks}, "blocks")
+    joined = matrix(whole(result))
+    rows, columns = (joined.labels.get(side, ()) for side in ("rows", "columns"))
+    return Stored({"matrix": joined.values}, "matrix", rows, columns)
+
+
+def too_large(what: str, needed: int, limit: int) -> SourceError:
+    """Return the error for arrays that need more bytes than the limit."""
+    return SourceError(f"{what} {format_bytes(needed)}, more than the limit {format_bytes(limit)}.")

@@ -1,0 +1,75 @@
+"""One line about a result for standard error."""
+
+from __future__ import annotations
+
+from itertools import chain
+
+import numpy as np
+
+from jaccli.result.notation import shape_text
+from jaccli.result.numerals import floats, norm, significant
+from jaccli.result.result import Result
+
+_BLOCKS = 3
+"""Blocks that are named at most."""
+_REASON = 60
+"""Characters of the reason that are shown at most."""
+
+
+def summary(result: Result) -> str:
+    """Return derivative, shapes, mode and why, device, times and range of a result."""
+    blocks = [f"{block.key} {shape_text(block.values.shape)}" for block in result.blocks]
+    more = len(blocks) - _BLOCKS
+    named = ", ".join(blocks if more <= 1 else [*blocks[:_BLOCKS], f"{more} more"])
+    return " · ".join(
+        (
+            f"{result.derivative} {named}",
+            _mode(result),
+            f"{result.device} {result.dtype}",
+            ", ".join(f"{name} {duration(took)}" for name, took in result.seconds.items()),
+            _range(result),
+        )
+    )
+
+
+def duration(seconds: float) -> str:
+    """Return a time in units that a person reads: `71 ms`, `0.1 ms`, `2.5 s`, `3 min 5 s`."""
+    if seconds >= 60:
+        minutes, rest = divmod(round(seconds), 60)
+        return f"{minutes} min {rest} s"
+    if seconds >= 1:
+        return f"{seconds:.3g} s"
+    if seconds >= 1e-4:
+        return f"{seconds * 1e3:.2g} ms" if seconds < 0.1 else f"{seconds * 1e3:.0f} ms"
+    return f"{seconds * 1e6:.0f} µs"
+
+
+def _mode(result: Result) -> str:
+    reason = result.reason.strip().split("\n")[0]
+    if len(reason) > _REASON:
+        reason = reason[: _REASON - 1].rstrip() + "…"
+    return f"{result.mode}: {reason}" if reason else result.mode
+
+
+def _range(result: Result) -> str:
+    """Return the least and the greatest entry and the Euclidean norm, of what is finite."""
+    low, high, nans, infinities = np.inf, -np.inf, 0, 0
+    clean = []
+    for chunk in chain.from_iterable(floats(block.values) for block in result.blocks):
+        least, greatest = chunk.min(), chunk.max()
+        if not np.isfinite(least + greatest):
+            finite = np.isfinite(chunk)
+            nans += int(np.count_nonzero(np.isnan(chunk)))
+            infinities += int(np.count_nonzero(np.isinf(chunk)))
+            chunk = chunk[finite]
+            if not chunk.size:
+                continue
+            least, greatest = chunk.min(), chunk.max()
+        low, high = min(low, least), max(high, greatest)
+        clean.append(norm(iter([chunk])))
+    found = [f"{nans} NaN" * (nans > 0), f"{infinities} infinite" * (infinities > 0)]
+    if clean:
+        size = norm(iter([np.array(clean)]))
+        numbers = (significant(float(number), 4) for number in (low, high, size))
+        found.insert(0, "min {} max {} norm {}".format(*numbers))
+    return ", ".join(filter(None, found)) or "empty"

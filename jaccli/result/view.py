@@ -1,0 +1,88 @@
+"""What renderers draw: the blocks of a result, or the part of them that `--show` picked.
+
+    Slot   the names along the axes of one block
+    Part   a slot with its values
+    View   the parts of a result
+
+A view of a whole result shares its arrays; a picked one holds numpy views of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jaccli.result.labels import Names
+from jaccli.result.result import Array, Result, Shaped, block_key
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One block by name: its key, the entries of its output and those of its inputs."""
+
+    key: str
+    output: Names | None
+    wrt: tuple[Names, ...]
+
+    @staticmethod
+    def of(block: Shaped) -> Slot:
+        """Return the slot of a whole block."""
+        output = None if block.output is None else Names.of(block.output, block.out_shape)
+        wrt = tuple(map(Names.of, block.wrt, block.in_shapes))
+        return Slot(block_key(block), output, wrt)
+
+    @property
+    def names(self) -> tuple[Names, ...]:
+        """The names along `(*out, *in1, *in2)`, one for each group of axes."""
+        return (*(() if self.output is None else (self.output,)), *self.wrt)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """A slot with its values, `(*batch, *out, *in1, *in2)`."""
+
+    slot: Slot
+    values: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """The parts of a result; `batch` names the rows of its batch, or is None without one.
+
+    A batch of which one row was picked has a `batch` of shape `()`, and the parts have no batch
+    axis.  `show` is the text that picked the parts, or None for everything.
+    """
+
+    result: Result
+    parts: tuple[Part, ...]
+    batch: Names | None
+    show: str | None = None
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        """`(rows,)`, or `()` without a batch axis."""
+        return () if self.batch is None else self.batch.shape
+
+
+def whole(result: Result) -> View:
+    """Return the view of everything."""
+    parts = tuple(Part(Slot.of(block), block.values) for block in result.blocks)
+    return View(result, parts, batch_names(result.batch))
+
+
+def batch_names(batch: int | None) -> Names | None:
+    """Return the names of the batch rows, `batch[0]` …, or None without a batch."""
+    return None if batch is None else Names.of("batch", (batch,))
+
+
+def keeps_output(derivative: str, slots: Sequence[Slot]) -> bool:
+    """Whether the outputs are an axis of the matrix layout.
+
+    One scalar output counts as a row in a Jacobian, and has no axis in a gradient or a Hessian.
+    """
+    outputs = {slot.output for slot in slots}
+    if None in outputs:
+        return False
+    if derivative in ("gradient", "hessian", "hvp") and len(outputs) == 1:
+        return any(output is not None and output.shape != () for output in outputs)
+    return True

@@ -1,0 +1,327 @@
+"""The checks that take more than one entry, and the `Spec` that follows from them.
+
+Each `_check_…` reports what is wrong; nothing here raises, so that all is reported at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from jaccli.errors import Problem, SpecError, did_you_mean, expected
+from jaccli.expression import Expression, check_name, check_names, parse
+from jaccli.spec.kinds import Report
+from jaccli.spec.nodes import Node
+from jaccli.spec.sources import Source
+from jaccli.spec.spec import Expect, ExpressionModel, Output, PythonModel, Spec
+from jaccli.vocabulary import MODES, UNAVAILABLE_MODES, WITH_VECTOR
+
+FORECAST = "tanh(weight @ x + bias)"
+FORECAST_OUTPUT = "y"
+ALONE = "f"
+"""The label of the output of a single `expression`."""
+
+Values = dict[str, Any]
+
+
+def build(name: str, values: Values, root: Node, report: Report) -> Spec | None:
+    """Return the spec of checked values, or None where there are problems.
+
+    Entries that are wrong in themselves are left out of the checks that they take part in.
+    """
+    wrong = {problem.path.split(".")[0] for problem in report.problems}
+    batch = _batch(values["batch"]) if "batch" not in wrong else {}
+    model = None
+    if "model" not in wrong and isinstance(values["inputs"], dict):
+        model = _model(values, root, report)
+    if isinstance(model, ExpressionModel) and values["select"] and "select" not in wrong:
+        chosen = _known("select", values["select"], model.expressions, root, report)
+        model = replace(model, outputs=tuple(chosen))
+    _check_names(values, batch, model, wrong, root, report)
+    if not wrong & {"mode", "derivative"}:
+        _check_modes(values, root, report)
+    _check_unavailable(values, root, report)
+    if report.problems or model is None:
+        return None
+    _check_integers(values, root, report)
+    _check_axes(values["inputs"], batch, root, report)
+    if report.problems:
+        return None
+    output = values["output"] or {"path": None, "format": None, "force": False}
+    path = _path(root, output["path"], "output", "path")
+    wrt = values["wrt"] or (["x"] if root_is_forecast(root) else None)
+    return Spec(
+        name=name,
+        model=model,
+        inputs=values["inputs"],
+        wrt=tuple(wrt) if wrt else None,
+        batch=batch,
+        derivative=tuple(values["derivative"]),
+        mode=values["mode"],
+        storage=values["storage"],
+        device=values["device"],
+        dtype=values["dtype"],
+        precision=values["precision"],
+        memory=values["memory"],
+        chunk=values["chunk"],
+        layout=values["layout"],
+        vector=values["vector"],
+        output=Output(path, output["format"], output["force"]),
+        expect=_expect(values["expect"], root),
+        sweep=values["sweep"],
+        resolved=_resolved(values, wrt, model),
+        root=root,
+    )
+
+
+def root_is_forecast(root: Node) -> bool:
+    """Whether the model is the built-in forecast."""
+    model = root.get("model")
+    return model is not None and model.value == "forecast"
+
+
+def _path(root: Node, value: str | None, *entry: str) -> Path | None:
+    """Return a file name relative to the text that names it; `-` stays."""
+    node = root.get(*entry)
+    if value is None or node is None:
+        return None
+    return Path("-") if value == "-" else node.text.folder / value
+
+
+def _expect(values: Values | None, root: Node) -> Expect | None:
+    if values is None:
+        return None
+    path = _path(root, values["file"], "expect", "file")
+    assert path is not None
+    return Expect(path, values["rtol"], values["atol"])
+
+
+def _batch(value: Any) -> dict[str, int]:
+    """Return `{name: axis}` from either form."""
+    return dict.fromkeys(value, 0) if isinstance(value, list) else dict(value or {})
+
+
+def _model(values: Values, root: Node, report: Report) -> ExpressionModel | PythonModel | None:
+    """Return the model, its expressions parsed and their names checked."""
+    model, inputs = values["model"], values["inputs"]
+    if model != "forecast" and "python" in model:
+        node = root.get("model", "python")
+        assert node is not None
+        outputs = tuple(values["select"]) if values["select"] else None
+        return PythonModel(model["python"], node.text.folder, outputs)
+    _check_free("inputs", root, report)
+    if model == "forecast":
+        return _forecast(inputs, root, report)
+    if "expression" in model:
+        parsed = _parse(model["expression"], inputs, root, report, "model", "expression")
+        return parsed and ExpressionModel({ALONE: parsed}, (ALONE,), alone=True)
+    return _expressions(model, inputs, root, report)
+
+
+def _check_free(entry: str, root: Node, report: Report) -> None:
+    """Report names below an entry that the expression language keeps for itself."""
+    node = root.get(*entry.split("."))
+    for name, key in node.keys.items() if node else ():
+        report.problems.extend(check_name(name, path=f"{entry}.{name}", place=key.place))
+
+
+def _forecast(inputs: Values, root: Node, report: Report) -> ExpressionModel | None:
+    """Return the dense + tanh forecast, which is an expression like any other."""
+    node = root.get("inputs") or root
+    missing = [name for name in ("weight", "bias", "x") if name not in inputs]
+    for name in missing:
+        report.add(node, "inputs", f"the forecast needs an input {name!r}.")
+    if missing:
+        return None
+    parsed = parse(FORECAST, path="model")
+    return ExpressionModel({FORECAST_OUTPUT: parsed}, (FORECAST_OUTPUT,))
+
+
+def _expressions(
+    model: Values, inputs: Values, root: Node, report: Report
+) -> ExpressionModel | None:
+    """Return named expressions, each checked against the names before it."""
+    node = root.get("model", "expressions")
+    assert node is not None
+    if not model["expressions"]:
+        report.add(node, "model.expressions", "no expressions.")
+        return None
+    _check_free("model.expressions", root, report)
+    parsed: dict[str, Expression] = {}
+    known = set(inputs)
+    for name, text in model["expressions"].items():
+        if name in inputs:
+            message = f"{name!r} is an input already."
+            report.add(node.keys[name], f"model.expressions.{name}", message, "Rename one of them.")
+        found = _parse(text, known, root, report, "model", "expressions", name)
+        if found is not None:
+            parsed[name] = found
+        known.add(name)
+    names = list(model["expressions"])
+    outputs = _known("model.outputs", model["outputs"] or names, names, root, report)
+    return ExpressionModel(parsed, tuple(outputs)) if len(parsed) == len(names) else None
+
+
+def _parse(
+    text: str, known: Collection[str], root: Node, report: Report, *entry: str
+) -> Expression | None:
+    """Return the expression at an entry, or None after reporting what is wrong."""
+    node = root.get(*entry)
+    assert node is not None
+    try:
+        parsed = parse(text, path=".".join(entry), place=node.place)
+    except SpecError as error:
+        report.problems.extend(error.problems)
+        return None
+    report.problems.extend(check_names(parsed, known))
+    return parsed
+
+
+def _known(
+    entry: str, names: list[str], known: Collection[str], root: Node, report: Report, what: str = "output"
+) -> list[str]:
+    """Return the names, reporting those that are not known."""
+    node = root.get(*entry.split("."))
+    for index, name in enumerate(names):
+        if name in known or node is None:
+            continue
+        at = node.keys.get(name) or node.get(str(index)) or node
+        hint = expected(known) if len(known) < 10 else did_you_mean(name, known)
+        report.add(at, entry, f"no {what} named {name!r}.", hint)
+    return [name for name in names if name in known]
+
+
+def _check_names(
+    values: Values,
+    batch: dict[str, int],
+    model: ExpressionModel | PythonModel | None,
+    wrong: set[str],
+    root: Node,
+    report: Report,
+) -> None:
+    """Report names of inputs and outputs that do not exist."""
+    if not isinstance(values["inputs"], dict):
+        return
+    inputs = list(values["inputs"])
+    if not inputs:
+        if not report.problems:
+            report.add(root.get("inputs") or root, "inputs", "there are no inputs.")
+        return
+    wrt = values["wrt"] or [] if "wrt" not in wrong else []
+    _known("wrt", wrt, inputs, root, report, "input")
+    _known("batch", list(batch), inputs, root, report, "input")
+    if wrong & {"vector", "derivative"} or not isinstance(values["vector"], dict):
+        return
+    kinds = set(WITH_VECTOR).intersection(values["derivative"])
+    if kinds == {"vjp"} and isinstance(model, ExpressionModel):
+        _known("vector", list(values["vector"]), model.outputs, root, report)
+    elif kinds and "vjp" not in kinds:
+        _known("vector", list(values["vector"]), wrt or inputs, root, report, "wrt input")
+
+
+def _check_modes(values: Values, root: Node, report: Report) -> None:
+    """Report modes that a derivative does not have."""
+    mode = values["mode"]
+    derivatives = values["derivative"]
+    node = root.get("mode") or root
+    choices = [name for name in derivatives if len(MODES[name]) > 1] or derivatives
+    for name in choices:
+        if mode not in MODES[name]:
+            available = [other for other in MODES[name] if other not in UNAVAILABLE_MODES]
+            report.add(node, "mode", f"{name} has no mode {mode!r}.", expected(available))
+        elif mode in UNAVAILABLE_MODES:
+            available = [other for other in MODES[name] if other not in UNAVAILABLE_MODES]
+            message = f"the mode {mode!r} is not available in this version."
+            report.add(node, "mode", message, expected(available))
+
+
+def _check_unavailable(values: Values, root: Node, report: Report) -> None:
+    """Report what this version does not do yet."""
+    if values["storage"] == "sparse":
+        message = "sparse storage is not available in this version."
+        report.add(root.get("storage") or root, "storage", message, "Expected 'dense'.")
+    if values["sparsity"]:
+        message = "sparsity patterns are not available in this version."
+        report.add(root.get("sparsity") or root, "sparsity", message)
+
+
+def _check_integers(values: Values, root: Node, report: Report) -> None:
+    """Report integers among the inputs that are differentiated."""
+    for index, name in enumerate(values["wrt"] or []):
+        source = values["inputs"][name]
+        if source.dtype == "int64":
+            node = root.get("wrt", str(index)) or root.get("wrt") or root
+            report.problems.append(integer_problem(name, "int64", node))
+
+
+def integer_problem(name: str, dtype: str, node: Node) -> Problem:
+    """Return the problem of an integer input in `wrt`."""
+    return Problem(
+        f"the input {name!r} is of {dtype}; derivatives are taken with respect to floats.",
+        path="wrt",
+        place=node.place,
+        hint=f"Give the input `dtype: float64`, or leave {name!r} out of wrt.",
+    )
+
+
+def _check_axes(
+    inputs: dict[str, Source], batch: dict[str, int], root: Node, report: Report
+) -> None:
+    """Report batch axes that the declared shapes do not have, and unequal sizes."""
+    shapes = {name: inputs[name].shape() for name in batch}
+    known = {name: shape for name, shape in shapes.items() if shape is not None}
+    report.problems.extend(batch_problems(known, batch, root))
+
+
+def batch_problems(
+    shapes: dict[str, tuple[int, ...]], batch: dict[str, int], root: Node
+) -> list[Problem]:
+    """Return what is wrong with the batch axes of the inputs whose shapes are known."""
+    problems = []
+    sizes: dict[str, int] = {}
+    for index, (name, shape) in enumerate(shapes.items()):
+        axis = batch[name]
+        node = root.get("batch", name) or root.get("batch", str(index)) or root.get("batch") or root
+        message = ""
+        if not shape:
+            message = f"the input {name!r} is a scalar and has no axis to batch."
+        elif not -len(shape) <= axis < len(shape):
+            message = f"the input {name!r} of shape {shape} has no axis {axis}."
+        else:
+            size = shape[axis]
+            other = next((key for key, value in sizes.items() if value != size), None)
+            if other is not None:
+                message = f"{name!r} has {size} batch rows, {other!r} has {sizes[other]}."
+            elif size == 0:
+                message = f"the batch axis of {name!r} has the size 0."
+            sizes[name] = size
+        if message:
+            problems.append(Problem(message, path="batch", place=node.place))
+    return problems
+
+
+def _resolved(
+    values: Values, wrt: list[str] | None, model: ExpressionModel | PythonModel
+) -> Values:
+    """Return the spec as plain data with its defaults, absent entries left out."""
+    vector = values["vector"]
+    plain = dict(values)
+    plain["inputs"] = {name: source.plain() for name, source in values["inputs"].items()}
+    plain["wrt"] = wrt
+    plain["batch"] = _batch(values["batch"]) or None
+    if isinstance(vector, dict):
+        plain["vector"] = {name: source.plain() for name, source in vector.items()}
+    elif vector is not None:
+        plain["vector"] = vector.plain()
+    if isinstance(plain["model"], dict):
+        plain["model"] = {k: v for k, v in plain["model"].items() if v is not None}
+        if "expressions" in plain["model"] and isinstance(model, ExpressionModel):
+            plain["model"]["outputs"] = list(model.outputs)
+    plain.pop("base", None)
+    return {
+        name: {k: v for k, v in value.items() if v is not None} if name in ("output", "expect") else value
+        for name, value in plain.items()
+        if value is not None
+    }

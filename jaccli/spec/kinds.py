@@ -1,0 +1,409 @@
+"""The kinds of values a spec may hold: each checks a node, reports problems, and has a JSON Schema.
+
+A `Kind` turns a `Node` into plain data (scalars, lists, dicts).  `keys.py` puts kinds together
+into the one declaration of the spec, from which checks, positions and `jaccli schema` follow.
+
+Boundary: knows nothing of models, files or arrays.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from jaccli.errors import Problem, did_you_mean, expected
+from jaccli.spec.nodes import Node
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kKMGTP]?i?[bB]?)\s*\Z")
+_UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
+
+
+class Report:
+    """Collects the problems of one spec."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+
+    def add(self, node: Node, path: str, message: str, hint: str = "") -> None:
+        """Report a problem at a node."""
+        self.problems.append(Problem(message, path=path, place=node.place, hint=hint))
+
+
+class Kind(Protocol):
+    """What a value may be."""
+
+    def check(self, node: Node, path: str, report: Report) -> Any:
+        """Return the value as plain data; report what is wrong with it."""
+        ...
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of the values."""
+        ...
+
+
+def join(path: str, name: str) -> str:
+    """Return the path of an entry below `path`."""
+    return f"{path}.{name}" if path else name
+
+
+@dataclass(frozen=True)
+class Anything:
+    """Any value: what it must be is known elsewhere."""
+
+    def check(self, node: Node, path: str, report: Report) -> Any:
+        return node.plain()
+
+    def schema(self) -> dict[str, Any]:
+        return {}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of some words."""
+
+    names: tuple[str, ...]
+
+    def check(self, node: Node, path: str, report: Report) -> Any:
+        if not isinstance(node.value, str) or node.value not in self.names:
+            report.add(node, path, f"unknown value {node.describe()}.", expected(self.names))
+        return node.value
+
+    def schema(self) -> dict[str, Any]:
+        return {"enum": list(self.names)}
+
+
+@dataclass(frozen=True)
+class Words:
+    """A text; with `pattern`, one that matches it, and `what` says what it is."""
+
+    what: str = "a text"
+    pattern: str | None = None
+
+    def check(self, node: Node, path: str, report: Report) -> Any:
+        good = isinstance(node.value, str) and node.value != ""
+        if good and self.pattern:
+            good = re.fullmatch(self.pattern, str(node.value)) is not None
+        if not good:
+            report.add(node, path, f"{node.describe()} is not {self.what}.")
+        return node.value
+
+    def schema(self) -> dict[str, Any]:
+        schema: dict[str, Any] = {"type": "string", "minLength": 1}
+        return schema | {"pattern": f"^(?:{self.pattern})$"} if self.pattern else schema
+
+
+@dataclass(frozen=True)
+class Code:
+    """An expression: a text, or a bare number."""
+
+    def check(self, node: Node, path: str, report: Report) -> Any:
+        number = isinstance(node.value, int | float) and not isinstance(node.value, bool)
+        if number or (isinstance(node.value, str) and node.value.strip()):
+            return str(node.value)
+        report.add(node, path, f"{node.describe()} is not an expression.")
+        return None
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": ["string", "number"]}
+
+
+@dataclass(frozen=True)
+class Number:
+    """A finite number within bounds."""
+
+    low: float = -math.inf
+    whole: bool = False
+    finite: bool = True
+
+    def check(self, node: Node, path: str, report: Report) -> Any:
+        value = node.value
+        what = "a whole number" if self.whole else "a number"
+        if self.low > -math.inf:
+            what += f" of at least {self.low:g}"
+        allowed = int if self.whole else (int, float)
+        good = isinstance(value, allowed) and not isinstance(value, bool)
+        if good:
+            number = as_float(value)
+            good = number >= self.low and (math.isfinite(number) or not self.finite)
+        if not good:
+            report.add(node, path, f"{node.describe()} is not {what}.")
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        schema: dict[str, Any] = {"type": "integer" if self.whole else "number"}
+        return schema | {"minimum": self.low} if self.low > -math.inf else schema
+
+
+def as_float(value: Any) -> float:
+    """Return a number as a float, infinite where an integer is too large."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+@dataclass(frozen=True)
+class Flag:
+    """`true` or `false`."""
+
+    def check(self, node: Node, path: str, report: Report) -> Any:
+        if not isinstance(node.value, bool):
+            report.add(node, path, f"{node.describe()} is not true or false.")
+        return node.value
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "boolean"}
+
+
+@dataclass(frozen=True)
+class Size:
+    """An amount of memory: `512MiB`, `2GB`, or a number of bytes; becomes bytes."""
+
+    def check(self, node: Node, path: str, report: Report) -> Any:
+        size = None if isinstance(node.value, bool) else parse_size(str(node.value))
+        if not size:
+            message = f"{node.describe()} is not a size."
+            report.add(node, path, message, "Write it as 512MiB, 2GiB or a number of bytes.")
+        return size
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": ["string", "integer"]}
+
+
+def parse_size(text: str) -> int | None:
+    """Return the bytes of `512MiB` (binary) or `2GB` (decimal), or None."""
+    match = _SIZE.match(text)
+    if not match:
+        return None
+    unit = match[2].lower().rstrip("b")
+    base = 1024 if unit.endswith("i") else 1000
+    return int(float(match[1]) * float(base ** _UNITS[unit.rstrip("i")]))
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A list of sizes, or one size; becomes a list."""
+
+    def check(self, node: Node, path: str, report: Report) -> Any:
+        nodes = node.value if isinstance(node.value, list) else [node]
+        sizes = [size.value for size in nodes]
+        for size in nodes:
+            value = size.value
+            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+                message = f"{size.describe()} is not a size."
+                report.add(size, path, message, "A shape is a list of whole numbers: [16, 16].")
+                return None
+        if len(sizes) > 32:
+            report.add(node, path, f"{len(sizes)} dimensions; arrays have at most 32.")
+            return None
+        return sizes
+
+    def schema(self) -> dict[str, Any]:
+        size = {"type": "integer", "minimum": 0}
+        return {"anyOf": [size, {"type": "array", "items": size, "maxItems": 32}]}
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A number, or a nested list of numbers in which all rows are equally long."""
+
+    def check(self, node: Node, path: str, report: Report) -> Any:
+        return node.plain() if self._shape(node, path, report) is not None else None
+
+    def _shape(self, node: Node, path: str, report: Report) -> tuple[int, ...] | None:
+        if not isinstance(node.value, list):
+            if isinstance(node.value, int | float) and not isinstance(node.value, bool):
+                return ()
+            report.add(node, path, f"{node.describe()} is not a number.")
+            return None
+        first: tuple[int, ...] | None = None
+        for index, child in enumerate(node.value):
+            shape = self._shape(child, path, report)
+            if shape is None:
+                return None
+            if index and shape != first:
+                message = f"a ragged list: entry {index} has the shape {shape}, those before {first}."
+                report.add(child, path, message, "All rows of an array are equally long.")
+                return None
+            first = shape
+        return (len(node.value), *(first or ()))
+
+    def schema(self) -> dict[str, Any]:
+        return {"anyOf": [{"type": "number"}, {"type": "array", "items": {"$ref": "#/$defs/numbers"}}]}
+
+
+@dataclass(frozen=True)
+class Items:
+    """A list; with `single`, also one item alone, which becomes a list of one."""
+
+    item: Kind
+    least: int = 0
+    most: int | None = None
+    single: bool = False
+    unique: bool = False
+
+    def check(self, node: Node, path: str, report: Report) -> Any:
+        if not isinstance(node.value, list):
+            if self.single:
+                return [self.item.check(node, path, report)]
+            report.add(node, path, f"{node.describe()} is not a list.")
+            return None
+        if not self.least <= len(node.value) <= (self.most or len(node.value)):
+            count = f"{self.least}" if self.most == self.least else f"at least {self.least}"
+            report.add(node, path, f"{len(node.value)} entries in place of {count}.")
+            return None
+        values = [self.item.check(child, path, report) for child in node.value]
+        if self.unique:
+            for index, value in enumerate(values):
+                if value in values[:index]:
+                    child = node.value[index]
+                    report.add(child, path, f"{child.describe()} stands here a second time.")
+        return values
+
+    def schema(self) -> dict[str, Any]:
+        schema = {"type": "array", "items": self.item.schema(), "minItems": self.least}
+        if self.most:
+            schema["maxItems"] = self.most
+        if self.unique:
+            schema["uniqueItems"] = True
+        return {"anyOf": [self.item.schema(), schema]} if self.single else schema
+
+
+@dataclass(frozen=True)
+class Named:
+    """A mapping of names that the user chooses to values of one kind."""
+
+    item: Kind
+    what: str = "a name"
+    pattern: re.Pattern[str] = NAME
+
+    def check(self, node: Node, path: str, report: Report) -> Any:
+        if not isinstance(node.value, dict):
+            report.add(node, path, f"{node.describe()} is not a mapping of names to values.")
+            return None
+        for name, key in node.keys.items():
+            if not self.pattern.match(name) or (self.pattern is NAME and len(name) > 200):
+                hint = "Letters, digits and underscores, not beginning with a digit."
+                report.add(key, path, f"{key.describe()} is not {self.what}.", hint)
+        return {
+            name: self.item.check(child, join(path, name), report)
+            for name, child in node.value.items()
+        }
+
+    def schema(self) -> dict[str, Any]:
+        pattern = self.pattern.pattern.replace(r"\Z", "$")
+        return {
+            "type": "object",
+            "propertyNames": {"pattern": f"^{pattern}"},
+            "additionalProperties": self.item.schema(),
+        }
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key of a `Record`."""
+
+    kind: Kind
+    doc: str
+    required: bool = False
+    default: Any = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """A mapping with keys that are known beforehand; the absent ones get their defaults."""
+
+    keys: Mapping[str, Key]
+    what: str = "a mapping"
+
+    def check(self, node: Node, path: str, report: Report) -> Any:
+        if not isinstance(node.value, dict):
+            report.add(node, path, f"{node.describe()} is not {self.what}.", expected(self.keys))
+            return None
+        for name, key in node.keys.items():
+            if name not in self.keys:
+                hint = did_you_mean(name, self.keys)
+                report.add(key, path, f"unknown key {name!r}.", hint)
+        for name, declared in self.keys.items():
+            if declared.required and name not in node.value:
+                report.add(node, path, f"the key {name!r} is missing.")
+        return {
+            name: declared.kind.check(node.value[name], join(path, name), report)
+            if name in node.value
+            else declared.default
+            for name, declared in self.keys.items()
+        }
+
+    def schema(self) -> dict[str, Any]:
+        schema: dict[str, Any] = {
+            "type": "object",
+            "properties": {
+                name: key.kind.schema()
+                | {"description": key.doc}
+                | ({} if key.default is None else {"default": key.default})
+                for name, key in self.keys.items()
+            },
+            "additionalProperties": False,
+        }
+        required = [name for name, key in self.keys.items() if key.required]
+        return schema | {"required": required} if required else schema
+
+
+@dataclass(frozen=True)
+class Case:
+    """One of the kinds that an `Either` chooses from: `when` looks at the node's form alone."""
+
+    when: Callable[[Node], bool]
+    kind: Kind
+
+
+@dataclass(frozen=True)
+class Either:
+    """One of several kinds, told apart by the node's form; the last case takes the rest."""
+
+    cases: tuple[Case, ...]
+    name: str | None = None
+    """With a name, the schema is a reference to `$defs`."""
+
+    def check(self, node: Node, path: str, report: Report) -> Any:
+        for case in self.cases[:-1]:
+            if case.when(node):
+                return case.kind.check(node, path, report)
+        return self.cases[-1].kind.check(node, path, report)
+
+    def schema(self) -> dict[str, Any]:
+        return {"$ref": f"#/$defs/{self.name}"} if self.name else self.definition()
+
+    def definition(self) -> dict[str, Any]:
+        """Return the schema itself, for `$defs`."""
+        return {"anyOf": [case.kind.schema() for case in self.cases]}
+
+
+def has_key(*names: str) -> Callable[[Node], bool]:
+    """Return a test for a mapping that holds one of the keys."""
+    wanted = frozenset(names)
+    return lambda node: isinstance(node.value, dict) and not wanted.isdisjoint(node.value)
+
+
+def is_mapping(node: Node) -> bool:
+    """Whether the node is a mapping."""
+    return isinstance(node.value, dict)
+
+
+def is_scalar(node: Node) -> bool:
+    """Whether the node is neither a list nor a mapping."""
+    return not isinstance(node.value, dict | list)
+
+
+def always(_: Node) -> bool:
+    """Accept every node: the last case of an `Either`."""
+    return True
+
+
+def schemas(kinds: Iterable[Either]) -> dict[str, Any]:
+    """Return the `$defs` of the named kinds."""
+    return {kind.name: kind.definition() for kind in kinds if kind.name}

@@ -1,0 +1,93 @@
+"""From a spec's text and the options over it to a checked `Spec`.
+
+Boundary: reads spec files; never the input files that a spec names.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from jaccli.errors import Problem, SpecError
+from jaccli.spec.check import build
+from jaccli.spec.keys import SPEC
+from jaccli.spec.kinds import Report
+from jaccli.spec.nodes import Node, Text
+from jaccli.spec.overrides import Override, apply, extend
+from jaccli.spec.spec import Spec
+from jaccli.spec.yaml12 import parse
+
+STDIN = "-"
+
+
+def load(name: str | None, overrides: Iterable[Override] = ()) -> Spec:
+    """Return the checked spec of a file, of standard input (`-`), or of options alone (None).
+
+    Raises:
+        SpecError: all that is wrong with the entries, each with its place.
+    """
+    report = Report()
+    if name is None:
+        root = Node({}, Text("", Path(), ("",), is_file=False))
+    else:
+        root = _with_base(_read(name, report), report, ())
+        if root.value is None:
+            hint = "`jaccli init` writes one to start from."
+            raise SpecError(f"{name}: the spec is empty.", hint=hint)
+    for override in overrides:
+        root = apply(root, override)
+    values = SPEC.check(root, "", report)
+    spec = None if values is None else build(name or "-e", values, root, report)
+    if report.problems or spec is None:
+        raise SpecError(*_in_order(report.problems))
+    return spec
+
+
+def _in_order(problems: list[Problem]) -> list[Problem]:
+    """Sort by position, and say each thing once."""
+    unique = dict.fromkeys(problems)
+    return sorted(unique, key=lambda p: (p.place.line, p.place.column) if p.place else (0, 0))
+
+
+def _read(name: str, report: Report, place_of: Node | None = None) -> Node:
+    """Return the tree of a file or of standard input."""
+    try:
+        data = sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        hint = "" if place_of else "SPEC is a YAML file, or - for standard input."
+        problem = Problem(f"{name}: {reason}.", place=place_of and place_of.place, hint=hint)
+        raise SpecError(problem) from error
+    shown = "<stdin>" if name == STDIN else name
+    folder = Path() if name == STDIN else Path(name).parent
+    return parse(Text(shown, folder, decode(shown, data)), report.problems)
+
+
+def decode(name: str, data: bytes) -> tuple[str, ...]:
+    """Return the lines of a spec.
+
+    Raises:
+        SpecError: it is not text in UTF-8, or too large.
+    """
+    try:
+        content = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        byte = data[error.start]
+        message = f"{name}: not text in UTF-8: byte 0x{byte:02x} at offset {error.start}."
+        raise SpecError(message, hint="A spec is a YAML file.") from error
+    return tuple(content.replace("\r\n", "\n").split("\n"))
+
+
+def _with_base(root: Node, report: Report, seen: tuple[Path, ...]) -> Node:
+    """Return the tree over the one that its `base:` names, and so on down."""
+    base = root.get("base")
+    if base is None or not isinstance(base.value, str):
+        return root
+    path = base.text.folder / base.value
+    if path.resolve() in seen:
+        raise SpecError(Problem(f"{base.value!r} extends itself.", "base", base.place))
+    below = _with_base(_read(str(path), report, base), report, (*seen, path.resolve()))
+    return extend(below, root)
+
+

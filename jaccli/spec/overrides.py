@@ -1,0 +1,146 @@
+"""Changes to a spec's tree: options, `--set`, and the `base` that a spec extends.
+
+Boundary: trees in, trees out; what the entries mean is checked later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from jaccli.errors import Problem, UsageError
+from jaccli.spec.kinds import NAME
+from jaccli.spec.nodes import Node, Scalar, Text
+from jaccli.spec.sources import is_source
+from jaccli.spec.yaml12 import parse
+
+
+@dataclass(frozen=True)
+class Override:
+    """A value for the entry at `path`; the latest wins."""
+
+    path: tuple[str, ...]
+    node: Node
+
+
+def option_text(option: str, argument: str, shift: int = 0) -> Text:
+    """Return an option's argument as a text to point into."""
+    lines = tuple(argument.split("\n"))
+    return Text(option, Path(), lines, is_file=False, shift=shift)
+
+
+def option_node(option: str, value: Scalar, shown: str | None = None, shift: int = 0) -> Node:
+    """Return an option's argument as a scalar."""
+    text = option_text(option, str(value) if shown is None else shown, shift)
+    return Node(value, text, length=len(text.lines[0]) - shift)
+
+
+def option_list(option: str, values: Sequence[str]) -> Node:
+    """Return the arguments of a repeatable option as a list."""
+    return Node([option_node(option, value) for value in values], option_text(option, values[0]))
+
+
+def option_mapping(option: str, entries: Sequence[tuple[str, Node]]) -> Node:
+    """Return named arguments of a repeatable option as a mapping.
+
+    Raises:
+        UsageError: a name stands there twice.
+    """
+    node = Node({}, entries[0][1].text)
+    for name, value in entries:
+        set_entry(node, name, value, option)
+    return node
+
+
+def set_entry(node: Node, name: str, value: Node, option: str) -> None:
+    """Add an entry that must be new to a mapping."""
+    assert isinstance(node.value, dict)
+    if name in node.value:
+        raise UsageError(Problem(f"{name!r} is given twice.", place=value.place, path=option))
+    node.value[name] = value
+    node.keys[name] = Node(name, replace(value.text, shift=0), length=len(name))
+
+
+def from_set(argument: str) -> Override:
+    """Read `PATH=VALUE` of `--set`.
+
+    Raises:
+        UsageError: it has not that form, or VALUE is not YAML.
+    """
+    path, equals, _ = argument.partition("=")
+    names = tuple(name.strip() for name in path.split("."))
+    if not equals or not all(names) or not NAME.match(names[0]):
+        place = option_node("--set", argument).place
+        hint = "Expected PATH=VALUE, as in --set inputs.x.shape=[32]."
+        raise UsageError(Problem(f"{argument!r} is not PATH=VALUE.", place=place, hint=hint))
+    return Override(names, parse(option_text("--set", argument, len(path) + 1)))
+
+
+def value_node(option: str, argument: str, shift: int = 0) -> Node:
+    """Read a value of `--at` or `--vector`: YAML, or `@FILE`, after `shift` characters."""
+    value = argument[shift:]
+    if not value.startswith("@"):
+        return parse(option_text(option, argument, shift))
+    name, entry, key = value[1:], "", ""
+    for suffix, wanted in ((".npz:", "key"), (".csv:", "column")):
+        head, colon, tail = value[1:].partition(suffix)
+        if colon:
+            name, entry, key = head + suffix[:-1], wanted, tail
+    text = option_text(option, argument, shift)
+    node = Node({}, text, length=len(value))
+    entries = [("file", name)] + ([(entry, key)] if entry else [])
+    for entry_name, scalar in entries:
+        child = Node(scalar, text, length=len(value))
+        set_entry(node, entry_name, child, option)
+    return node
+
+
+def apply(root: Node, override: Override) -> Node:
+    """Return the tree with one entry replaced; only the nodes along the path are copied.
+
+    Raises:
+        UsageError: the path leads through a scalar, or past the end of a list.
+    """
+    return _put(root, override.path, override.node, override)
+
+
+def _put(node: Node | None, path: tuple[str, ...], value: Node, override: Override) -> Node:
+    if not path:
+        return value
+    name, rest = path[0], path[1:]
+    if node is None or node.value is None:
+        node = Node({}, override.node.text)
+    if isinstance(node.value, list):
+        if not name.isdecimal() or int(name) >= len(node.value):
+            raise _no_way(override, name, f"a list of {len(node.value)} entries")
+        items = list(node.value)
+        items[int(name)] = _put(items[int(name)], rest, value, override)
+        return replace(node, value=items)
+    if not isinstance(node.value, dict):
+        raise _no_way(override, name, node.describe())
+    text = override.node.text
+    key = node.keys.get(name) or Node(name, replace(text, shift=0), length=len(text.lines[0]))
+    entries = node.value | {name: _put(node.value.get(name), rest, value, override)}
+    return replace(node, value=entries, keys=node.keys | {name: key})
+
+
+def _no_way(override: Override, name: str, found: str) -> UsageError:
+    path = ".".join(override.path)
+    message = f"{path!r}: there is no entry {name!r} in {found}."
+    return UsageError(Problem(message, place=override.node.place))
+
+
+def extend(base: Node, child: Node) -> Node:
+    """Return `base` with the entries of `child` over it.
+
+    Mappings are joined name by name; a model, a list, a scalar and an input that names a source
+    replace what stood there.
+    """
+    if not isinstance(base.value, dict) or not isinstance(child.value, dict):
+        return child
+    entries = dict(base.value)
+    for name, node in child.value.items():
+        replaces = name == "model" or name not in entries or is_source(node)
+        entries[name] = node if replaces else extend(entries[name], node)
+    return replace(child, value=entries, keys=base.keys | child.keys)

@@ -1,0 +1,342 @@
+"""The sources an input's values may come from: one entry of `SOURCES` each.
+
+An entry declares the source's keys, the shape that follows from them, and how the array is made.
+numpy comes in as an argument, because checking a spec must not wait for its import.
+
+Boundary: never JAX.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from jaccli.errors import BudgetError, Problem, SpecError, did_you_mean, format_bytes
+from jaccli.spec import arrays
+from jaccli.spec.kinds import (
+    Case,
+    Choice,
+    Either,
+    Items,
+    Key,
+    Number,
+    Numbers,
+    Record,
+    Report,
+    Shape,
+    Words,
+    always,
+    has_key,
+    is_mapping,
+)
+from jaccli.spec.nodes import Node
+from jaccli.vocabulary import INPUT_DTYPES, ITEM_BYTES
+
+Entries = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where one input's values come from: `entries` hold the checked keys of `SOURCES[kind]`."""
+
+    kind: str
+    entries: Entries
+    path: str
+    node: Node
+
+    @property
+    def dtype(self) -> str | None:
+        """The dtype the source itself demands, or None."""
+        dtype: str | None = self.entries.get("dtype")
+        return dtype
+
+    def shape(self) -> tuple[int, ...] | None:
+        """Return the shape that the entries declare, or None where a file decides."""
+        return SOURCES[self.kind].shape(self.entries)
+
+    def plain(self) -> Any:
+        """Return the source as a spec writes it."""
+        entries = {name: value for name, value in self.entries.items() if value is not None}
+        return entries["value"] if self.kind == "value" and len(entries) == 1 else entries
+
+    def check_size(self, default_dtype: str, budget: int) -> int:
+        """Return the declared bytes (0 where a file decides).
+
+        Raises:
+            BudgetError: they exceed `budget` (bytes).
+        """
+        shape = self.shape()
+        if shape is None:
+            return 0
+        size = math.prod(shape) * ITEM_BYTES[self.dtype or default_dtype]
+        if size > budget:
+            message = (
+                f"an array of shape {shape} takes {format_bytes(size)}, "
+                f"more than the memory budget of {format_bytes(budget)}."
+            )
+            raise BudgetError(Problem(message, path=self.path, place=self.node.place))
+        return size
+
+    def load(self, default_dtype: str, budget: int) -> Any:
+        """Return the values as a numpy array of the source's dtype, else of `default_dtype`.
+
+        Integers of `.npy` and `.npz` files stay integers.
+
+        Raises:
+            SpecError: the values do not fit the dtype, or a column or key is not in the file.
+            SourceError: the file cannot be read.
+            BudgetError: the array exceeds `budget` (bytes).
+        """
+        import numpy as np
+
+        self.check_size(default_dtype, budget)
+        array = np.asarray(SOURCES[self.kind].make(np, self.entries, _Context(self, budget)))
+        keeps = self.kind == "file" and array.dtype.kind in "iub" and self.dtype is None
+        if keeps:
+            return array
+        target = np.dtype(self.dtype or default_dtype)
+        with np.errstate(over="ignore", invalid="ignore"):
+            cast = array.astype(target)
+        if target.kind == "i":
+            changed = ~np.isfinite(array) | (cast != array) if array.dtype.kind == "f" else None
+        else:
+            changed = np.isinf(cast) & np.isfinite(array)
+        if changed is not None and changed.any():
+            value = array[changed].flat[0]
+            message = f"{value!s} does not fit {target}."
+            raise SpecError(Problem(message, path=self.path, place=self.node.place))
+        return cast
+
+
+@dataclass(frozen=True)
+class _Context:
+    """What a file source needs besides its entries."""
+
+    source: Source
+    budget: int
+
+    def read(self, np: Any, entries: Entries) -> Any:
+        """Read the file of a `file` source."""
+        node = self.source.node.get("file") or self.source.node
+        path = node.text.folder / entries["file"]
+        try:
+            return arrays.read(np, path, entries, self.budget)
+        except arrays.NotInFile as error:
+            entry = self.source.node.get(error.entry) or node
+            raise SpecError(
+                Problem(str(error), f"{self.source.path}.{error.entry}", entry.place, error.hint)
+            ) from error
+        except arrays.Unreadable as error:
+            problem = Problem(f"{entries['file']}: {error}", self.source.path, node.place)
+            raise error.kind(problem) from error
+
+
+@dataclass(frozen=True)
+class SourceKind:
+    """A kind of source: its keys, the shape they declare, and how the array is made."""
+
+    keys: dict[str, Key]
+    shape: Callable[[Entries], tuple[int, ...] | None]
+    make: Callable[[Any, Entries, _Context], Any]
+
+
+def _shape_of_list(value: Any) -> tuple[int, ...]:
+    """Return the shape of a nested list (not ragged: checked before)."""
+    shape = []
+    while isinstance(value, list):
+        shape.append(len(value))
+        value = value[0] if value else None
+    return tuple(shape)
+
+
+def _random(np: Any, entries: Entries, _: _Context) -> Any:
+    """Draw from numpy's default generator in float64, so that every device sees the same."""
+    generator = np.random.default_rng(entries["seed"])
+    if entries["random"] == "normal":
+        return generator.normal(_or(entries["mean"], 0), _or(entries["std"], 1), entries["shape"])
+    return generator.uniform(_or(entries["low"], 0), _or(entries["high"], 1), entries["shape"])
+
+
+def _or(value: Any, default: float) -> Any:
+    return default if value is None else value
+
+
+def _count(entries: Entries) -> tuple[int]:
+    """Return the shape of an `arange`."""
+    start, stop, step = entries["arange"]
+    return (max(0, math.ceil((stop - start) / step)),) if step else (0,)
+
+
+def _values(np: Any, value: Any) -> Any:
+    """Return numbers as float64, except integers alone, which keep every digit as int64."""
+    array = np.asarray(value)
+    return array if array.dtype.kind == "i" else np.asarray(value, dtype=np.float64)
+
+
+_END = Items(Number(), least=3, most=3)
+
+# `full` stands before `value`, because it has a key of that name too.
+SOURCES: dict[str, SourceKind] = {
+    "random": SourceKind(
+        {
+            "random": Key(Choice(("normal", "uniform")), "the distribution", required=True),
+            "shape": Key(Shape(), "the array's shape", required=True),
+            "seed": Key(Number(low=0, whole=True), "seed of default_rng", required=True),
+            "mean": Key(Number(), "mean of `normal` (0)"),
+            "std": Key(Number(low=0), "standard deviation of `normal` (1)"),
+            "low": Key(Number(), "lower bound of `uniform` (0)"),
+            "high": Key(Number(), "upper bound of `uniform` (1)"),
+        },
+        shape=lambda e: tuple(e["shape"]),
+        make=_random,
+    ),
+    "file": SourceKind(
+        {
+            "file": Key(Words("a file name"), ".npy, .npz or .csv", required=True),
+            "key": Key(Words(), "the array's name in an .npz"),
+            "column": Key(Words(), "a column of a .csv"),
+            "columns": Key(Items(Words(), least=1), "columns of a .csv, side by side"),
+        },
+        shape=lambda e: None,
+        make=lambda np, e, context: context.read(np, e),
+    ),
+    "zeros": SourceKind(
+        {"zeros": Key(Shape(), "shape of an array of zeros", required=True)},
+        shape=lambda e: tuple(e["zeros"]),
+        make=lambda np, e, _: np.zeros(e["zeros"]),
+    ),
+    "ones": SourceKind(
+        {"ones": Key(Shape(), "shape of an array of ones", required=True)},
+        shape=lambda e: tuple(e["ones"]),
+        make=lambda np, e, _: np.ones(e["ones"]),
+    ),
+    "full": SourceKind(
+        {
+            "full": Key(Shape(), "shape of a constant array", required=True),
+            "value": Key(Number(finite=False), "the constant", required=True),
+        },
+        shape=lambda e: tuple(e["full"]),
+        make=lambda np, e, _: np.full(e["full"], e["value"], dtype=np.float64),
+    ),
+    "eye": SourceKind(
+        {"eye": Key(Number(low=0, whole=True), "size of an identity matrix", required=True)},
+        shape=lambda e: (e["eye"], e["eye"]),
+        make=lambda np, e, _: np.eye(e["eye"]),
+    ),
+    "linspace": SourceKind(
+        {"linspace": Key(_END, "[first, last, count]", required=True)},
+        shape=lambda e: (e["linspace"][2],),
+        make=lambda np, e, _: np.linspace(*e["linspace"]),
+    ),
+    "arange": SourceKind(
+        {"arange": Key(_END, "[first, end, step], end excluded", required=True)},
+        shape=_count,
+        make=lambda np, e, _: np.arange(*e["arange"], dtype=np.float64),
+    ),
+    "value": SourceKind(
+        {"value": Key(Numbers(), "a number or nested list", required=True)},
+        shape=lambda e: _shape_of_list(e["value"]),
+        make=lambda np, e, _: _values(np, e["value"]),
+    ),
+}
+
+_DTYPE = Key(Choice(INPUT_DTYPES), "the input's dtype (default: the spec's)")
+
+
+@dataclass(frozen=True)
+class _SourceOf:
+    """A mapping that holds the source key `name`; becomes a `Source`."""
+
+    name: str
+
+    def check(self, node: Node, path: str, report: Report) -> Any:
+        before = len(report.problems)
+        entries = self.record.check(node, path, report)
+        if len(report.problems) > before:
+            return None
+        self.check_entries(entries, node, path, report)
+        return Source(self.name, entries, path, node)
+
+    @property
+    def record(self) -> Record:
+        return Record(SOURCES[self.name].keys | {"dtype": _DTYPE}, "a source")
+
+    def check_entries(self, entries: Entries, node: Node, path: str, report: Report) -> None:
+        """Report entries that are right alone and wrong together."""
+        if self.name == "random":
+            wrong = ("low", "high") if entries["random"] == "normal" else ("mean", "std")
+            for name in wrong:
+                if entries[name] is not None:
+                    message = f"{name!r} does not go with {entries['random']!r}."
+                    report.add(node.get(name) or node, path, message)
+            if entries["random"] == "uniform" and _or(entries["low"], 0) > _or(entries["high"], 1):
+                report.add(node, path, "'low' is above 'high'.")
+        elif self.name == "linspace":
+            count = entries["linspace"][2]
+            if not isinstance(count, int) or count < 0:
+                report.add(node, path, f"{count} is not a count.", "linspace: [first, last, count].")
+        elif self.name == "arange" and not entries["arange"][2]:
+            report.add(node, path, "the step is 0.", "arange: [first, end, step].")
+        elif self.name == "file":
+            self.check_file(entries, node, path, report)
+
+    def check_file(self, entries: Entries, node: Node, path: str, report: Report) -> None:
+        """Report keys that do not go with the file's suffix."""
+        name = entries["file"]
+        suffix = name[name.rfind(".") :].lower() if "." in name else ""
+        if suffix not in arrays.SUFFIXES:
+            place = node.get("file") or node
+            hint = "Expected a name that ends in .npy, .npz or .csv."
+            report.add(place, path, f"no reader for {name!r}.", hint)
+        for key, wanted in (("key", ".npz"), ("column", ".csv"), ("columns", ".csv")):
+            if entries[key] is not None and suffix in arrays.SUFFIXES and suffix != wanted:
+                report.add(node.get(key) or node, path, f"{key!r} goes with {wanted} files alone.")
+        if entries["column"] is not None and entries["columns"] is not None:
+            report.add(node, path, "'column' and 'columns' do not go together.")
+
+    def schema(self) -> dict[str, Any]:
+        return self.record.schema()
+
+
+@dataclass(frozen=True)
+class _NoSource:
+    """A mapping without a source key."""
+
+    def check(self, node: Node, path: str, report: Report) -> Any:
+        names = list(node.keys)
+        hint = did_you_mean(names[0], SOURCES) if names else did_you_mean("", SOURCES)
+        report.add(node, path, "the mapping names no source.", hint)
+        return None
+
+    def schema(self) -> dict[str, Any]:
+        return {"not": {}}
+
+
+@dataclass(frozen=True)
+class _Literal:
+    """A bare number or list; becomes a `value` source."""
+
+    def check(self, node: Node, path: str, report: Report) -> Any:
+        value = Numbers().check(node, path, report)
+        return None if value is None else Source("value", {"value": value}, path, node)
+
+    def schema(self) -> dict[str, Any]:
+        return {"$ref": "#/$defs/numbers"}
+
+
+NUMBERS = Either((Case(always, Numbers()),), name="numbers")
+INPUT = Either(
+    (
+        *(Case(has_key(name), _SourceOf(name)) for name in SOURCES),
+        Case(is_mapping, _NoSource()),
+        Case(always, _Literal()),
+    ),
+    name="source",
+)
+
+
+def is_source(node: Node) -> bool:
+    """Whether a mapping holds a source key."""
+    return has_key(*SOURCES)(node)

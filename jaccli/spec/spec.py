@@ -1,0 +1,121 @@
+"""The checked spec: what every later stage reads.
+
+Boundary: data alone; numpy and JAX are not imported.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jaccli.errors import BudgetError, Place, Problem, format_bytes
+from jaccli.expression import Expression
+from jaccli.memory import default_budget
+from jaccli.spec.nodes import Node
+from jaccli.spec.sources import Source
+
+
+@dataclass(frozen=True)
+class ExpressionModel:
+    """Named expressions, evaluated in order; `outputs` are those that are differentiated.
+
+    `alone` marks a single `expression`, whose name `f` is a label and hides no input.
+    """
+
+    expressions: dict[str, Expression]
+    outputs: tuple[str, ...]
+    alone: bool = False
+
+
+@dataclass(frozen=True)
+class PythonModel:
+    """A function of the user's own: `target` is `module:function` or `file.py:function`."""
+
+    target: str
+    folder: Path
+    outputs: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where the result goes: a file (`-` is standard output), a format for standard output."""
+
+    path: Path | None
+    format: str | None
+    force: bool
+
+
+@dataclass(frozen=True)
+class Expect:
+    """A result file that `run` must reproduce."""
+
+    path: Path
+    rtol: float | None
+    atol: float
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A checked spec.
+
+    `wrt` and `batch` name inputs; `vector` is a source, sources by name, or None; `memory` is in
+    bytes; `resolved` is the whole spec as plain data, with its defaults.
+    """
+
+    name: str
+    model: ExpressionModel | PythonModel
+    inputs: dict[str, Source]
+    wrt: tuple[str, ...] | None
+    batch: dict[str, int]
+    derivative: tuple[str, ...]
+    mode: str
+    storage: str | None
+    device: str | None
+    dtype: str
+    precision: str
+    memory: int | None
+    chunk: int | None
+    layout: str
+    vector: Source | dict[str, Source] | None
+    output: Output
+    expect: Expect | None
+    sweep: Any
+    resolved: dict[str, Any]
+    root: Node
+
+    def place(self, *path: str) -> Place | None:
+        """Return the place of the entry at `path`, or of the nearest entry above it."""
+        for length in range(len(path), 0, -1):
+            node = self.root.get(*path[:length])
+            if node is not None:
+                return node.place
+        return None
+
+    def problem(self, path: str, message: str, hint: str = "") -> Problem:
+        """Return a problem at the entry with the dotted path."""
+        return Problem(message, path=path, place=self.place(*path.split(".")), hint=hint)
+
+    def check_sizes(self) -> None:
+        """Compare the inputs' declared sizes with the memory budget.
+
+        Raises:
+            BudgetError: one of them, or all together, exceed it.
+        """
+        budget = self.memory or default_budget()
+        total = sum(source.check_size(self.dtype, budget) for source in self.inputs.values())
+        if total > budget:
+            message = (
+                f"the inputs take {format_bytes(total)}, "
+                f"more than the memory budget of {format_bytes(budget)}."
+            )
+            raise BudgetError(self.problem("inputs", message))
+
+    @property
+    def sha256(self) -> str:
+        """The hash of what determines the result: the resolved spec without its `output`."""
+        content = {name: value for name, value in self.resolved.items() if name != "output"}
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,240 @@
+"""YAML text to a tree of `Node`s, as YAML 1.2 reads it.
+
+PyYAML's parser gives the events; the tree is composed here, because PyYAML's own composer loses
+positions, recurses without limit, lets duplicate keys win silently, expands aliases without
+bound, and resolves scalars by YAML 1.1 (`1e-3` a string, `no` false).
+
+Boundary: knows nothing of the spec's keys.  Builds no Python objects but scalars, lists and dicts.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+import yaml
+
+from jaccli.errors import Place, Problem, SpecError, format_bytes
+from jaccli.spec.nodes import Node, Scalar, Text
+
+MAX_BYTES = 32 * 2**20
+MAX_DEPTH = 100
+MAX_NODES = 2_000_000
+"""Nodes after aliases are expanded."""
+
+_MAX_DIGITS = 1_000
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_NULL = re.compile(r"(?:null|Null|NULL|~|)\Z")
+_BOOL = re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z")
+_INT = re.compile(r"(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)\Z")
+_FLOAT = re.compile(
+    r"(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
+    r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z"
+)
+_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null")}
+_COLLECTION_TAGS = {"tag:yaml.org,2002:seq", "tag:yaml.org,2002:map", "!"}
+
+
+def parse(text: Text, problems: list[Problem] | None = None) -> Node:
+    """Compose the one document of `text`.
+
+    Duplicate keys are added to `problems`, so that they are reported together with what is found
+    later; without it they are errors.
+
+    Raises:
+        SpecError: it is not YAML, holds several documents, tags or cyclic aliases, or is too deep
+            or too large.
+    """
+    content = "\n".join(text.lines)
+    content = content[text.shift :]
+    if len(content) > MAX_BYTES:
+        raise SpecError(
+            Problem(
+                f"the spec has {format_bytes(len(content))} of text; "
+                f"at most {format_bytes(MAX_BYTES)} are read.",
+                place=None,
+                hint="Keep large arrays in .npy files: {file: x.npy}.",
+            )
+        )
+    composer = _Composer(text)
+    try:
+        for event in yaml.parse(content, Loader=_LOADER):  # type: ignore[no-untyped-call]
+            composer.take(event)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = text.place(mark.line, mark.column, 1) if mark else None
+        reason = error.problem or error.context or "it cannot be parsed"
+        raise SpecError(Problem(f"not YAML: {reason}.", place=place)) from error
+    except yaml.reader.ReaderError as error:
+        before = content[: error.position]
+        line = before.count("\n")
+        place = text.place(line, len(before) - (before.rfind("\n") + 1), 1)
+        shown = f"U+{error.character:04X}" if isinstance(error.character, int) else "a byte"
+        raise SpecError(
+            Problem(f"not YAML: the character {shown} is not allowed.", place=place)
+        ) from error
+    if problems is not None:
+        problems.extend(composer.problems)
+    elif composer.problems:
+        raise SpecError(*composer.problems)
+    return composer.root or Node(None, text)
+
+
+def resolve(value: str) -> Scalar:
+    """Return the scalar that a plain text stands for in YAML 1.2's core schema."""
+    if _NULL.match(value):
+        return None
+    if _BOOL.match(value):
+        return value[0] in "tT"
+    if _INT.match(value):
+        return int(value, {"0o": 8, "0x": 16}.get(value[:2], 10))
+    if _FLOAT.match(value):
+        special = value[-4:].lower() in (".inf", ".nan")
+        return float(value.replace(".", "") if special else value)
+    return value
+
+
+@dataclass(slots=True)
+class _Open:
+    """A collection whose end has not come yet."""
+
+    node: Node
+    anchor: str | None
+    size: int = 1
+    key: Node | None = None
+
+
+@dataclass(slots=True)
+class _Composer:
+    """Builds the tree event by event, with a stack of its own in place of recursion."""
+
+    text: Text
+    stack: list[_Open] = field(default_factory=list)
+    anchors: dict[str, tuple[Node, int] | None] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    root: Node | None = None
+    documents: int = 0
+
+    def take(self, event: Any) -> None:
+        """Add one event of the parser."""
+        mark = event.start_mark
+        if isinstance(event, yaml.DocumentStartEvent):
+            self.documents += 1
+            if self.documents == 2:
+                self.fail(mark, "a second document begins here.", "A spec is one YAML document.")
+        elif isinstance(event, yaml.AliasEvent):
+            self.add(*self.alias(event))
+        elif isinstance(event, yaml.ScalarEvent):
+            node = self.scalar(event)
+            self.remember(event.anchor, node, 1)
+            self.add(node, 1)
+        elif isinstance(event, (yaml.SequenceStartEvent, yaml.MappingStartEvent)):
+            if len(self.stack) >= MAX_DEPTH:
+                self.fail(mark, f"nested deeper than {MAX_DEPTH} levels.")
+            if event.tag is not None and event.tag not in _COLLECTION_TAGS:
+                self.fail(mark, f"the tag {event.tag!r} is not allowed.", "A spec has no tags.")
+            value: list[Node] | dict[str, Node] = (
+                [] if isinstance(event, yaml.SequenceStartEvent) else {}
+            )
+            if event.anchor:
+                self.anchors[event.anchor] = None  # not complete: an alias to it is a cycle
+            node = Node(value, self.text, mark.line, mark.column, 1)
+            self.stack.append(_Open(node, event.anchor))
+        elif isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
+            done = self.stack.pop()
+            self.remember(done.anchor, done.node, done.size)
+            self.add(done.node, done.size)
+
+    def add(self, node: Node, size: int) -> None:
+        """Put a finished node into the collection that is open."""
+        if not self.stack:
+            self.root = node
+            return
+        top = self.stack[-1]
+        top.size += size
+        if top.size > MAX_NODES:
+            raise SpecError(
+                Problem(
+                    f"more than {MAX_NODES:,} values, aliases expanded.",
+                    place=node.place,
+                    hint="Keep large arrays in .npy files: {file: x.npy}.",
+                )
+            )
+        if isinstance(top.node.value, list):
+            top.node.value.append(node)
+        elif isinstance(top.node.value, dict):
+            self.add_entry(top, top.node.value, node)
+
+    def add_entry(self, top: _Open, entries: dict[str, Node], node: Node) -> None:
+        """Take a mapping's key or, after it, its value."""
+        if top.key is None:
+            if not isinstance(node.value, str):
+                raise SpecError(Problem("a key must be a name.", place=node.place))
+            top.key = node
+            return
+        key, top.key = top.key, None
+        name = str(key.value)
+        if name in entries:
+            self.problems.append(
+                Problem(
+                    f"the key {name!r} stands here a second time.",
+                    place=key.place,
+                    hint=f"First on line {top.node.keys[name].line + 1}.",
+                )
+            )
+            return
+        entries[name] = node
+        top.node.keys[name] = key
+
+    def is_key(self) -> bool:
+        """Whether the next node is a mapping's key."""
+        return (
+            bool(self.stack)
+            and isinstance(self.stack[-1].node.value, dict)
+            and self.stack[-1].key is None
+        )
+
+    def scalar(self, event: Any) -> Node:
+        """Resolve a scalar by YAML 1.2's core schema; keys stay text."""
+        mark, end = event.start_mark, event.end_mark
+        length = end.column - mark.column if end.line == mark.line else len(event.value)
+        node = Node(event.value, self.text, mark.line, mark.column, length)
+        if event.tag is not None and event.tag not in _TAGS and event.tag != "!":
+            self.fail(mark, f"the tag {event.tag!r} is not allowed.", "A spec has no tags.")
+        if event.style in ("|", ">"):
+            self.show_block(node)
+        plain = event.implicit[0] or (event.tag in _TAGS and not event.tag.endswith(":str"))
+        if plain and not self.is_key():
+            if _INT.match(event.value) and len(event.value) > _MAX_DIGITS:
+                self.fail(mark, f"an integer of {len(event.value)} digits.")
+            node.value = resolve(event.value)
+        return node
+
+    def show_block(self, node: Node) -> None:
+        """Point at the first line of a block scalar rather than at its `|`."""
+        for line in range(node.line + 1, len(self.text.lines)):
+            text = self.text.lines[line]
+            if text.strip():
+                node.line, node.column = line, len(text) - len(text.lstrip())
+                return
+
+    def alias(self, event: Any) -> tuple[Node, int]:
+        """Return what an alias stands for, and its size."""
+        if event.anchor not in self.anchors:
+            self.fail(event.start_mark, f"no anchor '&{event.anchor}' before this alias.")
+        found = self.anchors[event.anchor]
+        if found is None:
+            self.fail(event.start_mark, f"the alias '*{event.anchor}' holds itself.")
+        return found
+
+    def remember(self, anchor: str | None, node: Node, size: int) -> None:
+        """Keep a finished node for aliases to come."""
+        if anchor:
+            self.anchors[anchor] = (node, size)
+
+    def fail(self, mark: Any, message: str, hint: str = "") -> NoReturn:
+        """Raise at a mark of the parser."""
+        place: Place = self.text.place(mark.line, mark.column, 1)
+        raise SpecError(Problem(message, place=place, hint=hint))

@@ -1,0 +1,42 @@
+"""The words of the interface: derivatives, modes, formats and the rest that both specs and options use.
+
+Plain tables: this module imports nothing, and everything may import it.  A mode is named here and
+built in `derivative/`; a format is named here and built in `result/`; tests hold them together.
+"""
+
+from __future__ import annotations
+
+_JACOBIAN_MODES = ("auto", "fwd", "rev", "loop", "structured", "sparse", "tuned")
+_HESSIAN_MODES = (
+    "auto", "fwd-fwd", "fwd-rev", "rev-fwd", "rev-rev", "structured", "sparse", "tuned",
+)  # fmt: skip
+
+MODES: dict[str, tuple[str, ...]] = {
+    "evaluate": ("auto",),
+    "gradient": _JACOBIAN_MODES,
+    "jacobian": _JACOBIAN_MODES,
+    "hessian": _HESSIAN_MODES,
+    "jvp": ("auto",),
+    "vjp": ("auto",),
+    "hvp": ("auto", "fwd-rev", "rev-rev", "tuned"),
+}
+"""The modes of each derivative; Hessian modes are named outer-inner."""
+
+DERIVATIVES = tuple(MODES)
+ALL_MODES = tuple(dict.fromkeys(mode for modes in MODES.values() for mode in modes))
+UNAVAILABLE_MODES = ("structured", "sparse", "tuned")
+"""Modes of the interface that this version does not have yet."""
+
+WITH_VECTOR = ("jvp", "vjp", "hvp")
+OF_SCALAR_OUTPUT = ("gradient", "hvp")
+
+STORAGES = ("dense", "sparse")
+PRECISIONS = ("default", "high", "highest")
+LAYOUTS = ("blocks", "matrix")
+FORMATS = ("table", "plain", "json", "csv", "npy", "none")
+SUFFIXES = (".npy", ".npz", ".csv", ".json", ".mtx")
+FLOAT_DTYPES = ("float32", "float64")
+INPUT_DTYPES = ("float32", "float64", "int64")
+ITEM_BYTES = {"float32": 4, "float64": 8, "int64": 8}
+DEVICE = r"(?:cpu|gpu|tpu)(?::[0-9]+)?"
+"""The pattern of a device's name."""

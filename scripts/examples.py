@@ -1,0 +1,78 @@
+"""Runs the examples of the README and the docs, and writes their real output into them.
+
+    .venv/bin/python scripts/examples.py [--check] [FILE...]
+
+An example is a `console` block: lines that begin with `$ ` are run by bash, in an empty folder that
+has `configs/`; what follows is their standard output, or standard error where they fail.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+_BLOCK = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.DOTALL | re.MULTILINE)
+
+
+def refreshed(text: str) -> str:
+    """Return a Markdown text with the output of its examples as it is now."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "configs").symlink_to(ROOT / "configs")
+        return _BLOCK.sub(lambda match: _run_block(match[0], folder), text)
+
+
+def _run_block(block: str, folder: str) -> str:
+    commands = [line for line in block.splitlines() if line.startswith("$ ")]
+    return "".join(f"{line}\n{_run(line[2:], folder)}" for line in commands)
+
+
+def _run(command: str, folder: str) -> str:
+    path = f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "COLUMNS": "100", "NO_COLOR": "1"}
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    lines = (done.stderr if done.returncode else done.stdout).splitlines()
+    return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+def documents() -> list[Path]:
+    """Return the files that may hold examples."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def main() -> None:
+    """Refresh the files, or say which of them are out of date."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing, fail if out of date")
+    parser.add_argument("files", nargs="*", type=Path)
+    options = parser.parse_args()
+    stale = []
+    for path in options.files or documents():
+        text = path.read_text()
+        new = refreshed(text)
+        if new != text:
+            stale.append(path)
+            if not options.check:
+                path.write_text(new)
+    for path in stale:
+        print(f"{path.name}: {'out of date' if options.check else 'refreshed'}")
+    if stale and options.check:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""What all tests share: the command line in this process."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from jaccli.cli.main import run
+
+# Compiling takes a while on a busy machine, and says nothing about the property.
+hypothesis.settings.register_profile("jaccli", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("jaccli")
+
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a call of the program left behind."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+    stdout_bytes: bytes
+
+
+def written(stream: io.TextIOWrapper) -> bytes:
+    """Return what went through a stream over a `BytesIO`."""
+    stream.flush()
+    assert isinstance(stream.buffer, io.BytesIO)
+    return stream.buffer.getvalue()
+
+
+def call(
+    *args: str | os.PathLike[str],
+    stdin: str | bytes | None = None,
+    cwd: Path | None = None,
+    check: bool = True,
+) -> Outcome:
+    """Run the command line in this process; with `check`, it must succeed."""
+    data = stdin.encode() if isinstance(stdin, str) else stdin or b""
+    streams = [io.TextIOWrapper(io.BytesIO(part), "utf-8") for part in (data, b"", b"")]
+    before, here = (sys.stdin, sys.stdout, sys.stderr), Path.cwd()
+    sys.stdin, sys.stdout, sys.stderr = streams
+    os.chdir(cwd or here)
+    try:
+        code = run([os.fspath(arg) for arg in args])
+    finally:
+        sys.stdin, sys.stdout, sys.stderr = before
+        os.chdir(here)
+    out, err = (written(stream) for stream in streams[1:])
+    outcome = Outcome(code, out.decode(errors="replace"), err.decode(), out)
+    assert not check or code == 0, outcome.stderr
+    return outcome
+
+
+@pytest.fixture
+def jaccli(tmp_path: Path) -> Iterator[Callable[..., Outcome]]:
+    """The command line in this process, in a folder of its own."""
+    here = Path.cwd()
+    os.chdir(tmp_path)
+    yield call
+    os.chdir(here)
