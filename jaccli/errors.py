@@ -20,6 +20,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _SHOWN = 100
 """Characters of a source line that an error shows at most."""
 
@@ -161,10 +162,7 @@ def did_you_mean(name: str, choices: Iterable[str]) -> str:
 
 def format_bytes(count: float) -> str:
     """Return a size in binary units: `1.5 GiB` (`count` in bytes)."""
-    if count < 1024:
-        return f"{int(count)} B"
-    for unit in ("KiB", "MiB", "GiB", "TiB", "PiB"):
-        count /= 1024
-        if count < 1024:
-            break
-    return f"{count:.1f} {unit}"
+    power = 0
+    while count >= 1024 and power < len(_UNITS) - 1:
+        count, power = count / 1024, power + 1
+    return f"{count:.1f} {_UNITS[power]}" if power else f"{int(count)} B"

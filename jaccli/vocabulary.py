@@ -1,4 +1,4 @@
-"""The words of the interface: derivatives, modes, formats and the rest that both specs and options use.
+"""The words that specs and options share: derivatives, modes, formats and the rest.
 
 Plain tables: this module imports nothing, and everything may import it.  A mode is named here and
 built in `derivative/`; a format is named here and built in `result/`; tests hold them together.

@@ -25,7 +25,9 @@ def validate_command(name: str) -> Command:
 
         names = values["specs"] or [None]
         if names == [None] and not values["expression"]:
-            raise UsageError("no SPEC is given.", hint="Expected a YAML file, or - for standard input.")
+            raise UsageError(
+                "no SPEC is given.", hint="Expected a YAML file, or - for standard input."
+            )
         changes = overrides(values)
         for index, spec_name in enumerate(names):
             spec = load(spec_name, changes)

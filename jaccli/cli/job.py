@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from jaccli.cli import console
 from jaccli.cli.options import Values, overrides
-from jaccli.errors import ComputationError, SpecError, UsageError, VerdictError, expected
+from jaccli.errors import ComputationError, Problem, SpecError, UsageError, VerdictError, expected
 from jaccli.spec import Override, Spec, load
 from jaccli.spec.overrides import option_node
 from jaccli.vocabulary import SUFFIXES, WITH_VECTOR
@@ -73,7 +73,9 @@ def plan(values: Values, derivative: str | None) -> int:
 
     form = values["format"] or "plain"
     if form not in ("table", "plain", "json"):
-        raise UsageError(f"--format: a plan is not printed as {form!r}.", hint=expected(("plain", "json")))
+        raise UsageError(
+            f"--format: a plan is not printed as {form!r}.", hint=expected(("plain", "json"))
+        )
     for spec in _load(values, derivative):
         model, device = _prepare(spec, values)
         for name in spec.derivative:
@@ -91,7 +93,8 @@ def _load(values: Values, derivative: str | None) -> list[Spec]:
     changes = overrides(values)
     if derivative is not None:
         changes.append(Override(("derivative",), option_node("derivative", derivative)))
-    specs, problems = [], []
+    specs: list[Spec] = []
+    problems: list[Problem] = []
     for name in names:
         try:
             specs.append(load(name, changes))

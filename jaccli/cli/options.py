@@ -52,7 +52,7 @@ _MODEL, _INPUT, _DERIVATIVE, _HOW, RESULT, _CALL = (
 
 @dataclass(frozen=True)
 class Option:
-    """An option: `path` is the spec's entry it replaces; `read` makes overrides of repeated ones."""
+    """An option: `path` is the spec's entry that it replaces; `read` is for what takes more."""
 
     name: str
     flags: tuple[str, ...]
@@ -86,7 +86,7 @@ class Option:
             show_default=False,
             autocompletion=self.complete if self.choices else None,
         )
-        annotation = Annotated[kind if self.type is bool else kind | None, declared]
+        annotation: Any = Annotated[kind if self.type is bool else kind | None, declared]
         return inspect.Parameter(
             self.name, inspect.Parameter.KEYWORD_ONLY, default=absent, annotation=annotation
         )

@@ -35,7 +35,9 @@ def _nested(outer: str, inner: str) -> Builder:
 
 
 HESSIAN: dict[str, Builder] = {
-    f"{outer}-{inner}": _nested(outer, inner) for outer in ("fwd", "rev") for inner in ("fwd", "rev")
+    f"{outer}-{inner}": _nested(outer, inner)
+    for outer in ("fwd", "rev")
+    for inner in ("fwd", "rev")
 }
 
 
@@ -77,8 +79,8 @@ def vjp(f: Function, x: Tree, cotangent: Tree) -> Tree:
 
 def hvp(f: Callable[[Tree], dict[str, Any]], x: Tree, tangent: Tree, mode: str) -> Tree:
     """Return, for each scalar output of `f`, its Hessian times `tangent`; no Hessian is formed."""
-    names = jax.eval_shape(f, x)
-    return {
-        name: HVP[mode](lambda x, name=name: jnp.reshape(f(x)[name], ()), x, tangent)
-        for name in names
-    }
+
+    def product(name: str) -> Tree:
+        return HVP[mode](lambda x: jnp.reshape(f(x)[name], ()), x, tangent)
+
+    return {name: product(name) for name in jax.eval_shape(f, x)}

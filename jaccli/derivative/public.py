@@ -15,7 +15,9 @@ from jaccli.vocabulary import MODES, UNAVAILABLE_MODES
 Argnums = int | Sequence[int]
 
 
-def jacobian(f: Callable[..., Tree], argnums: Argnums = 0, *, mode: str = "auto") -> Callable[..., Tree]:
+def jacobian(
+    f: Callable[..., Tree], argnums: Argnums = 0, *, mode: str = "auto"
+) -> Callable[..., Tree]:
     """Return a function that computes the Jacobian of `f`, as `jax.jacobian` does.
 
     Leaves have the shape `(*out, *in)`.  `mode` is `auto`, `fwd`, `rev` or `loop`; the result
@@ -31,7 +33,9 @@ def jacobian(f: Callable[..., Tree], argnums: Argnums = 0, *, mode: str = "auto"
     return _operator(f, argnums, "jacobian", operators.jacobian, mode)
 
 
-def hessian(f: Callable[..., Tree], argnums: Argnums = 0, *, mode: str = "auto") -> Callable[..., Tree]:
+def hessian(
+    f: Callable[..., Tree], argnums: Argnums = 0, *, mode: str = "auto"
+) -> Callable[..., Tree]:
     """Return a function that computes the Hessian of `f`, as `jax.hessian` does.
 
     Leaves have the shape `(*out, *in1, *in2)`.  `mode` is `auto` or outer-inner: `fwd-fwd`,

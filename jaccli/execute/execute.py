@@ -122,7 +122,10 @@ def _batch_chunks(plan: Plan, timer: _Timer, progress: Progress) -> Any:
                 return array
             return array[(slice(None),) * (axis % array.ndim) + (slice(start, stop),)]
 
-        cuts = [{n: cut(a, axis[n]) for n, a in arg.items()} for arg, axis in zip(args, axes, strict=True)]
+        cuts = [
+            {n: cut(a, axis[n]) for n, a in arg.items()}
+            for arg, axis in zip(args, axes, strict=True)
+        ]
         return jax.device_put(cuts, plan.device.handle)
 
     size = min(plan.chunk or plan.steps, plan.steps)
@@ -146,9 +149,7 @@ def _basis_chunks(plan: Plan, timer: _Timer, progress: Progress) -> Any:
     return program.sweep(plan, wrt, rest).assemble(stacked)
 
 
-def _filled(
-    plan: Plan, size: int, rows: Callable[[int], Any], progress: Progress
-) -> Any:
+def _filled(plan: Plan, size: int, rows: Callable[[int], Any], progress: Progress) -> Any:
     """Collect `rows(start)` of `size` steps each; the last chunk reaches back to keep that size."""
     whole: Any = None
     for start in _starts(plan.steps, size):

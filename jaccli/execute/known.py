@@ -1,4 +1,4 @@
-"""Known answers: computations whose results are known without JAX, to tell whether a device is right.
+"""Known answers: computations whose results are known without JAX; is a device right?
 
 Source of the batched products: jax-ml/jax#39103, where they came out wrong without an error.
 """

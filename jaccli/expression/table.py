@@ -300,7 +300,7 @@ _ROWS: dict[str, str] = {
         soft_sign(x)          | x / (1 + abs(x)) | nn
         squareplus(x, b=4.0)  | (x + sqrt(x**2 + b)) / 2 | nn
     """,
-    # `gamma`, `beta` and `zeta` are left to the user's own parameters, which often have these names.
+    # `gamma`, `beta` and `zeta` stay free for parameters, which often have these names.
     "special": """
         erf(x)                | error function | special
         erfc(x)               | 1 - erf(x), accurate for large x | special

@@ -1,4 +1,4 @@
-"""From a checked spec to a `Model`: a pure function and the numpy arrays it is differentiated at."""
+"""From a checked spec to a `Model`: a pure function, and the arrays it is differentiated at."""
 
 from jaccli.model.model import Model, Point, load, needs_x64, read
 

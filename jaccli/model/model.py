@@ -138,9 +138,7 @@ def _check_primals(spec: Spec, primals: Mapping[str, np.ndarray], wrt: tuple[str
         raise SpecError(*problems)
 
 
-def _function(
-    spec: Spec, budget: int, allow_python: bool
-) -> Callable[[Mapping[str, Any]], Arrays]:
+def _function(spec: Spec, budget: int, allow_python: bool) -> Callable[[Mapping[str, Any]], Arrays]:
     """Return the pure function of the inputs."""
     if isinstance(spec.model, PythonModel):
         return load_function(spec, spec.model, allow_python)

@@ -214,8 +214,10 @@ def _vectors(
             problems.append(spec.problem(path, message))
     if any(problems):
         raise SpecError(*filter(None, problems))
-    if any(batched.values()):
-        given = {n: v if batched[n] else np.broadcast_to(v, (batch, *v.shape)) for n, v in given.items()}
+    if batch is not None and any(batched.values()):
+        given = {
+            n: v if batched[n] else np.broadcast_to(v, (batch, *v.shape)) for n, v in given.items()
+        }
     return {name: given[name] for name in shapes}, any(batched.values())
 
 

@@ -14,12 +14,13 @@ from typing import BinaryIO
 
 import numpy as np
 
+from jaccli.arrayfile import too_large
 from jaccli.errors import SourceError, UsageError
 from jaccli.result.matrix import matrix
 from jaccli.result.notation import shape_text
 from jaccli.result.numerals import shortest
 from jaccli.result.result import Array
-from jaccli.result.stored import Stored, too_large
+from jaccli.result.stored import Stored
 from jaccli.result.view import View
 
 _COMMENTED = 1000

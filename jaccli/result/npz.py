@@ -13,11 +13,11 @@ from typing import IO, BinaryIO, cast
 
 import numpy as np
 
+from jaccli.arrayfile import read_array, too_large, write_array
 from jaccli.errors import SourceError
-from jaccli.result import npy
 from jaccli.result.matrix import matrix
 from jaccli.result.result import Array
-from jaccli.result.stored import Stored, too_large
+from jaccli.result.stored import Stored
 from jaccli.result.view import View
 
 _LABELS = ("rows", "columns", "outputs")
@@ -41,7 +41,7 @@ def write(view: View, layout: str, stream: BinaryIO) -> None:
             member = zipfile.ZipInfo(f"{key}.npy")
             member.external_attr = 0o644 << 16
             with archive.open(member, "w", force_zip64=True) as entry:
-                npy.write_array(values, cast(BinaryIO, entry))
+                write_array(values, cast(BinaryIO, entry))
 
 
 def read(stream: BinaryIO, size: int, limit: int) -> Stored:
@@ -98,6 +98,6 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Array:
     entry: IO[bytes]
     with archive.open(member) as entry:
         try:
-            return npy.read_array(cast(BinaryIO, entry), member.file_size, member.file_size)
+            return read_array(cast(BinaryIO, entry), member.file_size, member.file_size)
         except SourceError as error:
             raise SourceError(f"{member.filename}: {error}") from error

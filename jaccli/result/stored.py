@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from jaccli.errors import SourceError, format_bytes
 from jaccli.result.labels import Axis
 from jaccli.result.matrix import matrix
 from jaccli.result.result import Array, Result
@@ -37,8 +36,3 @@ def stored(result: Result, layout: str = "blocks") -> Stored:
     joined = matrix(whole(result))
     rows, columns = (joined.labels.get(side, ()) for side in ("rows", "columns"))
     return Stored({"matrix": joined.values}, "matrix", rows, columns)
-
-
-def too_large(what: str, needed: int, limit: int) -> SourceError:
-    """Return the error for arrays that need more bytes than the limit."""
-    return SourceError(f"{what} {format_bytes(needed)}, more than the limit {format_bytes(limit)}.")

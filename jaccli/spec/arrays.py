@@ -1,35 +1,20 @@
-"""Arrays out of files that are not trusted: `.npy`, `.npz` and `.csv`.
+"""The arrays of input files that are not trusted: `.npy`, `.npz` and `.csv`.
 
-What a file declares is compared with what it holds before anything is allocated, and nothing is
-unpickled.  Boundary: knows nothing of specs; numpy comes in as an argument.
+numpy is imported when a file is read.  Boundary: knows nothing of specs.
 """
 
 from __future__ import annotations
 
 import csv
-import math
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, BinaryIO, cast
 
-from jaccli.errors import (
-    BudgetError,
-    ComputationError,
-    SourceError,
-    did_you_mean,
-    format_bytes,
-)
+from jaccli.errors import SourceError, did_you_mean, format_bytes
 
 SUFFIXES = (".npy", ".npz", ".csv")
-
-
-class Unreadable(Exception):
-    """The file cannot be read; `kind` is the error that the program raises."""
-
-    def __init__(self, message: str, kind: type[ComputationError] = SourceError) -> None:
-        super().__init__(message)
-        self.kind = kind
 
 
 class NotInFile(Exception):
@@ -40,129 +25,96 @@ class NotInFile(Exception):
         self.entry, self.hint = entry, hint
 
 
-def read(np: Any, path: Path, entries: dict[str, Any], budget: int) -> Any:
+def read(path: Path, entries: dict[str, Any], limit: int) -> Any:
     """Return the array of a file; `entries` may hold `key`, `column` or `columns`.
 
     Raises:
-        Unreadable: the file is missing, broken, not what its suffix says, or over `budget` bytes.
+        SourceError: the file is missing, broken, not what its suffix says, or over `limit` bytes.
         NotInFile: it holds no such key or column.
     """
-    reader = _READERS[path.suffix.lower()]
     try:
-        return reader(np, path, entries, budget)
+        array = _READERS[path.suffix.lower()](path, entries, limit)
     except FileNotFoundError as error:
-        raise Unreadable("no such file.") from error
+        raise SourceError("no such file.") from error
     except OSError as error:
-        raise Unreadable(f"{(error.strerror or str(error)).lower()}.") from error
+        raise SourceError(f"{(error.strerror or str(error)).lower()}.") from error
+    if array.dtype.kind not in "fiub":
+        raise SourceError(f"holds {array.dtype}; real numbers are read.")
+    return array
 
 
-def _read_npy(np: Any, path: Path, _: dict[str, Any], budget: int) -> Any:
+def _read_npy(path: Path, _: dict[str, Any], limit: int) -> Any:
+    from jaccli.arrayfile import read_array
+
     with path.open("rb") as file:
-        return read_npy(np, file, path.stat().st_size, budget)
+        return read_array(file, path.stat().st_size, limit)
 
 
-def read_npy(np: Any, file: IO[bytes], size: int, budget: int) -> Any:
-    """Return the array of an open `.npy` of `size` bytes."""
-    shape, _, dtype = read_header(np, file)
-    wanted = math.prod(shape) * dtype.itemsize
-    if wanted > size:
-        message = f"declares {format_bytes(wanted)} of data (shape {shape}), holds {format_bytes(size)}."
-        raise Unreadable(message)
-    if wanted > budget:
-        message = f"holds {format_bytes(wanted)}, more than the memory budget of {format_bytes(budget)}."
-        raise Unreadable(message, BudgetError)
-    file.seek(0)
-    try:
-        return np.lib.format.read_array(file, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise Unreadable("is truncated.") from error
+def _read_npz(path: Path, entries: dict[str, Any], limit: int) -> Any:
+    from jaccli.arrayfile import read_array
 
-
-def read_header(np: Any, file: IO[bytes]) -> tuple[tuple[int, ...], bool, Any]:
-    """Return shape, Fortran order and dtype of an open `.npy`, refusing what holds no numbers."""
-    try:
-        version = np.lib.format.read_magic(file)
-        reader = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }.get(version)
-        if reader is None:
-            raise Unreadable(f"is of the .npy version {version}; 1.0 and 2.0 are read.")
-        shape, fortran, dtype = reader(file)
-    except Unreadable:
-        raise
-    except Exception as error:  # the header is a Python literal: a broken one raises anything
-        raise Unreadable("is not an .npy file, or is truncated.") from error
-    if dtype.hasobject:
-        raise Unreadable("holds pickled Python objects, which are never loaded.")
-    if dtype.kind not in "fiub":
-        raise Unreadable(f"holds {dtype}; real numbers are read.")
-    return shape, fortran, dtype
-
-
-def _read_npz(np: Any, path: Path, entries: dict[str, Any], budget: int) -> Any:
     try:
         with zipfile.ZipFile(path) as archive:
-            names = [name.removesuffix(".npy") for name in archive.namelist()]
+            members = {m.filename.removesuffix(".npy"): m for m in archive.infolist()}
             key = entries.get("key")
+            if key is None and len(members) == 1:
+                key = next(iter(members))
             if key is None:
-                if len(names) != 1:
-                    hint = "Name one with `key`: " + ", ".join(map(repr, names)) + "."
-                    raise NotInFile(f"{path.name} holds {len(names)} arrays.", "file", hint)
-                key = names[0]
-            if key not in names:
-                raise NotInFile(
-                    f"{path.name} has no array {key!r}.", "key", did_you_mean(key, names)
-                )
-            member = archive.namelist()[names.index(key)]
-            size = archive.getinfo(member).file_size
-            with archive.open(member) as file:
-                return read_npy(np, file, size, budget)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
-        raise Unreadable("is not an .npz file, or is damaged.") from error
+                hint = "Name one with `key`: " + ", ".join(map(repr, members)) + "."
+                raise NotInFile(f"{path.name} holds {len(members)} arrays.", "file", hint)
+            if key not in members:
+                hint = did_you_mean(key, members)
+                raise NotInFile(f"{path.name} has no array {key!r}.", "key", hint)
+            with archive.open(members[key]) as file:
+                return read_array(cast(BinaryIO, file), members[key].file_size, limit)
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError) as error:
+        raise SourceError("this is not an .npz archive, or it is damaged.") from error
 
 
-def _read_csv(np: Any, path: Path, entries: dict[str, Any], budget: int) -> Any:
-    if path.stat().st_size > budget:
-        raise Unreadable(
-            f"is larger than the memory budget of {format_bytes(budget)}.", BudgetError
-        )
+def _read_csv(path: Path, entries: dict[str, Any], limit: int) -> Any:
+    import numpy as np
+
+    if path.stat().st_size > limit:
+        raise SourceError(f"the file is larger than the limit {format_bytes(limit)}.")
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.reader(file, strict=True)
             header = [name.strip() for name in next(rows, [])]
-            wanted = entries.get("columns") or [entries.get("column")]
-            if wanted == [None]:
-                wanted = header
-            for name in wanted:
-                if name not in header:
-                    entry = "column" if entries.get("column") else "columns"
-                    raise NotInFile(
-                        f"{path.name} has no column {name!r}.", entry, did_you_mean(name, header)
-                    )
-            indices = [header.index(name) for name in wanted]
+            indices = [header.index(name) for name in _wanted(path, entries, header)]
             values = [_numbers(row, indices, header, rows.line_num) for row in rows if row]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise Unreadable("is not a CSV file in UTF-8.") from error
+        raise SourceError("this is not a CSV file in UTF-8.") from error
     table = np.asarray(values, dtype=np.float64).reshape(len(values), len(indices))
     return table[:, 0] if len(indices) == 1 and not entries.get("columns") else table
+
+
+def _wanted(path: Path, entries: dict[str, Any], header: list[str]) -> list[str]:
+    """Return the columns that are asked for: all of them where none is named."""
+    entry = "columns" if entries.get("columns") else "column"
+    named = entries.get(entry)
+    wanted = header if named is None else [named] if isinstance(named, str) else list(named)
+    for name in wanted:
+        if name not in header:
+            message = f"{path.name} has no column {name!r}."
+            raise NotInFile(message, entry, did_you_mean(name, header))
+    return wanted
 
 
 def _numbers(row: list[str], indices: list[int], header: list[str], line: int) -> list[float]:
     """Return the wanted cells of a row as numbers."""
     if len(row) != len(header):
-        raise Unreadable(f"line {line} has {len(row)} cells, the header {len(header)}.")
+        raise SourceError(f"line {line} has {len(row)} cells, the header {len(header)}.")
     numbers = []
     for index in indices:
         try:
             numbers.append(float(row[index]))
         except ValueError as error:
             message = f"line {line}, column {header[index]!r}: {row[index]!r} is not a number."
-            raise Unreadable(message) from error
+            raise SourceError(message) from error
     return numbers
 
 
-_READERS: dict[str, Callable[[Any, Path, dict[str, Any], int], Any]] = {
+_READERS: dict[str, Callable[[Path, dict[str, Any], int], Any]] = {
     ".npy": _read_npy,
     ".npz": _read_npz,
     ".csv": _read_csv,

@@ -116,7 +116,7 @@ def _model(values: Values, root: Node, report: Report) -> ExpressionModel | Pyth
         return _forecast(inputs, root, report)
     if "expression" in model:
         parsed = _parse(model["expression"], inputs, root, report, "model", "expression")
-        return parsed and ExpressionModel({ALONE: parsed}, (ALONE,), alone=True)
+        return None if parsed is None else ExpressionModel({ALONE: parsed}, (ALONE,), alone=True)
     return _expressions(model, inputs, root, report)
 
 
@@ -180,7 +180,12 @@ def _parse(
 
 
 def _known(
-    entry: str, names: list[str], known: Collection[str], root: Node, report: Report, what: str = "output"
+    entry: str,
+    names: list[str],
+    known: Collection[str],
+    root: Node,
+    report: Report,
+    what: str = "output",
 ) -> list[str]:
     """Return the names, reporting those that are not known."""
     node = root.get(*entry.split("."))
@@ -316,12 +321,15 @@ def _resolved(
     elif vector is not None:
         plain["vector"] = vector.plain()
     if isinstance(plain["model"], dict):
-        plain["model"] = {k: v for k, v in plain["model"].items() if v is not None}
+        plain["model"] = _present(plain["model"])
         if "expressions" in plain["model"] and isinstance(model, ExpressionModel):
             plain["model"]["outputs"] = list(model.outputs)
     plain.pop("base", None)
-    return {
-        name: {k: v for k, v in value.items() if v is not None} if name in ("output", "expect") else value
-        for name, value in plain.items()
-        if value is not None
-    }
+    for name in ("output", "expect"):
+        plain[name] = _present(plain[name]) if plain[name] else None
+    return _present(plain)
+
+
+def _present(entries: Values) -> Values:
+    """Return the entries that have a value."""
+    return {name: value for name, value in entries.items() if value is not None}

@@ -226,14 +226,18 @@ class Numbers:
             if shape is None:
                 return None
             if index and shape != first:
-                message = f"a ragged list: entry {index} has the shape {shape}, those before {first}."
+                message = (
+                    f"a ragged list: entry {index} has the shape {shape}, those before {first}."
+                )
                 report.add(child, path, message, "All rows of an array are equally long.")
                 return None
             first = shape
         return (len(node.value), *(first or ()))
 
     def schema(self) -> dict[str, Any]:
-        return {"anyOf": [{"type": "number"}, {"type": "array", "items": {"$ref": "#/$defs/numbers"}}]}
+        return {
+            "anyOf": [{"type": "number"}, {"type": "array", "items": {"$ref": "#/$defs/numbers"}}]
+        }
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,8 @@ def _read(name: str, report: Report, place_of: Node | None = None) -> Node:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         hint = "" if place_of else "SPEC is a YAML file, or - for standard input."
-        problem = Problem(f"{name}: {reason}.", place=place_of and place_of.place, hint=hint)
+        place = place_of.place if place_of else None
+        problem = Problem(f"{name}: {reason}.", place=place, hint=hint)
         raise SpecError(problem) from error
     shown = "<stdin>" if name == STDIN else name
     folder = Path() if name == STDIN else Path(name).parent
@@ -89,5 +90,3 @@ def _with_base(root: Node, report: Report, seen: tuple[Path, ...]) -> Node:
         raise SpecError(Problem(f"{base.value!r} extends itself.", "base", base.place))
     below = _with_base(_read(str(path), report, base), report, (*seen, path.resolve()))
     return extend(below, root)
-
-

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from jaccli.errors import BudgetError, Problem, SpecError, did_you_mean, format_bytes
+from jaccli.errors import BudgetError, Problem, SourceError, SpecError, did_you_mean, format_bytes
 from jaccli.spec import arrays
 from jaccli.spec.kinds import (
     Case,
@@ -98,7 +98,7 @@ class Source:
             return array
         target = np.dtype(self.dtype or default_dtype)
         with np.errstate(over="ignore", invalid="ignore"):
-            cast = array.astype(target)
+            cast = array.astype(target, copy=False)
         if target.kind == "i":
             changed = ~np.isfinite(array) | (cast != array) if array.dtype.kind == "f" else None
         else:
@@ -117,20 +117,20 @@ class _Context:
     source: Source
     budget: int
 
-    def read(self, np: Any, entries: Entries) -> Any:
+    def read(self, entries: Entries) -> Any:
         """Read the file of a `file` source."""
         node = self.source.node.get("file") or self.source.node
         path = node.text.folder / entries["file"]
         try:
-            return arrays.read(np, path, entries, self.budget)
+            return arrays.read(path, entries, self.budget)
         except arrays.NotInFile as error:
             entry = self.source.node.get(error.entry) or node
             raise SpecError(
                 Problem(str(error), f"{self.source.path}.{error.entry}", entry.place, error.hint)
             ) from error
-        except arrays.Unreadable as error:
+        except SourceError as error:
             problem = Problem(f"{entries['file']}: {error}", self.source.path, node.place)
-            raise error.kind(problem) from error
+            raise SourceError(problem) from error
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ SOURCES: dict[str, SourceKind] = {
             "columns": Key(Items(Words(), least=1), "columns of a .csv, side by side"),
         },
         shape=lambda e: None,
-        make=lambda np, e, context: context.read(np, e),
+        make=lambda np, e, context: context.read(e),
     ),
     "zeros": SourceKind(
         {"zeros": Key(Shape(), "shape of an array of zeros", required=True)},
@@ -276,7 +276,9 @@ class _SourceOf:
         elif self.name == "linspace":
             count = entries["linspace"][2]
             if not isinstance(count, int) or count < 0:
-                report.add(node, path, f"{count} is not a count.", "linspace: [first, last, count].")
+                report.add(
+                    node, path, f"{count} is not a count.", "linspace: [first, last, count]."
+                )
         elif self.name == "arange" and not entries["arange"][2]:
             report.add(node, path, "the step is 0.", "arange: [first, end, step].")
         elif self.name == "file":

@@ -60,7 +60,7 @@ def parse(text: Text, problems: list[Problem] | None = None) -> Node:
         )
     composer = _Composer(text)
     try:
-        for event in yaml.parse(content, Loader=_LOADER):  # type: ignore[no-untyped-call]
+        for event in yaml.parse(content, Loader=_LOADER):
             composer.take(event)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark

@@ -80,7 +80,7 @@ def test_inputs_shadow_constants() -> None:
 
 def test_unknown_names_are_an_error_even_without_check_names() -> None:
     assert message("x + z") == (
-        "no input or expression named 'z'\n  x + z\n      ^\n"
+        "no input or expression named 'z'.\n  x + z\n      ^\n"
         "Expected one of 'x', 'y', 'a', 'w', 'weight', 'long', 's', 'k', 'i', 'pi', 'e', 'inf'."
     )
 
@@ -140,7 +140,7 @@ def test_it_traces_under_jit_and_vmap() -> None:
         ),
         (
             "2 * solve(a, y)",
-            "solve(a, y): (3, 3), (4,) do not fit\n  2 * solve(a, y)\n      ^^^^^^^^^^^",
+            "solve(a, y): (3, 3), (4,) do not fit.\n  2 * solve(a, y)\n      ^^^^^^^^^^^",
         ),
         (
             "sum(x, axis=3)",
@@ -157,11 +157,11 @@ def test_it_traces_under_jit_and_vmap() -> None:
         ),
         (
             "eye(s)",
-            "N of eye must be a literal integer, not s\n  eye(s)\n      ^",
+            "N of eye must be a literal integer, not s.\n  eye(s)\n      ^",
         ),
         (
             "eye(2.0)",
-            "N of eye must be a literal integer, not 2.0\n  eye(2.0)\n      ^^^",
+            "N of eye must be a literal integer, not 2.0.\n  eye(2.0)\n      ^^^",
         ),
         (
             "sum(x, keepdims=1)",
@@ -177,7 +177,7 @@ def test_it_traces_under_jit_and_vmap() -> None:
         ),
         (
             "stack(2)",
-            "arrays of stack must be a list of arrays, not 2\n  stack(2)\n        ^",
+            "arrays of stack must be a list of arrays, not 2.\n  stack(2)\n        ^",
         ),
         (
             "concatenate([x, w])",
@@ -196,7 +196,7 @@ def test_it_traces_under_jit_and_vmap() -> None:
         ),
         (
             "[x, y]",
-            "[x, y]: the entries have different shapes, (3,) and (4,)\n  [x, y]\n  ^^^^^^",
+            "[x, y]: the entries have different shapes, (3,) and (4,).\n  [x, y]\n  ^^^^^^",
         ),
         (
             "[[1, 2], [3]] + 1",
@@ -207,7 +207,7 @@ def test_it_traces_under_jit_and_vmap() -> None:
         (
             "slogdet(a)",
             "slogdet(a): this gives several results; choose one by its index, "
-            "as in slogdet(a)[1]\n  slogdet(a)\n  ^^^^^^^^^^",
+            "as in slogdet(a)[1].\n  slogdet(a)\n  ^^^^^^^^^^",
         ),
         (
             "slogdet(a)[2]",
@@ -216,19 +216,19 @@ def test_it_traces_under_jit_and_vmap() -> None:
         ),
         (
             "x & k",
-            "x & k: (3,) & () cannot be computed\n  x & k\n  ^^^^^\n"
+            "x & k: (3,) & () cannot be computed.\n  x & k\n  ^^^^^\n"
             "and does not accept dtype float64 at position 0. "
             "Accepted dtypes at position 0 are subtypes of integer, bool.",
         ),
         (
             "-(x > 0)",
-            "-(x > 0): -(3,) cannot be computed\n  -(x > 0)\n  ^^^^^^^^\n"
+            "-(x > 0): -(3,) cannot be computed.\n  -(x > 0)\n  ^^^^^^^^\n"
             "neg does not accept dtype bool. "
             "Accepted dtypes are subtypes of integer, floating, complexfloating.",
         ),
         (
             "sin(\n  x +\n  y)",
-            "x + y: (3,) + (4,) do not fit\n    x +\n    ^^^\n"
+            "x + y: (3,) + (4,) do not fit.\n    x +\n    ^^^\n"
             "add got incompatible shapes for broadcasting: (3,), (4,).",
         ),
     ],

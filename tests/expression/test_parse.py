@@ -60,60 +60,60 @@ def refused(text: str, **options: object) -> str:
             "                ^\n"
             "The signature is clip(x, min=None, max=None): x kept between min and max.",
         ),
-        ("tnah(x)", "'tnah' is not a function\n  tnah(x)\n  ^^^^\nDid you mean 'tanh'?"),
+        ("tnah(x)", "'tnah' is not a function.\n  tnah(x)\n  ^^^^\nDid you mean 'tanh'?"),
         (
             "zzzz(x)",
-            "'zzzz' is not a function\n  zzzz(x)\n  ^^^^\n'jaccli functions' lists the functions.",
+            "'zzzz' is not a function.\n  zzzz(x)\n  ^^^^\n'jaccli functions' lists the functions.",
         ),
         (
             "2(x + 1)",
-            "only functions can be called\n  2(x + 1)\n  ^^^^^^^^\n"
+            "only functions can be called.\n  2(x + 1)\n  ^^^^^^^^\n"
             "If this is a product, write '*' before the bracket.",
         ),
-        ("2x", "syntax error: invalid decimal literal\n  2x\n  ^\nWrite products with '*': 2*x."),
-        ("x +", "the expression breaks off here\n  x +\n    ^"),
-        ("x y", "syntax error: invalid syntax\n  x y\n  ^"),
-        ("x + y)", "')' closes nothing\n  x + y)\n       ^"),
-        ("(x + [y)", "')' does not close '['\n  (x + [y)\n       ^^^"),
-        ("sin(x", "'(' is never closed\n  sin(x\n     ^"),
-        ("'x", "the string is never closed\n  'x\n  ^"),
-        ("", "the expression is empty\n  \n  ^"),
+        ("2x", "syntax error: invalid decimal literal.\n  2x\n  ^\nWrite products with '*': 2*x."),
+        ("x +", "the expression breaks off here.\n  x +\n    ^"),
+        ("x y", "syntax error: invalid syntax.\n  x y\n  ^"),
+        ("x + y)", "')' closes nothing.\n  x + y)\n       ^"),
+        ("(x + [y)", "')' does not close '['.\n  (x + [y)\n       ^^^"),
+        ("sin(x", "'(' is never closed.\n  sin(x\n     ^"),
+        ("'x", "the string is never closed.\n  'x\n  ^"),
+        ("", "the expression is empty.\n  \n  ^"),
         (
             "np.sin(x)",
-            "np.sin: attributes are not allowed\n  np.sin(x)\n  ^^^^^^\nWrite sin(x).",
+            "np.sin: attributes are not allowed.\n  np.sin(x)\n  ^^^^^^\nWrite sin(x).",
         ),
-        ("w.T @ x", "w.T: attributes are not allowed\n  w.T @ x\n  ^^^\nWrite transpose(w)."),
+        ("w.T @ x", "w.T: attributes are not allowed.\n  w.T @ x\n  ^^^\nWrite transpose(w)."),
         (
             "x^2",
-            "^ is not an operator here\n  x^2\n  ^^^\n"
+            "^ is not an operator here.\n  x^2\n  ^^^\n"
             "Write ** for powers, logical_xor for 'either'.",
         ),
         (
             "x > 0 and y > 0",
-            "'and' does not work on arrays\n  x > 0 and y > 0\n  ^^^^^^^^^^^^^^^\n"
+            "'and' does not work on arrays.\n  x > 0 and y > 0\n  ^^^^^^^^^^^^^^^\n"
             "Write (...) & (...) or logical_and(..., ...).",
         ),
         (
             "not x",
-            "'not' does not work on arrays\n  not x\n  ^^^^^\nWrite ~(...) or logical_not(...).",
+            "'not' does not work on arrays.\n  not x\n  ^^^^^\nWrite ~(...) or logical_not(...).",
         ),
-        ("x in y", "'in' is not an operator here\n  x in y\n  ^^^^^^\nWrite any(... == ...)."),
-        ("1 + sin", "sin is a function\n  1 + sin\n      ^^^\nCall it: sin(x)."),
-        ("2j", "2j is not a real number\n  2j\n  ^^"),
-        ("'x' + 1", "a string does not belong here\n  'x' + 1\n  ^^^\nNames have no quotes."),
-        ("x + None", "None does not belong here\n  x + None\n      ^^^^"),
-        ("[]", "an array literal needs at least one entry\n  []\n  ^^"),
-        ("lambda: x", "lambda is not part of the expression language\n  lambda: x\n  ^^^^^^^^^"),
-        ("ｘ + 1", "the name is written with look-alike letters\n  ｘ + 1\n  ^\nWrite x."),
+        ("x in y", "'in' is not an operator here.\n  x in y\n  ^^^^^^\nWrite any(... == ...)."),
+        ("1 + sin", "sin is a function.\n  1 + sin\n      ^^^\nCall it: sin(x)."),
+        ("2j", "2j is not a real number.\n  2j\n  ^^"),
+        ("'x' + 1", "a string does not belong here.\n  'x' + 1\n  ^^^\nNames have no quotes."),
+        ("x + None", "None does not belong here.\n  x + None\n      ^^^^"),
+        ("[]", "an array literal needs at least one entry.\n  []\n  ^^"),
+        ("lambda: x", "lambda is not part of the expression language.\n  lambda: x\n  ^^^^^^^^^"),
+        ("ｘ + 1", "the name is written with look-alike letters.\n  ｘ + 1\n  ^\nWrite x."),
         (
             "__x + 1",
-            "'__x': names do not begin with two underscores\n  __x + 1\n  ^^^",
+            "'__x': names do not begin with two underscores.\n  __x + 1\n  ^^^",
         ),
         (
             "1if x else 2",
-            "a space is missing in '1if'\n  1if x else 2\n  ^^^\nWrite '1 if'.",
+            "a space is missing in '1if'.\n  1if x else 2\n  ^^^\nWrite '1 if'.",
         ),
-        ("x + $y", "'$' is not part of the expression language\n  x + $y\n      ^"),
+        ("x + $y", "'$' is not part of the expression language.\n  x + $y\n      ^"),
     ],
 )
 def test_message(text: str, message: str) -> None:
@@ -144,7 +144,7 @@ def test_the_path_and_place_of_the_spec_are_used() -> None:
 def test_carets_count_characters_not_bytes_and_find_the_line() -> None:
     text = "αβγ + 1 +\n  ä * sinn(é) # Größe\n  + 2"
     assert refused(text) == (
-        "'sinn' is not a function\n    ä * sinn(é) # Größe\n        ^^^^\nDid you mean 'sin'?"
+        "'sinn' is not a function.\n    ä * sinn(é) # Größe\n        ^^^^\nDid you mean 'sin'?"
     )
 
 

@@ -76,17 +76,17 @@ def test_integers_do_not_grow_without_bound(text: str, expected: float) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("1/0", "1/0: division by zero\n  1/0\n  ^^^"),
-        ("2 + 1 // 0", "1 // 0: integer division or modulo by zero\n  2 + 1 // 0\n      ^^^^^^"),
-        ("0**-1", "0**-1: division by zero\n  0**-1\n  ^^^^^"),
+        ("1/0", "1/0: division by zero.\n  1/0\n  ^^^"),
+        ("2 + 1 // 0", "1 // 0: integer division or modulo by zero.\n  2 + 1 // 0\n      ^^^^^^"),
+        ("0**-1", "0**-1: division by zero.\n  0**-1\n  ^^^^^"),
         (
             "(-8)**0.5",
             "(-8)**0.5: a negative number to a fractional power is not real.\n"
             "  (-8)**0.5.\n"
             "  ^^^^^^^^^",
         ),
-        ("~0.5", "~0.5: ~ needs a truth value or an integer\n  ~0.5\n  ^^^^"),
-        ("2 @ 3", "2 @ 3: @ needs arrays\n  2 @ 3\n  ^^^^^"),
+        ("~0.5", "~0.5: ~ needs a truth value or an integer.\n  ~0.5\n  ^^^^"),
+        ("2 @ 3", "2 @ 3: @ needs arrays.\n  2 @ 3\n  ^^^^^"),
     ],
 )
 def test_impossible_arithmetic_is_an_error(text: str, message: str) -> None:
