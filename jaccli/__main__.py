@@ -16,9 +16,12 @@ def main() -> None:
 
         print(f"jaccli {__version__}")
         sys.exit(0)
+    from jaccli import startup
+
+    startup.begin()
     from jaccli.cli.main import run
 
-    sys.exit(run(arguments))
+    startup.leave(run(arguments))
 
 
 if __name__ == "__main__":

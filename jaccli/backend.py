@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
+from jaccli import startup
 from jaccli.errors import ComputationError, DeviceError
 
 MISCOMPILING = {
@@ -35,6 +37,7 @@ def configure(*, x64: bool) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import jax
 
+    startup.imported()
     jax.config.update("jax_enable_x64", x64)
     # One result is waited for at a time, so dispatch to another thread only costs (46 → 17 µs).
     jax.config.update("jax_cpu_enable_async_dispatch", False)
@@ -57,11 +60,11 @@ def find(name: str | None) -> Device:
     import jax
 
     if name is None:
-        return _named(jax.devices()[0])
+        return devices()[0]
     platform, _, number = name.partition(":")
     try:
         handles = jax.devices(platform)
-    except RuntimeError as error:
+    except _NO_BACKEND as error:
         raise _absent(name) from error
     index = int(number or 0)
     if index >= len(handles):
@@ -70,13 +73,26 @@ def find(name: str | None) -> Device:
 
 
 def devices() -> list[Device]:
-    """Return all devices of all platforms."""
+    """Return all devices of all platforms, JAX's first one first.
+
+    Raises:
+        DeviceError: there is none, because JAX_PLATFORMS names others.
+    """
     import jax
 
-    handles = list(jax.devices())
+    try:
+        handles = list(jax.devices())
+    except _NO_BACKEND as error:
+        hint = f"JAX_PLATFORMS is {jax.config.read('jax_platforms')!r}; unset it, or name what is here."
+        raise DeviceError("JAX finds no device.", hint=hint) from error
     if handles[0].platform != "cpu":
-        handles += jax.devices("cpu")
+        with suppress(*_NO_BACKEND):  # JAX_PLATFORMS may leave the CPU out
+            handles += jax.devices("cpu")
     return [_named(handle) for handle in handles]
+
+
+_NO_BACKEND = (RuntimeError, AssertionError)
+"""What JAX raises where a platform is missing; the second where JAX_PLATFORMS names only such."""
 
 
 def _named(handle: Any) -> Device:

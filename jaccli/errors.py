@@ -15,18 +15,15 @@ imports nothing of the package, and everything may import it.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _SHOWN = 100
 """Characters of a source line that an error shows at most."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A stretch of text the user wrote.
 
     `source` is a file name or an option (`--set`); `line` and `column` count from 1, and `line` is
@@ -52,10 +49,10 @@ class Place:
         quote = 1 if written[:1] in ("'", '"') else 0
         if row == 0 and written[quote:].startswith(line):
             shift = quote + offset
-            return replace(
-                self, column=self.column + shift, caret=self.caret + shift, length=length
+            return self._replace(
+                column=self.column + shift, caret=self.caret + shift, length=length
             )
-        return replace(self, text=line, caret=offset, length=length)
+        return self._replace(text=line, caret=offset, length=length)
 
     def __str__(self) -> str:
         if not self.line:
@@ -74,8 +71,7 @@ class Place:
         return f"  {text}\n  {' ' * caret}{'^' * length}"
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing that is wrong: `message` quotes the value, `hint` says what is accepted."""
 
     message: str
@@ -151,13 +147,18 @@ def expected(choices: Iterable[str]) -> str:
     return f"Expected one of {', '.join(names)}." if len(names) != 1 else f"Expected {names[0]}."
 
 
+def suggest(name: str, choices: Iterable[str]) -> str:
+    """Return `Did you mean 'b'?` for the closest choice, or nothing where none is close."""
+    import difflib  # for errors alone: 2 ms that a right spec does not pay
+
+    close = difflib.get_close_matches(name, list(choices), n=1)
+    return f"Did you mean {close[0]!r}?" if close else ""
+
+
 def did_you_mean(name: str, choices: Iterable[str]) -> str:
-    """Return `Did you mean 'b'?` for the closest choice, or the list of all when none is close."""
+    """Return `Did you mean 'b'?` for the closest choice, or the list of all where none is close."""
     choices = list(choices)
-    close = difflib.get_close_matches(name, choices, n=1)
-    if close:
-        return f"Did you mean {close[0]!r}?"
-    return expected(choices) if choices else ""
+    return suggest(name, choices) or (expected(choices) if choices else "")
 
 
 def format_bytes(count: float) -> str:

@@ -36,6 +36,7 @@ LAYOUTS = ("blocks", "matrix")
 FORMATS = ("table", "plain", "json", "csv", "npy", "none")
 SUFFIXES = (".npy", ".npz", ".csv", ".json", ".mtx")
 FLOAT_DTYPES = ("float32", "float64")
+INPUT_SUFFIXES = (".npy", ".npz", ".csv")
 INPUT_DTYPES = ("float32", "float64", "int64")
 ITEM_BYTES = {"float32": 4, "float64": 8, "int64": 8}
 DEVICE = r"(?:cpu|gpu|tpu)(?::[0-9]+)?"

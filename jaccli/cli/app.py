@@ -1,60 +1,102 @@
 """The table of commands, and the Typer application built from it.
 
-A new command is one entry in `COMMANDS`.  Only the command that was named is imported and built:
-all of them together would cost every call 50 ms.
+A new command is one entry in `COMMANDS`.  Only the command that is named is imported and built, and
+help for all of them takes the table alone: building them would cost every call 100 ms.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
-COMPUTE = "Compute"
-INSPECT = "Inspect"
-SETUP = "Set up"
+_COMPUTE = "Compute"
+_INSPECT = "Inspect"
+_SET_UP = "Set up"
 
 
-@dataclass(frozen=True)
-class Command:
-    """A command: its help panel, and the function that makes its callback."""
+class Command(NamedTuple):
+    """A command: its help panel, what it does, and `module:function` that makes its callback.
+
+    The function is called with the name of the command.
+    """
 
     panel: str
+    summary: str
     factory: str
-    """`module:function`; called with the command's name, it returns the callback."""
 
     def callback(self, name: str) -> Callable[..., int | None]:
         """Import and return the command's function."""
         module, _, function = self.factory.partition(":")
         made: Callable[..., int | None] = getattr(import_module(module), function)(name)
+        made.__doc__ = self.summary
         return made
 
 
 _DERIVATIVE = "jaccli.cli.compute:derivative_command"
 COMMANDS: dict[str, Command] = {
-    "jacobian": Command(COMPUTE, _DERIVATIVE),
-    "hessian": Command(COMPUTE, _DERIVATIVE),
-    "gradient": Command(COMPUTE, _DERIVATIVE),
-    "jvp": Command(COMPUTE, _DERIVATIVE),
-    "vjp": Command(COMPUTE, _DERIVATIVE),
-    "hvp": Command(COMPUTE, _DERIVATIVE),
-    "evaluate": Command(COMPUTE, _DERIVATIVE),
-    "run": Command(COMPUTE, "jaccli.cli.compute:run_command"),
-    "plan": Command(INSPECT, "jaccli.cli.compute:plan_command"),
-    "validate": Command(INSPECT, "jaccli.cli.describe:validate_command"),
-    "functions": Command(INSPECT, "jaccli.cli.describe:functions_command"),
-    "devices": Command(INSPECT, "jaccli.cli.describe:devices_command"),
-    "init": Command(SETUP, "jaccli.cli.describe:init_command"),
-    "schema": Command(SETUP, "jaccli.cli.describe:schema_command"),
+    "jacobian": Command(_COMPUTE, "Compute the Jacobian: (*batch, *out, *in).", _DERIVATIVE),
+    "hessian": Command(
+        _COMPUTE,
+        "Compute the Hessian of each output entry: (*batch, *out, *in1, *in2).",
+        _DERIVATIVE,
+    ),
+    "gradient": Command(
+        _COMPUTE, "Compute the gradient of a scalar output: (*batch, *in).", _DERIVATIVE
+    ),
+    "jvp": Command(
+        _COMPUTE, "Compute the Jacobian times a tangent (--vector): (*batch, *out).", _DERIVATIVE
+    ),
+    "vjp": Command(
+        _COMPUTE, "Compute a cotangent (--vector) times the Jacobian: (*batch, *in).", _DERIVATIVE
+    ),
+    "hvp": Command(
+        _COMPUTE,
+        "Compute the Hessian of a scalar output times a tangent, never forming the Hessian.",
+        _DERIVATIVE,
+    ),
+    "evaluate": Command(
+        _COMPUTE, "Compute the outputs at the primal point: (*batch, *out).", _DERIVATIVE
+    ),
+    "run": Command(
+        _COMPUTE,
+        "Compute what the spec's `derivative:` says, and compare it with its `expect:`.",
+        "jaccli.cli.compute:run_command",
+    ),
+    "plan": Command(
+        _INSPECT,
+        "Print what would be computed, how and why, without computing it.",
+        "jaccli.cli.compute:plan_command",
+    ),
+    "validate": Command(
+        _INSPECT,
+        "Check a spec's names, types and declared sizes, and print it with its defaults.",
+        "jaccli.cli.describe:validate_command",
+    ),
+    "functions": Command(
+        _INSPECT,
+        "List the functions and constants of expressions, a line each.",
+        "jaccli.cli.describe:functions_command",
+    ),
+    "devices": Command(
+        _INSPECT,
+        "List the devices; with --check, compute known answers on each.",
+        "jaccli.cli.describe:devices_command",
+    ),
+    "init": Command(_SET_UP, "Write a spec to start from.", "jaccli.cli.describe:init_command"),
+    "schema": Command(
+        _SET_UP,
+        "Print the JSON Schema of a spec, for editors.",
+        "jaccli.cli.describe:schema_command",
+    ),
 }
 
 
 def build(arguments: Sequence[str]) -> Callable[..., int | None]:
-    """Return the application with the command that `arguments` name, or with all of them."""
-    named = arguments[0] if arguments else ""
+    """Return the application with the command that is named, or with the names of all."""
     app = typer.Typer(
         name="jaccli",
         help="Jacobians, Hessians and their products from a YAML spec or an expression.",
@@ -64,12 +106,24 @@ def build(arguments: Sequence[str]) -> Callable[..., int | None]:
         pretty_exceptions_enable=False,
     )
     app.callback()(_root)
+    named = _named(arguments)
     for name, command in COMMANDS.items():
-        if named not in COMMANDS or name == named:
-            callback = command.callback(name)
-            app.command(name, rich_help_panel=command.panel, no_args_is_help=False)(callback)
+        if named is None:
+            app.command(name, help=command.summary, rich_help_panel=command.panel)(_nothing)
+        elif name == named:
+            app.command(name)(command.callback(name))
     built: Callable[..., int | None] = typer.main.get_command(app)
     return built
+
+
+def _named(arguments: Sequence[str]) -> str | None:
+    """Return the command that the arguments name, or the words that a shell wants to complete."""
+    words = arguments or os.environ.get("COMP_WORDS", "").split()[1:]
+    return words[0] if words and words[0] in COMMANDS else None
+
+
+def _nothing() -> None:
+    """Stand for a command whose name and help are all that is needed."""
 
 
 def _version(asked: bool) -> None:

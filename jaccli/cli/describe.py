@@ -16,7 +16,7 @@ from jaccli.errors import UsageError, VerdictError, did_you_mean, expected
 Command = Callable[..., int | None]
 
 
-def validate_command(name: str) -> Command:
+def validate_command(_: str) -> Command:
     """Return `validate`: checks specs and prints them resolved."""
 
     def validate(values: Values) -> int:
@@ -35,9 +35,8 @@ def validate_command(name: str) -> Command:
             console.out(("---\n" if index else "") + to_yaml(spec.resolved).rstrip())
         return 0
 
-    doc = "Check a spec's names, types and declared sizes, and print it with its defaults."
     options = [option for option in OPTIONS if option.panel != RESULT or option.path]
-    return with_options(validate, name, doc, options)
+    return with_options(validate, options)
 
 
 def functions_command(_: str) -> Command:
@@ -48,7 +47,6 @@ def functions_command(_: str) -> Command:
             str | None, typer.Argument(metavar="[WORD]", help="Only those that mention it.")
         ] = None,
     ) -> int:
-        """List the functions and constants of expressions, a line each."""
         from jaccli.expression import CONSTANTS, FUNCTIONS
         from jaccli.expression import functions as listed
 
@@ -83,7 +81,6 @@ def devices_command(_: str) -> Command:
         ] = "plain",
         debug: Annotated[bool, typer.Option("--debug", help="Show a traceback on errors.")] = False,
     ) -> int:
-        """List the devices; with --check, compute known answers on each."""
         from jaccli import backend
 
         if form not in ("plain", "json"):
@@ -118,7 +115,6 @@ def schema_command(_: str) -> Command:
     """Return `schema`: the JSON Schema of a spec."""
 
     def schema() -> int:
-        """Print the JSON Schema of a spec, for editors: jaccli schema > jaccli.schema.json."""
         from jaccli.spec.keys import json_schema
 
         console.out(json.dumps(json_schema(), indent=2))
@@ -139,7 +135,6 @@ def init_command(_: str) -> Command:
         ] = "expressions",
         force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
     ) -> int:
-        """Write a spec to start from."""
         from jaccli.cli.starters import STARTERS
 
         if model not in STARTERS:

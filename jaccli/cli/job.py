@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jaccli import startup
 from jaccli.cli import console
 from jaccli.cli.options import Values, overrides
 from jaccli.errors import ComputationError, Problem, SpecError, UsageError, VerdictError, expected
@@ -50,6 +51,7 @@ def run(values: Values, derivative: str | None) -> int:
     Returns the exit code.
     """
     specs = _load(values, derivative)
+    startup.import_numpy()
     tasks = list(_tasks(specs, values))
     _check_targets(tasks, values)
     code = 0
@@ -69,6 +71,7 @@ def run(values: Values, derivative: str | None) -> int:
 
 def plan(values: Values, derivative: str | None) -> int:
     """Print the plan of what the options ask for."""
+    startup.import_numpy()
     from jaccli.plan import as_json, as_text, make
 
     form = values["format"] or "plain"

@@ -9,8 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
@@ -50,8 +49,7 @@ _MODEL, _INPUT, _DERIVATIVE, _HOW, RESULT, _CALL = (
 )
 
 
-@dataclass(frozen=True)
-class Option:
+class Option(NamedTuple):
     """An option: `path` is the spec's entry that it replaces; `read` is for what takes more."""
 
     name: str
@@ -232,7 +230,7 @@ def overrides(values: Values, options: Sequence[Option] = OPTIONS) -> list[Overr
 
 
 def with_options(
-    callback: Callable[[Values], int | None], name: str, doc: str, options: Sequence[Option]
+    callback: Callable[[Values], int | None], options: Sequence[Option]
 ) -> Callable[..., int | None]:
     """Return a Typer command that collects its specs and options into one dict."""
 
@@ -251,6 +249,4 @@ def with_options(
     parameters = [specs, *(option.parameter() for option in options)]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in parameters}
-    command.__name__ = name
-    command.__doc__ = doc
     return command

@@ -43,12 +43,14 @@ class Sweep:
 
     `slices(x, indices)` returns the slices for the flat positions `indices` (k,), stacked along a
     new first axis; `assemble` turns all `count` of them, in order, into `tree(out)` of `tree(in)`
-    with leaves of shape `(*out, *in)`.
+    with leaves of shape `(*out, *in)`.  `columns` says that the slices are columns, so that their
+    first axis becomes the last.
     """
 
     count: int
     slices: Callable[[Tree, jax.Array], Tree]
     assemble: Callable[[Tree], Tree]
+    columns: bool
 
     def __call__(self, x: Tree) -> Tree:
         """Return the whole derivative at `x`."""
@@ -65,7 +67,7 @@ def forward(f: Function, x: Tree) -> Sweep:
     def assemble(stacked: Tree) -> Tree:
         return jax.tree.map(lambda leaf, y: _columns(leaf, x, y.shape), stacked, out)
 
-    return Sweep(size(x), jax.vmap(column, in_axes=(None, 0)), assemble)
+    return Sweep(size(x), jax.vmap(column, in_axes=(None, 0)), assemble, columns=True)
 
 
 def reverse(f: Function, x: Tree, *, one_by_one: bool = False) -> Sweep:
@@ -95,14 +97,14 @@ def reverse(f: Function, x: Tree, *, one_by_one: bool = False) -> Sweep:
         ]
         return jax.tree.unflatten(structure, blocks)
 
-    return Sweep(size(out), rows, assemble)
+    return Sweep(size(out), rows, assemble, columns=False)
 
 
 def _columns(stacked: Any, x: Tree, out_shape: tuple[int, ...]) -> Tree:
     """Split columns `(n, *out)` by the leaves of `x`, each to `(*out, *in)`."""
     leaves, structure = jax.tree.flatten(x)
     blocks, start = [], 0
-    by_out = stacked.reshape(stacked.shape[0], -1).T  # (prod(out), n)
+    by_out = stacked.reshape(stacked.shape[0], math.prod(out_shape)).T  # (prod(out), n)
     for leaf in leaves:
         end = start + math.prod(leaf.shape)
         blocks.append(by_out[:, start:end].reshape(out_shape + leaf.shape))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from operator import index
+from typing import Any, SupportsIndex
 
 import jax
+import jax.numpy as jnp
 
 from jaccli.derivative import operators
 from jaccli.derivative.basis import Tree, size
 from jaccli.derivative.choose import choose
 from jaccli.vocabulary import MODES, UNAVAILABLE_MODES
 
-Argnums = int | Sequence[int]
+Argnums = SupportsIndex | Sequence[SupportsIndex]
 
 
 def jacobian(
@@ -66,9 +68,10 @@ def hvp(f: Callable[..., Tree], argnums: Argnums = 0, *, mode: str = "auto") -> 
     """
     _check("hvp", mode)
 
-    def product(*args: Any) -> Tree:
+    def product(*args: Any, **kwargs: Any) -> Tree:
         *primals, tangent = args
-        inner, x = _select(f, argnums, tuple(primals))
+        inner, x = _select(f, argnums, tuple(primals), kwargs)
+        tangent = jax.tree.map(lambda leaf, v: jnp.asarray(v, leaf.dtype), x, tangent)
         return operators.HVP[_resolve("hvp", mode, inner, x)](inner, x, tangent)
 
     return product
@@ -84,8 +87,8 @@ def _operator(
     """Apply an operator on functions of one tree to the arguments that `argnums` names."""
     _check(derivative, mode)
 
-    def apply(*args: Any) -> Tree:
-        inner, x = _select(f, argnums, args)
+    def apply(*args: Any, **kwargs: Any) -> Tree:
+        inner, x = _select(f, argnums, args, kwargs)
         return operator(inner, x, _resolve(derivative, mode, inner, x))
 
     return apply
@@ -105,18 +108,33 @@ def _resolve(derivative: str, mode: str, f: Callable[[Tree], Tree], x: Tree) -> 
 
 
 def _select(
-    f: Callable[..., Tree], argnums: Argnums, args: tuple[Any, ...]
+    f: Callable[..., Tree], argnums: Argnums, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[Callable[[Tree], Tree], Tree]:
-    """Return `f` as a function of the chosen arguments alone, and those arguments."""
-    if isinstance(argnums, int):
-        chosen = range(len(args))[argnums]
-        return lambda x: f(*args[:chosen], x, *args[chosen + 1 :]), args[chosen]
-    positions = [range(len(args))[number] for number in argnums]
+    """Return `f` as a function of the chosen arguments alone, and those arguments as arrays."""
+    single = isinstance(argnums, SupportsIndex)
+    numbers = [argnums] if isinstance(argnums, SupportsIndex) else argnums
+    positions = [_position(index(number), len(args)) for number in numbers]
 
-    def inner(xs: tuple[Any, ...]) -> Tree:
+    def inner(chosen: Tree) -> Tree:
         full = list(args)
-        for position, x in zip(positions, xs, strict=True):
+        for position, x in zip(positions, (chosen,) if single else chosen, strict=True):
             full[position] = x
-        return f(*full)
+        return jax.tree.map(jnp.asarray, f(*full, **kwargs))
 
-    return inner, tuple(args[position] for position in positions)
+    chosen = tuple(jax.tree.map(_real, args[position]) for position in positions)
+    return inner, chosen[0] if single else chosen
+
+
+def _position(number: int, count: int) -> int:
+    """Return which of `count` arguments an argnum means; negative ones count from the end."""
+    if not -count <= number < count:
+        raise ValueError(f"argnums: {number} is out of range for {count} positional arguments")
+    return number % count
+
+
+def _real(leaf: Any) -> jax.Array:
+    """Return one array of an argument, which must be of floats."""
+    array = jnp.asarray(leaf)
+    if not jnp.issubdtype(array.dtype, jnp.floating):
+        raise TypeError(f"only floats are differentiated, not {array.dtype}")
+    return array

@@ -18,6 +18,7 @@ from jaccli.execute import program
 from jaccli.plan import Plan
 from jaccli.plan.plan import check_budget
 from jaccli.result import Block, Result
+from jaccli.vocabulary import MODES, UNAVAILABLE_MODES
 
 
 class Progress(Protocol):
@@ -46,10 +47,10 @@ def execute(plan: Plan, progress: Progress) -> Result:
             jax.default_device(plan.device.handle),
             jax.default_matmul_precision(None if precision == "default" else precision),
         ):
-            tree = _in_chunks(plan, timer, progress) if plan.chunk else _whole(plan, timer)
+            tree = _in_chunks(plan, timer, progress) if plan.chunks > 1 else _whole(plan, timer)
     except jax.errors.JaxRuntimeError as error:
         reason = str(error).strip().split("\n")[0]
-        hint = "Lower --chunk or --memory." if "RESOURCE_EXHAUSTED" in reason else ""
+        hint = f"{_FEWER.capitalize()}." if "RESOURCE_EXHAUSTED" in reason else ""
         raise ComputationError(f"{plan.derivative} failed: {reason}", hint=hint) from error
     return Result(
         derivative=plan.derivative,
@@ -66,6 +67,9 @@ def execute(plan: Plan, progress: Progress) -> Result:
     )
 
 
+_FEWER = "take fewer rows at a time with --chunk"
+
+
 class _Timer:
     """Adds up the seconds of compiling and of running."""
 
@@ -75,11 +79,18 @@ class _Timer:
 
 
 def _compiled(
-    plan: Plan, timer: _Timer, function: Callable[..., Any], *args: Any
+    plan: Plan, timer: _Timer, function: Callable[..., Any], *args: Any, beside: int = 0
 ) -> Callable[..., Any]:
-    """Compile for the shapes of `args`, and refuse what exceeds the budget before it runs."""
+    """Compile for the shapes of `args`, and refuse what exceeds the budget before it runs.
+
+    `beside` are the bytes of what is kept while the program runs: inputs and results of chunks.
+    """
     start = time.perf_counter()
-    compiled = jax.jit(function).lower(*args).compile()
+    try:
+        lowered = jax.jit(function).lower(*args)
+    except (TypeError, ValueError, NotImplementedError) as error:
+        raise _underivable(plan, error) from error
+    compiled = lowered.compile()
     timer.compile += time.perf_counter() - start
     analysis = compiled.memory_analysis()
     if analysis is not None:
@@ -87,8 +98,10 @@ def _compiled(
             analysis.argument_size_in_bytes
             + analysis.output_size_in_bytes
             + analysis.temp_size_in_bytes
+            + beside
         )
-        check_budget(plan, needed, "inputs, result and temporaries")
+        remedy = _FEWER if plan.steps > 1 else ""
+        check_budget(plan, needed, "inputs, result and temporaries", remedy)
 
     def run(*args: Any) -> Any:
         start = time.perf_counter()
@@ -97,6 +110,18 @@ def _compiled(
         return jax.tree.map(np.asarray, result)
 
     return run
+
+
+def _underivable(plan: Plan, error: Exception) -> ComputationError:
+    """Return the error of a model that JAX cannot differentiate in this mode."""
+    reason = str(error).strip().split("\n")[0]
+    others = [
+        mode
+        for mode in MODES[plan.derivative]
+        if mode not in ("auto", plan.mode, *UNAVAILABLE_MODES)
+    ]
+    hint = f"Another --mode may do: {', '.join(others)}." if others else ""
+    return ComputationError(f"{plan.derivative} by mode {plan.mode}: {reason}", hint=hint)
 
 
 def _whole(plan: Plan, timer: _Timer) -> Any:
@@ -114,29 +139,37 @@ def _in_chunks(plan: Plan, timer: _Timer, progress: Progress) -> Any:
 
 def _batch_chunks(plan: Plan, timer: _Timer, progress: Progress) -> Any:
     """Take slices of the batched inputs."""
-    args, axes = program.arguments(plan), program.batch_axes(plan)
+    size = plan.chunk or plan.steps
+    axes = program.batch_axes(plan)
 
-    def rows(start: int, stop: int) -> Any:
+    def mapped(cut: Callable[[Any, int | None], Any], args: Any) -> Any:
+        return [
+            {name: cut(array, axis[name]) for name, array in arg.items()}
+            for arg, axis in zip(args, axes, strict=True)
+        ]
+
+    def shared(array: Any, axis: int | None) -> Any:
+        return jax.device_put(array, plan.device.handle) if axis is None else array
+
+    args = mapped(shared, program.arguments(plan))
+
+    def rows(start: int) -> Any:
         def cut(array: Any, axis: int | None) -> Any:
             if axis is None:
                 return array
-            return array[(slice(None),) * (axis % array.ndim) + (slice(start, stop),)]
+            return array[(slice(None),) * (axis % array.ndim) + (slice(start, start + size),)]
 
-        cuts = [
-            {n: cut(a, axis[n]) for n, a in arg.items()}
-            for arg, axis in zip(args, axes, strict=True)
-        ]
-        return jax.device_put(cuts, plan.device.handle)
+        return jax.device_put(mapped(cut, args), plan.device.handle)
 
-    size = min(plan.chunk or plan.steps, plan.steps)
-    run = _compiled(plan, timer, program.whole(plan), *rows(0, size))
-    return _filled(plan, size, lambda start: run(*rows(start, start + size)), progress)
+    beside = plan.input_bytes + plan.result_bytes
+    run = _compiled(plan, timer, program.whole(plan), *rows(0), beside=beside)
+    return _filled(plan, lambda start: run(*rows(start)), progress)
 
 
 def _basis_chunks(plan: Plan, timer: _Timer, progress: Progress) -> Any:
     """Take ranges of the unit vectors."""
     wrt, rest, _ = jax.device_put(program.arguments(plan), plan.device.handle)
-    size = min(plan.chunk or plan.steps, plan.steps)
+    size = plan.chunk or plan.steps
 
     def slices(wrt: Any, rest: Any, indices: Any) -> Any:
         return program.sweep(plan, wrt, rest).slices(wrt, indices)
@@ -144,28 +177,38 @@ def _basis_chunks(plan: Plan, timer: _Timer, progress: Progress) -> Any:
     def indices(start: int) -> Any:
         return jax.device_put(np.arange(start, start + size, dtype=np.int32), plan.device.handle)
 
-    run = _compiled(plan, timer, slices, wrt, rest, indices(0))
-    stacked = _filled(plan, size, lambda start: run(wrt, rest, indices(start)), progress)
-    return program.sweep(plan, wrt, rest).assemble(stacked)
+    run = _compiled(plan, timer, slices, wrt, rest, indices(0), beside=plan.result_bytes)
+    sweep = program.sweep(plan, wrt, rest)
+    stacked = _filled(
+        plan, lambda start: run(wrt, rest, indices(start)), progress, columns=sweep.columns
+    )
+    return sweep.assemble(stacked)
 
 
-def _filled(plan: Plan, size: int, rows: Callable[[int], Any], progress: Progress) -> Any:
-    """Collect `rows(start)` of `size` steps each; the last chunk reaches back to keep that size."""
+def _filled(
+    plan: Plan, rows: Callable[[int], Any], progress: Progress, *, columns: bool = False
+) -> Any:
+    """Collect the chunks `rows(start)`; the last one reaches back to be as long as the others.
+
+    Columns are kept as columns in memory, so that nothing is copied where they are assembled.
+    """
+    steps, size = plan.steps, plan.chunk or plan.steps
+
+    def empty(part: Any) -> Any:
+        if columns:
+            return np.moveaxis(np.empty((*part.shape[1:], steps), part.dtype), -1, 0)
+        return np.empty((steps, *part.shape[1:]), part.dtype)
+
     whole: Any = None
-    for start in _starts(plan.steps, size):
+    for done in range(0, steps, size):
+        start = min(done, steps - size)
         part = rows(start)
         if whole is None:
-            whole = jax.tree.map(lambda a: np.empty((plan.steps, *a.shape[1:]), a.dtype), part)
+            whole = jax.tree.map(empty, part)
         for target, values in zip(jax.tree.leaves(whole), jax.tree.leaves(part), strict=True):
             target[start : start + size] = values
-        progress.advance(size)
+        progress.advance(min(size, steps - done))
     return whole
-
-
-def _starts(steps: int, size: int) -> Iterator[int]:
-    """Yield where each chunk begins."""
-    for start in range(0, steps, size):
-        yield min(start, steps - size)
 
 
 def _blocks(plan: Plan, tree: Any) -> Iterator[Block]:

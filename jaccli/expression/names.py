@@ -9,10 +9,13 @@ import keyword
 import unicodedata
 from collections.abc import Collection
 
-from jaccli.errors import Place, Problem, expected
+from jaccli.errors import Place, Problem, expected, suggest
 from jaccli.expression.scan import short
-from jaccli.expression.syntax import Expression, suggest
+from jaccli.expression.syntax import Expression
 from jaccli.expression.table import CONSTANTS, FUNCTIONS
+
+_LISTED = 8
+"""Known names that a hint lists at most."""
 
 
 def check_names(expression: Expression, known: Collection[str]) -> list[Problem]:
@@ -25,11 +28,22 @@ def check_names(expression: Expression, known: Collection[str]) -> list[Problem]
         expression.problem(
             use,
             f"no input or expression named {short(use.id)!r}",
-            suggest(use.id, values) or expected(values),
+            suggest(use.id, values) or _unknown(use.id, known),
         )
         for use in expression.uses
         if use.id not in values
     ]
+
+
+def _unknown(name: str, known: Collection[str]) -> str:
+    """Return the hint for a name that is close to no other."""
+    name = short(name)
+    if not known:
+        return f"Give it a value: under inputs, or --at {name}=VALUE."
+    names = sorted(known)  # it may be a set: the message is the same every time
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    listed = expected(map(short, names[:_LISTED])).removesuffix(".")
+    return f"{listed}{more}; or give it a value under inputs, or with --at {name}=VALUE."
 
 
 def check_name(name: str, *, path: str = "", place: Place | None = None) -> list[Problem]:

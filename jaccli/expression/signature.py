@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import functools
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from jaccli.errors import did_you_mean
 from jaccli.expression.scan import short
@@ -20,8 +20,7 @@ Bound = dict[str, ast.expr | list[ast.expr]]
 """Parameter name to argument; a variadic parameter holds a list."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(NamedTuple):
     """One parameter of a function; `named` ones are given by keyword only."""
 
     name: str

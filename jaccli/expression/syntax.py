@@ -7,11 +7,9 @@ the user wrote.  Imports neither JAX nor numpy, and never uses `eval`.
 from __future__ import annotations
 
 import ast
-import difflib
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from jaccli.errors import Place, Problem, SpecError
+from jaccli.errors import Place, Problem, SpecError, suggest
 from jaccli.expression.scan import MAX_NESTING, MAX_PROBLEMS, scan, short
 from jaccli.expression.signature import bind, parameters
 from jaccli.expression.table import FUNCTIONS, Kind
@@ -130,12 +128,6 @@ def parse(text: str, *, path: str = "", place: Place | None = None) -> Expressio
     for use in sorted(checker.uses, key=lambda use: (use.lineno, use.col_offset)):
         first.setdefault(use.id, use)
     return Expression(text, tree, tuple(first.values()), path, place)
-
-
-def suggest(name: str, choices: Iterable[str]) -> str:
-    """Return `Did you mean 'b'?` for the closest choice, or nothing when none is close."""
-    close = difflib.get_close_matches(name, list(choices), n=1)
-    return f"Did you mean {close[0]!r}?" if close else ""
 
 
 class _Checker:

@@ -10,9 +10,8 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 CONSTANTS: dict[str, float] = {"pi": math.pi, "e": math.e, "inf": math.inf}
 """Names with a value; inputs may shadow them."""
@@ -46,8 +45,7 @@ KINDS: dict[str, Kind] = {name: kind for kind, names in _NAMES.items() for name 
 """The kind that a parameter of this name has in every function; the others take arrays."""
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(NamedTuple):
     """One row of the table; `target` is `module:name`."""
 
     name: str

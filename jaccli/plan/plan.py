@@ -18,7 +18,7 @@ from jaccli.errors import BudgetError, Problem, SpecError, format_bytes
 from jaccli.memory import default_budget
 from jaccli.model import Model
 from jaccli.spec import Spec
-from jaccli.vocabulary import OF_SCALAR_OUTPUT
+from jaccli.vocabulary import OF_SCALAR_OUTPUT, WITH_VECTOR
 
 Shape = tuple[int, ...]
 
@@ -94,7 +94,7 @@ def make(spec: Spec, model: Model, derivative: str, device: Device) -> Plan:
     """
     outputs, dtypes = _trace(spec, model)
     _check_outputs(spec, derivative, outputs, dtypes)
-    vectors, batched = _vectors(spec, model, derivative, outputs)
+    vectors, batched = _vectors(spec, model, derivative, outputs, dtypes)
     n_in = sum(math.prod(model.in_shape(name)) for name in model.wrt)
     n_out = sum(math.prod(shape) for shape in outputs.values())
     choice = choose(derivative, n_in, n_out)
@@ -113,23 +113,27 @@ def make(spec: Spec, model: Model, derivative: str, device: Device) -> Plan:
         vector_batched=batched,
         device=device,
         budget=spec.memory or default_budget(),
-        chunk=spec.chunk,
+        # The values beside a derivative that is taken in chunks are computed in one piece.
+        chunk=None if derivative == "evaluate" and model.batch_size is None else spec.chunk,
         steps=_steps(spec, model, derivative, choice.mode, n_in, n_out),
-        input_bytes=sum(array.nbytes for array in model.primals.values()),
+        input_bytes=sum(a.nbytes for a in (*model.primals.values(), *vectors.values())),
     )
     check_budget(plan, plan.input_bytes + plan.result_bytes, "inputs and result")
     return plan
 
 
-def check_budget(plan: Plan, needed: int, what: str) -> None:
-    """Raise a BudgetError if `needed` bytes exceed the plan's budget."""
+def check_budget(plan: Plan, needed: int, what: str, remedy: str = "") -> None:
+    """Raise a BudgetError if `needed` bytes exceed the plan's budget.
+
+    `remedy` is what helps besides a larger budget; by default, fewer entries.
+    """
     if needed > plan.budget:
         largest = max(plan.blocks, key=lambda block: block.nbytes)
         raise BudgetError(
             f"{plan.derivative}: {what} take {format_bytes(needed)}, "
             f"more than the memory budget of {format_bytes(plan.budget)} "
             f"(the largest block, {largest.key}, has the shape {largest.shape}).",
-            hint="Raise --memory, or choose fewer entries with --wrt and --select.",
+            hint=f"Raise --memory, or {remedy or 'choose fewer entries with --wrt and --select'}.",
         )
 
 
@@ -190,10 +194,14 @@ def _output_problem(spec: Spec, name: str, message: str, hint: str) -> Problem:
 
 
 def _vectors(
-    spec: Spec, model: Model, derivative: str, outputs: Mapping[str, Shape]
+    spec: Spec,
+    model: Model,
+    derivative: str,
+    outputs: Mapping[str, Shape],
+    dtypes: Mapping[str, np.dtype[Any]],
 ) -> tuple[dict[str, np.ndarray], bool]:
-    """Return the tangents or cotangents, each checked against what it goes with."""
-    if derivative not in ("jvp", "vjp", "hvp"):
+    """Return the tangents or cotangents, each checked against what it goes with, in its dtype."""
+    if derivative not in WITH_VECTOR:
         return {}, False
     shapes = dict(outputs) if derivative == "vjp" else {n: model.in_shape(n) for n in model.wrt}
     what = "cotangent of output" if derivative == "vjp" else "tangent of input"
@@ -218,7 +226,10 @@ def _vectors(
         given = {
             n: v if batched[n] else np.broadcast_to(v, (batch, *v.shape)) for n, v in given.items()
         }
-    return {name: given[name] for name in shapes}, any(batched.values())
+    if derivative != "vjp":
+        dtypes = {name: model.primals[name].dtype for name in shapes}
+    typed = {name: given[name].astype(dtypes[name], copy=False) for name in shapes}
+    return typed, any(batched.values())
 
 
 def _vector_problem(
@@ -282,7 +293,7 @@ def _steps(spec: Spec, model: Model, derivative: str, mode: str, n_in: int, n_ou
         return n_in if mode.startswith("fwd") else n_out * n_in
     if derivative in ("jacobian", "gradient"):
         return n_in if mode == "fwd" else n_out
-    if spec.chunk is not None:
+    if spec.chunk is not None and derivative != "evaluate":
         message = f"{derivative} at one point has no rows to take in chunks."
         raise SpecError(spec.problem("chunk", message))
     return 1

@@ -14,8 +14,6 @@ from typing import Any, BinaryIO, cast
 
 from jaccli.errors import SourceError, did_you_mean, format_bytes
 
-SUFFIXES = (".npy", ".npz", ".csv")
-
 
 class NotInFile(Exception):
     """The file has no such `entry` (`key`, `column`)."""

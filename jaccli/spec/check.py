@@ -6,7 +6,6 @@ Each `_check_…` reports what is wrong; nothing here raises, so that all is rep
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,7 @@ def build(name: str, values: Values, root: Node, report: Report) -> Spec | None:
         model = _model(values, root, report)
     if isinstance(model, ExpressionModel) and values["select"] and "select" not in wrong:
         chosen = _known("select", values["select"], model.expressions, root, report)
-        model = replace(model, outputs=tuple(chosen))
+        model = model._replace(outputs=tuple(chosen))
     _check_names(values, batch, model, wrong, root, report)
     if not wrong & {"mode", "derivative"}:
         _check_modes(values, root, report)

@@ -6,8 +6,9 @@ Boundary: trees in, trees out; what the entries mean is checked later.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from jaccli.errors import Problem, UsageError
 from jaccli.spec.kinds import NAME
@@ -16,8 +17,7 @@ from jaccli.spec.sources import is_source
 from jaccli.spec.yaml12 import parse
 
 
-@dataclass(frozen=True)
-class Override:
+class Override(NamedTuple):
     """A value for the entry at `path`; the latest wins."""
 
     path: tuple[str, ...]
@@ -59,7 +59,7 @@ def set_entry(node: Node, name: str, value: Node, option: str) -> None:
     if name in node.value:
         raise UsageError(Problem(f"{name!r} is given twice.", place=value.place, path=option))
     node.value[name] = value
-    node.keys[name] = Node(name, replace(value.text, shift=0), length=len(name))
+    node.keys[name] = Node(name, value.text._replace(shift=0), length=len(name))
 
 
 def from_set(argument: str) -> Override:
@@ -120,7 +120,7 @@ def _put(node: Node | None, path: tuple[str, ...], value: Node, override: Overri
     if not isinstance(node.value, dict):
         raise _no_way(override, name, node.describe())
     text = override.node.text
-    key = node.keys.get(name) or Node(name, replace(text, shift=0), length=len(text.lines[0]))
+    key = node.keys.get(name) or Node(name, text._replace(shift=0), length=len(text.lines[0]))
     entries = node.value | {name: _put(node.value.get(name), rest, value, override)}
     return replace(node, value=entries, keys=node.keys | {name: key})
 

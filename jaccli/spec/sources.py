@@ -11,10 +11,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from jaccli.errors import BudgetError, Problem, SourceError, SpecError, did_you_mean, format_bytes
-from jaccli.spec import arrays
 from jaccli.spec.kinds import (
     Case,
     Choice,
@@ -32,7 +31,7 @@ from jaccli.spec.kinds import (
     is_mapping,
 )
 from jaccli.spec.nodes import Node
-from jaccli.vocabulary import INPUT_DTYPES, ITEM_BYTES
+from jaccli.vocabulary import INPUT_DTYPES, INPUT_SUFFIXES, ITEM_BYTES
 
 Entries = dict[str, Any]
 
@@ -110,8 +109,7 @@ class Source:
         return cast
 
 
-@dataclass(frozen=True)
-class _Context:
+class _Context(NamedTuple):
     """What a file source needs besides its entries."""
 
     source: Source
@@ -119,6 +117,8 @@ class _Context:
 
     def read(self, entries: Entries) -> Any:
         """Read the file of a `file` source."""
+        from jaccli.spec import arrays
+
         node = self.source.node.get("file") or self.source.node
         path = node.text.folder / entries["file"]
         try:
@@ -133,8 +133,7 @@ class _Context:
             raise SourceError(problem) from error
 
 
-@dataclass(frozen=True)
-class SourceKind:
+class SourceKind(NamedTuple):
     """A kind of source: its keys, the shape they declare, and how the array is made."""
 
     keys: dict[str, Key]
@@ -245,8 +244,7 @@ SOURCES: dict[str, SourceKind] = {
 _DTYPE = Key(Choice(INPUT_DTYPES), "the input's dtype (default: the spec's)")
 
 
-@dataclass(frozen=True)
-class _SourceOf:
+class _SourceOf(NamedTuple):
     """A mapping that holds the source key `name`; becomes a `Source`."""
 
     name: str
@@ -288,12 +286,12 @@ class _SourceOf:
         """Report keys that do not go with the file's suffix."""
         name = entries["file"]
         suffix = name[name.rfind(".") :].lower() if "." in name else ""
-        if suffix not in arrays.SUFFIXES:
+        if suffix not in INPUT_SUFFIXES:
             place = node.get("file") or node
             hint = "Expected a name that ends in .npy, .npz or .csv."
             report.add(place, path, f"no reader for {name!r}.", hint)
         for key, wanted in (("key", ".npz"), ("column", ".csv"), ("columns", ".csv")):
-            if entries[key] is not None and suffix in arrays.SUFFIXES and suffix != wanted:
+            if entries[key] is not None and suffix in INPUT_SUFFIXES and suffix != wanted:
                 report.add(node.get(key) or node, path, f"{key!r} goes with {wanted} files alone.")
         if entries["column"] is not None and entries["columns"] is not None:
             report.add(node, path, "'column' and 'columns' do not go together.")
@@ -302,7 +300,6 @@ class _SourceOf:
         return self.record.schema()
 
 
-@dataclass(frozen=True)
 class _NoSource:
     """A mapping without a source key."""
 
@@ -316,7 +313,6 @@ class _NoSource:
         return {"not": {}}
 
 
-@dataclass(frozen=True)
 class _Literal:
     """A bare number or list; becomes a `value` source."""
 

@@ -5,11 +5,9 @@ Boundary: data alone; numpy and JAX are not imported.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jaccli.errors import BudgetError, Place, Problem, format_bytes
 from jaccli.expression import Expression
@@ -18,8 +16,7 @@ from jaccli.spec.nodes import Node
 from jaccli.spec.sources import Source
 
 
-@dataclass(frozen=True)
-class ExpressionModel:
+class ExpressionModel(NamedTuple):
     """Named expressions, evaluated in order; `outputs` are those that are differentiated.
 
     `alone` marks a single `expression`, whose name `f` is a label and hides no input.
@@ -30,8 +27,7 @@ class ExpressionModel:
     alone: bool = False
 
 
-@dataclass(frozen=True)
-class PythonModel:
+class PythonModel(NamedTuple):
     """A function of the user's own: `target` is `module:function` or `file.py:function`."""
 
     target: str
@@ -39,8 +35,7 @@ class PythonModel:
     outputs: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True)
-class Output:
+class Output(NamedTuple):
     """Where the result goes: a file (`-` is standard output), a format for standard output."""
 
     path: Path | None
@@ -48,8 +43,7 @@ class Output:
     force: bool
 
 
-@dataclass(frozen=True)
-class Expect:
+class Expect(NamedTuple):
     """A result file that `run` must reproduce."""
 
     path: Path
@@ -116,6 +110,9 @@ class Spec:
     @property
     def sha256(self) -> str:
         """The hash of what determines the result: the resolved spec without its `output`."""
+        import hashlib
+        import json
+
         content = {name: value for name, value in self.resolved.items() if name != "output"}
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()

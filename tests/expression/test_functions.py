@@ -127,7 +127,7 @@ DERIVATIVES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "abs(x)": np.sign,
     "erf(x)": lambda x: 2 / np.sqrt(np.pi) * np.exp(-(x**2)),
     "erfinv(u)": lambda u: np.sqrt(np.pi) / 2 * np.exp(sp.erfinv(u) ** 2),
-    "gamma(v)": lambda v: sp.gamma(v) * sp.digamma(v),
+    "gammafn(v)": lambda v: sp.gamma(v) * sp.digamma(v),
     "gammaln(v)": sp.digamma,
     "digamma(v)": lambda v: sp.polygamma(1, v),
     "i0(x)": sp.i1,

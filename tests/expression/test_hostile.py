@@ -14,6 +14,8 @@ from jaccli.errors import BudgetError, SpecError
 from jaccli.expression import check_names, evaluate, parse
 
 MIB = 2**20
+SECONDS = 5
+"""How long a refusal may take: far longer than it does, since the machine may be busy."""
 
 REFUSED = {
     "brackets": "(" * 5000 + "x" + ")" * 5000,
@@ -99,9 +101,9 @@ def test_refused_at_once(text: str) -> None:
         parse(text, path="model.expression")
     message = str(caught.value)
     assert len(caught.value.problems) <= 20
-    assert time.perf_counter() - began < 0.5
+    assert time.perf_counter() - began < SECONDS
     assert message.startswith("model.expression: ")
-    assert "^" in message
+    assert ("^" in message) == bool(text.strip())
     assert all(len(line) < 400 for line in message.splitlines())
 
 
@@ -142,7 +144,7 @@ def test_arrays_beyond_the_limit_are_never_made(text: str) -> None:
     began = time.perf_counter()
     with pytest.raises(BudgetError, match=r"needs (more than )?[\d.]+ .iB; the limit is 16.0 MiB"):
         evaluate(parse(text), {"x": jnp.ones(3)}, dtype="float64", limit=16 * MIB)
-    assert time.perf_counter() - began < 1
+    assert time.perf_counter() - began < SECONDS
 
 
 def test_the_error_names_the_call_and_both_sizes() -> None:
@@ -150,7 +152,7 @@ def test_the_error_names_the_call_and_both_sizes() -> None:
         evaluate(parse("1 + sum(zeros(1000, 1000))"), {}, dtype="float32", limit=MIB)
     assert str(caught.value) == (
         "zeros(1000, 1000) needs 3.8 MiB; the limit is 1.0 MiB.\n"
-        "  1 + sum(zeros(1000, 1000)).\n"
+        "  1 + sum(zeros(1000, 1000))\n"
         "          ^^^^^^^^^^^^^^^^^\n"
         "Make it smaller, or raise the memory budget: --memory."
     )
@@ -172,7 +174,7 @@ def test_unbounded_work_is_refused(text: str) -> None:
     began = time.perf_counter()
     with pytest.raises(SpecError, match="cannot be computed"):
         evaluate(parse(text), {"x": jnp.ones(3)}, dtype="float64", limit=MIB)
-    assert time.perf_counter() - began < 1
+    assert time.perf_counter() - began < SECONDS
 
 
 def test_a_repeated_tuple_is_a_product() -> None:

@@ -79,7 +79,8 @@ def test_any_index_is_numpys_or_an_error(parts: str) -> None:
         ("x[-6]", "x[-6]: index -6 is out of range for axis 0 with size 5.\n  x[-6]\n  ^^^^^"),
         (
             "1 + w[:, 4]",
-            "w[:, 4]: index 4 is out of range for axis 1 with size 4.\n  1 + w[:, 4]\n      ^^^^^^^",
+            "w[:, 4]: index 4 is out of range for axis 1 with size 4.\n"
+            "  1 + w[:, 4]\n      ^^^^^^^",
         ),
         (
             "c[..., -5]",
@@ -95,7 +96,10 @@ def test_any_index_is_numpys_or_an_error(parts: str) -> None:
         ("x[..., ...]", "x[..., ...]: '...' may stand only once.\n  x[..., ...]\n  ^^^^^^^^^^^"),
         ("x[::0]", "x[::0]: the step of a slice is not 0.\n  x[::0]\n  ^^^^^^"),
         ("x[1:k]", "the bounds of a slice must be literal integers, not k.\n  x[1:k]\n      ^"),
-        ("x[:1.5]", "the bounds of a slice must be literal integers, not 1.5.\n  x[:1.5]\n     ^^^"),
+        (
+            "x[:1.5]",
+            "the bounds of a slice must be literal integers, not 1.5.\n  x[:1.5]\n     ^^^",
+        ),
         ("x[s]", "s: an index holds integers.\n  x[s]\n    ^"),
         ("x[1.0]", "1.0: an index is an integer, not 1.0.\n  x[1.0]\n    ^^^"),
         ("x[True]", "True: a truth value is not an index.\n  x[True]\n    ^^^^"),

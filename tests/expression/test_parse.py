@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pytest
 
 from jaccli.errors import Place, SpecError
@@ -20,35 +22,35 @@ def refused(text: str, **options: object) -> str:
         (
             "sin(x, y)",
             "sin takes 1 argument, found 2.\n"
-            "  sin(x, y).\n"
+            "  sin(x, y)\n"
             "         ^\n"
             "The signature is sin(x): sine, x in radians.",
         ),
         (
             "1 + where(x)",
             "where needs x and y.\n"
-            "  1 + where(x).\n"
+            "  1 + where(x)\n"
             "      ^^^^^^^^\n"
             "The signature is where(condition, x, y): x where the condition holds, y elsewhere.",
         ),
         (
             "sum(x, axs=0)",
             "sum has no parameter 'axs'.\n"
-            "  sum(x, axs=0).\n"
+            "  sum(x, axs=0)\n"
             "         ^^^^^\n"
             "Did you mean 'axis'? The signature is sum(x, axis=None, keepdims=False): sum.",
         ),
         (
             "sum(x, 0, axis=1)",
             "sum got 'axis' twice.\n"
-            "  sum(x, 0, axis=1).\n"
+            "  sum(x, 0, axis=1)\n"
             "            ^^^^^^\n"
             "The signature is sum(x, axis=None, keepdims=False): sum.",
         ),
         (
             "max(x, y)",
             "max takes 1 argument, found 2.\n"
-            "  max(x, y).\n"
+            "  max(x, y)\n"
             "         ^\n"
             "The signature is max(x, *, axis=None, keepdims=False): "
             "largest entry; of two arrays: maximum.",
@@ -56,7 +58,7 @@ def refused(text: str, **options: object) -> str:
         (
             "clip(x, 1, 2, 3)",
             "clip takes 1 to 3 arguments, found 4.\n"
-            "  clip(x, 1, 2, 3).\n"
+            "  clip(x, 1, 2, 3)\n"
             "                ^\n"
             "The signature is clip(x, min=None, max=None): x kept between min and max.",
         ),
@@ -77,7 +79,7 @@ def refused(text: str, **options: object) -> str:
         ("(x + [y)", "')' does not close '['.\n  (x + [y)\n       ^^^"),
         ("sin(x", "'(' is never closed.\n  sin(x\n     ^"),
         ("'x", "the string is never closed.\n  'x\n  ^"),
-        ("", "the expression is empty.\n  \n  ^"),
+        ("", "the expression is empty."),
         (
             "np.sin(x)",
             "np.sin: attributes are not allowed.\n  np.sin(x)\n  ^^^^^^\nWrite sin(x).",
@@ -135,7 +137,7 @@ def test_the_path_and_place_of_the_spec_are_used() -> None:
     place = Place("polar.yaml", 4, 8, "    r: sqrt(x, y)", 7, 10)
     assert refused("sqrt(x, y)", path="model.expressions.r", place=place) == (
         "polar.yaml:4:16: model.expressions.r: sqrt takes 1 argument, found 2.\n"
-        "      r: sqrt(x, y).\n"
+        "      r: sqrt(x, y)\n"
         "                 ^\n"
         "The signature is sqrt(x): square root."
     )
@@ -166,19 +168,44 @@ def test_unknown_names_are_reported_each_once() -> None:
     known = ["weight", "x"]
     assert [str(problem) for problem in check_names(expression, known)] == [
         "model.expression: no input or expression named 'wieght'.\n"
-        "  wieght @ x + pii * wieght + q.\n"
+        "  wieght @ x + pii * wieght + q\n"
         "  ^^^^^^\n"
         "Did you mean 'weight'?",
         "model.expression: no input or expression named 'pii'.\n"
-        "  wieght @ x + pii * wieght + q.\n"
+        "  wieght @ x + pii * wieght + q\n"
         "               ^^^\n"
         "Did you mean 'pi'?",
         "model.expression: no input or expression named 'q'.\n"
-        "  wieght @ x + pii * wieght + q.\n"
+        "  wieght @ x + pii * wieght + q\n"
         "                              ^\n"
-        "Expected one of 'weight', 'x', 'pi', 'e', 'inf'.",
+        "Expected one of 'weight', 'x'; or give it a value under inputs, or with --at q=VALUE.",
     ]
     assert check_names(parse("x + pi + e + inf"), ["x"]) == []
+
+
+@pytest.mark.parametrize(
+    ("known", "hint"),
+    [
+        ([], "Give it a value: under inputs, or --at q=VALUE."),
+        (["x"], "Expected 'x'; or give it a value under inputs, or with --at q=VALUE."),
+        (
+            {"y", "x"},
+            "Expected one of 'x', 'y'; or give it a value under inputs, or with --at q=VALUE.",
+        ),
+        (
+            "hgfedcba",
+            "Expected one of 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'; "
+            "or give it a value under inputs, or with --at q=VALUE.",
+        ),
+        (
+            "jihgfedcba",
+            "Expected one of 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h' and 2 more; "
+            "or give it a value under inputs, or with --at q=VALUE.",
+        ),
+    ],
+)
+def test_an_unknown_name_may_be_given_a_value(known: Collection[str], hint: str) -> None:
+    assert [problem.hint for problem in check_names(parse("q * pi"), known)] == [hint]
 
 
 @pytest.mark.parametrize("name", ["x", "e", "pi", "inf", "w1", "_a", "θ", "weight_2"])
@@ -191,24 +218,24 @@ def test_inputs_may_have_these_names(name: str) -> None:
     [
         (
             "sin",
-            "inputs.sin: 'sin' is a function of the expression language\n"
+            "inputs.sin: 'sin' is a function of the expression language.\n"
             "Choose another name: sin(x) could not be called.",
         ),
         (
             "lambda",
-            "inputs.lambda: 'lambda' is a word of the expression language\nChoose another name.",
+            "inputs.lambda: 'lambda' is a word of the expression language.\nChoose another name.",
         ),
         (
             "2x",
-            "inputs.2x: '2x' is not a name\n"
+            "inputs.2x: '2x' is not a name.\n"
             "A name has letters, digits and underscores, and begins with a letter.",
         ),
         (
             "__x",
-            "inputs.__x: '__x' is not a name\n"
+            "inputs.__x: '__x' is not a name.\n"
             "A name has letters, digits and underscores, and begins with a letter.",
         ),
-        ("ｘ", "inputs.ｘ: 'ｘ' is written with look-alike letters\nWrite x."),
+        ("ｘ", "inputs.ｘ: 'ｘ' is written with look-alike letters.\nWrite x."),
     ],
 )
 def test_inputs_may_not_have_these_names(name: str, message: str) -> None:

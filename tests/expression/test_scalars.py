@@ -82,7 +82,7 @@ def test_integers_do_not_grow_without_bound(text: str, expected: float) -> None:
         (
             "(-8)**0.5",
             "(-8)**0.5: a negative number to a fractional power is not real.\n"
-            "  (-8)**0.5.\n"
+            "  (-8)**0.5\n"
             "  ^^^^^^^^^",
         ),
         ("~0.5", "~0.5: ~ needs a truth value or an integer.\n  ~0.5\n  ^^^^"),
