@@ -28,7 +28,7 @@ def check_names(expression: Expression, known: Collection[str]) -> list[Problem]
         expression.problem(
             use,
             f"no input or expression named {short(use.id)!r}",
-            suggest(use.id, values) or _unknown(use.id, known),
+            suggest(use.id, values if len(use.id) > 2 else known) or _unknown(use.id, known),
         )
         for use in expression.uses
         if use.id not in values
