@@ -11,7 +11,7 @@ import typer
 
 from jaccli.cli import console
 from jaccli.cli.options import OPTIONS, RESULT, Values, overrides, with_options
-from jaccli.errors import UsageError, VerdictError, did_you_mean, expected
+from jaccli.errors import UsageError, VerdictError, expected, suggest
 
 Command = Callable[..., int | None]
 
@@ -60,7 +60,7 @@ def functions_command(_: str) -> Command:
                 lines.append(category)
             lines.append(line)
         if word and not lines:
-            raise UsageError(f"no function mentions {word!r}.", hint=did_you_mean(word, FUNCTIONS))
+            raise UsageError(f"no function mentions {word!r}.", hint=suggest(word, FUNCTIONS))
         if not word:
             lines.append(f"constants\n  {', '.join(CONSTANTS)}")
         console.out("\n".join(lines))

@@ -196,10 +196,10 @@ def _prepare(spec: Spec, values: Values) -> tuple[Model, Device]:
 def _plan(task: Task, model: Model, device: Device, values: Values) -> Plan:
     """Plan a task, and refuse what its formats cannot hold."""
     from jaccli.plan import as_text, make
-    from jaccli.result import check_layout, check_show
+    from jaccli.result import check_layout, check_show, suffix_of
 
     made = make(task.spec, model, task.derivative, device)
-    suffixes = [task.target.suffix.lower()] if task.target is not None else []
+    suffixes = [suffix_of(task.target)] if task.target is not None else []
     if task.form in ("npy", "csv"):
         suffixes.append(f".{task.form}")
     for suffix in suffixes:

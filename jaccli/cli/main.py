@@ -9,47 +9,62 @@ from collections.abc import Sequence
 import typer
 
 from jaccli.cli.app import build
-from jaccli.errors import JaccliError, UsageError
+from jaccli.errors import JaccliError
 
-INTERRUPTED = 130
+_DONE = 0
 _USAGE = 2
 _FAILED = 3
+_INTERRUPTED = 130
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command and return its exit code."""
-    debug = "--debug" in arguments
+    """Run one command and return its exit code; `--debug` lets errors through as tracebacks."""
+    if sys.stdout is None:  # closed by the caller: nobody wants to read
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     try:
         code = build(arguments)(list(arguments), prog_name="jaccli", standalone_mode=False)
         sys.stdout.flush()
-        return int(code or 0)
-    except BrokenPipeError:
-        # Whoever read the output has had enough of it; Python must not complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except (KeyboardInterrupt, typer.Abort):
-        _say("jaccli: interrupted.")
-        return INTERRUPTED
-    except JaccliError as error:
-        if debug:
+        return int(code or _DONE)
+    except BaseException as error:
+        if _reader_left(error):
+            # Whoever read the output has had enough; Python must not complain at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return _DONE
+        if "--debug" in arguments:
             raise
-        _say(*(_prefixed(str(problem)) for problem in error.problems))
-        return error.exit_code
-    except typer.TyperException as error:
-        if debug:
-            raise
-        _say(_usage(error))
-        return _USAGE
-    except MemoryError:
-        if debug:
-            raise
-        _say("jaccli: out of memory. Lower --memory, or take smaller pieces with --chunk.")
-        return _FAILED
-    except RecursionError:
-        if debug:
-            raise
-        _say("jaccli: the model is nested too deeply.")
-        return UsageError.exit_code
+        message, code = _verdict(error)
+        _say(message)
+        return code
+
+
+def _reader_left(error: BaseException) -> bool:
+    """Whether standard output was closed; Typer turns a broken pipe into SystemExit."""
+    return isinstance(error, BrokenPipeError) or (
+        isinstance(error, SystemExit) and isinstance(error.__context__, BrokenPipeError)
+    )
+
+
+def _verdict(error: BaseException) -> tuple[str, int]:
+    """Return what is said of an error, and the exit code."""
+    if isinstance(error, JaccliError):
+        problems = (_prefixed(str(problem)) for problem in error.problems)
+        return "\n".join(problems), error.exit_code
+    if isinstance(error, typer.TyperException):
+        return _usage(error), _USAGE
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
+        return "jaccli: interrupted.", _INTERRUPTED
+    if isinstance(error, OSError):
+        where = error.filename or "standard output"
+        return f"jaccli: {where}: {(error.strerror or str(error)).lower()}.", _FAILED
+    if isinstance(error, MemoryError):
+        return "jaccli: out of memory. Take smaller pieces with --chunk.", _FAILED
+    if isinstance(error, RecursionError):
+        return "jaccli: the model is nested too deeply.", _USAGE
+    if isinstance(error, SystemExit):
+        return "", int(error.code or _DONE) if not isinstance(error.code, str) else _FAILED
+    reason = str(error).strip().split("\n")[0]
+    message = f"jaccli: unexpected {type(error).__name__}: {reason}"
+    return f"{message}\nThis is a defect; --debug shows where it happened.", _FAILED
 
 
 def _prefixed(problem: str) -> str:
@@ -67,9 +82,9 @@ def _usage(error: typer.TyperException) -> str:
     return f"{command}: {text[:1].lower()}{text[1:]}\nTry '{command} --help'."
 
 
-def _say(*lines: str) -> None:
+def _say(message: str) -> None:
     """Print to standard error, which may be closed."""
     try:
-        print("\n".join(lines), file=sys.stderr, flush=True)
+        print(message, file=sys.stderr, flush=True)
     except (BrokenPipeError, ValueError, AttributeError):
         return

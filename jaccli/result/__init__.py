@@ -11,7 +11,15 @@ stored → pairing → compare                                 two results
 from __future__ import annotations
 
 from jaccli.result.compare import NORMS, Comparison, compare
-from jaccli.result.files import FORMATS, READ_LIMIT, check_layout, check_target, read, write
+from jaccli.result.files import (
+    FORMATS,
+    READ_LIMIT,
+    check_layout,
+    check_target,
+    read,
+    suffix_of,
+    write,
+)
 from jaccli.result.formats import RENDERERS, default_format, render
 from jaccli.result.nonfinite import NonFinite, first_nonfinite
 from jaccli.result.publish import publishing
@@ -42,6 +50,7 @@ __all__ = [
     "publishing",
     "read",
     "render",
+    "suffix_of",
     "summary",
     "write",
 ]

@@ -11,7 +11,7 @@ from typing import Any
 
 from jaccli.errors import Problem, SpecError, did_you_mean, expected
 from jaccli.expression import Expression, check_name, check_names, parse
-from jaccli.spec.kinds import Report
+from jaccli.spec.kinds import NAME, Report
 from jaccli.spec.nodes import Node
 from jaccli.spec.sources import Source
 from jaccli.spec.spec import Expect, ExpressionModel, Output, PythonModel, Spec
@@ -33,7 +33,7 @@ def build(name: str, values: Values, root: Node, report: Report) -> Spec | None:
     wrong = {problem.path.split(".")[0] for problem in report.problems}
     batch = _batch(values["batch"]) if "batch" not in wrong else {}
     model = None
-    if "model" not in wrong and isinstance(values["inputs"], dict):
+    if values["model"] and "model" not in wrong and isinstance(values["inputs"], dict):
         model = _model(values, root, report)
     if isinstance(model, ExpressionModel) and values["select"] and "select" not in wrong:
         chosen = _known("select", values["select"], model.expressions, root, report)
@@ -123,16 +123,17 @@ def _check_free(entry: str, root: Node, report: Report) -> None:
     """Report names below an entry that the expression language keeps for itself."""
     node = root.get(*entry.split("."))
     for name, key in node.keys.items() if node else ():
-        report.problems.extend(check_name(name, path=f"{entry}.{name}", place=key.place))
+        if NAME.match(name):  # what is not even a name has been reported
+            report.problems.extend(check_name(name, path=f"{entry}.{name}", place=key.place))
 
 
 def _forecast(inputs: Values, root: Node, report: Report) -> ExpressionModel | None:
     """Return the dense + tanh forecast, which is an expression like any other."""
     node = root.get("inputs") or root
     missing = [name for name in ("weight", "bias", "x") if name not in inputs]
-    for name in missing:
-        report.add(node, "inputs", f"the forecast needs an input {name!r}.")
     if missing:
+        names = ", ".join(map(repr, missing))
+        report.add(node, "inputs", f"the forecast needs {names}.", "y = tanh(weight @ x + bias)")
         return None
     parsed = parse(FORECAST, path="model")
     return ExpressionModel({FORECAST_OUTPUT: parsed}, (FORECAST_OUTPUT,))
@@ -211,7 +212,9 @@ def _check_names(
     inputs = list(values["inputs"])
     if not inputs:
         if not report.problems:
-            report.add(root.get("inputs") or root, "inputs", "there are no inputs.")
+            at = root.get("inputs") or root
+            hint = "Give one: under inputs, or --at NAME=VALUE."
+            report.add(at, "inputs", "there are no inputs.", hint)
         return
     wrt = values["wrt"] or [] if "wrt" not in wrong else []
     _known("wrt", wrt, inputs, root, report, "input")

@@ -18,6 +18,7 @@ from jaccli.spec.kinds import (
     Items,
     Key,
     Named,
+    NoKey,
     Number,
     Record,
     Size,
@@ -42,11 +43,21 @@ from jaccli.vocabulary import (
 
 _NAME = Words("a name", r"[A-Za-z_][A-Za-z0-9_]*")
 _NAMES = Items(_NAME, least=1, single=True, unique=True)
+_TARGET = r"(?:[^\x00:]+\.py|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):[A-Za-z_]\w*"
 _THREE = Items(Number(), least=3, most=3)
+
+_FILE = Words("a file name", r"[^\x00]+")
+_MODELS = ("expression", "expressions", "python")
 
 MODEL = Either(
     (
-        Case(is_scalar, Choice(("forecast",))),
+        Case(
+            is_scalar,
+            Choice(
+                ("forecast",),
+                "Expected 'forecast', or a mapping with 'expression', 'expressions' or 'python'.",
+            ),
+        ),
         Case(
             has_key("expression"),
             Record({"expression": Key(Code(), "one expression, the output `f`", required=True)}),
@@ -56,7 +67,7 @@ MODEL = Either(
             Record(
                 {
                     "python": Key(
-                        Words("'module:function' or 'file.py:function'", r".+:[A-Za-z_]\w*"),
+                        Words("'module:function' or 'file.py:function'", _TARGET),
                         "a function of the inputs as keywords; needs --allow-python",
                         required=True,
                     )
@@ -64,17 +75,17 @@ MODEL = Either(
             ),
         ),
         Case(
-            always,
+            has_key("expressions"),
             Record(
                 {
                     "expressions": Key(
                         Named(Code()), "evaluated in order; later may use earlier", required=True
                     ),
                     "outputs": Key(_NAMES, "which of them are outputs (all)"),
-                },
-                "'forecast' or a mapping",
+                }
             ),
         ),
+        Case(always, NoKey("model", _MODELS)),
     )
 )
 
@@ -93,7 +104,7 @@ SPEC = Record(
     {
         "description": Key(Words(), "free text"),
         "source": Key(Words(), "where the model comes from: free text"),
-        "base": Key(Words("a file name"), "another spec that this one extends"),
+        "base": Key(_FILE, "another spec that this one extends"),
         "model": Key(MODEL, "what is differentiated", required=True),
         "inputs": Key(Named(INPUT), "name -> number, nested list or source", default={}),
         "wrt": Key(
@@ -129,7 +140,7 @@ SPEC = Record(
         "output": Key(
             Record(
                 {
-                    "path": Key(Words("a file name"), ".npy, .npz, .csv, .json or .mtx"),
+                    "path": Key(_FILE, ".npy, .npz, .csv, .json or .mtx"),
                     "format": Key(Choice(FORMATS), "what standard output gets"),
                     "force": Key(Flag(), "overwrite", default=False),
                 }
@@ -139,7 +150,7 @@ SPEC = Record(
         "expect": Key(
             Record(
                 {
-                    "file": Key(Words("a file name"), "a result file", required=True),
+                    "file": Key(_FILE, "a result file", required=True),
                     "rtol": Key(Number(low=0), "relative tolerance (1e-6; 1e-4 for float32)"),
                     "atol": Key(Number(low=0), "absolute tolerance", default=0),
                 }
@@ -147,7 +158,7 @@ SPEC = Record(
             "`run` compares its result with this file",
         ),
         "sparsity": Key(
-            Record({"file": Key(Words("a file name"), "a .mtx pattern", required=True)}),
+            Record({"file": Key(_FILE, "a .mtx pattern", required=True)}),
             "a sparsity pattern the user vouches for",
         ),
         "sweep": Key(

@@ -18,7 +18,7 @@ from jaccli.errors import Problem, did_you_mean, expected
 from jaccli.spec.nodes import Node
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-_SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kKMGTP]?i?[bB]?)\s*\Z")
+_SIZE = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*((?:[kmgtp]i?)?b?)\s*\Z", re.IGNORECASE)
 _UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 
 
@@ -64,10 +64,12 @@ class Choice(NamedTuple):
     """One of some words."""
 
     names: tuple[str, ...]
+    hint: str = ""
 
     def check(self, node: Node, path: str, report: Report) -> Any:
         if not isinstance(node.value, str) or node.value not in self.names:
-            report.add(node, path, f"unknown value {node.describe()}.", expected(self.names))
+            what = "unknown value " if isinstance(node.value, str) else "in place of a word: "
+            report.add(node, path, f"{what}{node.describe()}.", self.hint or expected(self.names))
         return node.value
 
     def schema(self) -> dict[str, Any]:
@@ -116,16 +118,16 @@ class Number(NamedTuple):
 
     def check(self, node: Node, path: str, report: Report) -> Any:
         value = node.value
-        what = "a whole number" if self.whole else "a number"
+        what = "whole number" if self.whole else "finite number" if self.finite else "number"
         if self.low > -math.inf:
             what += f" of at least {self.low:g}"
         allowed = int if self.whole else (int, float)
         good = isinstance(value, allowed) and not isinstance(value, bool)
         if good:
             number = as_float(value)
-            good = number >= self.low and (math.isfinite(number) or not self.finite)
+            good = not number < self.low and (math.isfinite(number) or not self.finite)
         if not good:
-            report.add(node, path, f"{node.describe()} is not {what}.")
+            report.add(node, path, f"{node.describe()} is not a {what}.")
         return value
 
     def schema(self) -> dict[str, Any]:
@@ -174,7 +176,8 @@ def parse_size(text: str) -> int | None:
         return None
     unit = match[2].lower().rstrip("b")
     base = 1024 if unit.endswith("i") else 1000
-    return int(float(match[1]) * float(base ** _UNITS[unit.rstrip("i")]))
+    size = float(match[1]) * float(base ** _UNITS[unit.rstrip("i")])
+    return int(size) if math.isfinite(size) else None
 
 
 class Shape:
@@ -370,6 +373,24 @@ class Either(NamedTuple):
     def definition(self) -> dict[str, Any]:
         """Return the schema itself, for `$defs`."""
         return {"anyOf": [case.kind.schema() for case in self.cases]}
+
+
+class NoKey(NamedTuple):
+    """A mapping without any of the keys that would say what it is."""
+
+    what: str
+    names: tuple[str, ...]
+
+    def check(self, node: Node, path: str, report: Report) -> Any:
+        first, key = next(iter(node.keys.items()), ("", node))
+        message = f"the mapping names no {self.what}."
+        if not isinstance(node.value, dict):
+            message = f"{node.describe()} is not a {self.what}."
+        report.add(key, path, message, did_you_mean(first, self.names))
+        return None
+
+    def schema(self) -> dict[str, Any]:
+        return {"not": {}}
 
 
 def has_key(*names: str) -> Callable[[Node], bool]:

@@ -5,6 +5,7 @@ Boundary: knows nothing of YAML or of the spec's keys.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,4 +107,6 @@ def written(value: Scalar) -> str:
     """Return a scalar as YAML writes it."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, float) and not math.isfinite(value):
+        return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
     return "null" if value is None else str(value)

@@ -13,13 +13,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from jaccli.errors import BudgetError, Problem, SourceError, SpecError, did_you_mean, format_bytes
+from jaccli.errors import BudgetError, Problem, SourceError, SpecError, format_bytes
 from jaccli.spec.kinds import (
     Case,
     Choice,
     Either,
     Items,
     Key,
+    NoKey,
     Number,
     Numbers,
     Record,
@@ -99,10 +100,10 @@ class Source:
         with np.errstate(over="ignore", invalid="ignore"):
             cast = array.astype(target, copy=False)
         if target.kind == "i":
-            changed = ~np.isfinite(array) | (cast != array) if array.dtype.kind == "f" else None
+            changed = ~np.isfinite(array) | (cast != array) | ((cast < 0) & (array > 0))
         else:
             changed = np.isinf(cast) & np.isfinite(array)
-        if changed is not None and changed.any():
+        if changed.any():
             value = array[changed].flat[0]
             message = f"{value!s} does not fit {target}."
             raise SpecError(Problem(message, path=self.path, place=self.node.place))
@@ -164,8 +165,8 @@ def _or(value: Any, default: float) -> Any:
 
 def _count(entries: Entries) -> tuple[int]:
     """Return the shape of an `arange`."""
-    start, stop, step = entries["arange"]
-    return (max(0, math.ceil((stop - start) / step)),) if step else (0,)
+    start, stop, step = map(float, entries["arange"])
+    return (max(0, math.ceil(min((stop - start) / step, 2.0**63))),) if step else (0,)
 
 
 def _values(np: Any, value: Any) -> Any:
@@ -193,7 +194,7 @@ SOURCES: dict[str, SourceKind] = {
     ),
     "file": SourceKind(
         {
-            "file": Key(Words("a file name"), ".npy, .npz or .csv", required=True),
+            "file": Key(Words("a file name", r"[^\x00]+"), ".npy, .npz or .csv", required=True),
             "key": Key(Words(), "the array's name in an .npz"),
             "column": Key(Words(), "a column of a .csv"),
             "columns": Key(Items(Words(), least=1), "columns of a .csv, side by side"),
@@ -241,6 +242,9 @@ SOURCES: dict[str, SourceKind] = {
     ),
 }
 
+_MAX_ENTRIES = 2**60
+"""numpy counts an array's bytes in 63 bits."""
+
 _DTYPE = Key(Choice(INPUT_DTYPES), "the input's dtype (default: the spec's)")
 
 
@@ -255,6 +259,10 @@ class _SourceOf(NamedTuple):
         if len(report.problems) > before:
             return None
         self.check_entries(entries, node, path, report)
+        if len(report.problems) == before:
+            shape = SOURCES[self.name].shape(entries) or ()
+            if math.prod(max(size, 1) for size in shape) > _MAX_ENTRIES:
+                report.add(node, path, "more entries than any array holds.")
         return Source(self.name, entries, path, node)
 
     @property
@@ -269,18 +277,32 @@ class _SourceOf(NamedTuple):
                 if entries[name] is not None:
                     message = f"{name!r} does not go with {entries['random']!r}."
                     report.add(node.get(name) or node, path, message)
-            if entries["random"] == "uniform" and _or(entries["low"], 0) > _or(entries["high"], 1):
-                report.add(node, path, "'low' is above 'high'.")
+            low, high = _or(entries["low"], 0), _or(entries["high"], 1)
+            at = node.get("low") or node.get("high") or node
+            if entries["random"] == "uniform" and low > high:
+                report.add(at, path, "'low' is above 'high'.")
+            elif entries["random"] == "uniform":
+                self.check_range(low, high, at, path, report)
         elif self.name == "linspace":
-            count = entries["linspace"][2]
+            first, last, count = entries["linspace"]
             if not isinstance(count, int) or count < 0:
-                report.add(
-                    node, path, f"{count} is not a count.", "linspace: [first, last, count]."
-                )
-        elif self.name == "arange" and not entries["arange"][2]:
-            report.add(node, path, "the step is 0.", "arange: [first, end, step].")
+                at = node.get("linspace", "2") or node
+                hint = "linspace: [first, last, count]."
+                report.add(at, path, f"{at.describe()} is not a count.", hint)
+            self.check_range(first, last, node.get("linspace") or node, path, report)
+        elif self.name == "arange":
+            first, end, step = entries["arange"]
+            at = node.get("arange", "2") or node
+            if not step:
+                report.add(at, path, "the step is 0.", "arange: [first, end, step].")
+            self.check_range(first, end, node.get("arange") or node, path, report)
         elif self.name == "file":
             self.check_file(entries, node, path, report)
+
+    def check_range(self, low: float, high: float, at: Node, path: str, report: Report) -> None:
+        """Report bounds whose distance is infinite."""
+        if math.isinf(float(high) - float(low)):
+            report.add(at, path, "the distance between the bounds does not fit float64.")
 
     def check_file(self, entries: Entries, node: Node, path: str, report: Report) -> None:
         """Report keys that do not go with the file's suffix."""
@@ -300,19 +322,6 @@ class _SourceOf(NamedTuple):
         return self.record.schema()
 
 
-class _NoSource:
-    """A mapping without a source key."""
-
-    def check(self, node: Node, path: str, report: Report) -> Any:
-        names = list(node.keys)
-        hint = did_you_mean(names[0], SOURCES) if names else did_you_mean("", SOURCES)
-        report.add(node, path, "the mapping names no source.", hint)
-        return None
-
-    def schema(self) -> dict[str, Any]:
-        return {"not": {}}
-
-
 class _Literal:
     """A bare number or list; becomes a `value` source."""
 
@@ -328,7 +337,7 @@ NUMBERS = Either((Case(always, Numbers()),), name="numbers")
 INPUT = Either(
     (
         *(Case(has_key(name), _SourceOf(name)) for name in SOURCES),
-        Case(is_mapping, _NoSource()),
+        Case(is_mapping, NoKey("source", tuple(SOURCES))),
         Case(always, _Literal()),
     ),
     name="source",
