@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from jaccli.cli import console
+from jaccli.cli import console, job
 from jaccli.cli.options import OPTIONS, RESULT, Values, overrides, with_options
 from jaccli.errors import UsageError, VerdictError, expected, suggest
 
@@ -20,19 +20,10 @@ def validate_command(_: str) -> Command:
     """Return `validate`: checks specs and prints them resolved."""
 
     def validate(values: Values) -> int:
-        from jaccli.spec import load
         from jaccli.spec.resolved import to_yaml
 
-        names = values["specs"] or [None]
-        if names == [None] and not values["expression"]:
-            raise UsageError(
-                "no SPEC is given.", hint="Expected a YAML file, or - for standard input."
-            )
-        changes = overrides(values)
-        for index, spec_name in enumerate(names):
-            spec = load(spec_name, changes)
-            spec.check_sizes()
-            console.out(("---\n" if index else "") + to_yaml(spec.resolved).rstrip())
+        specs = job.load_all(values, overrides(values))
+        console.out("\n---\n".join(to_yaml(spec.resolved).rstrip() for spec in specs))
         return 0
 
     options = [option for option in OPTIONS if option.panel != RESULT or option.path]

@@ -6,7 +6,7 @@ Every spec is read and checked, and every target looked at, before JAX is import
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from jaccli.backend import Device
     from jaccli.model import Model
     from jaccli.plan import Plan
-    from jaccli.result import Result
+    from jaccli.result import Result, Stored
 
 STDOUT = Path("-")
 
@@ -56,6 +56,7 @@ def run(values: Values, derivative: str | None) -> int:
     _check_targets(tasks, values)
     code = 0
     for spec in specs:
+        golden = _expected(spec) if derivative is None else None
         model, device = _prepare(spec, values)
         mine = [task for task in tasks if task.spec is spec]
         plans = [_plan(task, model, device, values) for task in mine]
@@ -64,8 +65,8 @@ def run(values: Values, derivative: str | None) -> int:
                 console.out(f"# {spec.name}: {task.derivative}")
             result = _compute(task, plan, values)
             _present(task, result, values)
-            if spec.expect is not None and derivative is None:
-                code = max(code, _compare(spec, result, quiet=values["quiet"]))
+            if golden is not None:
+                code = max(code, _compare(spec, result, golden, quiet=values["quiet"]))
     return code
 
 
@@ -88,14 +89,22 @@ def plan(values: Values, derivative: str | None) -> int:
 
 
 def _load(values: Values, derivative: str | None) -> list[Spec]:
+    """Read and check all specs and what the options ask of them."""
+    changes = overrides(values)
+    if derivative is not None:
+        changes.append(Override(("derivative",), option_node("--of", derivative)))
+    specs = load_all(values, changes)
+    for spec in specs:
+        _check(spec, values)
+    return specs
+
+
+def load_all(values: Values, changes: Sequence[Override]) -> list[Spec]:
     """Read and check all specs; report the problems of all."""
     names: list[str | None] = list(values["specs"] or [None])
     if names == [None] and not values["expression"] and not values["set"]:
         hint = "Expected a YAML file, - for standard input, or -e 'EXPRESSION'."
         raise UsageError("no SPEC is given.", hint=hint)
-    changes = overrides(values)
-    if derivative is not None:
-        changes.append(Override(("derivative",), option_node("derivative", derivative)))
     specs: list[Spec] = []
     problems: list[Problem] = []
     for name in names:
@@ -106,7 +115,6 @@ def _load(values: Values, derivative: str | None) -> list[Spec]:
     if problems:
         raise SpecError(*dict.fromkeys(problems))
     for spec in specs:
-        _check(spec, values)
         spec.check_sizes()
     return specs
 
@@ -247,13 +255,20 @@ def _present(task: Task, result: Result, values: Values) -> None:
     sys.stdout.flush()
 
 
-def _compare(spec: Spec, result: Result, *, quiet: bool) -> int:
+def _expected(spec: Spec) -> Stored | None:
+    """Read the file of the spec's `expect:`, before anything is computed in vain."""
+    from jaccli.result import read
+
+    return None if spec.expect is None else read(spec.expect.path)
+
+
+def _compare(spec: Spec, result: Result, golden: Stored, *, quiet: bool) -> int:
     """Compare a result with the spec's `expect:`, print the verdict, and return the exit code."""
-    from jaccli.result import compare, read
+    from jaccli.result import compare
 
     assert spec.expect is not None
     expect = spec.expect
-    comparison = compare(result, read(expect.path), rtol=expect.rtol, atol=expect.atol)
+    comparison = compare(result, golden, rtol=expect.rtol, atol=expect.atol)
     if not (quiet and comparison.passed):
         console.err(f"expect {expect.path.name}: {comparison}")
     return 0 if comparison.passed else VerdictError.exit_code

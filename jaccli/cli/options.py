@@ -224,9 +224,14 @@ FORMAT = next(option for option in OPTIONS if option.name == "format")
 
 def overrides(values: Values, options: Sequence[Option] = OPTIONS) -> list[Override]:
     """Return what the given options change in the spec: `--set` first, so that options win."""
-    given = [option for option in options if values.get(option.name)]
+    given = [option for option in options if _is_given(values.get(option.name))]
     given.sort(key=lambda option: option.name != "set")
     return [override for option in given for override in option.overrides(values[option.name])]
+
+
+def _is_given(value: Any) -> bool:
+    """Whether an option stands on the command line; `--chunk 0` does, and is refused later."""
+    return value is not None and value is not False and value != []
 
 
 def with_options(

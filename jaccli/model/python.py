@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -14,8 +16,21 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from jaccli import errors
 from jaccli.errors import ComputationError, SpecError, did_you_mean, expected
 from jaccli.spec import PythonModel, Spec
+from jaccli.spec.kinds import NAME
+
+_LIBRARY = re.compile(
+    "|".join(
+        (
+            "^<",
+            "/(?:site|dist)-packages/",
+            *(f"^{re.escape(str(Path(file).parent))}/" for file in (os.__file__, errors.__file__)),
+        )
+    )
+)
+"""The files that are not the user's: installed packages, Python's own and this program's."""
 
 LABEL = "f"
 """The output's name where the function returns one array."""
@@ -53,19 +68,18 @@ def load_function(
 
 def _import(spec: Spec, model: PythonModel, name: str) -> ModuleType:
     """Import `file.py` (relative to the spec's folder) or `package.module`."""
+    path = model.folder / name if name.endswith(".py") else None
+    if path is not None and not path.is_file():
+        raise SpecError(spec.problem("model.python", f"no such file: {name!r}."))
+    for folder in (Path.cwd(), model.folder if path is None else path.parent):
+        if str(folder.resolve()) not in sys.path:
+            sys.path.insert(0, str(folder.resolve()))
     try:
-        if name.endswith(".py"):
-            return _import_file(model.folder / name)
-        for folder in (str(model.folder.resolve()), str(Path.cwd())):
-            if folder not in sys.path:
-                sys.path.insert(0, folder)
-        return importlib.import_module(name)
-    except FileNotFoundError as error:
-        missing = f"no such file: {name!r}."
-        raise SpecError(spec.problem("model.python", missing)) from error
+        return importlib.import_module(name) if path is None else _import_file(path)
     except ModuleNotFoundError as error:
         # The module itself is missing, or one that it imports.
-        if error.name is not None and (name + ".").startswith(error.name + "."):
+        itself = error.name is not None and (name + ".").startswith(error.name + ".")
+        if path is None and itself:
             message = f"no module named {error.name!r}."
             raise SpecError(spec.problem("model.python", message)) from error
         raise ComputationError(_describe(error, name)) from error
@@ -76,22 +90,32 @@ def _import(spec: Spec, model: PythonModel, name: str) -> ModuleType:
 def _import_file(path: Path) -> ModuleType:
     """Import a file as a module of its own name."""
     location = importlib.util.spec_from_file_location(path.stem, path)
-    if location is None or location.loader is None or not path.is_file():
-        raise FileNotFoundError(path)
+    assert location is not None
+    assert location.loader is not None
     module = importlib.util.module_from_spec(location)
-    sys.modules.setdefault(path.stem, module)
-    location.loader.exec_module(module)
+    # What it defines may look its own module up there.
+    registered = sys.modules.setdefault(path.stem, module)
+    try:
+        location.loader.exec_module(module)
+    except BaseException:
+        if registered is module:
+            del sys.modules[path.stem]
+        raise
     return module
 
 
 def _describe(error: BaseException, target: str) -> str:
     """Return one line: where the user's code failed, and why."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "/site-packages/" not in frame.filename]
-    frame = own[-1] if own else None
-    where = f"{Path(frame.filename).name}:{frame.lineno}: " if frame and len(own) > 1 else ""
     reason = str(error).strip().split("\n")[0]
-    return f"{target}: {where}{type(error).__name__}: {reason}"
+    places = [
+        (frame.filename, frame.lineno)
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not _LIBRARY.search(frame.filename)
+    ]
+    if isinstance(error, SyntaxError) and error.filename:
+        places, reason = [(error.filename, error.lineno)], error.msg
+    where = f"{Path(places[-1][0]).name}:{places[-1][1]}" if places else ""
+    return ": ".join(part for part in (target, where, type(error).__name__, reason) if part)
 
 
 def _outputs(returned: Any, model: PythonModel, spec: Spec) -> dict[str, Any]:
@@ -104,12 +128,17 @@ def _outputs(returned: Any, model: PythonModel, spec: Spec) -> dict[str, Any]:
     import jax.numpy as jnp
 
     named = returned if isinstance(returned, dict) else {LABEL: returned}
-    try:
-        arrays = {str(name): jnp.asarray(value) for name, value in named.items()}
-    except (TypeError, ValueError) as error:
-        kinds = ", ".join(sorted({type(value).__name__ for value in named.values()}))
-        message = f"{model.target}: returned {kinds} in place of an array or a dict of arrays."
-        raise ComputationError(message) from error
+    arrays = {}
+    for name, value in named.items():
+        if not isinstance(name, str) or not NAME.match(name):
+            message = f"{model.target}: returned an output {name!r}, which is not a name."
+            raise ComputationError(message)
+        try:
+            arrays[name] = jnp.asarray(value)
+        except (TypeError, ValueError, OverflowError) as error:
+            what = f"the output {name!r} is" if named is returned else "returned"
+            message = f"{model.target}: {what} a {type(value).__name__}, not an array."
+            raise ComputationError(message) from error
     if not arrays:
         raise ComputationError(f"{model.target}: returned a dict without outputs.")
     unknown = [name for name in model.outputs or () if name not in arrays]

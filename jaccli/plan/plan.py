@@ -138,14 +138,22 @@ def check_budget(plan: Plan, needed: int, what: str, remedy: str = "") -> None:
 
 
 def _trace(spec: Spec, model: Model) -> tuple[dict[str, Shape], dict[str, np.dtype[Any]]]:
-    """Return the outputs' shapes and dtypes, computing nothing."""
+    """Return the outputs' shapes and dtypes in the model's order, computing nothing."""
     import jax
 
     avals = {
         name: jax.ShapeDtypeStruct(model.in_shape(name), _dtype(array))
         for name, array in model.primals.items()
     }
-    traced: Mapping[str, Any] = jax.eval_shape(model.function, avals)
+    order: list[str] = []
+
+    def function(inputs: Mapping[str, Any]) -> dict[str, Any]:
+        outputs = model.function(inputs)
+        order[:] = outputs
+        return outputs
+
+    shapes = jax.eval_shape(function, avals)
+    traced = {name: shapes[name] for name in order}  # JAX sorts the names
     for name, value in traced.items():
         if value.dtype.kind not in "fiub":
             message = f"the output {name!r} is of {value.dtype}; real numbers are differentiated."

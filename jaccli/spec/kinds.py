@@ -18,7 +18,7 @@ from jaccli.errors import Problem, did_you_mean, expected
 from jaccli.spec.nodes import Node
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-_SIZE = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*((?:[kmgtp]i?)?b?)\s*\Z", re.IGNORECASE)
+_SIZE = r"\s*([0-9]*\.?[0-9]+)\s*((?:[kKmMgGtTpP][iI]?)?[bB]?)\s*"
 _UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 
 
@@ -68,8 +68,10 @@ class Choice(NamedTuple):
 
     def check(self, node: Node, path: str, report: Report) -> Any:
         if not isinstance(node.value, str) or node.value not in self.names:
-            what = "unknown value " if isinstance(node.value, str) else "in place of a word: "
-            report.add(node, path, f"{what}{node.describe()}.", self.hint or expected(self.names))
+            message = f"unknown value {node.describe()}."
+            if not isinstance(node.value, str):
+                message = f"{node.describe()} is not a word."
+            report.add(node, path, message, self.hint or expected(self.names))
         return node.value
 
     def schema(self) -> dict[str, Any]:
@@ -166,12 +168,14 @@ class Size:
         return size
 
     def schema(self) -> dict[str, Any]:
-        return {"type": ["string", "integer"]}
+        return {
+            "anyOf": [{"type": "number", "minimum": 1}, {"type": "string", "pattern": f"^{_SIZE}$"}]
+        }
 
 
 def parse_size(text: str) -> int | None:
     """Return the bytes of `512MiB` (binary) or `2GB` (decimal), or None."""
-    match = _SIZE.match(text)
+    match = re.fullmatch(_SIZE, text)
     if not match:
         return None
     unit = match[2].lower().rstrip("b")

@@ -16,7 +16,7 @@ from jaccli.spec.kinds import Report
 from jaccli.spec.nodes import Node, Text
 from jaccli.spec.overrides import Override, apply, extend
 from jaccli.spec.spec import Spec
-from jaccli.spec.yaml12 import parse
+from jaccli.spec.yaml12 import MAX_BYTES, lines, parse, too_large
 
 STDIN = "-"
 
@@ -31,10 +31,11 @@ def load(name: str | None, overrides: Iterable[Override] = ()) -> Spec:
     if name is None:
         root = Node({}, Text("", Path(), ("",), is_file=False))
     else:
-        root = _with_base(_read(name, report), report, ())
+        seen = () if name == STDIN else (Path(name).resolve(),)
+        root = _with_base(_read(name, report), report, seen)
         if root.value is None:
             hint = "`jaccli init` writes one to start from."
-            raise SpecError(f"{name}: the spec is empty.", hint=hint)
+            raise SpecError(f"{root.text.name}: the spec is empty.", hint=hint)
     for override in overrides:
         root = apply(root, override)
     values = SPEC.check(root, "", report)
@@ -45,31 +46,48 @@ def load(name: str | None, overrides: Iterable[Override] = ()) -> Spec:
 
 
 def _in_order(problems: list[Problem]) -> list[Problem]:
-    """Sort by position, and say each thing once."""
-    unique = dict.fromkeys(problems)
-    return sorted(unique, key=lambda p: (p.place.line, p.place.column) if p.place else (0, 0))
+    """Sort by position, text by text, and say each thing once."""
+
+    def position(problem: Problem) -> tuple[str, int, int]:
+        place = problem.place
+        return (place.source, place.line, place.column) if place else ("", 0, 0)
+
+    return sorted(dict.fromkeys(problems), key=position)
 
 
 def _read(name: str, report: Report, place_of: Node | None = None) -> Node:
     """Return the tree of a file or of standard input."""
     try:
-        data = sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
+        data = _bytes(name)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         hint = "" if place_of else "SPEC is a YAML file, or - for standard input."
         place = place_of.place if place_of else None
-        problem = Problem(f"{name}: {reason}.", place=place, hint=hint)
+        path = "base" if place_of else ""
+        problem = Problem(f"{name}: {reason}.", path, place, hint)
         raise SpecError(problem) from error
     shown = "<stdin>" if name == STDIN else name
+    if len(data) > MAX_BYTES:
+        raise too_large(shown)
     folder = Path() if name == STDIN else Path(name).parent
     return parse(Text(shown, folder, decode(shown, data)), report.problems)
+
+
+def _bytes(name: str) -> bytes:
+    """Return what is in a file or comes from standard input, or a little more than is allowed."""
+    if name != STDIN:
+        with open(name, "rb") as file:
+            return file.read(MAX_BYTES + 1)
+    if sys.stdin is None:
+        raise OSError("standard input is closed")
+    return sys.stdin.buffer.read(MAX_BYTES + 1)
 
 
 def decode(name: str, data: bytes) -> tuple[str, ...]:
     """Return the lines of a spec.
 
     Raises:
-        SpecError: it is not text in UTF-8, or too large.
+        SpecError: it is not text in UTF-8.
     """
     try:
         content = data.decode("utf-8-sig")
@@ -77,7 +95,7 @@ def decode(name: str, data: bytes) -> tuple[str, ...]:
         byte = data[error.start]
         message = f"{name}: not text in UTF-8: byte 0x{byte:02x} at offset {error.start}."
         raise SpecError(message, hint="A spec is a YAML file.") from error
-    return tuple(content.replace("\r\n", "\n").split("\n"))
+    return lines(content)
 
 
 def _with_base(root: Node, report: Report, seen: tuple[Path, ...]) -> Node:
@@ -89,4 +107,7 @@ def _with_base(root: Node, report: Report, seen: tuple[Path, ...]) -> Node:
     if path.resolve() in seen:
         raise SpecError(Problem(f"{base.value!r} extends itself.", "base", base.place))
     below = _with_base(_read(str(path), report, base), report, (*seen, path.resolve()))
+    if not isinstance(below.value, dict):
+        message = f"{base.value!r} is {below.describe()}, not a spec: a mapping of keys."
+        raise SpecError(Problem(message, "base", base.place))
     return extend(below, root)

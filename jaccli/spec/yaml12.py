@@ -9,7 +9,9 @@ Boundary: knows nothing of the spec's keys.  Builds no Python objects but scalar
 
 from __future__ import annotations
 
+import math
 import re
+import sys
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -24,6 +26,11 @@ MAX_NODES = 2_000_000
 """Nodes after aliases are expanded."""
 
 _MAX_DIGITS = 1_000
+_ARRAYS_IN_FILES = "Keep large arrays in .npy files: {file: x.npy}."
+_ILLEGAL = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_LINE_END = re.compile("\r\n|[\n\r]")
+_NO_LINE_ENDS = dict.fromkeys((0x85, 0x2028, 0x2029), " ")
+"""What the parser takes for the end of a line, as YAML 1.1 has it, and YAML 1.2 does not."""
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULL = re.compile(r"(?:null|Null|NULL|~|)\Z")
@@ -47,39 +54,61 @@ def parse(text: Text, problems: list[Problem] | None = None) -> Node:
         SpecError: it is not YAML, holds several documents, tags or cyclic aliases, or is too deep
             or too large.
     """
-    content = "\n".join(text.lines)
-    content = content[text.shift :]
+    content = "\n".join(text.lines)[text.shift :]
     if len(content) > MAX_BYTES:
-        raise SpecError(
-            Problem(
-                f"the spec has {format_bytes(len(content))} of text; "
-                f"at most {format_bytes(MAX_BYTES)} are read.",
-                place=None,
-                hint="Keep large arrays in .npy files: {file: x.npy}.",
-            )
-        )
+        raise too_large(text.name)
+    _check_characters(text, content)
     composer = _Composer(text)
     try:
-        for event in yaml.parse(content, Loader=_LOADER):
+        for event in yaml.parse(content.translate(_NO_LINE_ENDS), Loader=_LOADER):
             composer.take(event)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = text.place(mark.line, mark.column, 1) if mark else None
-        reason = error.problem or error.context or "it cannot be parsed"
-        raise SpecError(Problem(f"not YAML: {reason}.", place=place)) from error
-    except yaml.reader.ReaderError as error:
-        before = content[: error.position]
-        line = before.count("\n")
-        place = text.place(line, len(before) - (before.rfind("\n") + 1), 1)
-        shown = f"U+{error.character:04X}" if isinstance(error.character, int) else "a byte"
-        raise SpecError(
-            Problem(f"not YAML: the character {shown} is not allowed.", place=place)
-        ) from error
+        raise SpecError(_syntax_problem(text, error)) from error
     if problems is not None:
         problems.extend(composer.problems)
     elif composer.problems:
         raise SpecError(*composer.problems)
     return composer.root or Node(None, text)
+
+
+def lines(content: str) -> tuple[str, ...]:
+    """Return the lines of a text."""
+    return tuple(_LINE_END.split(content))
+
+
+def too_large(name: str) -> SpecError:
+    """Return the error for a text of more than `MAX_BYTES`."""
+    message = f"{name}: more than {format_bytes(MAX_BYTES)} of text."
+    return SpecError(message, hint=_ARRAYS_IN_FILES)
+
+
+def _check_characters(text: Text, content: str) -> None:
+    """Refuse characters that YAML does not have."""
+    found = _ILLEGAL.search(content)
+    if found:
+        before = content[: found.start()]
+        line, column = before.count("\n"), len(before) - (before.rfind("\n") + 1)
+        message = f"not YAML: the character U+{ord(found[0]):04X} is not allowed."
+        raise SpecError(Problem(message, place=text.place(line, column, 1)))
+
+
+def _syntax_problem(text: Text, error: yaml.MarkedYAMLError) -> Problem:
+    """Return what the parser found wrong, and what it was reading."""
+    marks = (error.problem_mark, error.context_mark)
+    line, column = next(((mark.line, mark.column) for mark in marks if mark), (0, 0))
+    begin = error.context_mark.line if error.context_mark else line
+    reason = error.problem or error.context or "it cannot be parsed"
+    hint = ""
+    if "cannot start any token" in reason:
+        character = text.place(line, column, 1).text[text.place(line, column, 1).caret]
+        reason = f"{character!r} cannot begin a value"
+        hint = "Indent with spaces." if character == "\t" else "Quote texts that begin so."
+    elif error.context and begin != line:
+        hint = f"{error.context.capitalize()} that begins on line {begin + 1}."
+    while line and text.place(line, column, 1).text.lstrip()[:1] in ("", "#"):
+        line -= 1  # the text ends where something is missing: point there
+        column = len(text.lines[line]) - (text.shift if line == 0 else 0)
+    return Problem(f"not YAML: {reason}.", place=text.place(line, column, 1), hint=hint)
 
 
 def resolve(value: str) -> Scalar:
@@ -94,6 +123,13 @@ def resolve(value: str) -> Scalar:
         special = value[-4:].lower() in (".inf", ".nan")
         return float(value.replace(".", "") if special else value)
     return value
+
+
+def _overflows(value: Scalar, written: str) -> bool:
+    """Whether a number, other than `.inf`, is too large for float64."""
+    if isinstance(value, int):
+        return abs(value) > sys.float_info.max
+    return isinstance(value, float) and math.isinf(value) and written[-1] not in "fF"
 
 
 @dataclass(slots=True)
@@ -134,7 +170,7 @@ class _Composer:
             if len(self.stack) >= MAX_DEPTH:
                 self.fail(mark, f"nested deeper than {MAX_DEPTH} levels.")
             if event.tag is not None and event.tag not in _COLLECTION_TAGS:
-                self.fail(mark, f"the tag {event.tag!r} is not allowed.", "A spec has no tags.")
+                self.refuse_tag(event)
             value: list[Node] | dict[str, Node] = (
                 [] if isinstance(event, yaml.SequenceStartEvent) else {}
             )
@@ -158,8 +194,8 @@ class _Composer:
             raise SpecError(
                 Problem(
                     f"more than {MAX_NODES:,} values, aliases expanded.",
-                    place=node.place,
-                    hint="Keep large arrays in .npy files: {file: x.npy}.",
+                    place=top.node.place,
+                    hint=_ARRAYS_IN_FILES,
                 )
             )
         if isinstance(top.node.value, list):
@@ -202,7 +238,7 @@ class _Composer:
         length = end.column - mark.column if end.line == mark.line else len(event.value)
         node = Node(event.value, self.text, mark.line, mark.column, length)
         if event.tag is not None and event.tag not in _TAGS and event.tag != "!":
-            self.fail(mark, f"the tag {event.tag!r} is not allowed.", "A spec has no tags.")
+            self.refuse_tag(event)
         if event.style in ("|", ">"):
             self.show_block(node)
         plain = event.implicit[0] or (event.tag in _TAGS and not event.tag.endswith(":str"))
@@ -210,6 +246,10 @@ class _Composer:
             if _INT.match(event.value) and len(event.value) > _MAX_DIGITS:
                 self.fail(mark, f"an integer of {len(event.value)} digits.")
             node.value = resolve(event.value)
+            if _overflows(node.value, event.value):
+                shown = event.value if len(event.value) <= 60 else event.value[:57] + "..."
+                message = f"{shown} does not fit float64."
+                self.problems.append(Problem(message, place=node.place))
         return node
 
     def show_block(self, node: Node) -> None:
@@ -233,6 +273,11 @@ class _Composer:
         """Keep a finished node for aliases to come."""
         if anchor:
             self.anchors[anchor] = (node, size)
+
+    def refuse_tag(self, event: Any) -> NoReturn:
+        """Raise at a tag."""
+        tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+        self.fail(event.start_mark, f"the tag {tag!r} is not allowed.", "A spec has no tags.")
 
     def fail(self, mark: Any, message: str, hint: str = "") -> NoReturn:
         """Raise at a mark of the parser."""
