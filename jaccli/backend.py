@@ -83,7 +83,8 @@ def devices() -> list[Device]:
     try:
         handles = list(jax.devices())
     except _NO_BACKEND as error:
-        hint = f"JAX_PLATFORMS is {os.environ.get('JAX_PLATFORMS')!r}; unset it, or name what is here."
+        named = os.environ.get("JAX_PLATFORMS")
+        hint = f"JAX_PLATFORMS is {named!r}; unset it, or name what is here."
         raise DeviceError("JAX finds no device.", hint=hint) from error
     if handles[0].platform != "cpu":
         with suppress(*_NO_BACKEND):  # JAX_PLATFORMS may leave the CPU out

@@ -27,8 +27,9 @@ def json_line(value: Any) -> str:
 
 
 def err(text: str) -> None:
-    """Print to standard error."""
-    print(text, file=sys.stderr, flush=True)
+    """Print to standard error, unless it is closed: print() would take standard output then."""
+    if sys.stderr is not None:
+        print(text, file=sys.stderr, flush=True)
 
 
 def warn(message: str) -> None:
@@ -97,7 +98,7 @@ class Silence:
 @contextmanager
 def progress(*, quiet: bool) -> Iterator[Bar | Silence]:
     """Show progress where a person is watching."""
-    if quiet or not sys.stderr.isatty():
+    if quiet or sys.stderr is None or not sys.stderr.isatty():
         yield Silence()
         return
     bar = Bar()

@@ -136,8 +136,8 @@ def _outputs(returned: Any, model: PythonModel, spec: Spec) -> dict[str, Any]:
         try:
             arrays[name] = jnp.asarray(value)
         except (TypeError, ValueError, OverflowError) as error:
-            what = f"the output {name!r} is" if named is returned else "returned"
-            message = f"{model.target}: {what} a {type(value).__name__}, not an array."
+            what = f"the output {name!r} is" if named is returned else "returned a value"
+            message = f"{model.target}: {what} of type {type(value).__name__}, not an array."
             raise ComputationError(message) from error
     if not arrays:
         raise ComputationError(f"{model.target}: returned a dict without outputs.")

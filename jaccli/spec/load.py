@@ -28,14 +28,19 @@ def load(name: str | None, overrides: Iterable[Override] = ()) -> Spec:
         SpecError: all that is wrong with the entries, each with its place.
     """
     report = Report()
+    overrides = list(overrides)
+    seen: tuple[Path, ...] = ()
     if name is None:
         root = Node({}, Text("", Path(), ("",), is_file=False))
     else:
+        root = _read(name, report)
         seen = () if name == STDIN else (Path(name).resolve(),)
-        root = _with_base(_read(name, report), report, seen)
-        if root.value is None:
-            hint = "`jaccli init` writes one to start from."
-            raise SpecError(f"{root.text.name}: the spec is empty.", hint=hint)
+    if root.value is None:
+        hint = "`jaccli init` writes one to start from."
+        raise SpecError(f"{root.text.name}: the spec is empty.", hint=hint)
+    for override in overrides:
+        root = apply(root, override) if override.path == ("base",) else root
+    root = _with_base(root, report, seen)
     for override in overrides:
         root = apply(root, override)
     values = SPEC.check(root, "", report)

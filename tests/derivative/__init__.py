@@ -1,0 +1,1 @@
+"""Tests of the operators: closed forms, properties of random models, and the Python door."""

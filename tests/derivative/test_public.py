@@ -1,0 +1,237 @@
+"""The Python door: `jaccli.jacobian`, `jaccli.hessian`, `jaccli.hvp`."""
+
+from __future__ import annotations
+
+import doctest
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaccli
+from jaccli import backend
+from jaccli.derivative import operators, public
+from jaccli.vocabulary import MODES, UNAVAILABLE_MODES
+
+_rng = np.random.default_rng(11)
+W, X, V = _rng.normal(size=(3, 5)), _rng.normal(size=5), _rng.normal(size=5)
+A = _rng.normal(size=(4, 4))
+
+JACOBIAN_MODES = ["auto", "fwd", "rev", "loop"]
+HESSIAN_MODES = ["auto", "fwd-fwd", "fwd-rev", "rev-fwd", "rev-rev"]
+HVP_MODES = ["auto", "fwd-rev", "rev-rev"]
+
+
+@pytest.fixture(autouse=True)
+def _double() -> None:
+    backend.configure(x64=True)
+
+
+def forecast(w: Any, x: Any) -> Any:
+    return jnp.tanh(w @ x)
+
+
+def slope() -> Any:
+    return 1 - np.tanh(W @ X) ** 2
+
+
+def forecast_jacobian() -> Any:
+    return slope()[:, None] * W
+
+
+def forecast_hessian() -> Any:
+    return (-2 * np.tanh(W @ X) * slope())[:, None, None] * W[:, :, None] * W[:, None, :]
+
+
+def close(actual: Any, expected: Any) -> None:
+    assert np.shape(actual) == np.shape(expected)
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-13)
+
+
+# Closed forms
+
+
+@pytest.mark.parametrize("mode", JACOBIAN_MODES)
+def test_jacobian_of_the_forecast(mode: str) -> None:
+    close(jaccli.jacobian(forecast, 1, mode=mode)(W, X), forecast_jacobian())
+
+
+@pytest.mark.parametrize("mode", HESSIAN_MODES)
+def test_hessian_of_the_forecast(mode: str) -> None:
+    close(jaccli.hessian(forecast, 1, mode=mode)(W, X), forecast_hessian())
+
+
+@pytest.mark.parametrize("mode", HVP_MODES)
+def test_hvp_of_a_quadratic_form_is_its_symmetric_part_times_the_tangent(mode: str) -> None:
+    def form(x: Any) -> Any:
+        return x @ A @ x
+
+    close(jaccli.hvp(form, mode=mode)(X[:4], V[:4]), (A + A.T) @ V[:4])
+
+
+def test_the_modes_of_the_door_are_those_of_the_registries() -> None:
+    for derivative, modes in (
+        ("jacobian", operators.JACOBIAN),
+        ("hessian", operators.HESSIAN),
+        ("hvp", operators.HVP),
+    ):
+        available = {mode for mode in MODES[derivative] if mode not in UNAVAILABLE_MODES}
+        assert available == {"auto", *modes}
+
+
+# Arguments
+
+
+@pytest.mark.parametrize("argnums", [1, -1, np.int64(1)])
+def test_argnums_name_one_argument(argnums: Any) -> None:
+    close(jaccli.jacobian(forecast, argnums)(W, X), forecast_jacobian())
+
+
+@pytest.mark.parametrize("argnums", [(1, 0), (-1, 0), [1, 0]])
+def test_several_argnums_give_a_tuple_in_their_order(argnums: Any) -> None:
+    by_x, by_w = jaccli.jacobian(forecast, argnums)(W, X)
+    close(by_x, forecast_jacobian())
+    close(by_w, np.einsum("i,ij,k->ijk", slope(), np.eye(3), X))
+
+
+def test_hessian_by_several_argnums_is_a_tuple_of_tuples() -> None:
+    ((ss, sx), (xs, xx)) = jaccli.hessian(lambda s, x: s**2 * jnp.sum(x**2), (0, 1))(3.0, X)
+    close(ss, 2 * X @ X)
+    close(sx, 2 * 3 * 2 * X)
+    close(xs, 2 * 3 * 2 * X)
+    close(xx, 2 * 9 * np.eye(5))
+
+
+def test_hvp_by_several_argnums_takes_and_gives_a_tuple() -> None:
+    product = jaccli.hvp(lambda s, x: s**2 * jnp.sum(x**2), (0, 1))
+    by_s, by_x = product(3.0, X, (0.5, V))
+    close(by_s, 2 * X @ X * 0.5 + 12 * X @ V)
+    close(by_x, 12 * X * 0.5 + 18 * V)
+
+
+def test_trees_go_in_and_come_out() -> None:
+    def f(tree: Any) -> Any:
+        return {"sum": tree["a"] + tree["b"][0], "product": [tree["a"] * tree["b"][0]]}
+
+    found = jaccli.jacobian(f)({"a": X[:2], "b": (V[:2],)})
+    close(found["sum"]["a"], np.eye(2))
+    close(found["sum"]["b"][0], np.eye(2))
+    close(found["product"][0]["a"], np.diag(V[:2]))
+    close(found["product"][0]["b"][0], np.diag(X[:2]))
+
+
+def test_plain_numbers_lists_and_keywords_are_arguments() -> None:
+    close(jaccli.jacobian(lambda x: x**2)(3.0), 6.0)
+    close(jaccli.hessian(lambda x: x**3)(2.0), 12.0)
+    close(jaccli.hvp(lambda x: x**3)(2.0, 0.5), 6.0)
+    close(jaccli.jacobian(lambda x, *, k: k * x**2)(3.0, k=2.0), 12.0)
+    assert [float(part) for part in jaccli.jacobian(lambda x: x[0] * x[1])([2.0, 3.0])] == [3, 2]
+
+
+def test_a_constant_has_the_derivative_zero() -> None:
+    close(jaccli.jacobian(lambda x: 3.0)(X), np.zeros(5))
+
+
+def test_nothing_has_an_empty_derivative() -> None:
+    for mode in JACOBIAN_MODES:
+        assert jaccli.jacobian(lambda x: 2 * x, mode=mode)(np.zeros(0)).shape == (0, 0)
+
+
+def test_float32_arguments_give_float32() -> None:
+    small = X.astype(np.float32)
+    for mode in JACOBIAN_MODES:
+        assert jaccli.jacobian(jnp.sin, mode=mode)(small).dtype == np.float32
+
+
+# Transformations
+
+
+@pytest.mark.parametrize("mode", JACOBIAN_MODES)
+def test_jacobian_traces_under_jit_and_vmap(mode: str) -> None:
+    jacobian = jaccli.jacobian(forecast, 1, mode=mode)
+    rows = np.stack([X, V])
+    found = jax.jit(jax.vmap(jacobian, in_axes=(None, 0)))(W, rows)
+    expected = [(1 - np.tanh(W @ x) ** 2)[:, None] * W for x in rows]
+    close(found, np.stack(expected))
+
+
+def test_operators_nest() -> None:
+    third = jaccli.jacobian(jaccli.hessian(lambda x: jnp.sum(x**3)))(X[:2])
+    expected = np.zeros((2, 2, 2))
+    expected[0, 0, 0] = expected[1, 1, 1] = 6
+    close(third, expected)
+    close(jax.jit(jaccli.hvp(lambda x: jnp.sum(x**3)))(X, V), 6 * X * V)
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    ("operator", "mode", "message"),
+    [
+        (
+            jaccli.jacobian,
+            "fwd-rev",
+            "jacobian has no mode 'fwd-rev'; expected one of ['auto', 'fwd', 'rev', 'loop']",
+        ),
+        (
+            jaccli.hessian,
+            "fwd",
+            "hessian has no mode 'fwd'; "
+            "expected one of ['auto', 'fwd-fwd', 'fwd-rev', 'rev-fwd', 'rev-rev']",
+        ),
+        (
+            jaccli.hvp,
+            "rev-fwd",
+            "hvp has no mode 'rev-fwd'; expected one of ['auto', 'fwd-rev', 'rev-rev']",
+        ),
+    ],
+)
+def test_a_wrong_mode_is_refused_before_the_call(
+    operator: Callable[..., Any], mode: str, message: str
+) -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
+        operator(jnp.sin, mode=mode)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("argnums", [2, -3, (0, 2)])
+def test_argnums_out_of_range_are_refused(argnums: Any) -> None:
+    with pytest.raises(ValueError, match="is out of range for 2 positional arguments"):
+        jaccli.jacobian(forecast, argnums)(W, X)
+
+
+@pytest.mark.parametrize("mode", JACOBIAN_MODES)
+def test_integers_are_refused(mode: str) -> None:
+    with pytest.raises(TypeError, match="only floats are differentiated, not int64"):
+        jaccli.jacobian(lambda x: x * 2.0, mode=mode)(np.arange(3))
+
+
+# The door itself
+
+
+def test_importing_jaccli_loads_neither_jax_nor_numpy() -> None:
+    code = (
+        "import sys, jaccli; jaccli.__version__; "
+        "print([name for name in ('jax', 'numpy', 'yaml', 'typer') if name in sys.modules]); "
+        "jaccli.jacobian; print('jax' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["[]", "True"]
+
+
+def test_the_door_has_three_operators_and_nothing_else() -> None:
+    assert jaccli.__all__ == ["__version__", "jacobian", "hessian", "hvp"]
+    assert all(getattr(jaccli, name) is getattr(public, name) for name in jaccli.__all__[1:])
+    with pytest.raises(AttributeError, match="module 'jaccli' has no attribute 'jacobain'"):
+        _ = jaccli.jacobain
+
+
+def test_the_examples_of_the_docstrings() -> None:
+    results = doctest.testmod(public)
+    assert (results.failed, results.attempted > 5) == (0, True)

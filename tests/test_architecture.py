@@ -1,0 +1,186 @@
+"""What docs/architecture.md says of imports, held against the imports themselves."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from jaccli.derivative import operators
+from jaccli.vocabulary import DERIVATIVES, MODES, UNAVAILABLE_MODES
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "jaccli"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+LONGEST = 450
+
+DOORS = {"__init__": {"derivative"}, "__main__": {"startup", "cli", "__init__"}}
+"""The two ways in, which the table leaves out."""
+
+
+@cache
+def table() -> dict[str, str]:
+    """Return the column `may import` of the page's table by the name of the part."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    cells = re.findall(r"^\| `(\w+)(?:\.py|/)` \|.*\| ([^|]*) \|$", page, re.MULTILINE)
+    assert len(cells) > 10
+    return dict(cells)
+
+
+def part_of(path: Path) -> str:
+    """Return the part of the program that a module belongs to: a folder, or a module beside it."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+@cache
+def allowed(part: str) -> frozenset[str]:
+    """Return what a part may import: what its row names, and what those may import."""
+    if part in DOORS:
+        return frozenset(DOORS[part])
+    assert part in table(), f"docs/architecture.md has no row for {part}"
+    words = table()[part]
+    if words == "–":
+        return frozenset()
+    if words == "all":
+        return frozenset([*table(), "__init__"])
+    if words == "the above":
+        return frozenset(list(table())[: list(table()).index(part)])
+    named = [word.strip() for word in words.split(",")]
+    assert set(named) <= set(table()), f"{part}: the page names unknown parts: {named}"
+    return frozenset(named).union(*(allowed(name) for name in named))
+
+
+@cache
+def imports(path: Path) -> tuple[tuple[str, int], ...]:
+    """Return the dotted names that a module imports anywhere in it, with their lines."""
+    return tuple(_imports(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+def _imports(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, node.lineno
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            for alias in node.names:
+                yield f"{node.module}.{alias.name}", node.lineno
+
+
+def typing_only(path: Path) -> set[int]:
+    """Return the lines under `if TYPE_CHECKING`, which import nothing when the program runs."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    blocks = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    ]
+    return {line for block in blocks for line in range(block.lineno, block.body[-1].end_lineno + 1)}
+
+
+def own(name: str) -> str | None:
+    """Return the part that a dotted name is of, or None for what is not the program's."""
+    words = name.split(".")
+    if words[0] != "jaccli":
+        return None
+    if (PACKAGE / words[1]).is_dir() or (PACKAGE / f"{words[1]}.py").is_file():
+        return words[1]
+    return "__init__"
+
+
+def shown(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def test_every_part_of_the_program_has_a_row() -> None:
+    assert {part_of(path) for path in MODULES} - set(DOORS) == set(table())
+
+
+def test_parts_import_one_way() -> None:
+    """No part may import one that may import it."""
+    for part in table():
+        if table()[part] != "all":
+            assert part not in allowed(part)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=shown)
+def test_a_module_imports_what_the_page_allows(path: Path) -> None:
+    part = part_of(path)
+    outside = [
+        f"line {line}: {name}"
+        for name, line in imports(path)
+        if own(name) not in (None, part, *allowed(part))
+    ]
+    assert outside == []
+
+
+@pytest.mark.parametrize("part", list(DOORS))
+def test_a_door_opens_onto_what_it_says(part: str) -> None:
+    found = {own(name) for name, _ in imports(PACKAGE / f"{part}.py")} - {None}
+    assert found <= allowed(part)
+
+
+@pytest.mark.parametrize("part", ["errors", "vocabulary", "memory", "spec", "result"])
+def test_parts_that_never_import_jax(part: str) -> None:
+    for path in MODULES:
+        if part_of(path) == part:
+            assert not [name for name, _ in imports(path) if name.split(".")[0] in JAX], shown(path)
+
+
+JAX = {"jax", "jaxlib"}
+EVALUATING = {"evaluation", "functions", "index", "literals", "guard"}
+
+
+def test_the_syntax_half_of_expressions_imports_neither_jax_nor_numpy() -> None:
+    for path in (PACKAGE / "expression").glob("*.py"):
+        if path.stem not in EVALUATING:
+            lines = typing_only(path)
+            names = [name for name, line in imports(path) if line not in lines]
+            assert not [name for name in names if name.split(".")[0] in {*JAX, "numpy"}], path.stem
+
+
+def test_derivatives_import_jax_and_the_vocabulary_alone() -> None:
+    for path in (PACKAGE / "derivative").glob("*.py"):
+        parts = {own(name) for name, _ in imports(path)} - {None}
+        assert parts <= {"derivative", "vocabulary"}
+
+
+@pytest.mark.parametrize("folder", ["jaccli", "tests", "scripts", "configs"])
+def test_nothing_relies_on_the_inside_of_jax(folder: str) -> None:
+    inside = "jax." + "_src"
+    for path in (ROOT / folder).rglob("*.py"):
+        assert inside not in path.read_text(encoding="utf-8"), shown(path)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=shown)
+def test_modules_are_short_and_say_what_they_are_for(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= LONGEST
+    assert ast.get_docstring(ast.parse(text))
+
+
+def test_modes_are_those_that_are_built() -> None:
+    built = {
+        "evaluate": {},
+        "jvp": {},
+        "vjp": {},
+        "gradient": operators.JACOBIAN,
+        "jacobian": operators.JACOBIAN,
+        "hessian": operators.HESSIAN,
+        "hvp": operators.HVP,
+    }
+    assert set(built) == set(DERIVATIVES)
+    for derivative, registry in built.items():
+        named = set(MODES[derivative])
+        assert named - {"auto"} - set(UNAVAILABLE_MODES) == set(registry), derivative
+        assert "auto" in named
+
+
+def test_what_is_unavailable_is_not_built() -> None:
+    registries = {*operators.JACOBIAN, *operators.HESSIAN, *operators.HVP}
+    assert not registries & set(UNAVAILABLE_MODES)
+    assert set(UNAVAILABLE_MODES) <= {mode for modes in MODES.values() for mode in modes}
