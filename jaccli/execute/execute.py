@@ -217,5 +217,5 @@ def _blocks(plan: Plan, tree: Any) -> Iterator[Block]:
         values = tree
         for name in ((block.output,) if block.output is not None else ()) + block.wrt:
             values = values[name]
-        array = np.asarray(values).reshape(block.shape)
+        array = np.asarray(values, block.dtype).reshape(block.shape)
         yield Block(block.output, block.wrt, array, block.out_shape, block.in_shapes)

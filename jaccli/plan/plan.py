@@ -25,14 +25,17 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class BlockPlan:
-    """One array of the result: `output` is None for a vjp; `wrt` has 0, 1 or 2 names."""
+    """One array of the result: `output` is None for a vjp; `wrt` has 0, 1 or 2 names.
+
+    `dtype` is the output's, whatever the modes make of inputs of several dtypes.
+    """
 
     output: str | None
     wrt: tuple[str, ...]
     out_shape: Shape
     in_shapes: tuple[Shape, ...]
     batch: int | None
-    itemsize: int
+    dtype: np.dtype[Any]
 
     @property
     def shape(self) -> Shape:
@@ -43,7 +46,7 @@ class BlockPlan:
     @property
     def nbytes(self) -> int:
         """The size in bytes."""
-        return math.prod(self.shape) * self.itemsize
+        return math.prod(self.shape) * self.dtype.itemsize
 
     @property
     def key(self) -> str:
@@ -273,12 +276,11 @@ def _blocks(
     """Return the blocks in the order of outputs and wrt."""
     ins = {name: model.in_shape(name) for name in model.wrt}
     batch = model.batch_size
-    item = {name: dtypes[name].itemsize for name in outputs}
 
     def block(output: str | None, *wrt: str) -> BlockPlan:
         out_shape = () if output is None else outputs[output]
-        size = max(item.values()) if output is None else item[output]
-        return BlockPlan(output, wrt, out_shape, tuple(ins[n] for n in wrt), batch, size)
+        dtype = model.primals[wrt[0]].dtype if output is None else dtypes[output]
+        return BlockPlan(output, wrt, out_shape, tuple(ins[n] for n in wrt), batch, dtype)
 
     if derivative in ("evaluate", "jvp"):
         return tuple(block(output) for output in outputs)

@@ -35,10 +35,7 @@ X64 = [
     ("{x: 1}", "float32", False),
     ("{x: 1}", "float64", True),
     ("{x: {value: 1, dtype: float64}}", "float32", True),
-    ("{x: 1, i: {value: [1, -2147483647], dtype: int64}}", "float32", False),
-    ("{x: 1, i: {value: 2147483648, dtype: int64}}", "float32", True),
-    ("{x: 1, i: {value: -3000000000, dtype: int64}}", "float32", True),
-    ("{x: 1, i: {zeros: 0, dtype: int64}}", "float32", False),
+    ("{x: 1, i: {value: 1, dtype: int64}}", "float32", True),
 ]
 
 

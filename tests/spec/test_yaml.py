@@ -28,7 +28,7 @@ MODES = (
     "'fwd-fwd', 'fwd-rev', 'rev-fwd', 'rev-rev'."
 )
 NO_INPUT_Y = "wrt: no input named 'y'.\nExpected 'x'."
-SECONDS = 3.0
+SECONDS = 10.0
 """What hostile input may take, on a slow machine."""
 
 SCALARS: dict[str, Any] = {
