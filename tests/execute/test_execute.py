@@ -160,6 +160,25 @@ def test_integers_beyond_31_bits_keep_their_value(dtype: str) -> None:
     assert found["y.x"] == 5
 
 
+def test_integer_products_do_not_overflow_in_float32() -> None:
+    found = solve(
+        {"y": "k**2 * x"}, {"k": np.array(100_000), "x": 1.0}, "jacobian", dtype="float32"
+    )
+    assert found["y.x"] == np.float32(1e10)
+
+
+@pytest.mark.parametrize("mode", ["fwd", "rev", "loop"])
+def test_a_block_has_its_output_s_dtype_in_every_mode(mode: str) -> None:
+    wide = {"value": [1.0, 2.0], "dtype": "float64"}
+    found = solve(
+        {"y": "sum(w) * x"}, {"x": wide, "w": 3.0}, "jacobian", dtype="float32", mode=mode
+    )
+    assert {name: values.dtype.name for name, values in found.items()} == {
+        "y.x": "float64",
+        "y.w": "float64",
+    }
+
+
 def test_specs_of_both_dtypes_take_turns_in_one_process() -> None:
     x = 1.0 + 2.0**-40  # which float32 does not have
     for dtype in ("float64", "float32", "float64", "float32"):
