@@ -19,9 +19,13 @@ def main() -> None:
     from jaccli import startup
 
     startup.begin()
-    from jaccli.cli.main import run
+    try:
+        from jaccli.cli.main import run
 
-    startup.leave(run(arguments))
+        code = run(arguments)
+    except KeyboardInterrupt:  # before the command line is there to say so
+        code = 130
+    startup.leave(code)
 
 
 if __name__ == "__main__":

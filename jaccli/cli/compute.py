@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from jaccli.cli import job
-from jaccli.cli.options import FORMAT, OF, OPTIONS, RESULT, with_options
+from jaccli.cli.options import OF, OPTIONS, with_options
 
 Command = Callable[..., int | None]
 
@@ -22,5 +22,4 @@ def run_command(_: str) -> Command:
 
 def plan_command(_: str) -> Command:
     """Return `plan`: prints what a command would do."""
-    options = (OF, *(option for option in OPTIONS if option.panel != RESULT), FORMAT)
-    return with_options(lambda values: job.plan(values, values["of"]), options)
+    return with_options(lambda values: job.plan(values, values["of"]), (OF, *OPTIONS))

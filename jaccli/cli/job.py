@@ -52,6 +52,8 @@ def run(values: Values, derivative: str | None) -> int:
     """
     specs = _load(values, derivative)
     startup.import_numpy()
+    from jaccli.plan import as_text
+
     tasks = list(_tasks(specs, values))
     _check_targets(tasks, values)
     code = 0
@@ -61,6 +63,8 @@ def run(values: Values, derivative: str | None) -> int:
         mine = [task for task in tasks if task.spec is spec]
         plans = [_plan(task, model, device, values) for task in mine]
         for task, plan in zip(mine, plans, strict=True):
+            if values["explain"] or values["verbose"]:
+                console.err(as_text(plan))
             if len(tasks) > 1 and task.form in ("table", "plain"):
                 console.out(f"# {spec.name}: {task.derivative}")
             result = _compute(task, plan, values)
@@ -71,20 +75,25 @@ def run(values: Values, derivative: str | None) -> int:
 
 
 def plan(values: Values, derivative: str | None) -> int:
-    """Print the plan of what the options ask for."""
-    startup.import_numpy()
-    from jaccli.plan import as_json, as_text, make
+    """Print the plans of what the options ask for, as text or, with `--format json`, as JSON."""
+    from jaccli.plan import as_json, as_text
 
-    form = values["format"] or "plain"
-    if form not in ("table", "plain", "json"):
-        raise UsageError(
-            f"--format: a plan is not printed as {form!r}.", hint=expected(("plain", "json"))
-        )
-    for spec in _load(values, derivative):
+    specs = _load(values, derivative)
+    startup.import_numpy()
+    tasks = list(_tasks(specs, values))
+    if values["out_dir"] is None:  # a folder that is not there yet is made by `run`, not here
+        _check_targets(tasks, values)
+    for spec in specs:
         model, device = _prepare(spec, values)
-        for name in spec.derivative:
-            made = make(spec, model, name, device)
-            console.out(console.json_line(as_json(made)) if form == "json" else as_text(made))
+        for task in (task for task in tasks if task.spec is spec):
+            made = _plan(task, model, device, values)
+            target = str(task.target) if task.target is not None else None
+            as_data = values["format"] == "json"
+            console.out(
+                console.json_line(as_json(made) | {"output": target})
+                if as_data
+                else as_text(made) + (f"\noutput   {target}" if target else "")
+            )
     return 0
 
 
@@ -95,7 +104,7 @@ def _load(values: Values, derivative: str | None) -> list[Spec]:
         changes.append(Override(("derivative",), option_node("--of", derivative)))
     specs = load_all(values, changes)
     for spec in specs:
-        _check(spec, values)
+        _check(spec, values, derivative)
     return specs
 
 
@@ -119,13 +128,16 @@ def load_all(values: Values, changes: Sequence[Override]) -> list[Spec]:
     return specs
 
 
-def _check(spec: Spec, values: Values) -> None:
+def _check(spec: Spec, values: Values, derivative: str | None) -> None:
     """Refuse what the options ask for in vain, and what this version does not do yet."""
     if spec.sweep is not None:
         raise SpecError(spec.problem("sweep", "sweeps are not available in this version."))
     if values["vector"] and not set(spec.derivative) & set(WITH_VECTOR):
         hint = f"It goes with {', '.join(WITH_VECTOR)}."
         raise UsageError(f"--vector: {spec.derivative[0]} takes no vector.", hint=hint)
+    if spec.expect is not None and derivative is None and len(spec.derivative) > 1:
+        message = f"one file for {len(spec.derivative)} derivatives."
+        raise SpecError(spec.problem("expect", message, "Give each derivative a spec of its own."))
     digits = values.get("digits")
     if digits is not None and not 1 <= digits <= 17:
         raise UsageError(f"--digits: {digits} is not a count of digits.", hint="Expected 1 to 17.")
@@ -203,7 +215,7 @@ def _prepare(spec: Spec, values: Values) -> tuple[Model, Device]:
 
 def _plan(task: Task, model: Model, device: Device, values: Values) -> Plan:
     """Plan a task, and refuse what its formats cannot hold."""
-    from jaccli.plan import as_text, make
+    from jaccli.plan import make
     from jaccli.result import check_layout, check_show, suffix_of
 
     made = make(task.spec, model, task.derivative, device)
@@ -213,8 +225,6 @@ def _plan(task: Task, model: Model, device: Device, values: Values) -> Plan:
     for suffix in suffixes:
         check_layout(suffix, task.spec.layout, made.derivative, made.blocks, model.batch_size)
     check_show(values["show"], made.blocks, model.batch_size)
-    if values["explain"] or values["verbose"]:
-        console.err(as_text(made))
     return made
 
 

@@ -19,11 +19,12 @@ _INTERRUPTED = 130
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; `--debug` lets errors through as tracebacks."""
-    if sys.stdout is None:  # closed by the caller: nobody wants to read
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    _open_closed_streams()
     try:
         code = build(arguments)(list(arguments), prog_name="jaccli", standalone_mode=False)
         sys.stdout.flush()
+        if code == _INTERRUPTED:  # Typer has turned Ctrl-C into this number
+            _say("jaccli: interrupted.")
         return int(code or _DONE)
     except BaseException as error:
         if _reader_left(error):
@@ -33,8 +34,17 @@ def run(arguments: Sequence[str]) -> int:
         if "--debug" in arguments:
             raise
         message, code = _verdict(error)
-        _say(message)
+        if message:
+            _say(message)
         return code
+
+
+def _open_closed_streams() -> None:
+    """Give streams that the caller has closed somewhere to go: nobody wants to read them."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
 
 
 def _reader_left(error: BaseException) -> bool:
@@ -79,6 +89,8 @@ def _usage(error: typer.TyperException) -> str:
     command = context.command_path if context else "jaccli"
     message = str(getattr(error, "message", "") or error)
     text = getattr(error, "format_message", lambda: message)()
+    if not text:  # no arguments at all: the help has been printed
+        return ""
     return f"{command}: {text[:1].lower()}{text[1:]}\nTry '{command} --help'."
 
 

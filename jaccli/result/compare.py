@@ -58,6 +58,7 @@ class Verdict:
     passed: bool
     shapes: tuple[tuple[int, ...], tuple[int, ...]]
     rtol: float
+    atol: float
     difference: float = 0.0
     allowed: float | None = None
     failed: int = 0
@@ -68,7 +69,8 @@ class Verdict:
         if self.shapes[0] != self.shapes[1]:
             return f"{self.key}: the shapes are {' and '.join(map(shape_text, self.shapes))}"
         if self.passed:
-            return f"{self.key}: equal within rtol {self.rtol:g}"
+            atol = f", atol {self.atol:g}" if self.atol else ""
+            return f"{self.key}: equal within rtol {self.rtol:g}{atol}"
         if self.failed:
             return f"{self.key}: {self.failed} of {self.size} entries differ"
         difference, allowed = significant(self.difference, 3), significant(self.allowed or 0, 3)
@@ -148,7 +150,7 @@ def _verdict(pair: Pair, rtol: float | None, atol: float, norm: Norm) -> Verdict
     if rtol is None:
         rtol = 1e-4 if np.float32 in (a.dtype, b.dtype) else 1e-6
     if a.shape != b.shape:
-        return Verdict(pair.key, False, (a.shape, b.shape), rtol)
+        return Verdict(pair.key, False, (a.shape, b.shape), rtol, atol)
     measured = _measure(pair, rtol, atol, by_entry=norm == "entry")
     difference, allowed = measured.largest, None
     passed = measured.failed == 0
@@ -160,6 +162,7 @@ def _verdict(pair: Pair, rtol: float | None, atol: float, norm: Norm) -> Verdict
         passed,
         (a.shape, b.shape),
         rtol,
+        atol,
         difference,
         allowed,
         measured.failed,

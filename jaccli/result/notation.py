@@ -13,8 +13,9 @@ def title(derivative: str, output: str, wrt: Sequence[str], *, ascii_only: bool 
         return output
     if derivative in ("jvp", "hvp", "vjp"):
         product = {"jvp": "J v", "hvp": "H v", "vjp": "uᵀJ"}[derivative]
-        concerned = output if derivative == "jvp" else ", ".join(wrt)
-        return f"{'u J' if ascii_only and derivative == 'vjp' else product}: {concerned}"
+        concerned = {"jvp": output, "hvp": f"{output}, {', '.join(wrt)}", "vjp": ", ".join(wrt)}
+        shown = "u J" if ascii_only and derivative == "vjp" else product
+        return f"{shown}: {concerned[derivative]}"
     if ascii_only:
         return entry(derivative, output, wrt)
     order = "²" if derivative == "hessian" else ""

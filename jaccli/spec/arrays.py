@@ -57,6 +57,8 @@ def _read_npz(path: Path, entries: dict[str, Any], limit: int) -> Any:
             key = entries.get("key")
             if key is None and len(members) == 1:
                 key = next(iter(members))
+            if not members:
+                raise SourceError("there are no arrays in it.")
             if key is None:
                 hint = "Name one with `key`: " + ", ".join(map(repr, members)) + "."
                 raise NotInFile(f"{path.name} holds {len(members)} arrays.", "file", hint)
@@ -78,12 +80,33 @@ def _read_csv(path: Path, entries: dict[str, Any], limit: int) -> Any:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.reader(file, strict=True)
             header = [name.strip() for name in next(rows, [])]
+            _check_header(header)
             indices = [header.index(name) for name in _wanted(path, entries, header)]
             values = [_numbers(row, indices, header, rows.line_num) for row in rows if row]
     except (UnicodeDecodeError, csv.Error) as error:
         raise SourceError("this is not a CSV file in UTF-8.") from error
     table = np.asarray(values, dtype=np.float64).reshape(len(values), len(indices))
     return table[:, 0] if len(indices) == 1 and not entries.get("columns") else table
+
+
+def _check_header(header: list[str]) -> None:
+    """Refuse a table whose first line does not name its columns, each by a name of its own."""
+    if not header:
+        raise SourceError("the file is empty.")
+    repeated = next((name for name in header if header.count(name) > 1), None)
+    if repeated is not None:
+        raise SourceError(f"the header names the column {repeated!r} twice.")
+    if all(_is_number(name) for name in header):
+        raise SourceError(f"the first line names no columns: {', '.join(header[:3])}.")
+
+
+def _is_number(cell: str) -> bool:
+    """Whether a cell is a number, as CSV writes them: `1_0` is none."""
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return "_" not in cell
 
 
 def _wanted(path: Path, entries: dict[str, Any], header: list[str]) -> list[str]:
@@ -104,11 +127,11 @@ def _numbers(row: list[str], indices: list[int], header: list[str], line: int) -
         raise SourceError(f"line {line} has {len(row)} cells, the header {len(header)}.")
     numbers = []
     for index in indices:
-        try:
-            numbers.append(float(row[index]))
-        except ValueError as error:
-            message = f"line {line}, column {header[index]!r}: {row[index]!r} is not a number."
-            raise SourceError(message) from error
+        if not _is_number(row[index]):
+            raise SourceError(
+                f"line {line}, column {header[index]!r}: {row[index]!r} is not a number."
+            )
+        numbers.append(float(row[index]))
     return numbers
 
 

@@ -57,6 +57,7 @@ def test_a_plan_as_json(jaccli: Callable[..., Any]) -> None:
         "blocks": {"y.x.x": [10, 2, 3, 3]},
         "bytes": {"inputs": 144, "result": 720, "budget": 2**20},
         "chunk": None,
+        "output": None,
         "chunks": 1,
     }
 
@@ -67,12 +68,19 @@ def test_a_plan_of_each_derivative_of_the_spec(jaccli: Callable[..., Any]) -> No
     assert [json.loads(line)["derivative"] for line in lines] == ["gradient", "hessian"]
 
 
-def test_a_plan_is_no_csv_and_of_no_unknown_derivative(jaccli: Callable[..., Any]) -> None:
-    outcome = jaccli("plan", "-", "--format", "csv", stdin=BATCH, check=False)
+def test_a_plan_checks_what_the_result_is_wanted_for(jaccli: Callable[..., Any]) -> None:
+    args = ("plan", "-e", "r = sin(x)", "-e", "s = x", "--at", "x=1")
+    outcome = jaccli(*args, "-o", "J.npy", check=False)
     assert outcome.stderr == (
-        "jaccli: --format: a plan is not printed as 'csv'.\nExpected one of 'plain', 'json'.\n"
+        "jaccli: npy: one array only, and the result has 2 blocks: 'r.x', 's.x'.\n"
+        "Use .npz for all of them, or --layout matrix to join them into one array.\n"
     )
     assert outcome.exit_code == 2
+    assert jaccli(*args, "-o", "J.npz").stdout.splitlines()[-1] == "output   J.npz"
+    assert not Path("J.npz").exists()
+
+
+def test_a_plan_is_of_no_unknown_derivative(jaccli: Callable[..., Any]) -> None:
     name, expected = marked_option(
         "--of",
         "«jacobean»",

@@ -72,7 +72,7 @@ def test_batch_rows_are_elided_between_the_grids() -> None:
         (counted("hessian", ("f", ("x", "w"), (), ((1,), (2,)))), "∂²f/∂x∂w  (1, 2)"),
         (counted("jvp", ("y", (), (2,), ())), "J v: y  (2,)"),
         (counted("vjp", (None, ("x",), (), ((2,),))), "uᵀJ: x  (2,)"),
-        (counted("hvp", ("f", ("x",), (), ((2,),))), "H v: x  (2,)"),
+        (counted("hvp", ("f", ("x",), (), ((2,),))), "H v: f, x  (2,)"),
         (counted("evaluate", ("y", (), (2,), ())), "y  (2,)"),
         (jacobian((0,), (2,)), "∂y/∂x  (0, 2)"),
     ],

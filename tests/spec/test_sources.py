@@ -134,6 +134,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "ragged.csv": b"a,b\n1,2\n3\n",
         "gap.csv": b"a,b\n1,\n",
         "latin.csv": b"\xe9\n1\n",
+        "nothing.csv": b"",
+        "bare.csv": b"1,2\n3,4\n",
+        "twice.csv": b"a,b,a\n1,2,3\n",
+        "grouped.csv": b"a\n1_0\n",
     }
     for name, content in files.items():
         (folder / name).write_bytes(content)
@@ -374,6 +378,14 @@ UNFIT = [
     ("{file: «words.npz»}", 3, "inputs.x: words.npz: this is not an .npy array."),
     ("{file: «words.csv»}", 3, "inputs.x: words.csv: line 3, column 'b': 'x' is not a number."),
     ("{file: «ragged.csv»}", 3, "inputs.x: ragged.csv: line 3 has 1 cells, the header 2."),
+    ("{file: «nothing.csv»}", 3, "inputs.x: nothing.csv: the file is empty."),
+    ("{file: «bare.csv»}", 3, "inputs.x: bare.csv: the first line names no columns: 1, 2."),
+    ("{file: «twice.csv»}", 3, "inputs.x: twice.csv: the header names the column 'a' twice."),
+    (
+        "{file: «grouped.csv»}",
+        3,
+        "inputs.x: grouped.csv: line 2, column 'a': '1_0' is not a number.",
+    ),
     ("{file: «gap.csv»}", 3, "inputs.x: gap.csv: line 2, column 'b': '' is not a number."),
     ("{file: «latin.csv»}", 3, "inputs.x: latin.csv: this is not a CSV file in UTF-8."),
 ]
