@@ -52,6 +52,9 @@ class Place(NamedTuple):
             return self._replace(
                 column=self.column + shift, caret=self.caret + shift, length=length
             )
+        if self.line and row:  # the lines of a block are indented as its first one is
+            moved = self._replace(line=self.line + row, column=self.column + offset)
+            return moved._replace(text=line, caret=offset, length=length)
         return self._replace(text=line, caret=offset, length=length)
 
     def __str__(self) -> str:

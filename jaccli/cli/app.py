@@ -118,7 +118,8 @@ def build(arguments: Sequence[str]) -> Callable[..., int | None]:
 
 def _named(arguments: Sequence[str]) -> str | None:
     """Return the command that the arguments name, or the words that a shell wants to complete."""
-    words = arguments or os.environ.get("COMP_WORDS", "").split()[1:]
+    typed = os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS") or ""
+    words = arguments or typed.split()[1:]
     return words[0] if words and words[0] in COMMANDS else None
 
 

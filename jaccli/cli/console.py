@@ -9,7 +9,7 @@ import json
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 _PATIENCE = 0.7
@@ -27,8 +27,8 @@ def json_line(value: Any) -> str:
 
 
 def err(text: str) -> None:
-    """Print to standard error, unless it is closed: print() would take standard output then."""
-    if sys.stderr is not None:
+    """Print to standard error, which nobody may be reading: no result is lost for that."""
+    with suppress(OSError, ValueError):
         print(text, file=sys.stderr, flush=True)
 
 
@@ -44,6 +44,7 @@ class Bar:
         self.total: int | None = None
         self.done = 0
         self.lock = threading.Lock()
+        self.closed = False
         self.bar: Any = None
         self.task: Any = None
         self.timer = threading.Timer(_PATIENCE, self._appear)
@@ -66,6 +67,7 @@ class Bar:
         """Take the bar off the screen."""
         self.timer.cancel()
         with self.lock:
+            self.closed = True
             if self.bar is not None:
                 self.bar.stop()
 
@@ -74,6 +76,8 @@ class Bar:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
         with self.lock:
+            if self.closed:
+                return
             columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
             self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
             self.task = self.bar.add_task("", total=None)

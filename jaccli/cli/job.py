@@ -186,6 +186,10 @@ def _check_targets(tasks: list[Task], values: Values) -> None:
     for index, target in enumerate(targets):
         if target in targets[:index]:
             raise UsageError(f"{target}: two results would go to this file.")
+    for form in ("npy", "csv"):
+        if len(tasks) > 1 and any(task.form == form for task in tasks):
+            hint = "Use --out-dir DIR."
+            raise UsageError(f"--format: {form!r} holds one result, not {len(tasks)}.", hint=hint)
     if any(task.form == "npy" for task in tasks) and sys.stdout.isatty():
         hint = "Use -o FILE, or redirect standard output."
         raise UsageError("--format: 'npy' is binary and standard output is a terminal.", hint=hint)
@@ -220,7 +224,7 @@ def _plan(task: Task, model: Model, device: Device, values: Values) -> Plan:
 
     made = make(task.spec, model, task.derivative, device)
     suffixes = [suffix_of(task.target)] if task.target is not None else []
-    if task.form in ("npy", "csv"):
+    if task.form in ("npy", "csv") and not values["show"]:  # what --show picks may fit
         suffixes.append(f".{task.form}")
     for suffix in suffixes:
         check_layout(suffix, task.spec.layout, made.derivative, made.blocks, model.batch_size)
@@ -229,7 +233,7 @@ def _plan(task: Task, model: Model, device: Device, values: Values) -> Plan:
 
 
 def _compute(task: Task, plan: Plan, values: Values) -> Result:
-    """Execute a plan; warn of, or refuse, what is not finite."""
+    """Execute a plan and write its file; warn of, or refuse, what is not finite."""
     from jaccli.execute import execute
     from jaccli.plan import make
     from jaccli.result import first_nonfinite, summary
@@ -238,28 +242,37 @@ def _compute(task: Task, plan: Plan, values: Values) -> Result:
     with console.progress(quiet=quiet) as progress:
         result = execute(plan, progress)
         if task.is_json:
-            evaluation = execute(make(plan.spec, plan.model, "evaluate", plan.device), progress)
-            blocks = evaluation.blocks
+            blocks = result.blocks
+            if plan.derivative != "evaluate":
+                made = make(plan.spec, plan.model, "evaluate", plan.device)
+                blocks = execute(made, progress).blocks
             result = replace(result, value={str(block.output): block.values for block in blocks})
+    nonfinite = first_nonfinite(result)
+    if nonfinite is not None and values["fail_on_nonfinite"]:
+        raise ComputationError(f"{nonfinite}.")
+    _write(task, result)
     if not quiet:
         console.err(summary(result))
     if values["verbose"]:
         console.err(", ".join(f"{name} {number}" for name, number in result.versions.items()))
-    nonfinite = first_nonfinite(result)
-    if nonfinite is not None and values["fail_on_nonfinite"]:
-        raise ComputationError(f"{nonfinite}.")
     if nonfinite is not None and not quiet:
         console.warn(f"{nonfinite}.")
     return result
 
 
+def _write(task: Task, result: Result) -> None:
+    """Write the file, if there is to be one: before anything is said of the result."""
+    from jaccli.result import write
+
+    if task.target is not None:
+        write(result, task.target, layout=task.spec.layout, force=task.spec.output.force)
+
+
 def _present(task: Task, result: Result, values: Values) -> None:
-    """Write the file and print to standard output."""
-    from jaccli.result import render, write
+    """Print to standard output."""
+    from jaccli.result import render
 
     layout = task.spec.layout
-    if task.target is not None:
-        write(result, task.target, layout=layout, force=task.spec.output.force)
     digits = values["digits"] or 6
     render(result, task.form, sys.stdout, layout=layout, show_text=values["show"], digits=digits)
     sys.stdout.flush()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 import typer
@@ -18,7 +19,7 @@ _INTERRUPTED = 130
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command and return its exit code; `--debug` lets errors through as tracebacks."""
+    """Run one command and return its exit code; `--debug` shows tracebacks too."""
     _open_closed_streams()
     try:
         code = build(arguments)(list(arguments), prog_name="jaccli", standalone_mode=False)
@@ -32,7 +33,7 @@ def run(arguments: Sequence[str]) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return _DONE
         if "--debug" in arguments:
-            raise
+            traceback.print_exc()
         message, code = _verdict(error)
         if message:
             _say(message)

@@ -135,7 +135,8 @@ def _vector(flag: str, values: list[str]) -> Iterable[Override]:
     for value in values:
         match = _NAMED.match(value)
         path = ("vector", match[1]) if match else ("vector",)
-        yield Override(path, value_node(flag, value, match.end() if match else 0))
+        node = value_node(flag, value, match.end() if match else 0)
+        yield Override(path, node, replaces_source=True)
 
 
 def _batch(flag: str, values: list[str]) -> Iterable[Override]:

@@ -5,8 +5,10 @@ Boundary: chooses nothing; what to compute and in which chunks stands in the pla
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from typing import Any, Protocol
 
 import jax
@@ -90,7 +92,7 @@ def _compiled(
         lowered = jax.jit(function).lower(*args)
     except (TypeError, ValueError, NotImplementedError) as error:
         raise _underivable(plan, error) from error
-    compiled = lowered.compile()
+    compiled = _interruptible(lowered.compile)
     timer.compile += time.perf_counter() - start
     analysis = compiled.memory_analysis()
     if analysis is not None:
@@ -105,11 +107,25 @@ def _compiled(
 
     def run(*args: Any) -> Any:
         start = time.perf_counter()
-        result = jax.block_until_ready(compiled(*args))
+        result = _interruptible(lambda: jax.block_until_ready(compiled(*args)))
         timer.run += time.perf_counter() - start
         return jax.tree.map(np.asarray, result)
 
     return run
+
+
+def _interruptible(call: Callable[[], Any]) -> Any:
+    """Return what `call` returns, from a thread: Ctrl-C must not wait for compiled code to end."""
+    outcome: Future[Any] = Future()
+
+    def work() -> None:
+        try:
+            outcome.set_result(call())
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    return outcome.result()
 
 
 def _underivable(plan: Plan, error: Exception) -> ComputationError:

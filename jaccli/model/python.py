@@ -12,6 +12,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -58,7 +59,8 @@ def load_function(
 
     def call(inputs: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            returned = function(**inputs)
+            with redirect_stdout(sys.stderr):  # standard output is for results
+                returned = function(**inputs)
         except Exception as error:
             raise ComputationError(_describe(error, model.target)) from error
         return _outputs(returned, model, spec)
@@ -75,7 +77,8 @@ def _import(spec: Spec, model: PythonModel, name: str) -> ModuleType:
         if str(folder.resolve()) not in sys.path:
             sys.path.insert(0, str(folder.resolve()))
     try:
-        return importlib.import_module(name) if path is None else _import_file(path)
+        with redirect_stdout(sys.stderr):
+            return importlib.import_module(name) if path is None else _import_file(path)
     except ModuleNotFoundError as error:
         # The module itself is missing, or one that it imports.
         itself = error.name is not None and (name + ".").startswith(error.name + ".")

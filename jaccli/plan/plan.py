@@ -21,6 +21,8 @@ from jaccli.spec import Spec
 from jaccli.vocabulary import OF_SCALAR_OUTPUT, WITH_VECTOR
 
 Shape = tuple[int, ...]
+_AXES = 64
+"""Axes of a numpy array at most."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,10 @@ def make(spec: Spec, model: Model, derivative: str, device: Device) -> Plan:
     if spec.mode not in ("auto", choice.mode) and derivative not in ("evaluate", "jvp", "vjp"):
         choice = Choice(spec.mode, "as asked")
     blocks = _blocks(model, derivative, outputs, dtypes)
+    deep = next((block for block in blocks if len(block.shape) > _AXES), None)
+    if deep is not None:
+        message = f"{deep.key} would have {len(deep.shape)} axes; an array has at most {_AXES}."
+        raise SpecError(spec.problem("model", message))
     plan = Plan(
         spec=spec,
         model=model,
@@ -121,7 +127,9 @@ def make(spec: Spec, model: Model, derivative: str, device: Device) -> Plan:
         steps=_steps(spec, model, derivative, choice.mode, n_in, n_out),
         input_bytes=sum(a.nbytes for a in (*model.primals.values(), *vectors.values())),
     )
-    check_budget(plan, plan.input_bytes + plan.result_bytes, "inputs and result")
+    # Joining several blocks to one matrix makes a copy.
+    copies = 2 if spec.layout == "matrix" and len(blocks) > 1 else 1
+    check_budget(plan, plan.input_bytes + copies * plan.result_bytes, "inputs and result")
     return plan
 
 

@@ -37,7 +37,7 @@ def write(view: View, layout: str, stream: BinaryIO) -> None:
     arrays["manifest"] = np.array(view.result.manifest_json())
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         for key, values in arrays.items():
-            # A fixed date: the same result gives the same bytes.
+            # A fixed date: only the manifest tells two runs apart.
             member = zipfile.ZipInfo(f"{key}.npy")
             member.external_attr = 0o644 << 16
             with archive.open(member, "w", force_zip64=True) as entry:

@@ -51,8 +51,21 @@ def check_writable(path: Path, *, force: bool) -> None:
     folder = Path(os.path.realpath(path)).parent
     if not folder.is_dir():
         raise UsageError(f"{path}: there is no folder {str(folder)!r}.", hint="Create it first.")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise UsageError(f"{path}: the folder {str(folder)!r} is not writable.")
+    try:
+        # Permissions do not tell of read-only and special file systems: only trying does.
+        trial = _temporary(folder / path.name)
+        with open(trial, "xb"):
+            trial.unlink()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UsageError(
+            f"{path}: the folder {str(folder)!r} is not writable: {reason}."
+        ) from error
+
+
+def _temporary(target: Path) -> Path:
+    """Return a name beside the target that nothing has."""
+    return target.with_name(f".jaccli-{os.urandom(8).hex()}.tmp")
 
 
 def exists_already(path: Path) -> UsageError:
@@ -75,7 +88,7 @@ def publishing(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
                 yield stream
             return
         target = Path(os.path.realpath(path)) if force else path
-        temporary = target.with_name(f".jaccli-{os.urandom(8).hex()}.tmp")
+        temporary = _temporary(target)
         try:
             with open(temporary, "xb") as stream:
                 yield stream

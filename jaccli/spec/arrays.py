@@ -30,6 +30,8 @@ def read(path: Path, entries: dict[str, Any], limit: int) -> Any:
         SourceError: the file is missing, broken, not what its suffix says, or over `limit` bytes.
         NotInFile: it holds no such key or column.
     """
+    if path.exists() and not path.is_file():
+        raise SourceError("is not a file.")  # opening a pipe would wait for somebody to write
     try:
         array = _READERS[path.suffix.lower()](path, entries, limit)
     except FileNotFoundError as error:

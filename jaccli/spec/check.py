@@ -230,9 +230,13 @@ def _check_names(
 
 def _check_modes(values: Values, root: Node, report: Report) -> None:
     """Report modes that a derivative does not have."""
-    mode = values["mode"]
     derivatives = values["derivative"]
     node = root.get("mode") or root
+    if _is_written(node) and not _is_written(root.get("derivative") or node):
+        # The command asks for another derivative than the spec, whose mode is not for that one.
+        fits = any(values["mode"] in MODES[name] for name in derivatives)
+        values["mode"] = values["mode"] if fits else "auto"
+    mode = values["mode"]
     choices = [name for name in derivatives if len(MODES[name]) > 1] or derivatives
     for name in choices:
         if mode not in MODES[name]:
@@ -242,6 +246,11 @@ def _check_modes(values: Values, root: Node, report: Report) -> None:
             available = [other for other in MODES[name] if other not in UNAVAILABLE_MODES]
             message = f"the mode {mode!r} is not available in this version."
             report.add(node, "mode", message, expected(available))
+
+
+def _is_written(node: Node) -> bool:
+    """Whether an entry stands in the spec's file, not on the command line."""
+    return node.text.is_file
 
 
 def _check_unavailable(values: Values, root: Node, report: Report) -> None:
@@ -288,9 +297,15 @@ def batch_problems(
     """Return what is wrong with the batch axes of the inputs whose shapes are known."""
     problems = []
     sizes: dict[str, int] = {}
-    for index, (name, shape) in enumerate(shapes.items()):
+    positions = {name: str(index) for index, name in enumerate(batch)}
+    for name, shape in shapes.items():
         axis = batch[name]
-        node = root.get("batch", name) or root.get("batch", str(index)) or root.get("batch") or root
+        node = (
+            root.get("batch", name)
+            or root.get("batch", positions[name])
+            or root.get("batch")
+            or root
+        )
         message = ""
         if not shape:
             message = f"the input {name!r} is a scalar and has no axis to batch."

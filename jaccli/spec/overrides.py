@@ -18,10 +18,15 @@ from jaccli.spec.yaml12 import parse
 
 
 class Override(NamedTuple):
-    """A value for the entry at `path`; the latest wins."""
+    """A value for the entry at `path`; the latest wins.
+
+    With `replaces_source`, a source of the spec that stands where the path needs names (one
+    `vector` without a name) gives way to them.
+    """
 
     path: tuple[str, ...]
     node: Node
+    replaces_source: bool = False
 
 
 def option_text(option: str, argument: str, shift: int = 0) -> Text:
@@ -111,6 +116,8 @@ def _put(node: Node | None, path: tuple[str, ...], value: Node, override: Overri
     name, rest = path[0], path[1:]
     if node is None or node.value is None:
         node = Node({}, override.node.text)
+    if override.replaces_source and node.text.is_file and _is_one_source(node):
+        node = Node({}, override.node.text)
     if isinstance(node.value, list):
         if not name.isdecimal() or int(name) >= len(node.value):
             raise _no_way(override, name, f"a list of {len(node.value)} entries")
@@ -123,6 +130,11 @@ def _put(node: Node | None, path: tuple[str, ...], value: Node, override: Overri
     key = node.keys.get(name) or Node(name, text._replace(shift=0), length=len(text.lines[0]))
     entries = node.value | {name: _put(node.value.get(name), rest, value, override)}
     return replace(node, value=entries, keys=node.keys | {name: key})
+
+
+def _is_one_source(node: Node) -> bool:
+    """Whether a node is a source itself, not a mapping of names."""
+    return not isinstance(node.value, dict) or is_source(node)
 
 
 def _no_way(override: Override, name: str, found: str) -> UsageError:

@@ -70,10 +70,13 @@ class Source:
         shape = self.shape()
         if shape is None:
             return 0
-        size = math.prod(shape) * ITEM_BYTES[self.dtype or default_dtype]
-        if size > budget:
+        dtype = self.dtype or default_dtype
+        size = math.prod(shape) * ITEM_BYTES[dtype]
+        # The numbers are made in float64 and then cast.
+        peak = size if dtype == "float64" else size + math.prod(shape) * ITEM_BYTES["float64"]
+        if peak > budget:
             message = (
-                f"an array of shape {shape} takes {format_bytes(size)}, "
+                f"an array of shape {shape} takes {format_bytes(peak)}, "
                 f"more than the memory budget of {format_bytes(budget)}."
             )
             raise BudgetError(Problem(message, path=self.path, place=self.node.place))
@@ -95,7 +98,7 @@ class Source:
         array = np.asarray(SOURCES[self.kind].make(np, self.entries, _Context(self, budget)))
         keeps = self.kind == "file" and array.dtype.kind in "iub" and self.dtype is None
         if keeps:
-            return array
+            return array.astype(array.dtype.newbyteorder("="), copy=False)
         target = np.dtype(self.dtype or default_dtype)
         with np.errstate(over="ignore", invalid="ignore"):
             cast = array.astype(target, copy=False)

@@ -207,11 +207,13 @@ def test_targets_are_refused_before_computing(folder: Path) -> None:
 def test_a_folder_that_is_not_writable_is_refused(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Nothing is forbidden to root, so the answer of the system is made up.
-    monkeypatch.setattr(publish.os, "access", lambda path, mode: False)
+    # Nothing is forbidden to root, so the trial goes where nothing can be.
+    monkeypatch.setattr(publish, "_temporary", lambda target: target / "trial")
     with pytest.raises(UsageError) as error:
         check_target(folder / "r.npy")
-    assert str(error.value) == f"{folder / 'r.npy'}: the folder '{folder}' is not writable."
+    assert str(error.value) == (
+        f"{folder / 'r.npy'}: the folder '{folder}' is not writable: no such file or directory."
+    )
 
 
 def test_a_name_that_is_too_long_is_one_paragraph(folder: Path) -> None:

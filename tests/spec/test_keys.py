@@ -276,7 +276,7 @@ def test_carets_follow_an_expression_over_several_lines(jaccli: Callable[..., An
     text = "model:\n  expression: |\n    x +\n      yy\ninputs: {x: 3}\n"
     outcome = jaccli("validate", "-", stdin=text, check=False)
     assert outcome.stderr == (
-        "<stdin>:3:5: model.expression: no input or expression named 'yy'.\n    yy\n    ^^\n"
+        "<stdin>:4:7: model.expression: no input or expression named 'yy'.\n    yy\n    ^^\n"
         "Expected 'x'; or give it a value under inputs, or with --at yy=VALUE.\n"
     )
 
