@@ -13,7 +13,7 @@ from jaccli.errors import Problem, SpecError, did_you_mean, expected
 from jaccli.expression import Expression, check_name, check_names, parse
 from jaccli.spec.kinds import NAME, Report
 from jaccli.spec.nodes import Node
-from jaccli.spec.sources import Source
+from jaccli.spec.sources import Source, relative
 from jaccli.spec.spec import Expect, ExpressionModel, Output, PythonModel, Spec
 from jaccli.vocabulary import MODES, UNAVAILABLE_MODES, WITH_VECTOR
 
@@ -70,7 +70,7 @@ def build(name: str, values: Values, root: Node, report: Report) -> Spec | None:
         output=Output(path, output["format"], output["force"]),
         expect=_expect(values["expect"], root),
         sweep=values["sweep"],
-        resolved=_resolved(values, wrt, model),
+        resolved=_resolved(values, wrt, model, root),
         root=root,
     )
 
@@ -325,18 +325,21 @@ def batch_problems(
 
 
 def _resolved(
-    values: Values, wrt: list[str] | None, model: ExpressionModel | PythonModel
+    values: Values, wrt: list[str] | None, model: ExpressionModel | PythonModel, root: Node
 ) -> Values:
-    """Return the spec as plain data with its defaults, absent entries left out."""
-    vector = values["vector"]
+    """Return the spec as plain data with its defaults, absent entries left out.
+
+    File names are relative to the spec's folder, wherever a base or an option has named them.
+    """
+    vector, folder = values["vector"], root.text.folder
     plain = dict(values)
-    plain["inputs"] = {name: source.plain() for name, source in values["inputs"].items()}
+    plain["inputs"] = {name: s.plain(folder) for name, s in values["inputs"].items()}
     plain["wrt"] = wrt
     plain["batch"] = _batch(values["batch"]) or None
     if isinstance(vector, dict):
-        plain["vector"] = {name: source.plain() for name, source in vector.items()}
+        plain["vector"] = {name: source.plain(folder) for name, source in vector.items()}
     elif vector is not None:
-        plain["vector"] = vector.plain()
+        plain["vector"] = vector.plain(folder)
     if isinstance(plain["model"], dict):
         plain["model"] = _present(plain["model"])
         if "expressions" in plain["model"] and isinstance(model, ExpressionModel):
@@ -344,6 +347,12 @@ def _resolved(
     plain.pop("base", None)
     for name in ("output", "expect"):
         plain[name] = _present(plain[name]) if plain[name] else None
+    expected_file = root.get("expect", "file")
+    if plain["expect"] and expected_file is not None:
+        plain["expect"]["file"] = relative(expected_file, folder)
+    target = root.get("model", "python")
+    if isinstance(model, PythonModel) and target is not None and ".py:" in model.target:
+        plain["model"]["python"] = relative(target, folder)
     return _present(plain)
 
 

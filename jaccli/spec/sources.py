@@ -9,8 +9,10 @@ Boundary: never JAX.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaccli.errors import BudgetError, Problem, SourceError, SpecError, format_bytes
@@ -56,9 +58,11 @@ class Source:
         """Return the shape that the entries declare, or None where a file decides."""
         return SOURCES[self.kind].shape(self.entries)
 
-    def plain(self) -> Any:
-        """Return the source as a spec writes it."""
+    def plain(self, folder: Path) -> Any:
+        """Return the source as a spec in `folder` writes it."""
         entries = {name: value for name, value in self.entries.items() if value is not None}
+        if self.kind == "file":
+            entries["file"] = relative(self.node.get("file") or self.node, folder)
         return entries["value"] if self.kind == "value" and len(entries) == 1 else entries
 
     def check_size(self, default_dtype: str, budget: int) -> int:
@@ -334,6 +338,14 @@ class _Literal:
 
     def schema(self) -> dict[str, Any]:
         return {"$ref": "#/$defs/numbers"}
+
+
+def relative(node: Node, folder: Path) -> str:
+    """Return the file name in a node as a spec in `folder` writes it."""
+    name = str(node.value)
+    if node.text.folder == folder:
+        return name
+    return os.path.relpath(node.text.folder / name, folder)
 
 
 NUMBERS = Either((Case(always, Numbers()),), name="numbers")

@@ -126,3 +126,13 @@ def test_wrong_bases(jaccli: Callable[..., Any], tmp_path: Path, name: str) -> N
     outcome = jaccli("validate", "spec.yaml", check=False)
     assert outcome.stderr == expected
     assert (outcome.exit_code, outcome.stdout) == (2, "")
+
+
+def test_a_resolved_spec_names_its_files_from_its_own_folder(jaccli: Callable[..., Any]) -> None:
+    Path("below").mkdir()
+    np.save("below/x.npy", np.array([3.0, 4.0]))
+    Path("below/base.yaml").write_text("model: {expression: x**2}\ninputs: {x: {file: x.npy}}\n")
+    Path("top.yaml").write_text("base: below/base.yaml\nderivative: evaluate\n")
+    resolved = jaccli("validate", "top.yaml").stdout
+    assert "x: {file: below/x.npy}" in resolved
+    assert jaccli("run", "-", stdin=resolved).stdout == "f[0]  9.0\nf[1] 16.0\n"
