@@ -33,22 +33,9 @@ _INT_POWERS = 64
 _NUMBER = (bool, int, float)
 
 _BINARY: dict[str, Callable[[Any, Any], Any]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "/": operator.truediv,
-    "//": operator.floordiv,
-    "%": operator.mod,
+    **scalars.EXACT,
     "**": operator.pow,
     "@": operator.matmul,
-    "&": operator.and_,
-    "|": operator.or_,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "==": operator.eq,
-    "!=": operator.ne,
 }
 _UNARY: dict[str, Callable[[Any], Any]] = {
     "-": operator.neg,

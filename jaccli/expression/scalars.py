@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable
+from typing import Any
 
 Number = bool | int | float
 """A number the user wrote, or made from such numbers; JAX keeps it weakly typed."""
 
 _BITS = 63
 
-_EXACT: dict[str, Callable[..., Number]] = {
+EXACT: dict[str, Callable[..., Any]] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
@@ -32,6 +33,7 @@ _EXACT: dict[str, Callable[..., Number]] = {
     "==": operator.eq,
     "!=": operator.ne,
 }
+"""The operators that are Python's own, of numbers and of arrays alike."""
 
 
 def bounded(value: Number) -> Number:
@@ -48,9 +50,9 @@ def binary(symbol: str, left: Number, right: Number) -> Number:
     """
     if symbol == "**":
         return _power(left, right)
-    if symbol not in _EXACT:
+    if symbol not in EXACT:
         raise TypeError(f"{symbol} needs arrays")
-    return bounded(_EXACT[symbol](left, right))
+    return bounded(EXACT[symbol](left, right))
 
 
 def unary(symbol: str, value: Number) -> Number:
