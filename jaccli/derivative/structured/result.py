@@ -178,7 +178,7 @@ def _placed(block: Block, shape: Shape) -> Array:
     owner: dict[int, int] = {}  # the dim of each axis
     for r, link in enumerate(maps):
         dims = links.varies(link)
-        if len(dims) == 1 and dims[0] not in owner and links.is_iota(link, axes[dims[0]]):
+        if len(dims) == 1 and dims[0] not in owner and _counts(link, axes[dims[0]], shape[r]):
             owner[dims[0]] = r
     order = sorted(owner, key=owner.__getitem__)
     owned = {r: a for a, r in owner.items()}
@@ -206,12 +206,17 @@ def _placed(block: Block, shape: Shape) -> Array:
     return lax.select(spread(hit, full), spread(values, full), spread(zero, full))
 
 
+def _counts(link: Link, axis: int, size: int) -> bool:
+    """Return whether an axis and a dim are one: as long, and counted alike."""
+    return axis == size and links.is_iota(link, size)
+
+
 def _led(block: Block, shape: Shape) -> Block:
     """Return the block with an axis turned so that a leading dim counts it, where one can."""
     maps, axes = block.places.coordinates, block.places.axes
     for r, link in enumerate(maps):
         dims = links.varies(link)
-        if len(dims) != 1 or links.is_iota(link, axes[dims[0]]):
+        if len(dims) != 1 or _counts(link, axes[dims[0]], shape[r]):
             continue
         (a,) = dims
         counted = [q for q, other in enumerate(maps) if links.varies(other) == (a,)]
