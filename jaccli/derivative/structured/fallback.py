@@ -21,6 +21,19 @@ from jaccli.derivative.structured.terms import (
 )
 
 
+INLINED = {
+    "jit": "jaxpr",
+    "pjit": "jaxpr",
+    "closed_call": "call_jaxpr",
+    "core_call": "call_jaxpr",
+    "checkpoint": "jaxpr",
+    "remat2": "jaxpr",
+    "custom_jvp_call": "call_jaxpr",
+    "custom_vjp_call": "call_jaxpr",
+}
+"""Calls, and the parameter that holds what they call."""
+
+
 def bind(eqn: JaxprEqn, operands: Sequence[Any]) -> list[Any]:
     """Apply the equation's primitive to arrays."""
     params = eqn.primitive.get_bind_params(eqn.params)
@@ -92,7 +105,8 @@ def reached(jaxpr: Any, linear: Sequence[bool]) -> list[bool]:
     for eqn in jaxpr.eqns:
         flags = [not hasattr(v, "val") and v in live for v in eqn.invars]
         if any(flags):
-            inner = eqn.params.get("jaxpr") if eqn.primitive.name in ("jit", "pjit") else None
-            out = reached(inner.jaxpr, flags) if inner is not None else dependent(eqn, flags)
+            inner = eqn.params.get(INLINED.get(eqn.primitive.name, ""))
+            called = getattr(inner, "jaxpr", inner)
+            out = dependent(eqn, flags) if called is None else reached(called, flags)
             live |= {v for v, flag in zip(eqn.outvars, out, strict=True) if flag}
     return [not hasattr(v, "val") and v in live for v in jaxpr.outvars]

@@ -14,22 +14,10 @@ from typing import Any
 import numpy as np
 from jax.extend.core import ClosedJaxpr, JaxprEqn, Literal
 
-from jaccli.derivative.structured.fallback import bind, fallback
+from jaccli.derivative.structured.fallback import INLINED, bind, fallback
 from jaccli.derivative.structured.known import evaluate, is_whole, known
 from jaccli.derivative.structured.registry import RULES, NoStructure, Operand
 from jaccli.derivative.structured.terms import Linear
-
-INLINED = {
-    "jit": "jaxpr",
-    "pjit": "jaxpr",
-    "closed_call": "call_jaxpr",
-    "core_call": "call_jaxpr",
-    "checkpoint": "jaxpr",
-    "remat2": "jaxpr",
-    "custom_jvp_call": "call_jaxpr",
-    "custom_vjp_call": "call_jaxpr",
-}
-"""Calls, and the parameter that holds what they call."""
 
 NARROW = ("mul", "div")
 """Primitives whose rules take a broadcast operand with its dims of size 1 as they were."""
@@ -91,7 +79,8 @@ def apply(
         value = evaluate(eqn, operands)
         if value is not None:
             return [value]
-        if called is None or not all(_known(x) for x in operands):
+        whole = any(is_whole(v.aval.dtype) for v in eqn.outvars) and any(map(_known, operands))
+        if called is None or not whole:
             return list(bind(eqn, operands))
     if called is not None:
         inner = eqn.params[called]

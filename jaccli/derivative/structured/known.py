@@ -100,5 +100,6 @@ _TABLE: dict[str, Callable[..., Any]] = {
     "squeeze": lambda params, x: x.squeeze(tuple(params["dimensions"])),
     "transpose": lambda params, x: x.transpose(params["permutation"]),
     "rev": lambda params, x: np.flip(x, params["dimensions"]),
+    "stack": lambda params, *x: np.stack(x, params["axis"]),
     "concatenate": lambda params, *x: np.concatenate(x, params["dimension"]),
 }

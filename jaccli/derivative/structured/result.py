@@ -54,7 +54,11 @@ class Block:
 
 @dataclass(frozen=True, eq=False)
 class StructuredJacobian:
-    """A derivative of shape `(*out, *in)`; the first `rank_out` dims are the outputs'."""
+    """A derivative of shape `(*out, *in)`; the first `rank_out` dims are the outputs'.
+
+    Of a Hessian, `(*out, *in1, *in2)`, the outputs and `in1` count as outputs: it is the Jacobian
+    of a Jacobian, and its matrix for one scalar output is square.
+    """
 
     blocks: tuple[Block, ...]
     shape: Shape
@@ -259,7 +263,8 @@ def composed(
     blocks: list[Block] = []
     for block, derivative in zip(inner.blocks, derivatives, strict=True):
         blocks += [_composed(block, outer, derivative.rank_out) for outer in derivative.blocks]
-    return StructuredJacobian(tuple(blocks), (*inner.shape, *wanted), inner.rank_out, inner.dtype)
+    shape = (*inner.shape, *wanted)
+    return StructuredJacobian(tuple(blocks), shape, len(inner.shape), inner.dtype)
 
 
 def _composed(block: Block, outer: Block, rank: int) -> Block:

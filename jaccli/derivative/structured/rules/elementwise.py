@@ -89,7 +89,11 @@ def convert(eqn: JaxprEqn, term: Term, shape: Shape) -> Term:
     """φ(x)' = φ(x') for a real-linear φ of each element: links are 0 or 1, so φ passes them."""
     name, params = eqn.primitive.name, eqn.params
     if name == "convert_element_type":
-        return replace(term, val=term.val.astype(params["new_dtype"]))
+        complex_to_real = jnp.iscomplexobj(term.val) and not jnp.issubdtype(
+            params["new_dtype"], jnp.complexfloating
+        )
+        val = jnp.real(term.val) if complex_to_real else term.val
+        return replace(term, val=lax.convert_element_type(val, params["new_dtype"]))
     if name == "reduce_precision":
         exponent, mantissa = params["exponent_bits"], params["mantissa_bits"]
         return replace(term, val=lax.reduce_precision(term.val, exponent, mantissa))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.extend.core import JaxprEqn
@@ -136,25 +137,89 @@ def pad(eqn: JaxprEqn, x: Operand, filler: Operand) -> Linear:
     if isinstance(filler, Linear) and filler.terms:
         raise NoStructure
     assert isinstance(x, Linear)
-    padding = [tuple(p) for p in eqn.params["padding_config"]]
+    padding = [(int(a), int(b), int(c)) for a, b, c in eqn.params["padding_config"]]
     return result(eqn, [padded(term, x.shape, padding) for term in x.terms])
+
+
+@term_rule("tile")
+def tile(eqn: JaxprEqn, term: Term, shape: Shape) -> Term:
+    """y[i + k·n] = x[i]: values and links repeated; a dim of size 1 stays so."""
+
+    def repeats(near: Shape) -> list[int]:
+        return [r if n > 1 else 1 for r, n in zip(eqn.params["reps"], near, strict=True)]
+
+    ones = [1] * len(term.free)
+    return term.with_near(
+        lambda val: jnp.tile(val, term.seed.order(repeats(term.near), ones)),
+        lambda link: np.tile(link, repeats(link.shape)),
+    )
 
 
 @rule("concatenate")
 def concatenate(eqn: JaxprEqn, *parts: Operand) -> Linear:
     """y = [x_0, x_1, …]: terms alike in every part are concatenated, the others padded."""
-    axis, shape = eqn.params["dimension"], out_shape(eqn)
+    return _joined(eqn, parts, [tuple(v.aval.shape) for v in eqn.invars], eqn.params["dimension"])
+
+
+@rule("stack")
+def stack(eqn: JaxprEqn, *parts: Operand) -> Linear:
+    """y[k] = x_k: each part gets a dim of size 1, then they are concatenated."""
+    axis = eqn.params["axis"]
+
+    def lifted(part: Operand) -> Operand:
+        if not isinstance(part, Linear):
+            return part
+        shape = (*part.shape[:axis], 1, *part.shape[axis:])
+        return Linear(shape, part.dtype, tuple(_lifted(term, axis) for term in part.terms))
+
+    whole = out_shape(eqn)
+    shapes = [(*whole[:axis], 1, *whole[axis + 1 :])] * len(parts)
+    return _joined(eqn, tuple(map(lifted, parts)), shapes, axis)
+
+
+@rule("unstack")
+def unstack(eqn: JaxprEqn, x: Linear) -> list[Linear]:
+    """[y_0, y_1, …] = x: slices along a dim, which then goes."""
+    axis, results = eqn.params["axis"], []
+    for k, var in enumerate(eqn.outvars):
+        starts, limits = [0] * len(x.shape), list(x.shape)
+        starts[axis], limits[axis] = k, k + 1
+        pieces = [
+            cut(term, x.shape, tuple(starts), tuple(limits), (1,) * len(x.shape))
+            for term in x.terms
+        ]
+        terms = [
+            piece.with_near(
+                lambda val, p=piece: val.squeeze(p.near_axis(axis)),  # type: ignore[misc]
+                lambda link: link.squeeze(axis),
+            )
+            for piece in pieces
+        ]
+        results.append(collect(tuple(var.aval.shape), var.aval.dtype, terms))
+    return results
+
+
+def _lifted(term: Term, axis: int) -> Term:
+    """Return the term with a near dim of size 1 put in."""
+    near = (*term.near[:axis], 1, *term.near[axis:])
+    return term.with_near(
+        lambda val: val.reshape(term.seed.order(near, term.far)),
+        lambda link: np.expand_dims(link, axis),
+    )
+
+
+def _joined(eqn: JaxprEqn, parts: tuple[Operand, ...], shapes: list[Shape], axis: int) -> Linear:
+    """Return the concatenation of parts of the given shapes; constant ones are 0."""
     joined = _side_by_side(parts, axis)
     if joined is not None:
         return result(eqn, joined)
-    terms, start = [], 0
-    for part in parts:
-        size = np.shape(part)[axis] if not isinstance(part, Linear) else part.shape[axis]
+    terms, start, total = [], 0, out_shape(eqn)[axis]
+    for part, shape in zip(parts, shapes, strict=True):
         if isinstance(part, Linear):
             padding = [(0, 0, 0)] * len(shape)
-            padding[axis] = (start, shape[axis] - start - size, 0)
-            terms += [padded(term, part.shape, padding) for term in part.terms]
-        start += size
+            padding[axis] = (start, total - start - shape[axis], 0)
+            terms += [padded(term, shape, padding) for term in part.terms]
+        start += shape[axis]
     return result(eqn, terms)
 
 
