@@ -45,7 +45,7 @@ def assert_close(found: Any, expected: Any, tolerance: float = 1e-9) -> None:
         np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=0, atol=tolerance * scale)
 
 
-def assert_structured_is_right(f: Any, x: Any, *, numeric: bool = True) -> None:
+def assert_structured_is_right(f: Any, *primals: Any, numeric: bool = True) -> None:
     """Compare both directions, dense and COO, with the plain modes and finite differences."""
 
     def compute(x: Any) -> Any:
@@ -53,15 +53,15 @@ def assert_structured_is_right(f: Any, x: Any, *, numeric: bool = True) -> None:
         dense = [structured.densified(result) for result in found]
         return found, dense, jax.jacrev(f)(x), differences(f, x) if numeric and x.size else None
 
-    found, dense, expected, numbers = quickly(compute, x)
-    if numbers is not None:
-        assert_close(expected, numbers, 1e-6)
-    for result, array in zip(found, dense, strict=True):
-        assert_close(array, expected)
-        leaves = jax.tree.leaves(result, is_leaf=is_structured)
-        for leaf, block in zip(leaves, jax.tree.leaves(expected), strict=True):
-            matrix = leaf.to_scipy().toarray()
-            assert_close(matrix, np.reshape(block, matrix.shape))
+    for found, dense, expected, numbers in quickly(lambda xs: list(map(compute, xs)), primals):
+        if numbers is not None:
+            assert_close(expected, numbers, 1e-6)
+        for result, array in zip(found, dense, strict=True):
+            assert_close(array, expected)
+            leaves = jax.tree.leaves(result, is_leaf=is_structured)
+            for leaf, block in zip(leaves, jax.tree.leaves(expected), strict=True):
+                matrix = leaf.to_scipy().toarray()
+                assert_close(matrix, np.reshape(block, matrix.shape))
 
 
 def assert_hessian_is_right(f: Any, x: Any) -> None:

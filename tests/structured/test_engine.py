@@ -87,7 +87,10 @@ FALLBACKS: dict[str, tuple[Callable[..., Any], tuple[int, ...]]] = {
     "cholesky": (lambda x: jnp.linalg.cholesky(x @ x.T + jnp.eye(3)), (3, 2)),
     "fft": (lambda x: jnp.abs(jnp.fft.fft(x)) ** 2, (5,)),
     "cumprod": (jnp.cumprod, (4,)),
-    "convolution by the kernel": (lambda k: lax.conv(jnp.ones((1, 2, 5)), k, (1,), "SAME"), (3, 2, 3)),
+    "convolution by the kernel": (
+        lambda k: lax.conv(jnp.ones((1, 2, 5)), k, (1,), "SAME"),
+        (3, 2, 3),
+    ),
     "checkpoint": (jax.checkpoint(lambda x: jnp.sin(W @ x)), (3,)),
     "softmax": (lambda x: jax.nn.softmax(x, -1), (2, 4)),
     "logsumexp": (jax.nn.logsumexp, (5,)),
@@ -112,7 +115,9 @@ def test_hessians_of_all_combinations_are_right(name: str) -> None:
 
 def test_while_loop_goes_forward() -> None:
     def f(x: Any) -> Any:
-        return lax.while_loop(lambda c: c[1].sum() < 9, lambda c: (c[0] * c[1], c[1] + 1), (x, x))[0]
+        return lax.while_loop(lambda c: c[1].sum() < 9, lambda c: (c[0] * c[1], c[1] + 1), (x, x))[
+            0
+        ]
 
     x = np.abs(points(3))
     assert_close(structured.forward(f, x).dense(), jax.jacfwd(f)(x))
@@ -153,7 +158,9 @@ def test_trees_and_integer_outputs_and_several_arguments() -> None:
 
 @pytest.mark.parametrize("shape", [(), (1,), (0,), (0, 3), (1, 1)])
 def test_scalars_and_empty_arrays(shape: tuple[int, ...]) -> None:
-    assert_structured_is_right(lambda x: (jnp.sin(x), x.sum() ** 2, jnp.zeros(2)), points(*shape), numeric=False)
+    assert_structured_is_right(
+        lambda x: (jnp.sin(x), x.sum() ** 2, jnp.zeros(2)), points(*shape), numeric=False
+    )
     assert_hessian_is_right(lambda x: (x**3).sum(), points(*shape))
 
 
@@ -180,8 +187,12 @@ def test_vmap_jit_and_derivatives_go_through_the_engine(direction: str) -> None:
     X = points(5, 3)
     assert_close(jax.jit(jax.vmap(engine))(X), jax.vmap(jax.jacrev(f))(X))
     assert_close(jax.jacfwd(engine)(X[0]), jax.jacfwd(jax.jacrev(f))(X[0]))
-    assert_close(jax.grad(lambda x: engine(x).sum())(X[0]), jax.grad(lambda x: jax.jacrev(f)(x).sum())(X[0]))
-    third = structured.jacobian(lambda x: structured.hessian(f, x, "fwd", direction).dense(), X[0], "fwd")
+    assert_close(
+        jax.grad(lambda x: engine(x).sum())(X[0]), jax.grad(lambda x: jax.jacrev(f)(x).sum())(X[0])
+    )
+    third = structured.jacobian(
+        lambda x: structured.hessian(f, x, "fwd", direction).dense(), X[0], "fwd"
+    )
     assert_close(third.dense(), jax.jacfwd(jax.jacfwd(jax.jacrev(f)))(X[0]))
 
 

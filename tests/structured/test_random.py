@@ -72,7 +72,7 @@ def composed(names: list[str]) -> Step:
     return f
 
 
-@settings(max_examples=40)
+@settings(max_examples=16)
 @given(programs)
 def test_random_compositions_equal_plain_modes_and_differences(
     program: tuple[list[str], tuple[int, int]],
@@ -81,14 +81,14 @@ def test_random_compositions_equal_plain_modes_and_differences(
     assert_structured_is_right(composed(names), points(*shape, seed="p"))
 
 
-@settings(max_examples=12)
+@settings(max_examples=6)
 @given(programs)
 def test_random_hessians_equal_plain_ones(program: tuple[list[str], tuple[int, int]]) -> None:
     names, shape = program
     assert_hessian_is_right(composed(names[:3]), points(*shape, seed="p"))
 
 
-@settings(max_examples=12)
+@settings(max_examples=6)
 @given(programs)
 def test_random_compositions_under_vmap(program: tuple[list[str], tuple[int, int]]) -> None:
     f, x = composed(program[0]), points(2, *program[1], seed="p")

@@ -78,7 +78,7 @@ def reverse(f: Function, x: Tree) -> Tree:
 
     jaxpr = jax.make_jaxpr(pull)(*(outs[k] for k in real))
     seeds = [Seed(k, tuple(outs[k].shape), True) for k in real]
-    args = [identity(seed, outs[seed.index].dtype) for seed in seeds]
+    args = [identity(seed, outs[seed.number].dtype) for seed in seeds]
     values = [_linear(value) for value in interpret(jaxpr.jaxpr, jaxpr.consts, args)]
     rows = []
     for k, y in enumerate(outs):
@@ -86,7 +86,9 @@ def reverse(f: Function, x: Tree) -> Tree:
         dtype = {} if k in real else {"dtype": jax.dtypes.float0}
         rows.append(
             [
-                from_linear(Linear(v.shape, dtype.get("dtype", v.dtype), v.terms), seed, far_is_out=True)
+                from_linear(
+                    Linear(v.shape, dtype.get("dtype", v.dtype), v.terms), seed, far_is_out=True
+                )
                 for v in values
             ]
         )
@@ -122,7 +124,7 @@ def hessian(f: Function, x: Tree, outer: str, inner: str) -> Tree:
     layout = jax.eval_shape(first, x)
     seconds = DIRECTIONS[outer](first, x)
     flat, structure = jax.tree.flatten(layout, is_leaf=is_structured)
-    parts = structure.flatten_up_to(seconds)
+    parts = structure.flatten_up_to(seconds)  # type: ignore[attr-defined]
 
     def combined(jacobian: StructuredJacobian, part: StructuredJacobian) -> Tree:
         # `part` has, in place of each block's values, their derivative: tree(in).
@@ -142,7 +144,9 @@ def densified(tree: Tree) -> Tree:
     return jax.tree.map(lambda leaf: leaf.dense(), tree, is_leaf=is_structured)
 
 
-def _flattened(f: Function, x: Tree) -> tuple[Flat, tuple[Any, ...], list[Any], Callable[..., Tree]]:
+def _flattened(
+    f: Function, x: Tree
+) -> tuple[Flat, tuple[Any, ...], list[Any], Callable[..., Tree]]:
     """Return f on flat lists, the arrays of x, the shapes of f(x), and what rebuilds the trees."""
     arrays, inside = jax.tree.flatten(x)
     leaves = tuple(jnp.asarray(leaf) for leaf in arrays)

@@ -10,16 +10,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import JaxprEqn
 
-from jaccli.derivative.structured.registry import Operand
+from jaccli.derivative.structured.registry import Equation, Operand
 from jaccli.derivative.structured.terms import (
     Linear,
     from_batch_of_seeds,
     with_batch_of_seeds,
     zeros,
 )
-
 
 INLINED = {
     "jit": "jaxpr",
@@ -34,7 +32,7 @@ INLINED = {
 """Calls, and the parameter that holds what they call."""
 
 
-def bind(eqn: JaxprEqn, operands: Sequence[Any]) -> list[Any]:
+def bind(eqn: Equation, operands: Sequence[Any]) -> list[Any]:
     """Apply the equation's primitive to arrays."""
     params = eqn.primitive.get_bind_params(eqn.params)
     with eqn.ctx.manager:
@@ -42,7 +40,7 @@ def bind(eqn: JaxprEqn, operands: Sequence[Any]) -> list[Any]:
     return list(results) if eqn.primitive.multiple_results else [results]
 
 
-def fallback(eqn: JaxprEqn, operands: Sequence[Operand]) -> list[Operand]:
+def fallback(eqn: Equation, operands: Sequence[Operand]) -> list[Operand]:
     """Return the results of any linear primitive: `vmap` over the flattened seeds."""
     linear = [isinstance(x, Linear) and bool(x.terms) for x in operands]
     seeds = sorted({s for x in operands if isinstance(x, Linear) for s in x.seeds})
@@ -54,9 +52,7 @@ def fallback(eqn: JaxprEqn, operands: Sequence[Operand]) -> list[Operand]:
             Linear(tuple(y.shape), y.dtype, ()) if flag else y
             for y, flag in zip(results, follows, strict=True)
         ]
-    moving = [
-        with_batch_of_seeds(x, seeds) for x in operands if isinstance(x, Linear) and x.terms
-    ]
+    moving = [with_batch_of_seeds(x, seeds) for x in operands if isinstance(x, Linear) and x.terms]
 
     def apply(*columns: Any) -> tuple[list[Any], list[Any]]:
         stream = iter(columns)
@@ -71,7 +67,7 @@ def fallback(eqn: JaxprEqn, operands: Sequence[Operand]) -> list[Operand]:
     return [from_batch_of_seeds(next(moved), seeds) if flag else next(fixed) for flag in follows]
 
 
-def dependent(eqn: JaxprEqn, linear: Sequence[bool]) -> list[bool]:
+def dependent(eqn: Equation, linear: Sequence[bool]) -> list[bool]:
     """Return which results of an equation depend on its linear operands."""
     name, params = eqn.primitive.name, eqn.params
     if name == "scan":

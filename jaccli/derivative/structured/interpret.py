@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jax.extend.core import ClosedJaxpr, JaxprEqn, Literal
+from jax.extend.core import ClosedJaxpr, Literal
 
 from jaccli.derivative.structured.fallback import INLINED, bind, fallback
 from jaccli.derivative.structured.known import evaluate, is_whole, known
-from jaccli.derivative.structured.registry import RULES, NoStructure, Operand
+from jaccli.derivative.structured.registry import RULES, Equation, NoStructure, Operand
 from jaccli.derivative.structured.terms import Linear
 
 NARROW = ("mul", "div")
@@ -56,7 +56,7 @@ def interpret(
     return [read(v) if want else None for v, want in zip(jaxpr.outvars, wanted, strict=True)]
 
 
-def live(jaxpr: Any, wanted: Sequence[bool]) -> list[tuple[JaxprEqn, list[bool]]]:
+def live(jaxpr: Any, wanted: Sequence[bool]) -> list[tuple[Equation, list[bool]]]:
     """Return the equations that the wanted results need, each with which of its own are needed."""
     used = {v for v, want in zip(jaxpr.outvars, wanted, strict=True) if want and _is_var(v)}
     kept = []
@@ -69,7 +69,7 @@ def live(jaxpr: Any, wanted: Sequence[bool]) -> list[tuple[JaxprEqn, list[bool]]
 
 
 def apply(
-    eqn: JaxprEqn, operands: Sequence[Operand], needed: Sequence[bool], full: Any = None
+    eqn: Equation, operands: Sequence[Operand], needed: Sequence[bool], full: Any = None
 ) -> list[Operand | None]:
     """Return the results of one equation; `full` gives the operands all broadcast."""
     called = INLINED.get(eqn.primitive.name)
@@ -95,10 +95,7 @@ def apply(
         return [Linear(tuple(aval.shape), aval.dtype, ())]
     rule = RULES.get(eqn.primitive.name)
     if rule is not None:
-        typed = [
-            np.asarray(x, v.aval.dtype) if isinstance(v, Literal) else x
-            for x, v in zip(operands, eqn.invars, strict=True)
-        ]
+        typed = [_typed(x, v) for x, v in zip(operands, eqn.invars, strict=True)]
         try:
             results = rule(eqn, *typed)
             return [results] if isinstance(results, Linear) else list(results)
@@ -107,7 +104,12 @@ def apply(
     return list(fallback(eqn, operands if full is None else full()))
 
 
-def _before(eqn: JaxprEqn, operand: Any) -> Any:
+def _typed(x: Operand, atom: Any) -> Operand:
+    """Return an operand, a literal one with its dtype."""
+    return np.asarray(x, atom.aval.dtype) if isinstance(atom, Literal) else x
+
+
+def _before(eqn: Equation, operand: Any) -> Any:
     """Return the operand of a broadcast, reshaped to the rank of its result."""
     shape = [1] * len(eqn.outvars[0].aval.shape)
     for d, axis in enumerate(eqn.params["broadcast_dimensions"]):

@@ -13,7 +13,8 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.extend.core import JaxprEqn
+
+from jaccli.derivative.structured.registry import Equation
 
 Params = dict[str, Any]
 
@@ -30,7 +31,7 @@ def is_whole(dtype: Any) -> bool:
     return bool(np.issubdtype(dtype, np.integer)) or dtype == np.bool_
 
 
-def evaluate(eqn: JaxprEqn, operands: Sequence[Any]) -> np.ndarray | None:
+def evaluate(eqn: Equation, operands: Sequence[Any]) -> np.ndarray | None:
     """Return the equation's result if it is of known integers, else None."""
     compute = _TABLE.get(eqn.primitive.name)
     aval = eqn.outvars[0].aval
@@ -68,7 +69,8 @@ def _slice(params: Params, x: np.ndarray) -> np.ndarray:
 
 def _select(params: Params, which: np.ndarray, *cases: np.ndarray) -> np.ndarray:
     which, *cases = np.broadcast_arrays(which.astype(np.intp), *cases)  # type: ignore[assignment]
-    return np.take_along_axis(np.stack(cases), which[None], 0)[0]
+    chosen: np.ndarray = np.take_along_axis(np.stack(cases), which[None], 0)[0]
+    return chosen
 
 
 _TABLE: dict[str, Callable[..., Any]] = {

@@ -39,9 +39,7 @@ def summed(array: Any, labels: Labels, keep: set[Label]) -> tuple[Any, Labels]:
     return jnp.sum(array, axes), [label for label in labels if label in keep]
 
 
-def product(
-    a: Any, la: Labels, b: Any, lb: Labels, target: Sequence[Label], **dot: Any
-) -> Any:
+def product(a: Any, la: Labels, b: Any, lb: Labels, target: Sequence[Label], **dot: Any) -> Any:
     """Return Σ a·b over the labels that are not in `target`, axes in its order (or of size 1).
 
     Axes of size 1 are constant along their label.  `dot` are parameters of `lax.dot_general`.

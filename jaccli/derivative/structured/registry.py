@@ -12,11 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from jax.extend.core import JaxprEqn
-
 from jaccli.derivative.structured.links import Shape
 from jaccli.derivative.structured.terms import Array, Linear, Term, collect
 
+Equation = Any  # JaxprEqn, whose variables are typed too loosely to be of use
 Operand = Linear | Array
 Result = Linear | Sequence[Operand]
 Rule = Callable[..., Result]
@@ -45,7 +44,7 @@ def term_rule(
     """Register `f(eqn, term, shape)`, for a primitive of one operand (of `shape`) by its terms."""
 
     def register(f: Callable[..., Term]) -> Callable[..., Term]:
-        def by_terms(eqn: JaxprEqn, operand: Linear, *static: Any) -> Linear:
+        def by_terms(eqn: Equation, operand: Linear, *static: Any) -> Linear:
             return result(eqn, [f(eqn, term, operand.shape, *static) for term in operand.terms])
 
         RULES.update(dict.fromkeys(primitives, by_terms))
@@ -54,12 +53,12 @@ def term_rule(
     return register
 
 
-def out_shape(eqn: JaxprEqn) -> Shape:
+def out_shape(eqn: Equation) -> Shape:
     """Return the shape of an equation's first result."""
     return tuple(eqn.outvars[0].aval.shape)
 
 
-def result(eqn: JaxprEqn, terms: Sequence[Term]) -> Linear:
+def result(eqn: Equation, terms: Sequence[Term]) -> Linear:
     """Return the equation's first result as the sum of `terms`."""
     aval = eqn.outvars[0].aval
     return collect(tuple(aval.shape), aval.dtype, terms)

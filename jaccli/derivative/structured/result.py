@@ -135,7 +135,7 @@ def is_structured(x: Any) -> bool:
 
 
 def from_linear(value: Linear, seed: Any, *, far_is_out: bool) -> StructuredJacobian:
-    """Return the Jacobian of a linear map: near dims are the outputs', or with far_is_out inputs'."""
+    """Return the Jacobian of a linear map: near dims are the outputs', or the inputs'."""
     blocks = tuple(
         _block(term, value.shape, far_is_out) for term in value.terms if term.seed == seed
     )
@@ -293,7 +293,8 @@ def _composed(block: Block, outer: Block, rank: int) -> Block:
         missing = np.zeros((1,) * depth, np.bool_)
         for d in dims:
             missing = missing | (index[d] < 0)
-        return np.where(missing, -1, picked)
+        read: Link = np.where(missing, np.int32(-1), picked)
+        return read
 
     maps = [*(at(link) for link in block.places.coordinates), *where[rank:]]
     return Block(lifted(outer.values), Places(new_axes, tuple(maps)))

@@ -35,7 +35,7 @@ Array = Any  # jax.Array, or numpy's for constants
 class Seed(NamedTuple):
     """A far array: its number, its shape, and whether values store far dims before near ones."""
 
-    index: int
+    number: int
     shape: Shape
     far_first: bool
 
@@ -194,7 +194,9 @@ def unlinked(term: Term, dims: Iterable[int]) -> Term:
     maps = tuple(None if b in chosen else link for b, link in enumerate(term.links))
     free = [b for b, link in enumerate(maps) if link is None]
     val = term.val.reshape(
-        term.seed.order(term.near, [1 if b in chosen else term.far[term.free.index(b)] for b in free])
+        term.seed.order(
+            term.near, [1 if b in chosen else term.far[term.free.index(b)] for b in free]
+        )
     )
     hit: Any = True
     for b in chosen:
@@ -208,7 +210,9 @@ def unlinked(term: Term, dims: Iterable[int]) -> Term:
         hit = hit & equal(near_side, far_side)
     shape = np.broadcast_shapes(val.shape, hit.shape)
     zero = np.zeros((), val.dtype)
-    return Term(term.seed, lax.select(spread(hit, shape), spread(val, shape), spread(zero, shape)), maps)
+    return Term(
+        term.seed, lax.select(spread(hit, shape), spread(val, shape), spread(zero, shape)), maps
+    )
 
 
 def equal(a: np.ndarray, b: np.ndarray) -> Array:
@@ -265,7 +269,9 @@ def from_batch_of_seeds(array: Array, seeds: Sequence[Seed]) -> Linear:
     terms, start = [], 0
     for seed in seeds:
         count = math.prod(seed.shape)
-        part = array if len(seeds) == 1 else lax.slice_in_dim(array, start, start + count, axis=axis)
+        part = (
+            array if len(seeds) == 1 else lax.slice_in_dim(array, start, start + count, axis=axis)
+        )
         val = part.reshape(seed.order(near, seed.shape))
         terms.append(Term(seed, val, (None,) * len(seed.shape)))
         start += count

@@ -11,12 +11,18 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.extend.core import JaxprEqn
 
 from jaccli.derivative.structured import links
 from jaccli.derivative.structured.links import Link, Shape
 from jaccli.derivative.structured.product import Labels, arranged, product, squeezed, summed
-from jaccli.derivative.structured.registry import NoStructure, Operand, result, rule, term_rule
+from jaccli.derivative.structured.registry import (
+    Equation,
+    NoStructure,
+    Operand,
+    result,
+    rule,
+    term_rule,
+)
 from jaccli.derivative.structured.rules.shapes import cut
 from jaccli.derivative.structured.terms import Array, Linear, Term, unlinked
 
@@ -25,7 +31,7 @@ MAX_TAPS = 8
 
 
 @rule("dot_general")
-def dot(eqn: JaxprEqn, a: Operand, b: Operand) -> Linear:
+def dot(eqn: Equation, a: Operand, b: Operand) -> Linear:
     """y[i, j] = Σ_k a[i, k] b[k, j]: Σ_k a[i, k] [far == k] needs no sum, it is a[i, far]."""
     if isinstance(a, Linear) and isinstance(b, Linear):
         raise NoStructure
@@ -48,8 +54,8 @@ def dot(eqn: JaxprEqn, a: Operand, b: Operand) -> Linear:
 
 
 @rule("reduce_sum")
-def add_up(eqn: JaxprEqn, x: Linear) -> Linear:
-    """y = Σ_k x[k]: Σ_k val[k] [far == k] = val[far]."""
+def add_up(eqn: Equation, x: Linear) -> Linear:
+    """Y = Σ_k x[k]: Σ_k val[k] [far == k] = val[far]."""
     labels: Labels = list(range(len(x.shape)))
     out = [d for d in labels if d not in eqn.params["axes"]]
     return result(
@@ -69,11 +75,11 @@ def contract(
     gone = [d for d, label in enumerate(lx) if label not in out and shape[d] > 1]
     released, blocked = _sort_links(term, gone)
     if blocked:
-        dims = [d for d in gone if term.linked_along([d])]
-        if math.prod(shape[d] for d in dims) <= MAX_TAPS:
+        tied = [d for d in gone if term.linked_along([d])]
+        if math.prod(shape[d] for d in tied) <= MAX_TAPS:
             return [
                 piece
-                for tap in _taps(term, shape, lx, c, lc, dims)
+                for tap in _taps(term, shape, lx, c, lc, tied)
                 for piece in contract(*tap, out, how)
             ]
         return contract(unlinked(term, blocked), shape, lx, c, lc, out, how)
@@ -91,9 +97,7 @@ def contract(
     target = term.seed.order(out, [far[b] for b, link in enumerate(maps) if link is None])
     if c is not None:
         return [Term(term.seed, product(val, lv, c, lc, target, **how), maps)]
-    repeats = math.prod(
-        shape[d] for d in gone if term.near[d] == 1 and not term.linked_along([d])
-    )
+    repeats = math.prod(shape[d] for d in gone if term.near[d] == 1 and not term.linked_along([d]))
     val, lv = summed(*squeezed(val, lv), set(target))
     val = val if repeats == 1 else val * np.asarray(repeats, val.dtype)
     return [Term(term.seed, arranged(val, lv, target), maps)]
@@ -116,7 +120,7 @@ def _sort_links(term: Term, gone: list[int]) -> tuple[list[tuple[int, Link]], li
 
 
 def _taps(
-    term: Term, shape: Shape, lx: Labels, c: Array | None, lc: Labels, dims: list[int]
+    term: Term, shape: Shape, lx: Labels, c: Array | None, lc: Labels, dims: Sequence[int]
 ) -> list[tuple[Term, Shape, Labels, Array | None, Labels]]:
     """Return the slices of a term (and c) for every index of some near dims."""
     taps = []
@@ -163,9 +167,7 @@ def _renamed(
     return array, [*(labels[a] for a in rest), new]
 
 
-def _remaining(
-    term: Term, released: list[int], lx: Labels, out: Labels
-) -> tuple[Link | None, ...]:
+def _remaining(term: Term, released: list[int], lx: Labels, out: Labels) -> tuple[Link | None, ...]:
     """Return the links after a contraction, with the dims of `out`."""
     maps: list[Link | None] = []
     for b, link in enumerate(term.links):
@@ -181,7 +183,7 @@ def _remaining(
 
 
 @term_rule("cumsum")
-def running_sum(eqn: JaxprEqn, term: Term, shape: Shape) -> Term:
+def running_sum(eqn: Equation, term: Term, shape: Shape) -> Term:
     """y[i] = Σ_{k ≤ i} x[k]: Σ_{k ≤ i} val[k] [far == k] = val[far] · [far ≤ i]."""
     d, backward = eqn.params["axis"], eqn.params["reverse"]
     linked = term.linked_along([d])

@@ -9,18 +9,17 @@ from typing import Any
 
 import numpy as np
 from jax import lax
-from jax.extend.core import JaxprEqn
 
 from jaccli.derivative.structured.links import Shape
 from jaccli.derivative.structured.product import Labels
-from jaccli.derivative.structured.registry import NoStructure, Operand, result, rule
+from jaccli.derivative.structured.registry import Equation, NoStructure, Operand, result, rule
 from jaccli.derivative.structured.rules.contraction import contract
 from jaccli.derivative.structured.rules.shapes import cut, padded
 from jaccli.derivative.structured.terms import MAX_TERMS, Linear, Term
 
 
 @rule("conv_general_dilated")
-def convolve(eqn: JaxprEqn, x: Operand, kernel: Operand) -> Linear:
+def convolve(eqn: Equation, x: Operand, kernel: Operand) -> Linear:
     """y[n, o, p] = Σ_t Σ_c x̄[n, c, s·p + d·t] k[o, c, t]: each tap t pads, slices and contracts."""
     params = eqn.params
     plain = params["feature_group_count"] == 1 and params["batch_group_count"] == 1
@@ -45,7 +44,9 @@ def convolve(eqn: JaxprEqn, x: Operand, kernel: Operand) -> Linear:
     for term in x.terms:
         whole = padded(term, x.shape, padding)
         for tap in itertools.product(*map(range, window)):
-            piece, shape = _read(whole, wide, space, tap, params, [out.shape[d] for d in numbers.out_spec[2:]])
+            piece, shape = _read(
+                whole, wide, space, tap, params, [out.shape[d] for d in numbers.out_spec[2:]]
+            )
             weights = kernel
             for d, t in zip(kernel_space, tap, strict=True):
                 weights = lax.slice_in_dim(weights, t, t + 1, axis=d)

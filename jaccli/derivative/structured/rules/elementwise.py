@@ -8,10 +8,10 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.extend.core import JaxprEqn
 
 from jaccli.derivative.structured.links import Shape
 from jaccli.derivative.structured.registry import (
+    Equation,
     NoStructure,
     Operand,
     out_shape,
@@ -46,7 +46,7 @@ def _scaled(term: Term, factor: Any) -> Term:
 
 
 @rule("mul")
-def multiply(eqn: JaxprEqn, a: Operand, b: Operand) -> Linear:
+def multiply(eqn: Equation, a: Operand, b: Operand) -> Linear:
     """(c ⊙ x)' = c ⊙ x': the values are scaled by the near-shaped c."""
     if isinstance(a, Linear) and isinstance(b, Linear):
         raise NoStructure
@@ -55,7 +55,7 @@ def multiply(eqn: JaxprEqn, a: Operand, b: Operand) -> Linear:
 
 
 @rule("div")
-def divide(eqn: JaxprEqn, x: Operand, c: Operand) -> Linear:
+def divide(eqn: Equation, x: Operand, c: Operand) -> Linear:
     """(x / c)' = x' / c."""
     if isinstance(c, Linear):
         raise NoStructure
@@ -64,14 +64,14 @@ def divide(eqn: JaxprEqn, x: Operand, c: Operand) -> Linear:
 
 
 @rule("add", "add_any")
-def add(eqn: JaxprEqn, a: Operand, b: Operand) -> Linear:
+def add(eqn: Equation, a: Operand, b: Operand) -> Linear:
     """(a + b)' = a' + b': terms with matching links are joined.  A constant can only be 0."""
     shape = out_shape(eqn)
     return result(eqn, [*_terms(a, shape), *_terms(b, shape)])
 
 
 @rule("sub")
-def subtract(eqn: JaxprEqn, a: Operand, b: Operand) -> Linear:
+def subtract(eqn: Equation, a: Operand, b: Operand) -> Linear:
     """(a − b)' = a' + (−b')."""
     shape = out_shape(eqn)
     minus = [replace(term, val=-term.val) for term in _terms(b, shape)]
@@ -79,13 +79,13 @@ def subtract(eqn: JaxprEqn, a: Operand, b: Operand) -> Linear:
 
 
 @term_rule("neg")
-def negate(eqn: JaxprEqn, term: Term, shape: Shape) -> Term:
+def negate(eqn: Equation, term: Term, shape: Shape) -> Term:
     """(−x)' = −x'."""
     return replace(term, val=-term.val)
 
 
 @term_rule("convert_element_type", "reduce_precision", "real", "imag", "conj")
-def convert(eqn: JaxprEqn, term: Term, shape: Shape) -> Term:
+def convert(eqn: Equation, term: Term, shape: Shape) -> Term:
     """φ(x)' = φ(x') for a real-linear φ of each element: links are 0 or 1, so φ passes them."""
     name, params = eqn.primitive.name, eqn.params
     if name == "convert_element_type":
@@ -101,13 +101,13 @@ def convert(eqn: JaxprEqn, term: Term, shape: Shape) -> Term:
 
 
 @term_rule("copy", "copy_p", "name", "optimization_barrier", "sharding_constraint")
-def keep(eqn: JaxprEqn, term: Term, shape: Shape) -> Term:
-    """x' = x'."""
+def keep(eqn: Equation, term: Term, shape: Shape) -> Term:
+    """X' = x'."""
     return term
 
 
 @rule("select_n")
-def select(eqn: JaxprEqn, which: Operand, *cases: Operand) -> Linear:
+def select(eqn: Equation, which: Operand, *cases: Operand) -> Linear:
     """select(w, x_0, x_1, …)' = Σ_k [w == k] ⊙ x_k'."""
     if isinstance(which, Linear):
         raise NoStructure

@@ -14,11 +14,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.extend.core import JaxprEqn
 
 from jaccli.derivative.structured import links
 from jaccli.derivative.structured.links import Shape
-from jaccli.derivative.structured.registry import NoStructure, Operand, out_shape, result, rule
+from jaccli.derivative.structured.registry import (
+    Equation,
+    NoStructure,
+    Operand,
+    out_shape,
+    result,
+    rule,
+)
 from jaccli.derivative.structured.rules.shapes import cut, padded
 from jaccli.derivative.structured.terms import Linear, Term
 
@@ -30,7 +36,7 @@ def moved(term: Term, shape: Shape, positions: np.ndarray) -> Term:
     """Return the term read at flat near `positions` of `shape`; -1 reads 0."""
     val = term.broadcast(shape).val
     lead = len(term.free) if term.seed.far_first else 0
-    flat = val.reshape(val.shape[:lead] + (-1,) + val.shape[lead + len(shape) :])
+    flat = val.reshape((*val.shape[:lead], -1, *val.shape[lead + len(shape) :]))
     new = flat.take(np.maximum(positions, 0).ravel(), axis=lead)
     new = new.reshape(term.seed.order(positions.shape, term.far))
     if (positions < 0).any():
@@ -38,7 +44,7 @@ def moved(term: Term, shape: Shape, positions: np.ndarray) -> Term:
     return term.with_near(lambda _: new, lambda link: links.moved(link, shape, positions))
 
 
-def _sources(eqn: JaxprEqn, shape: Shape, indices: np.ndarray) -> np.ndarray:
+def _sources(eqn: Equation, shape: Shape, indices: np.ndarray) -> np.ndarray:
     """Return the flat position that each result of a gather reads, -1 where it fills with 0."""
     params = dict(eqn.params)
     params["fill_value"] = -1
@@ -48,7 +54,7 @@ def _sources(eqn: JaxprEqn, shape: Shape, indices: np.ndarray) -> np.ndarray:
 
 
 @rule("gather")
-def gather(eqn: JaxprEqn, x: Operand, indices: Operand) -> Linear:
+def gather(eqn: Equation, x: Operand, indices: Operand) -> Linear:
     """y[i] = x[p[i]]: values and links read at p."""
     if not isinstance(x, Linear) or not isinstance(indices, np.ndarray):
         raise NoStructure
@@ -57,8 +63,8 @@ def gather(eqn: JaxprEqn, x: Operand, indices: Operand) -> Linear:
 
 
 @rule("scatter-add")
-def scatter_add(eqn: JaxprEqn, x: Operand, indices: Operand, updates: Operand) -> Linear:
-    """y = x, then y[p[k]] += u[k]: the r-th update of every cell makes one term."""
+def scatter_add(eqn: Equation, x: Operand, indices: Operand, updates: Operand) -> Linear:
+    """Y = x, then y[p[k]] += u[k]: the r-th update of every cell makes one term."""
     if not isinstance(indices, np.ndarray):
         raise NoStructure
     terms = list(x.terms) if isinstance(x, Linear) else []
@@ -68,7 +74,7 @@ def scatter_add(eqn: JaxprEqn, x: Operand, indices: Operand, updates: Operand) -
     return result(eqn, terms)
 
 
-def _targets(eqn: JaxprEqn, indices: np.ndarray, shape: Shape) -> np.ndarray:
+def _targets(eqn: Equation, indices: np.ndarray, shape: Shape) -> np.ndarray:
     """Return the flat position that each update is added to, -1 where it is dropped."""
     numbers, operand = eqn.params["dimension_numbers"], out_shape(eqn)
     aside = (*numbers.inserted_window_dims, *numbers.operand_batching_dims)
@@ -120,7 +126,7 @@ def _starts(operand: Shape, window: Shape, starts: tuple[Any, ...]) -> Shape:
 
 
 @rule("dynamic_slice")
-def dynamic_slice(eqn: JaxprEqn, x: Operand, *starts: Operand) -> Linear:
+def dynamic_slice(eqn: Equation, x: Operand, *starts: Operand) -> Linear:
     """y[i] = x[start + i]: a slice."""
     if not isinstance(x, Linear):
         raise NoStructure
@@ -132,10 +138,8 @@ def dynamic_slice(eqn: JaxprEqn, x: Operand, *starts: Operand) -> Linear:
 
 
 @rule("dynamic_update_slice")
-def dynamic_update_slice(
-    eqn: JaxprEqn, x: Operand, update: Operand, *starts: Operand
-) -> Linear:
-    """y = x with x[start + i] = u[i]: x with a hole of 0, and u padded to its place."""
+def dynamic_update_slice(eqn: Equation, x: Operand, update: Operand, *starts: Operand) -> Linear:
+    """Y = x with x[start + i] = u[i]: x with a hole of 0, and u padded to its place."""
     shape = out_shape(eqn)
     window = tuple(eqn.invars[1].aval.shape)
     corner = _starts(shape, window, starts)

@@ -8,11 +8,11 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.extend.core import JaxprEqn
 
 from jaccli.derivative.structured import links
 from jaccli.derivative.structured.links import Link, Shape
 from jaccli.derivative.structured.registry import (
+    Equation,
     NoStructure,
     Operand,
     out_shape,
@@ -24,7 +24,7 @@ from jaccli.derivative.structured.terms import Array, Linear, Term, collect, spr
 
 
 @term_rule("broadcast_in_dim")
-def broadcast(eqn: JaxprEqn, term: Term, shape: Shape, *sizes: Any) -> Term:
+def broadcast(eqn: Equation, term: Term, shape: Shape, *sizes: Any) -> Term:
     """y[i, j] = x[j]: dims of size 1 where y repeats x, in values and links."""
     target = len(out_shape(eqn))
 
@@ -41,7 +41,7 @@ def broadcast(eqn: JaxprEqn, term: Term, shape: Shape, *sizes: Any) -> Term:
 
 
 @term_rule("reshape", "squeeze", "expand_dims")
-def reshape(eqn: JaxprEqn, term: Term, shape: Shape) -> Term:
+def reshape(eqn: Equation, term: Term, shape: Shape) -> Term:
     """y.ravel() = x.ravel(): runs of dims are regrouped; a run that is constant stays of ones."""
     target = out_shape(eqn)
 
@@ -57,7 +57,7 @@ def reshape(eqn: JaxprEqn, term: Term, shape: Shape) -> Term:
 
 
 @term_rule("transpose")
-def transpose(eqn: JaxprEqn, term: Term, shape: Shape) -> Term:
+def transpose(eqn: Equation, term: Term, shape: Shape) -> Term:
     """y[i, j] = x[j, i]: near dims permuted, in values and links."""
     permutation = eqn.params["permutation"]
     near = [term.near_axis(d) for d in permutation]
@@ -69,7 +69,7 @@ def transpose(eqn: JaxprEqn, term: Term, shape: Shape) -> Term:
 
 
 @term_rule("rev")
-def reverse(eqn: JaxprEqn, term: Term, shape: Shape) -> Term:
+def reverse(eqn: Equation, term: Term, shape: Shape) -> Term:
     """y[i] = x[n − 1 − i]: values and links flipped."""
     dims = eqn.params["dimensions"]
     axes = [term.near_axis(d) for d in dims if term.near[d] > 1]
@@ -99,14 +99,14 @@ def cut(term: Term, shape: Shape, starts: Shape, limits: Shape, strides: Shape) 
 
 
 @term_rule("slice")
-def take_slice(eqn: JaxprEqn, term: Term, shape: Shape) -> Term:
+def take_slice(eqn: Equation, term: Term, shape: Shape) -> Term:
     """y[i] = x[start + step·i]: values and links sliced."""
     strides = eqn.params["strides"] or (1,) * len(shape)
     return cut(term, shape, eqn.params["start_indices"], eqn.params["limit_indices"], strides)
 
 
 @rule("split")
-def split(eqn: JaxprEqn, x: Linear) -> list[Linear]:
+def split(eqn: Equation, x: Linear) -> list[Linear]:
     """[y_0, y_1, …] = x: each part is a slice."""
     axis, start, parts = eqn.params["axis"], 0, []
     for size, var in zip(eqn.params["sizes"], eqn.outvars, strict=True):
@@ -132,7 +132,7 @@ def padded(term: Term, shape: Shape, padding: list[tuple[int, int, int]]) -> Ter
 
 
 @rule("pad")
-def pad(eqn: JaxprEqn, x: Operand, filler: Operand) -> Linear:
+def pad(eqn: Equation, x: Operand, filler: Operand) -> Linear:
     """y[low + i] = x[i], else 0: values padded with 0, links with -1."""
     if isinstance(filler, Linear) and filler.terms:
         raise NoStructure
@@ -142,7 +142,7 @@ def pad(eqn: JaxprEqn, x: Operand, filler: Operand) -> Linear:
 
 
 @term_rule("tile")
-def tile(eqn: JaxprEqn, term: Term, shape: Shape) -> Term:
+def tile(eqn: Equation, term: Term, shape: Shape) -> Term:
     """y[i + k·n] = x[i]: values and links repeated; a dim of size 1 stays so."""
 
     def repeats(near: Shape) -> list[int]:
@@ -156,13 +156,13 @@ def tile(eqn: JaxprEqn, term: Term, shape: Shape) -> Term:
 
 
 @rule("concatenate")
-def concatenate(eqn: JaxprEqn, *parts: Operand) -> Linear:
-    """y = [x_0, x_1, …]: terms alike in every part are concatenated, the others padded."""
+def concatenate(eqn: Equation, *parts: Operand) -> Linear:
+    """Y = [x_0, x_1, …]: terms alike in every part are concatenated, the others padded."""
     return _joined(eqn, parts, [tuple(v.aval.shape) for v in eqn.invars], eqn.params["dimension"])
 
 
 @rule("stack")
-def stack(eqn: JaxprEqn, *parts: Operand) -> Linear:
+def stack(eqn: Equation, *parts: Operand) -> Linear:
     """y[k] = x_k: each part gets a dim of size 1, then they are concatenated."""
     axis = eqn.params["axis"]
 
@@ -178,7 +178,7 @@ def stack(eqn: JaxprEqn, *parts: Operand) -> Linear:
 
 
 @rule("unstack")
-def unstack(eqn: JaxprEqn, x: Linear) -> list[Linear]:
+def unstack(eqn: Equation, x: Linear) -> list[Linear]:
     """[y_0, y_1, …] = x: slices along a dim, which then goes."""
     axis, results = eqn.params["axis"], []
     for k, var in enumerate(eqn.outvars):
@@ -208,7 +208,7 @@ def _lifted(term: Term, axis: int) -> Term:
     )
 
 
-def _joined(eqn: JaxprEqn, parts: tuple[Operand, ...], shapes: list[Shape], axis: int) -> Linear:
+def _joined(eqn: Equation, parts: tuple[Operand, ...], shapes: list[Shape], axis: int) -> Linear:
     """Return the concatenation of parts of the given shapes; constant ones are 0."""
     joined = _side_by_side(parts, axis)
     if joined is not None:
@@ -238,12 +238,12 @@ def _side_by_side(parts: tuple[Operand, ...], axis: int) -> list[Term] | None:
     for term, size in zip(terms, sizes, strict=True):
         near[axis] = size
         vals.append(spread(term.val, term.seed.order(near, far)))
-    maps = []
+    maps: list[Link | None] = []
     for b, link in enumerate(first.links):
         if link is None:
             maps.append(None)
             continue
-        every = [t.links[b] for t in terms]
+        every = [k for t in terms if (k := t.links[b]) is not None]
         wide = [max(k.shape[d] for k in every) for d in range(first.rank)]
         pieces = []
         for k, size in zip(every, sizes, strict=True):
