@@ -106,7 +106,8 @@ def apply(
 
 def _typed(x: Operand, atom: Any) -> Operand:
     """Return an operand, a literal one with its dtype."""
-    return np.asarray(x, atom.aval.dtype) if isinstance(atom, Literal) else x
+    dtype = atom.aval.dtype
+    return np.asarray(x, dtype) if isinstance(atom, Literal) else x
 
 
 def _before(eqn: Equation, operand: Any) -> Any:

@@ -278,7 +278,7 @@ def _composed(block: Block, outer: Block, rank: int) -> Block:
     def lifted(array: Any) -> Any:
         return array.reshape((*array.shape, *(1,) * len(constant)))
 
-    where = [lifted(link) for link in outer.places.coordinates]
+    where: list[Link] = [lifted(link) for link in outer.places.coordinates]
     index = where[:rank]
     for position, a in enumerate(constant):
         index[a] = links.iota(axes[a], before + position, depth)
@@ -288,7 +288,8 @@ def _composed(block: Block, outer: Block, rank: int) -> Block:
         if not dims:
             return link.reshape((1,) * depth)
         if len(dims) == 1 and links.is_iota(link, axes[dims[0]]):
-            return index[dims[0]]
+            own: Link = index[dims[0]]
+            return own
         picked = link[tuple(index[d] if d in dims else 0 for d in range(link.ndim))]
         missing = np.zeros((1,) * depth, np.bool_)
         for d in dims:
