@@ -24,8 +24,11 @@ MODES: dict[str, tuple[str, ...]] = {
 
 DERIVATIVES = tuple(MODES)
 ALL_MODES = tuple(dict.fromkeys(mode for modes in MODES.values() for mode in modes))
-UNAVAILABLE_MODES = ("structured", "sparse", "tuned")
+UNAVAILABLE_MODES = ("sparse", "tuned")
 """Modes of the interface that this version does not have yet."""
+
+WHOLE_MODES = ("structured",)
+"""Modes that compute the derivative of a point in one piece: there are no unit vectors to chunk."""
 
 WITH_VECTOR = ("jvp", "vjp", "hvp")
 OF_SCALAR_OUTPUT = ("gradient", "hvp")

@@ -1,7 +1,8 @@
 """Jacobians, Hessians and products of a function of one tree, by mode.
 
-`JACOBIAN`, `HESSIAN` and `HVP` are the registries: a new mode is one new entry.
-A sweep's builder takes the function and an example of its primal (shapes alone).
+`JACOBIAN`, `HESSIAN` and `HVP` are the registries: a new mode is one new entry.  A builder takes
+the function and an example of its primal (shapes alone) and returns `x ↦ derivative`; those of
+`JACOBIAN_SWEEPS` and `HESSIAN_SWEEPS` return a `Sweep`, which can also go a chunk at a time.
 """
 
 from __future__ import annotations
@@ -13,32 +14,50 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaccli.derivative import structured
 from jaccli.derivative.basis import Function, Sweep, Tree, forward, reverse
 
-Builder = Callable[[Function, Tree], Sweep]
+SweepBuilder = Callable[[Function, Tree], Sweep]
+Builder = Callable[[Function, Tree], Callable[[Tree], Tree]]
 Product = Callable[[Function, Tree, Tree], Tree]
 
-JACOBIAN: dict[str, Builder] = {
+JACOBIAN_SWEEPS: dict[str, SweepBuilder] = {
     "fwd": forward,
     "rev": reverse,
     "loop": partial(reverse, one_by_one=True),
 }
 
 
-def _nested(outer: str, inner: str) -> Builder:
+def _nested(outer: str, inner: str) -> SweepBuilder:
     """Return the Hessian as the Jacobian of the Jacobian, each in its own mode."""
 
     def build(f: Function, x: Tree) -> Sweep:
-        return JACOBIAN[outer](JACOBIAN[inner](f, x), x)
+        return JACOBIAN_SWEEPS[outer](JACOBIAN_SWEEPS[inner](f, x), x)
 
     return build
 
 
-HESSIAN: dict[str, Builder] = {
+HESSIAN_SWEEPS: dict[str, SweepBuilder] = {
     f"{outer}-{inner}": _nested(outer, inner)
     for outer in ("fwd", "rev")
     for inner in ("fwd", "rev")
 }
+
+
+def _structured_jacobian(f: Function, x: Tree) -> Callable[[Tree], Tree]:
+    """Return the Jacobian by the structured engine, from the side with fewer numbers."""
+    direction = structured.direction(f, x)
+    return lambda x: structured.densified(structured.jacobian(f, x, direction))
+
+
+def _structured_hessian(f: Function, x: Tree) -> Callable[[Tree], Tree]:
+    """Return the Hessian by the structured engine: forward over the side with fewer numbers."""
+    inner = structured.direction(f, x)
+    return lambda x: structured.densified(structured.hessian(f, x, "fwd", inner))
+
+
+JACOBIAN: dict[str, Builder] = {**JACOBIAN_SWEEPS, "structured": _structured_jacobian}
+HESSIAN: dict[str, Builder] = {**HESSIAN_SWEEPS, "structured": _structured_hessian}
 
 
 def _forward_over_reverse(f: Function, x: Tree, tangent: Tree) -> Tree:

@@ -22,8 +22,8 @@ def jacobian(
 ) -> Callable[..., Tree]:
     """Return a function that computes the Jacobian of `f`, as `jax.jacobian` does.
 
-    Leaves have the shape `(*out, *in)`.  `mode` is `auto`, `fwd`, `rev` or `loop`; the result
-    traces under `jit` and `vmap`.
+    Leaves have the shape `(*out, *in)`.  `mode` is `auto`, `fwd`, `rev`, `loop` or `structured`;
+    the result traces under `jit` and `vmap`.
 
     >>> import jax.numpy as jnp
     >>> jacobian(lambda x: x**2, mode="fwd")(jnp.array([1.0, 2.0])).tolist()
@@ -41,7 +41,7 @@ def hessian(
     """Return a function that computes the Hessian of `f`, as `jax.hessian` does.
 
     Leaves have the shape `(*out, *in1, *in2)`.  `mode` is `auto` or outer-inner: `fwd-fwd`,
-    `fwd-rev`, `rev-fwd`, `rev-rev`.
+    `fwd-rev`, `rev-fwd`, `rev-rev`, or `structured`.
 
     >>> import jax.numpy as jnp
     >>> hessian(lambda x: (x**3).sum())(jnp.array([1.0, 2.0])).tolist()

@@ -46,7 +46,8 @@ def whole(plan: Plan) -> Callable[[Tree, Tree, Tree], Tree]:
 
 def sweep(plan: Plan, wrt: Tree, rest: Tree) -> Sweep:
     """Return the derivative of one point as a sweep over unit vectors; shapes alone are read."""
-    builders = operators.HESSIAN if plan.derivative == "hessian" else operators.JACOBIAN
+    hessian = plan.derivative == "hessian"
+    builders = operators.HESSIAN_SWEEPS if hessian else operators.JACOBIAN_SWEEPS
     return builders[plan.mode](_function(plan, rest), wrt)
 
 

@@ -18,7 +18,7 @@ from jaccli.errors import BudgetError, Problem, SpecError, format_bytes
 from jaccli.memory import default_budget
 from jaccli.model import Model
 from jaccli.spec import Spec
-from jaccli.vocabulary import OF_SCALAR_OUTPUT, WITH_VECTOR
+from jaccli.vocabulary import OF_SCALAR_OUTPUT, WHOLE_MODES, WITH_VECTOR
 
 Shape = tuple[int, ...]
 _AXES = 64
@@ -307,6 +307,12 @@ def _steps(spec: Spec, model: Model, derivative: str, mode: str, n_in: int, n_ou
     """
     if model.batch_size is not None:
         return model.batch_size
+    if mode in WHOLE_MODES:
+        if spec.chunk is not None:
+            message = f"the mode {mode} computes the {derivative} of one point in one piece."
+            hint = "Leave out the chunk, or choose another mode."
+            raise SpecError(spec.problem("chunk", message, hint))
+        return 1
     if derivative == "hessian":
         return n_in if mode.startswith("fwd") else n_out * n_in
     if derivative in ("jacobian", "gradient"):

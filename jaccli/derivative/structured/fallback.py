@@ -1,0 +1,108 @@
+"""What has no rule: one primitive applied to dense columns (or rows), all at once by `vmap`.
+
+Boundary: knows of no particular primitive beyond which results of control flow depend on what.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaccli.derivative.structured.registry import Equation, Operand
+from jaccli.derivative.structured.terms import (
+    Linear,
+    from_batch_of_seeds,
+    with_batch_of_seeds,
+    zeros,
+)
+
+INLINED = {
+    "jit": "jaxpr",
+    "pjit": "jaxpr",
+    "closed_call": "call_jaxpr",
+    "core_call": "call_jaxpr",
+    "checkpoint": "jaxpr",
+    "remat2": "jaxpr",
+    "custom_jvp_call": "call_jaxpr",
+    "custom_vjp_call": "call_jaxpr",
+}
+"""Calls, and the parameter that holds what they call."""
+
+
+def bind(eqn: Equation, operands: Sequence[Any]) -> list[Any]:
+    """Apply the equation's primitive to arrays."""
+    params = eqn.primitive.get_bind_params(eqn.params)
+    with eqn.ctx.manager:
+        results = eqn.primitive.bind(*operands, **params)
+    return list(results) if eqn.primitive.multiple_results else [results]
+
+
+def fallback(eqn: Equation, operands: Sequence[Operand]) -> list[Operand]:
+    """Return the results of any linear primitive: `vmap` over the flattened seeds."""
+    linear = [isinstance(x, Linear) and bool(x.terms) for x in operands]
+    seeds = sorted({s for x in operands if isinstance(x, Linear) for s in x.seeds})
+    plain = [zeros(x) if isinstance(x, Linear) else x for x in operands]
+    follows = dependent(eqn, [isinstance(x, Linear) for x in operands])
+    if not seeds:
+        results = bind(eqn, plain)
+        return [
+            Linear(tuple(y.shape), y.dtype, ()) if flag else y
+            for y, flag in zip(results, follows, strict=True)
+        ]
+    moving = [with_batch_of_seeds(x, seeds) for x in operands if isinstance(x, Linear) and x.terms]
+
+    def apply(*columns: Any) -> tuple[list[Any], list[Any]]:
+        stream = iter(columns)
+        full = [next(stream) if flag else x for x, flag in zip(plain, linear, strict=True)]
+        results = bind(eqn, full)
+        pairs = list(zip(results, follows, strict=True))
+        return [y for y, flag in pairs if flag], [y for y, flag in pairs if not flag]
+
+    axis = 0 if seeds[0].far_first else -1
+    batched, shared = jax.vmap(apply, axis, (axis, None))(*moving)
+    moved, fixed = iter(batched), iter(shared)
+    return [from_batch_of_seeds(next(moved), seeds) if flag else next(fixed) for flag in follows]
+
+
+def dependent(eqn: Equation, linear: Sequence[bool]) -> list[bool]:
+    """Return which results of an equation depend on its linear operands."""
+    name, params = eqn.primitive.name, eqn.params
+    if name == "scan":
+        consts, carry = params["num_consts"], params["num_carry"]
+        return _fixpoint(params["jaxpr"].jaxpr, list(linear[:consts]), linear[consts:], carry)
+    if name == "while":
+        skip, consts = params["cond_nconsts"], params["body_nconsts"]
+        body = params["body_jaxpr"].jaxpr
+        start = linear[skip + consts :]
+        return _fixpoint(body, list(linear[skip : skip + consts]), start, len(start))
+    if name == "cond":
+        branches = [reached(branch.jaxpr, linear[1:]) for branch in params["branches"]]
+        return [any(flags) for flags in zip(*branches, strict=True)]
+    return [jnp.issubdtype(v.aval.dtype, jnp.inexact) for v in eqn.outvars]
+
+
+def _fixpoint(body: Any, consts: list[bool], rest: Sequence[bool], carry: int) -> list[bool]:
+    """Return which results of a loop depend on its linear operands, its carry included."""
+    state, xs = list(rest[:carry]), list(rest[carry:])
+    while True:
+        out = reached(body, [*consts, *state, *xs])
+        grown = [a or b for a, b in zip(state, out[:carry], strict=True)]
+        if grown == state:
+            return [*state, *out[carry:]]
+        state = grown
+
+
+def reached(jaxpr: Any, linear: Sequence[bool]) -> list[bool]:
+    """Return which results of a jaxpr depend on its linear arguments."""
+    live = {v for v, flag in zip(jaxpr.invars, linear, strict=True) if flag}
+    for eqn in jaxpr.eqns:
+        flags = [not hasattr(v, "val") and v in live for v in eqn.invars]
+        if any(flags):
+            inner = eqn.params.get(INLINED.get(eqn.primitive.name, ""))
+            called = getattr(inner, "jaxpr", inner)
+            out = dependent(eqn, flags) if called is None else reached(called, flags)
+            live |= {v for v, flag in zip(eqn.outvars, out, strict=True) if flag}
+    return [not hasattr(v, "val") and v in live for v in jaxpr.outvars]

@@ -1,0 +1,301 @@
+"""The structured result: values and, for each dim of the derivative, where they stand in it.
+
+A derivative of shape `(*out, *in)` is a sum of blocks.  A block has `values`, whose axes have
+sizes 1 (constant) or full, and one static coordinate map per dim of the derivative; entries whose
+coordinates include -1 are zero.  Dense, COO and scipy's sparse formats follow from that.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaccli.derivative.structured import links
+from jaccli.derivative.structured.links import Link, Shape
+from jaccli.derivative.structured.terms import Array, Linear, Term, equal, spread
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """The static part of a block: the full sizes of its axes, and a coordinate map per dim.
+
+    Equal if alike, as JAX requires of what `jit` returns beside arrays.
+    """
+
+    axes: Shape
+    coordinates: tuple[Link, ...]
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Places)
+            and self.axes == other.axes
+            and len(self.coordinates) == len(other.coordinates)
+            and all(map(np.array_equal, self.coordinates, other.coordinates))
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.axes, tuple(c.shape for c in self.coordinates)))
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """`values[a…]` at the coordinates `places.coordinates[r][a…]`, r over the dims."""
+
+    values: Array
+    places: Places
+
+
+@dataclass(frozen=True, eq=False)
+class StructuredJacobian:
+    """A derivative of shape `(*out, *in)`; the first `rank_out` dims are the outputs'.
+
+    Of a Hessian, `(*out, *in1, *in2)`, the outputs and `in1` count as outputs: it is the Jacobian
+    of a Jacobian, and its matrix for one scalar output is square.
+    """
+
+    blocks: tuple[Block, ...]
+    shape: Shape
+    rank_out: int
+    dtype: Any
+
+    @property
+    def stored(self) -> int:
+        """How many numbers the blocks hold."""
+        return sum(math.prod(block.values.shape) for block in self.blocks)
+
+    def dense(self) -> Array:
+        """Return the array of shape `(*out, *in)`."""
+        if self.dtype == jax.dtypes.float0:
+            return np.zeros(self.shape, self.dtype)
+        parts = [_placed(block, self.shape) for block in self.blocks]
+        total = parts[0] if parts else jnp.zeros((), self.dtype)
+        for part in parts[1:]:
+            total = total + part
+        return spread(total, self.shape)
+
+    def coo(self) -> tuple[np.ndarray, np.ndarray, Array]:
+        """Return rows, columns (numpy) and values (JAX); entries at one place are to be added.
+
+        A row is the flat position in the outputs, a column that in the inputs.
+        """
+        rows, columns, values = [], [], []
+        for block in self.blocks:
+            axes, coordinates = block.places.axes, block.places.coordinates
+            row = _flat(coordinates[: self.rank_out], self.shape[: self.rank_out], axes)
+            column = _flat(coordinates[self.rank_out :], self.shape[self.rank_out :], axes)
+            flat = spread(block.values, axes).reshape(-1)
+            kept = (row >= 0) & (column >= 0)
+            if not kept.all():
+                row, column, flat = row[kept], column[kept], flat[np.flatnonzero(kept)]
+            rows.append(row)
+            columns.append(column)
+            values.append(flat)
+        if not values:
+            return np.zeros(0, np.int64), np.zeros(0, np.int64), jnp.zeros(0, self.dtype)
+        joined = values[0] if len(values) == 1 else jnp.concatenate(values)
+        return np.concatenate(rows), np.concatenate(columns), joined
+
+    def to_scipy(self) -> Any:
+        """Return a `scipy.sparse.coo_array` of shape (outputs, inputs), duplicates added."""
+        from scipy import sparse
+
+        row, column, values = self.coo()
+        count = (math.prod(self.shape[: self.rank_out]), math.prod(self.shape[self.rank_out :]))
+        matrix = sparse.coo_array((np.asarray(values), (row, column)), count)
+        if len(self.blocks) > 1:
+            matrix.sum_duplicates()
+        return matrix
+
+
+def _flatten(jacobian: StructuredJacobian) -> tuple[tuple[Array, ...], Any]:
+    places = tuple(block.places for block in jacobian.blocks)
+    values = tuple(block.values for block in jacobian.blocks)
+    return values, (places, jacobian.shape, jacobian.rank_out, jacobian.dtype)
+
+
+def _unflatten(static: Any, values: Sequence[Array]) -> StructuredJacobian:
+    places, shape, rank_out, dtype = static
+    blocks = tuple(map(Block, values, places))
+    return StructuredJacobian(blocks, shape, rank_out, dtype)
+
+
+jax.tree_util.register_pytree_node(StructuredJacobian, _flatten, _unflatten)
+
+
+def is_structured(x: Any) -> bool:
+    """Return whether a node of a tree is a structured Jacobian."""
+    return isinstance(x, StructuredJacobian)
+
+
+def from_linear(value: Linear, seed: Any, *, far_is_out: bool) -> StructuredJacobian:
+    """Return the Jacobian of a linear map: near dims are the outputs', or the inputs'."""
+    blocks = tuple(
+        _block(term, value.shape, far_is_out) for term in value.terms if term.seed == seed
+    )
+    shape = (*seed.shape, *value.shape) if far_is_out else (*value.shape, *seed.shape)
+    rank_out = len(seed.shape) if far_is_out else len(value.shape)
+    return StructuredJacobian(blocks, shape, rank_out, value.dtype)
+
+
+def _block(term: Term, near: Shape, far_is_out: bool) -> Block:
+    """Return a term with coordinates for far dims too: its own axis where one is free."""
+    order = term.seed.order
+    axes = order(near, [term.seed.shape[b] for b in term.free])
+    rank, ones = len(axes), (1,) * len(term.free)
+    near_maps = [links.iota(n, term.near_axis(d), rank) for d, n in enumerate(near)]
+    far_maps = [
+        links.iota(term.seed.shape[b], term.far_axis(b), rank)
+        if link is None
+        else link.reshape(order(link.shape, ones))
+        for b, link in enumerate(term.links)
+    ]
+    maps = [*far_maps, *near_maps] if far_is_out else [*near_maps, *far_maps]
+    return Block(term.val, Places(tuple(axes), tuple(maps)))
+
+
+def _flat(coordinates: Sequence[Link], shape: Shape, axes: Shape) -> np.ndarray:
+    """Return the flat coordinate of every entry, -1 where one of `coordinates` is."""
+    flat = np.zeros((1,) * len(axes), np.int64)
+    zero = np.zeros((1,) * len(axes), np.bool_)
+    for link, size in zip(coordinates, shape, strict=True):
+        flat = flat * size + link
+        zero = zero | (link < 0)
+    return np.broadcast_to(np.where(zero, -1, flat), axes).ravel()
+
+
+def _placed(block: Block, shape: Shape) -> Array:
+    """Return a block as an array that broadcasts to `shape`.
+
+    Each axis becomes the first dim whose coordinate counts it; where the other dims do not have
+    their coordinate, the array is 0.  First, because XLA computes values again for every index of
+    later dims if they stand there.
+    """
+    block = _led(block, shape)
+    maps, axes = block.places.coordinates, block.places.axes
+    owner: dict[int, int] = {}  # the dim of each axis
+    for r, link in enumerate(maps):
+        dims = links.varies(link)
+        if len(dims) == 1 and dims[0] not in owner and _counts(link, axes[dims[0]], shape[r]):
+            owner[dims[0]] = r
+    order = sorted(owner, key=owner.__getitem__)
+    owned = {r: a for a, r in owner.items()}
+
+    def laid(array: Array) -> Array:
+        rest = [a for a in range(len(axes)) if a not in owner]
+        sizes = iter([array.shape[a] for a in order])
+        return array.transpose([*order, *rest]).reshape(
+            [next(sizes) if r in owned else 1 for r in range(len(shape))]
+        )
+
+    values = laid(block.values)
+    hit: Any = None
+    for r, link in enumerate(maps):
+        if r in owned or shape[r] == 1:
+            continue
+        own = links.iota(shape[r], r, len(shape))
+        here = equal(laid(link), own)
+        both = None if hit is None else np.broadcast_shapes(hit.shape, here.shape)
+        hit = here if both is None else spread(hit, both) & spread(here, both)
+    if hit is None:
+        return values
+    full = np.broadcast_shapes(values.shape, hit.shape)
+    zero = np.zeros((), values.dtype)
+    return lax.select(spread(hit, full), spread(values, full), spread(zero, full))
+
+
+def _counts(link: Link, axis: int, size: int) -> bool:
+    """Return whether an axis and a dim are one: as long, and counted alike."""
+    return axis == size and links.is_iota(link, size)
+
+
+def _led(block: Block, shape: Shape) -> Block:
+    """Return the block with an axis turned so that a leading dim counts it, where one can."""
+    maps, axes = block.places.coordinates, block.places.axes
+    for r, link in enumerate(maps):
+        dims = links.varies(link)
+        if len(dims) != 1 or _counts(link, axes[dims[0]], shape[r]):
+            continue
+        (a,) = dims
+        counted = [q for q, other in enumerate(maps) if links.varies(other) == (a,)]
+        inverse = links.inverse(link, shape[r]) if r == counted[0] else None
+        alone = all(links.varies(k) == (a,) for k in maps if a in links.varies(k))
+        if inverse is None or not alone:
+            continue
+        return _turned(block, a, inverse)
+    return block
+
+
+def _turned(block: Block, a: int, inverse: Link) -> Block:
+    """Return the block with the axis a read at `inverse`; -1 gives 0."""
+    maps, axes = block.places.coordinates, list(block.places.axes)
+    rank, values = len(axes), block.values
+    axes[a] = inverse.size
+    column = inverse.reshape([-1 if d == a else 1 for d in range(rank)])
+    if values.shape[a] > 1:
+        values = values.take(np.maximum(inverse, 0), axis=a)
+    if (inverse < 0).any():
+        values = jnp.where(column >= 0, values, np.zeros((), values.dtype))
+    turned = [
+        np.where(column >= 0, link.take(np.maximum(inverse, 0), axis=a), -1)
+        if link.shape[a] > 1
+        else link
+        for link in maps
+    ]
+    first = next(r for r, link in enumerate(maps) if links.varies(link) == (a,))
+    turned[first] = links.iota(inverse.size, a, rank)
+    return replace(block, values=values, places=Places(tuple(axes), tuple(turned)))
+
+
+def composed(
+    inner: StructuredJacobian, derivatives: Sequence[StructuredJacobian], wanted: Shape
+) -> StructuredJacobian:
+    """Return the derivative of `inner` by an input of shape `wanted`, given that of its values.
+
+    An entry of a value's derivative stands where the value stood, and at its own input.
+    """
+    blocks: list[Block] = []
+    for block, derivative in zip(inner.blocks, derivatives, strict=True):
+        blocks += [_composed(block, outer, derivative.rank_out) for outer in derivative.blocks]
+    shape = (*inner.shape, *wanted)
+    return StructuredJacobian(tuple(blocks), shape, len(inner.shape), inner.dtype)
+
+
+def _composed(block: Block, outer: Block, rank: int) -> Block:
+    """Return `outer`, an entry of the derivative of `block.values`, at its place."""
+    axes, stored = block.places.axes, block.values.shape
+    constant = [a for a, n in enumerate(axes) if n > 1 and stored[a] == 1]
+    new_axes = (*outer.places.axes, *(axes[a] for a in constant))
+    depth = len(new_axes)
+    before = len(outer.places.axes)
+
+    def lifted(array: Any) -> Any:
+        return array.reshape((*array.shape, *(1,) * len(constant)))
+
+    where: list[Link] = [lifted(link) for link in outer.places.coordinates]
+    index = where[:rank]
+    for position, a in enumerate(constant):
+        index[a] = links.iota(axes[a], before + position, depth)
+
+    def at(link: Link) -> Link:
+        dims = links.varies(link)
+        if not dims:
+            return link.reshape((1,) * depth)
+        if len(dims) == 1 and links.is_iota(link, axes[dims[0]]):
+            own: Link = index[dims[0]]
+            return own
+        picked = link[tuple(index[d] if d in dims else 0 for d in range(link.ndim))]
+        missing = np.zeros((1,) * depth, np.bool_)
+        for d in dims:
+            missing = missing | (index[d] < 0)
+        read: Link = np.where(missing, np.int32(-1), picked)
+        return read
+
+    maps = [*(at(link) for link in block.places.coordinates), *where[rank:]]
+    return Block(lifted(outer.values), Places(new_axes, tuple(maps)))

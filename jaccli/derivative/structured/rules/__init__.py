@@ -1,0 +1,11 @@
+"""The rules by family; importing this package registers them all."""
+
+from jaccli.derivative.structured.rules import (
+    contraction,
+    convolution,
+    elementwise,
+    indexing,
+    shapes,
+)
+
+__all__ = ["contraction", "convolution", "elementwise", "indexing", "shapes"]

@@ -1,0 +1,278 @@
+"""Structured Jacobians of linear maps: sums of terms, and their algebra.
+
+A linear map goes from one or more far arrays (the seeds: inputs in forward mode, outputs in
+reverse mode) to one near array.  Its Jacobian J[near…, far…] is a sum of terms
+
+    val[near…, unlinked far…] · Π_b [far_b == links[b][near…]]
+
+with static links.  Dims of `val` have size 1 where it is constant.  No terms is zero.  Where a
+link is -1, `val` is zero.  Far dims of size 1 are never linked.
+
+Boundary: knows nothing of jaxprs or primitives.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaccli.derivative.structured import links
+from jaccli.derivative.structured.links import Link, Shape
+
+MAX_TERMS = 32
+"""Terms of one map from one seed; more are added up densely, to keep compile time in bounds."""
+
+Array = Any  # jax.Array, or numpy's for constants
+
+
+class Seed(NamedTuple):
+    """A far array: its number, its shape, and whether values store far dims before near ones."""
+
+    number: int
+    shape: Shape
+    far_first: bool
+
+    def order(self, near: Sequence[Any], far: Sequence[Any]) -> tuple[Any, ...]:
+        """Return near and far parts in the order in which values store them."""
+        return (*far, *near) if self.far_first else (*near, *far)
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """One term; `links` has one entry per far dim, None where it is unlinked (free)."""
+
+    seed: Seed
+    val: Array
+    links: tuple[Link | None, ...]
+
+    @property
+    def free(self) -> tuple[int, ...]:
+        """The unlinked far dims."""
+        return tuple(b for b, link in enumerate(self.links) if link is None)
+
+    @property
+    def rank(self) -> int:
+        """How many near dims there are."""
+        return int(self.val.ndim) - len(self.free)
+
+    @property
+    def near(self) -> Shape:
+        """The sizes of `val` along the near dims, each full or 1."""
+        return tuple(self.val.shape[self.near_axis(d)] for d in range(self.rank))
+
+    @property
+    def far(self) -> Shape:
+        """The sizes of `val` along the free far dims, each full or 1."""
+        return tuple(self.val.shape[self.far_axis(b)] for b in self.free)
+
+    def near_axis(self, d: int) -> int:
+        """Return the axis of `val` for the near dim d."""
+        return d + len(self.free) if self.seed.far_first else d
+
+    def far_axis(self, b: int) -> int:
+        """Return the axis of `val` for the free far dim b."""
+        position = self.free.index(b)
+        return position if self.seed.far_first else position + self.rank
+
+    def align(self, array: Array) -> Array:
+        """Return an array with near dims so that it broadcasts against `val`."""
+        if self.seed.far_first or np.ndim(array) == 0:
+            return array
+        return array.reshape(array.shape + (1,) * len(self.free))
+
+    def linked_along(self, dims: Iterable[int]) -> list[int]:
+        """Return the far dims whose links depend on any of the near dims."""
+        dims = set(dims)
+        return [b for b, k in enumerate(self.links) if k is not None and dims & {*links.varies(k)}]
+
+    def with_near(
+        self,
+        values: Callable[[Array], Array],
+        on_link: Callable[[Link], Link],
+    ) -> Term:
+        """Apply a map of whole near arrays to the links, and `values` to `val`."""
+        new = tuple(None if link is None else on_link(link) for link in self.links)
+        return replace(self, val=values(self.val), links=new)
+
+    def broadcast(self, near: Sequence[int]) -> Term:
+        """Return the term with `val` of the given near sizes."""
+        shape = self.seed.order(near, self.far)
+        return self if shape == self.val.shape else replace(self, val=spread(self.val, shape))
+
+
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """A value of `shape` that depends linearly on the seeds: the sum of `terms`."""
+
+    shape: Shape
+    dtype: Any
+    terms: tuple[Term, ...]
+
+    @property
+    def seeds(self) -> tuple[Seed, ...]:
+        """The seeds that the value depends on, in order."""
+        return tuple(sorted({term.seed for term in self.terms}))
+
+
+def spread(array: Array, shape: Shape) -> Array:
+    """Broadcast, leaving numpy arrays to numpy only where that costs nothing."""
+    return jnp.broadcast_to(array, shape)
+
+
+def identity(seed: Seed, dtype: Any) -> Linear:
+    """Return the seed itself: every far dim linked to its near dim."""
+    rank = len(seed.shape)
+    maps = tuple(
+        None if size == 1 else links.iota(size, d, rank) for d, size in enumerate(seed.shape)
+    )
+    free = sum(link is None for link in maps)
+    one = np.ones((1,) * (rank + free), dtype)
+    return collect(seed.shape, dtype, [Term(seed, one, maps)])
+
+
+def collect(shape: Shape, dtype: Any, terms: Iterable[Term]) -> Linear:
+    """Add terms up: those with matching links become one, too many become dense."""
+    if math.prod(shape) == 0:
+        return Linear(shape, dtype, ())
+    kept: list[Term] = []
+    for term in terms:
+        for position, other in enumerate(kept):
+            joined = _joined(other, term)
+            if joined is not None:
+                kept[position] = joined
+                break
+        else:
+            kept.append(term)
+    return Linear(shape, dtype, tuple(_bounded(shape, kept)))
+
+
+def _joined(a: Term, b: Term) -> Term | None:
+    """Return a + b as one term, if their links allow it."""
+    if a.seed != b.seed or a.free != b.free:
+        return None
+    maps: list[Link | None] = []
+    for one, two in zip(a.links, b.links, strict=True):
+        joint = None if one is None or two is None else links.merged(one, two)
+        if joint is None and one is not None:
+            return None
+        maps.append(joint)
+    return Term(a.seed, a.val + b.val, tuple(maps))
+
+
+def _bounded(shape: Shape, terms: list[Term]) -> list[Term]:
+    """Make the terms of a seed dense where they are many, or hold more than a dense array."""
+    for seed in sorted({term.seed for term in terms}):
+        own = [term for term in terms if term.seed == seed]
+        stored = sum(math.prod(term.val.shape) for term in own)
+        dense = math.prod(shape) * math.prod(seed.shape)
+        if len(own) > MAX_TERMS or (len(own) > 2 and stored > dense):
+            rest = [term for term in terms if term.seed != seed]
+            terms = [*rest, total([unlinked(term, range(len(seed.shape))) for term in own])]
+    return terms
+
+
+def total(terms: Sequence[Term]) -> Term:
+    """Return the sum of terms of one seed without links."""
+    result = terms[0]
+    for term in terms[1:]:
+        result = replace(result, val=result.val + term.val)
+    return result
+
+
+def unlinked(term: Term, dims: Iterable[int]) -> Term:
+    """Make far dims b free: val'[near…, far_b] = val[near…] · [far_b == links[b][near…]]."""
+    chosen = [b for b in dims if term.links[b] is not None]
+    if not chosen:
+        return term
+    maps = tuple(None if b in chosen else link for b, link in enumerate(term.links))
+    free = [b for b, link in enumerate(maps) if link is None]
+    val = term.val.reshape(
+        term.seed.order(
+            term.near, [1 if b in chosen else term.far[term.free.index(b)] for b in free]
+        )
+    )
+    hit: Any = True
+    for b in chosen:
+        link = term.links[b]
+        assert link is not None
+        size = term.seed.shape[b]
+        own = np.arange(size, dtype=np.int32).reshape([size if c == b else 1 for c in free])
+        ones_near, ones_far = (1,) * term.rank, (1,) * len(free)
+        near_side = link.reshape(term.seed.order(link.shape, ones_far))
+        far_side = own.reshape(term.seed.order(ones_near, own.shape))
+        hit = hit & equal(near_side, far_side)
+    shape = np.broadcast_shapes(val.shape, hit.shape)
+    zero = np.zeros((), val.dtype)
+    return Term(
+        term.seed, lax.select(spread(hit, shape), spread(val, shape), spread(zero, shape)), maps
+    )
+
+
+def equal(a: np.ndarray, b: np.ndarray) -> Array:
+    """Compare static index maps in the compiled program, where the comparison is never stored."""
+    shape = np.broadcast_shapes(a.shape, b.shape)
+    return lax.eq(_in_program(a, shape), _in_program(b, shape))
+
+
+def _in_program(link: Link, shape: Shape) -> Array:
+    """Return a link broadcast to `shape`: a counter where it is one, else a constant."""
+    dims = links.varies(link)
+    if len(dims) == 1:
+        (d,) = dims
+        flat = link.ravel()
+        step = int(flat[1]) - int(flat[0])
+        if step and np.all(np.diff(flat) == step):
+            counter = lax.broadcasted_iota(np.int32, shape, d)
+            counter = counter if step == 1 else counter * np.int32(step)
+            return counter if flat[0] == 0 else counter + np.int32(flat[0])
+    return spread(link, shape)
+
+
+def dense(value: Linear, seed: Seed) -> Array:
+    """Return the whole array, near and far dims in the seed's order."""
+    shape = seed.order(value.shape, seed.shape)
+    own = [term for term in value.terms if term.seed == seed]
+    if not own:
+        return jnp.zeros(shape, value.dtype)
+    joint = total([unlinked(term, range(len(seed.shape))) for term in own])
+    return spread(joint.val, shape)
+
+
+def zeros(value: Linear) -> Array:
+    """Return the value at seeds of zero."""
+    return jnp.zeros(value.shape, value.dtype)
+
+
+def with_batch_of_seeds(value: Linear, seeds: Sequence[Seed]) -> Array:
+    """Return the dense value with the far dims of all `seeds` flattened to one axis."""
+    far_first = seeds[0].far_first
+    parts = []
+    for seed in seeds:
+        count = (math.prod(seed.shape),)
+        parts.append(dense(value, seed).reshape(seed.order(value.shape, count)))
+    axis = 0 if far_first else len(value.shape)
+    return parts[0] if len(parts) == 1 else jax.lax.concatenate(parts, axis)
+
+
+def from_batch_of_seeds(array: Array, seeds: Sequence[Seed]) -> Linear:
+    """Return the value whose dense form, far dims flattened to one axis, is `array`."""
+    far_first = seeds[0].far_first
+    axis = 0 if far_first else array.ndim - 1
+    near = array.shape[1:] if far_first else array.shape[:-1]
+    terms, start = [], 0
+    for seed in seeds:
+        count = math.prod(seed.shape)
+        part = (
+            array if len(seeds) == 1 else lax.slice_in_dim(array, start, start + count, axis=axis)
+        )
+        val = part.reshape(seed.order(near, seed.shape))
+        terms.append(Term(seed, val, (None,) * len(seed.shape)))
+        start += count
+    return collect(tuple(near), array.dtype, terms)

@@ -1,0 +1,259 @@
+"""Each rule: dims of size 1 and 0, broadcasting, non-square cases, against other derivatives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from jaccli.derivative.structured import fallback as fallback_module
+from jaccli.derivative.structured import interpret as interpreter
+from jaccli.derivative.structured.registry import RULES
+from tests.structured.agreement import assert_structured_is_right, points
+
+Function = Callable[..., Any]
+Shape = tuple[int, ...]
+
+
+def row(n: int) -> Any:
+    return jnp.arange(1.0, n + 1) / 2
+
+
+def along_last(x: Any) -> Any:
+    return row(x.shape[-1])
+
+
+def mixed(x: Any) -> Any:
+    """Make a dense Jacobian of the last dim: sin(x) M."""
+    n = x.shape[-1]
+    return jnp.sin(x) @ (jnp.arange(n * n * 1.0).reshape(n, n) / (n * n) - 0.3)
+
+
+def conv(x: Any, kernel: Any, strides: Shape, padding: Any, **more: Any) -> Any:
+    return lax.conv_general_dilated(x, kernel, strides, padding, **more)
+
+
+VECTORS: list[Shape] = [(5,), (1,), (0,)]
+MATRICES: list[Shape] = [(3, 4), (1, 4), (3, 1), (0, 4)]
+SIGNALS: list[Shape] = [(2, 3, 7), (1, 3, 7), (2, 3, 5), (0, 3, 7)]
+K, K1 = points(4, 3, 3, seed="kernel"), points(1, 3, 1, seed="kernel")
+
+# The primitive, what uses it, and the shapes to take.
+CASES: dict[str, tuple[str, Function, list[Shape]]] = {
+    "mul by a row": ("mul", lambda x: x * along_last(x), [*VECTORS, *MATRICES]),
+    "mul by a column": ("mul", lambda x: jnp.sin(x) * row(x.shape[0])[:, None], MATRICES),
+    "mul of a scalar": ("mul", lambda x: x.sum() * row(3), [*MATRICES, ()]),
+    "mul of dense": ("mul", lambda x: mixed(x) * along_last(x), MATRICES),
+    "div": ("div", lambda x: mixed(x) / along_last(x), MATRICES),
+    "mul by the slope of x": ("mul", lambda x: 1 / (x**2 + along_last(x)), VECTORS),
+    "add": ("add", lambda x: lax.add(x, jnp.sin(x)), [*VECTORS, *MATRICES]),
+    "add of diagonal and dense": ("add", lambda x: x + mixed(x), MATRICES),
+    "sub": ("sub", lambda x: mixed(x) - x, MATRICES),
+    "neg": ("neg", lambda x: -jnp.sin(x), [*VECTORS, *MATRICES]),
+    "convert": (
+        "convert_element_type",
+        lambda x: x.astype(np.float32).astype(np.float64),
+        MATRICES,
+    ),
+    "copy": ("copy", lambda x: jnp.array(jnp.sin(x), copy=True), MATRICES),
+    "select by position": (
+        "select_n",
+        lambda x: jnp.where(row(x.shape[-1]) > 1, x, x**2),
+        MATRICES,
+    ),
+    "select by value": ("select_n", lambda x: jnp.where(x > 0, mixed(x), 2 * x), MATRICES),
+    "select by a scalar": ("select_n", lambda x: lax.select(x.sum() > 0, x, x**2), MATRICES),
+    "broadcast rows": (
+        "broadcast_in_dim",
+        lambda x: jnp.broadcast_to(x, (2, *x.shape)) ** 2,
+        MATRICES,
+    ),
+    "broadcast columns": ("broadcast_in_dim", lambda x: x[:, None] * row(3), VECTORS),
+    "reshape to flat": ("reshape", lambda x: jnp.sin(x).reshape(-1) ** 2, MATRICES),
+    "reshape across": (
+        "reshape",
+        lambda x: (x**2).reshape(x.shape[1], -1) * row(2),
+        [(2, 3), (2, 1)],
+    ),
+    "reshape of dense": ("reshape", lambda x: mixed(x).reshape(2, -1).sum(0), [(3, 4), (1, 4)]),
+    "squeeze": ("squeeze", lambda x: lax.squeeze(x, (0,)) ** 2, [(1, 4), (1, 1), (1, 0)]),
+    "expand": ("reshape", lambda x: jnp.expand_dims(x, 1) * row(2)[None, :, None], MATRICES),
+    "transpose": ("transpose", lambda x: x.T * row(x.shape[0]), MATRICES),
+    "transpose of dense": ("transpose", lambda x: mixed(x).T * row(x.shape[0]), MATRICES),
+    "rev": ("rev", lambda x: x[::-1] * jnp.cos(x), [*VECTORS, *MATRICES]),
+    "slice": ("slice", lambda x: x[1:] * x[:-1] * 2, [(5,), (1,), (3, 4), (3, 1)]),
+    "slice with steps": ("slice", lambda x: lax.slice(x, (1,), (5,), (2,)) ** 2, [(5,), (6,)]),
+    "split": ("split", lambda x: jnp.prod(jnp.stack(jnp.split(x, 2)), 0), [(6,), (4, 3), (2, 1)]),
+    "stack": ("stack", lambda x: jnp.stack([x, mixed(x), 2 * x], 1) ** 2, [(3, 4), (1, 4), (0, 4)]),
+    "stack alike": ("stack", lambda x: jnp.stack([x[1:], x[:-1]]) * 2, [(5,), (2,), (1,)]),
+    "unstack": ("unstack", lambda x: jnp.prod(jnp.stack(list(x)), 0), [(3, 4), (1, 4), (3, 1)]),
+    "tile": ("tile", lambda x: jnp.tile(x, (2, 3)) ** 2, MATRICES),
+    "pad": ("pad", lambda x: lax.pad(x, 0.0, [(1, 2, 0)]) ** 2, VECTORS),
+    "pad inside": ("pad", lambda x: lax.pad(mixed(x), 0.0, [(0, 1, 0), (1, 0, 2)]), MATRICES),
+    "pad by cutting": ("pad", lambda x: lax.pad(x, 0.0, [(-1, 2, 0)]) ** 2, [(5,), (2,), (1,)]),
+    "pad of constant dims": (
+        "pad",
+        lambda x: lax.pad(jnp.broadcast_to(x, (2, *x.shape)), 0.0, [(1, 0, 0), (0, 1, 0)]),
+        VECTORS,
+    ),
+    "concatenate alike": (
+        "concatenate",
+        lambda x: jnp.concatenate([x[1:], x[:1]]) * x,
+        [(5,), (1,)],
+    ),
+    "concatenate unlike": (
+        "concatenate",
+        lambda x: jnp.concatenate([x, mixed(x), jnp.ones_like(x)], -1) ** 2,
+        MATRICES,
+    ),
+    "reduce_sum": ("reduce_sum", lambda x: (x**2).sum(-1), [*VECTORS, *MATRICES]),
+    "reduce_sum of all": ("reduce_sum", lambda x: jnp.sin(x.reshape(-1)).sum(), MATRICES),
+    "reduce_sum of constant dims": (
+        "reduce_sum",
+        lambda x: jnp.broadcast_to(x, (3, *x.shape)).sum(0) ** 2,
+        MATRICES,
+    ),
+    "reduce_sum of a shift": ("reduce_sum", lambda x: (x[1:] ** 2).sum(), [(5,), (1,)]),
+    "reduce_sum of windows": (
+        "reduce_sum",
+        lambda x: (jnp.stack([x[:-2], x[1:-1], x[2:]], 1) ** 2).sum(1),
+        [(6,), (3,), (2,)],
+    ),
+    "reduce_sum of many windows": (
+        "reduce_sum",
+        lambda x: (jnp.stack([x[k : k + 3] for k in range(10)], 1) ** 2).sum(1),
+        [(12,)],
+    ),
+    "dot on the right": ("dot_general", lambda x: x @ jnp.ones((x.shape[-1], 2)), MATRICES),
+    "dot on the left": ("dot_general", lambda x: jnp.ones((2, x.shape[0])) @ x, MATRICES),
+    "dot of dense": ("dot_general", lambda x: mixed(mixed(x)), MATRICES),
+    "dot with a batch": (
+        "dot_general",
+        lambda x: jnp.einsum("bi,bij->bj", x, jnp.ones((*x.shape, 2)) * row(2)),
+        MATRICES,
+    ),
+    "dot of a trace": (
+        "dot_general",
+        lambda x: jnp.einsum("ij,ij->", x, jnp.cos(jnp.ones(x.shape))),
+        MATRICES,
+    ),
+    "dot with itself": ("dot_general", lambda x: x @ x.T, MATRICES),
+    "diagonal": ("dot_general", lambda x: jnp.einsum("ii,ij->i", x, jnp.ones((3, 2))), [(3, 3)]),
+    "flat parameters": ("dot_general", lambda x: x[:6].reshape(2, 3) @ x[6:9], [(9,), (12,)]),
+    "cumsum": ("cumsum", lambda x: jnp.cumsum(x**2), VECTORS),
+    "cumsum of rows": ("cumsum", lambda x: lax.cumsum(x**2, 0, reverse=True), MATRICES),
+    "cumsum of dense": ("cumsum", lambda x: jnp.cumsum(mixed(x), -1), MATRICES),
+    "cumsum of a shift": ("cumsum", lambda x: jnp.cumsum(x[1:] ** 2), [(5,), (2,), (1,)]),
+    "gather": ("gather", lambda x: x[np.array([2, 0, 0, -1])] ** 2, [(5,), (3, 2), (3, 1), (3, 0)]),
+    "gather of columns": ("gather", lambda x: x[:, np.array([[0], [1]])], [(3, 4), (1, 2)]),
+    "gather past the end": (
+        "gather",
+        lambda x: jnp.take(x, np.array([1, 9]), mode="fill", fill_value=0.0) ** 2,
+        [(5,), (2,)],
+    ),
+    "scatter-add": (
+        "scatter-add",
+        lambda x: (x**2).at[np.array([0, 2, 0])].add(x[:3]),
+        [(5,), (3,), (3, 2)],
+    ),
+    "scatter-add to zeros": (
+        "scatter-add",
+        lambda x: jnp.zeros((4, 2)).at[np.array([3, 1]), 0].add(jnp.sin(x)),
+        [(2,), (1,)],
+    ),
+    "dynamic_slice": (
+        "dynamic_slice",
+        lambda x: lax.dynamic_slice_in_dim(x**2, 1, 2),
+        [(5,), (2, 3)],
+    ),
+    "dynamic_update_slice": (
+        "dynamic_update_slice",
+        lambda x: lax.dynamic_update_slice(x**2, x[:2], (1,)),
+        [(5,), (3,), (2,)],
+    ),
+    "convolution": ("conv_general_dilated", lambda x: conv(x, K, (1,), "SAME"), SIGNALS),
+    "convolution with steps": (
+        "conv_general_dilated",
+        lambda x: conv(jnp.sin(x), K, (2,), [(2, 0)], rhs_dilation=(2,)),
+        SIGNALS,
+    ),
+    "convolution transposed": (
+        "conv_general_dilated",
+        lambda x: conv(x, K, (1,), [(0, 0)], lhs_dilation=(2,)),
+        SIGNALS,
+    ),
+    "convolution by one": ("conv_general_dilated", lambda x: conv(x, K1, (1,), "VALID"), SIGNALS),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_rule_equals_plain_modes_and_differences(name: str) -> None:
+    _, f, shapes = CASES[name]
+    # float32 has no finite differences of use.
+    assert_structured_is_right(
+        f, *(points(*shape, seed=name) for shape in shapes), numeric=name != "convert"
+    )
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_case_needs_no_fallback_and_uses_its_rule(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    primitive, f, shapes = CASES[name]
+    used: set[str] = set()
+    real = RULES[primitive]
+
+    def spy(eqn: Any, *operands: Any) -> Any:
+        used.add(eqn.primitive.name)
+        return real(eqn, *operands)
+
+    def refuse(eqn: Any, operands: Any) -> Any:
+        raise AssertionError(f"{eqn.primitive.name} fell back")
+
+    from jaccli.derivative import structured
+
+    monkeypatch.setitem(RULES, primitive, spy)
+    monkeypatch.setattr(interpreter, "fallback", refuse)
+    x = points(*shapes[0], seed=name)
+    jax.eval_shape(lambda x: structured.forward(f, x), x)
+    jax.eval_shape(lambda x: structured.reverse(f, x), x)
+    assert primitive in used
+
+
+ELSEWHERE = {
+    "add_any": "add",
+    "real": "convert",
+    "imag": "convert",
+    "conj": "convert",
+    "reduce_precision": "convert",
+    "copy_p": "copy",
+    "name": "copy",
+    "optimization_barrier": "copy",
+    "sharding_constraint": "copy",
+    "expand_dims": "squeeze",
+}
+"""Rules registered under several names, and the case that tests the function."""
+
+
+def test_every_rule_has_a_case() -> None:
+    assert set(RULES) - {case[0] for case in CASES.values()} == set(ELSEWHERE)
+
+
+def test_links_survive_a_chain_of_shape_changes() -> None:
+    from jaccli.derivative import structured
+
+    x = jnp.asarray(points(4, 6))
+    f = lambda x: jnp.sin(x).reshape(24).reshape(4, 2, 3).transpose(1, 0, 2)[:, ::-1] ** 2  # noqa: E731
+    assert structured.forward(f, x).stored == structured.reverse(f, x).stored == 24
+
+
+def test_fallback_takes_whatever_has_no_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert fallback_module.fallback is not None
+    for name in list(RULES):
+        monkeypatch.delitem(RULES, name)
+    assert_structured_is_right(lambda x: jnp.tanh(x[1:] @ jnp.ones((3, 2))), points(3, 3))
