@@ -14,7 +14,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaccli.derivative import structured
 from jaccli.derivative.basis import Function, Sweep, Tree, forward, reverse
 
 SweepBuilder = Callable[[Function, Tree], Sweep]
@@ -46,12 +45,16 @@ HESSIAN_SWEEPS: dict[str, SweepBuilder] = {
 
 def _structured_jacobian(f: Function, x: Tree) -> Callable[[Tree], Tree]:
     """Return the Jacobian by the structured engine, from the side with fewer numbers."""
+    from jaccli.derivative import structured  # when used: other modes start without it
+
     direction = structured.direction(f, x)
     return lambda x: structured.densified(structured.jacobian(f, x, direction))
 
 
 def _structured_hessian(f: Function, x: Tree) -> Callable[[Tree], Tree]:
     """Return the Hessian by the structured engine: forward over the side with fewer numbers."""
+    from jaccli.derivative import structured
+
     inner = structured.direction(f, x)
     return lambda x: structured.densified(structured.hessian(f, x, "fwd", inner))
 
