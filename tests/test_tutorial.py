@@ -15,8 +15,8 @@ import yaml
 from numpy.typing import NDArray
 
 DATA = Path(__file__).parent / "data"
-JACOBIAN_MODES = ["auto", "fwd", "rev", "loop"]
-HESSIAN_MODES = ["auto", "fwd-fwd", "fwd-rev", "rev-fwd", "rev-rev"]
+JACOBIAN_MODES = ["auto", "fwd", "rev", "loop", "structured"]
+HESSIAN_MODES = ["auto", "fwd-fwd", "fwd-rev", "rev-fwd", "rev-rev", "structured"]
 HVP_MODES = ["auto", "fwd-rev", "rev-rev"]
 
 Array = NDArray[Any]

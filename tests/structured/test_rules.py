@@ -81,6 +81,11 @@ CASES: dict[str, tuple[str, Function, list[Shape]]] = {
         [(2, 3), (2, 1)],
     ),
     "reshape of dense": ("reshape", lambda x: mixed(x).reshape(2, -1).sum(0), [(3, 4), (1, 4)]),
+    "reshape after a transposition": (
+        "reshape",
+        lambda x: lax.reshape(mixed(x) + x, (x.size, 1), (1, 0)) ** 2,
+        MATRICES,
+    ),
     "squeeze": ("squeeze", lambda x: lax.squeeze(x, (0,)) ** 2, [(1, 4), (1, 1), (1, 0)]),
     "expand": ("reshape", lambda x: jnp.expand_dims(x, 1) * row(2)[None, :, None], MATRICES),
     "transpose": ("transpose", lambda x: x.T * row(x.shape[0]), MATRICES),

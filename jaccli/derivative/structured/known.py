@@ -55,6 +55,11 @@ def _broadcast(params: Params, x: np.ndarray) -> np.ndarray:
     return np.broadcast_to(x.reshape(shape), params["shape"])
 
 
+def _reshape(params: Params, x: np.ndarray) -> np.ndarray:
+    first = params["dimensions"]  # `lax.reshape` may permute before
+    return (x if first is None else x.transpose(first)).reshape(params["new_sizes"])
+
+
 def _iota(params: Params) -> np.ndarray:
     shape = [1] * len(params["shape"])
     shape[params["dimension"]] = -1
@@ -98,7 +103,7 @@ _TABLE: dict[str, Callable[..., Any]] = {
     "iota": _iota,
     "broadcast_in_dim": _broadcast,
     "slice": _slice,
-    "reshape": lambda params, x: x.reshape(params["new_sizes"]),
+    "reshape": _reshape,
     "squeeze": lambda params, x: x.squeeze(tuple(params["dimensions"])),
     "transpose": lambda params, x: x.transpose(params["permutation"]),
     "rev": lambda params, x: np.flip(x, params["dimensions"]),

@@ -44,6 +44,9 @@ def broadcast(eqn: Equation, term: Term, shape: Shape, *sizes: Any) -> Term:
 def reshape(eqn: Equation, term: Term, shape: Shape) -> Term:
     """y.ravel() = x.ravel(): runs of dims are regrouped; a run that is constant stays of ones."""
     target = out_shape(eqn)
+    first = eqn.params.get("dimensions")  # `lax.reshape` may permute before
+    if first is not None:
+        term, shape = transposed(term, first), tuple(shape[d] for d in first)
 
     def on_val(val: Array) -> Array:
         wide, after = links.regrouped(term.near, shape, target)
@@ -59,7 +62,11 @@ def reshape(eqn: Equation, term: Term, shape: Shape) -> Term:
 @term_rule("transpose")
 def transpose(eqn: Equation, term: Term, shape: Shape) -> Term:
     """y[i, j] = x[j, i]: near dims permuted, in values and links."""
-    permutation = eqn.params["permutation"]
+    return transposed(term, eqn.params["permutation"])
+
+
+def transposed(term: Term, permutation: Shape) -> Term:
+    """Return the term with its near dims permuted."""
     near = [term.near_axis(d) for d in permutation]
     far = [term.far_axis(b) for b in term.free]
     return term.with_near(
