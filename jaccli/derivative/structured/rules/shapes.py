@@ -44,7 +44,8 @@ def broadcast(eqn: Equation, term: Term, shape: Shape, *sizes: Any) -> Term:
 def reshape(eqn: Equation, term: Term, shape: Shape) -> Term:
     """y.ravel() = x.ravel(): runs of dims are regrouped; a run that is constant stays of ones."""
     target = out_shape(eqn)
-    first = eqn.params.get("dimensions")  # `lax.reshape` may permute before
+    permutes = eqn.primitive.name == "reshape"  # `lax.reshape` may, first
+    first = eqn.params["dimensions"] if permutes else None
     if first is not None:
         term, shape = transposed(term, first), tuple(shape[d] for d in first)
 
