@@ -202,7 +202,8 @@ WRONG = [
     (
         "--mode",
         "«fwd-rev»",
-        "jacobian has no mode 'fwd-rev'.\nExpected one of 'auto', 'fwd', 'rev', 'loop'.",
+        "jacobian has no mode 'fwd-rev'.\n"
+        "Expected one of 'auto', 'fwd', 'rev', 'loop', 'structured'.",
     ),
     ("--device", "«gpu0»", "'gpu0' is not a device: cpu, gpu, gpu:1, tpu."),
     ("--dtype", "«f4»", "unknown value 'f4'.\nExpected one of 'float32', 'float64'."),

@@ -22,8 +22,8 @@ _rng = np.random.default_rng(11)
 W, X, V = _rng.normal(size=(3, 5)), _rng.normal(size=5), _rng.normal(size=5)
 A = _rng.normal(size=(4, 4))
 
-JACOBIAN_MODES = ["auto", "fwd", "rev", "loop"]
-HESSIAN_MODES = ["auto", "fwd-fwd", "fwd-rev", "rev-fwd", "rev-rev"]
+JACOBIAN_MODES = ["auto", "fwd", "rev", "loop", "structured"]
+HESSIAN_MODES = ["auto", "fwd-fwd", "fwd-rev", "rev-fwd", "rev-rev", "structured"]
 HVP_MODES = ["auto", "fwd-rev", "rev-rev"]
 
 
@@ -177,13 +177,14 @@ def test_operators_nest() -> None:
         (
             jaccli.jacobian,
             "fwd-rev",
-            "jacobian has no mode 'fwd-rev'; expected one of ['auto', 'fwd', 'rev', 'loop']",
+            "jacobian has no mode 'fwd-rev'; "
+            "expected one of ['auto', 'fwd', 'rev', 'loop', 'structured']",
         ),
         (
             jaccli.hessian,
             "fwd",
             "hessian has no mode 'fwd'; "
-            "expected one of ['auto', 'fwd-fwd', 'fwd-rev', 'rev-fwd', 'rev-rev']",
+            "expected one of ['auto', 'fwd-fwd', 'fwd-rev', 'rev-fwd', 'rev-rev', 'structured']",
         ),
         (
             jaccli.hvp,

@@ -94,8 +94,8 @@ WORDS = {
     "layout": "Expected one of 'blocks', 'matrix'.",
     "format": "Expected one of 'table', 'plain', 'json', 'csv', 'npy', 'none'.",
 }
-JACOBIAN = "Expected one of 'auto', 'fwd', 'rev', 'loop'."
-HESSIAN = "Expected one of 'auto', 'fwd-fwd', 'fwd-rev', 'rev-fwd', 'rev-rev'."
+JACOBIAN = "Expected one of 'auto', 'fwd', 'rev', 'loop', 'structured'."
+HESSIAN = "Expected one of 'auto', 'fwd-fwd', 'fwd-rev', 'rev-fwd', 'rev-rev', 'structured'."
 HVP = "Expected one of 'auto', 'fwd-rev', 'rev-rev'."
 SIZE = "Write it as 512MiB, 2GiB or a number of bytes."
 NAMED = "Letters, digits and underscores, not beginning with a digit."
