@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from jaccli.derivative.basis import Sweep, forward, reverse
-from jaccli.derivative.operators import HESSIAN, HVP, JACOBIAN
+from jaccli.derivative.operators import HESSIAN_SWEEPS, HVP, JACOBIAN_SWEEPS
 
 X = np.array([0.5, 1.0, 2.0], np.float32)
 
@@ -80,7 +80,9 @@ def works(call: Callable[[], Any], expected: Any) -> bool:
 )
 def test_jacobian_modes_go_the_way_they_are_named(f: Callable[[Any], Any], modes: set[str]) -> None:
     found = {
-        m for m, build in JACOBIAN.items() if works(lambda b=build: b(f, X)(X), np.diag(3 * X**2))
+        m
+        for m, build in JACOBIAN_SWEEPS.items()
+        if works(lambda b=build: b(f, X)(X), np.diag(3 * X**2))
     }
     assert found == modes
 
@@ -96,7 +98,9 @@ def test_jacobian_modes_go_the_way_they_are_named(f: Callable[[Any], Any], modes
 )
 def test_hessian_modes_are_named_outer_inner(f: Callable[[Any], Any], modes: set[str]) -> None:
     g, H = total(f), np.diag(6 * X)
-    assert {m for m, build in HESSIAN.items() if works(lambda b=build: b(g, X)(X), H)} == modes
+    assert {
+        m for m, build in HESSIAN_SWEEPS.items() if works(lambda b=build: b(g, X)(X), H)
+    } == modes
 
 
 @pytest.mark.parametrize(
@@ -111,7 +115,7 @@ def test_hvp_modes_are_named_outer_inner(f: Callable[[Any], Any], modes: set[str
 def test_rows_one_by_one_are_a_loop_of_the_program_and_the_others_are_not() -> None:
     loops = {
         mode: "scan" in str(jax.make_jaxpr(lambda x, b=build: b(jnp.sin, X)(x))(X))
-        for mode, build in JACOBIAN.items()
+        for mode, build in JACOBIAN_SWEEPS.items()
     }
     assert loops == {"fwd": False, "rev": False, "loop": True}
 
