@@ -220,7 +220,6 @@ OPTIONS: tuple[Option, ...] = (
 
 OF = Option("of", ("--of",), "The derivative in question (the spec's, else jacobian).",
             _DERIVATIVE, "DERIVATIVE", path=("derivative",), choices=DERIVATIVES)  # fmt: skip
-FORMAT = next(option for option in OPTIONS if option.name == "format")
 
 
 def overrides(values: Values, options: Sequence[Option] = OPTIONS) -> list[Override]:

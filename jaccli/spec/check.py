@@ -115,7 +115,7 @@ def _model(values: Values, root: Node, report: Report) -> ExpressionModel | Pyth
         return _forecast(inputs, root, report)
     if "expression" in model:
         parsed = _parse(model["expression"], inputs, root, report, "model", "expression")
-        return None if parsed is None else ExpressionModel({ALONE: parsed}, (ALONE,), alone=True)
+        return None if parsed is None else ExpressionModel({ALONE: parsed}, (ALONE,))
     return _expressions(model, inputs, root, report)
 
 

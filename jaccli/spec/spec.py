@@ -17,14 +17,10 @@ from jaccli.spec.sources import Source
 
 
 class ExpressionModel(NamedTuple):
-    """Named expressions, evaluated in order; `outputs` are those that are differentiated.
-
-    `alone` marks a single `expression`, whose name `f` is a label and hides no input.
-    """
+    """Named expressions, evaluated in order; `outputs` are those that are differentiated."""
 
     expressions: dict[str, Expression]
     outputs: tuple[str, ...]
-    alone: bool = False
 
 
 class PythonModel(NamedTuple):
