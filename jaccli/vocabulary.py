@@ -6,9 +6,16 @@ built in `derivative/`; a format is named here and built in `result/`; tests hol
 
 from __future__ import annotations
 
-_JACOBIAN_MODES = ("auto", "fwd", "rev", "loop", "structured", "sparse", "tuned")
+_JACOBIAN_MODES = (
+    "auto", "fwd", "rev", "loop",
+    "structured", "structured-fwd", "structured-rev",
+    "sparse", "tuned",
+)  # fmt: skip
 _HESSIAN_MODES = (
-    "auto", "fwd-fwd", "fwd-rev", "rev-fwd", "rev-rev", "structured", "sparse", "tuned",
+    "auto", "fwd-fwd", "fwd-rev", "rev-fwd", "rev-rev",
+    "structured", "structured-fwd-fwd", "structured-fwd-rev",
+    "structured-rev-fwd", "structured-rev-rev",
+    "sparse", "tuned",
 )  # fmt: skip
 
 MODES: dict[str, tuple[str, ...]] = {
@@ -24,11 +31,11 @@ MODES: dict[str, tuple[str, ...]] = {
 
 DERIVATIVES = tuple(MODES)
 ALL_MODES = tuple(dict.fromkeys(mode for modes in MODES.values() for mode in modes))
-UNAVAILABLE_MODES = ("sparse", "tuned")
+UNAVAILABLE_MODES = ("sparse",)
 """Modes of the interface that this version does not have yet."""
 
-WHOLE_MODES = ("structured",)
-"""Modes that compute the derivative of a point in one piece: there are no unit vectors to chunk."""
+DECIDED_MODES = ("auto", "structured", "tuned")
+"""Modes that stand for an operator that is chosen: by a rule, by direction, by measurement."""
 
 WITH_VECTOR = ("jvp", "vjp", "hvp")
 OF_SCALAR_OUTPUT = ("gradient", "hvp")

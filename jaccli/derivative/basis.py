@@ -2,19 +2,21 @@
 
 A function here takes one tree of arrays (the primal, n numbers in all) and returns a tree of
 arrays (m numbers in all).  A `Sweep` pushes any subset of the n or m unit vectors through it, so
-that a caller may take all of them at once or a chunk at a time.
+that a caller may take all of them at once, or in chunks: the `pieces` of what is `Chunked`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from jaccli.derivative.tiles import Shape, tile
 
 Tree = Any
 Function = Callable[[Tree], Tree]
@@ -38,23 +40,93 @@ def unit(like: Tree, index: jax.Array) -> Tree:
 
 
 @dataclass(frozen=True)
+class Piece:
+    """The part of a derivative that the unit vectors of one far array give, a tile at a time.
+
+    `compute(x, corner)` returns the arrays of the tile that begins at `corner` (one index for each
+    dim of `far`); they go to the arrays `targets` of the whole, whose far dims are the first, or
+    the last.
+    """
+
+    far: Shape
+    tile: Shape
+    compute: Callable[[Tree, jax.Array], Tree]
+    targets: Sequence[int]
+    far_last: bool = False
+
+    def place(self, whole: Sequence[np.ndarray], part: Tree, corner: Shape) -> None:
+        """Write what `compute` returned for a corner to its place in the whole."""
+        box = tuple(slice(i, i + n) for i, n in zip(corner, self.tile, strict=True))
+        index: tuple[Any, ...] = (..., *box) if self.far_last else box
+        for target, values in zip(self.targets, jax.tree.leaves(part), strict=True):
+            whole[target][index] = values
+
+
+class Chunked(Protocol):
+    """A derivative that can be taken in chunks, into numpy arrays."""
+
+    def pieces(self, chunk: int) -> Sequence[Piece]:
+        """Return what to compute for `chunk` unit vectors at a time."""
+        ...
+
+    def empty(self) -> list[np.ndarray]:
+        """Return the arrays that the pieces fill."""
+        ...
+
+    def assemble(self, whole: list[np.ndarray]) -> Tree:
+        """Return the derivative, `tree(out)` of `tree(in)`, from the filled arrays."""
+        ...
+
+
+@dataclass(frozen=True)
 class Sweep:
     """A derivative as `count` unit vectors, each of which gives one slice of it.
 
     `slices(x, indices)` returns the slices for the flat positions `indices` (k,), stacked along a
-    new first axis; `assemble` turns all `count` of them, in order, into `tree(out)` of `tree(in)`
+    new first axis; `assembled` turns all `count` of them, in order, into `tree(out)` of `tree(in)`
     with leaves of shape `(*out, *in)`.  `columns` says that the slices are columns, so that their
-    first axis becomes the last.
+    first axis becomes the last.  `x` gives shapes alone.
     """
 
+    x: Tree
     count: int
     slices: Callable[[Tree, jax.Array], Tree]
-    assemble: Callable[[Tree], Tree]
+    assembled: Callable[[Tree], Tree]
     columns: bool
 
     def __call__(self, x: Tree) -> Tree:
         """Return the whole derivative at `x`."""
-        return self.assemble(self.slices(x, jnp.arange(self.count)))
+        return self.assembled(self.slices(x, jnp.arange(self.count)))
+
+    def pieces(self, chunk: int) -> list[Piece]:
+        """Return the one piece of all unit vectors."""
+        box = tile((self.count,), chunk)
+
+        def compute(x: Tree, corner: jax.Array) -> Tree:
+            return self.slices(x, corner[0] + jnp.arange(box[0], dtype=corner.dtype))
+
+        targets = range(len(jax.tree.leaves(self._slice())))
+        return [Piece((self.count,), box, compute, targets)]
+
+    def empty(self) -> list[np.ndarray]:
+        """Return arrays for the stacked slices.
+
+        Columns are kept as columns in memory, so that assembling them copies nothing.
+        """
+        return [
+            np.moveaxis(np.empty((*leaf.shape[1:], self.count), leaf.dtype), -1, 0)
+            if self.columns
+            else np.empty((self.count, *leaf.shape[1:]), leaf.dtype)
+            for leaf in jax.tree.leaves(self._slice())
+        ]
+
+    def assemble(self, whole: list[np.ndarray]) -> Tree:
+        """Return the derivative from the stacked slices."""
+        return self.assembled(jax.tree.unflatten(jax.tree.structure(self._slice()), whole))
+
+    def _slice(self) -> Tree:
+        """Return the shapes of one slice, with its first axis."""
+        return jax.eval_shape(self.slices, self.x, jax.ShapeDtypeStruct((1,), np.int32))
 
 
 def forward(f: Function, x: Tree) -> Sweep:
@@ -67,7 +139,7 @@ def forward(f: Function, x: Tree) -> Sweep:
     def assemble(stacked: Tree) -> Tree:
         return jax.tree.map(lambda leaf, y: _columns(leaf, x, y.shape), stacked, out)
 
-    return Sweep(size(x), jax.vmap(column, in_axes=(None, 0)), assemble, columns=True)
+    return Sweep(x, size(x), jax.vmap(column, in_axes=(None, 0)), assemble, columns=True)
 
 
 def reverse(f: Function, x: Tree, *, one_by_one: bool = False) -> Sweep:
@@ -97,7 +169,7 @@ def reverse(f: Function, x: Tree, *, one_by_one: bool = False) -> Sweep:
         ]
         return jax.tree.unflatten(structure, blocks)
 
-    return Sweep(size(out), rows, assemble, columns=False)
+    return Sweep(x, size(out), rows, assemble, columns=False)
 
 
 def _columns(stacked: Any, x: Tree, out_shape: tuple[int, ...]) -> Tree:

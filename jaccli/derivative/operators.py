@@ -1,24 +1,24 @@
-"""Jacobians, Hessians and products of a function of one tree, by mode.
+"""Jacobians, Hessians and products of a function of one tree, by operator.
 
-`JACOBIAN`, `HESSIAN` and `HVP` are the registries: a new mode is one new entry.  A builder takes
-the function and an example of its primal (shapes alone) and returns `x ↦ derivative`; those of
-`JACOBIAN_SWEEPS` and `HESSIAN_SWEEPS` return a `Sweep`, which can also go a chunk at a time.
+`JACOBIAN`, `HESSIAN` and `HVP` are the registries: a new operator is one new entry.  `operator(f,
+x)` returns the derivative, `tree(out)` of `tree(in)` with leaves `(*out, *in)` (a Hessian: of
+`tree(in)` again, `(*out, *in1, *in2)`).  `CHUNKED` has what can also be taken in chunks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jaccli.derivative.basis import Function, Sweep, Tree, forward, reverse
+from jaccli.derivative.basis import Chunked, Function, Sweep, Tree, forward, reverse
 
 SweepBuilder = Callable[[Function, Tree], Sweep]
-Builder = Callable[[Function, Tree], Callable[[Tree], Tree]]
-Product = Callable[[Function, Tree, Tree], Tree]
+ChunkedBuilder = Callable[[Function, Tree], Chunked]
+Operator = Callable[..., Tree]
+"""`operator(f, x)`, or `operator(f, x, tangent)`."""
 
 JACOBIAN_SWEEPS: dict[str, SweepBuilder] = {
     "fwd": forward,
@@ -36,31 +36,69 @@ def _nested(outer: str, inner: str) -> SweepBuilder:
     return build
 
 
+_DIRECTIONS = ("fwd", "rev")
 HESSIAN_SWEEPS: dict[str, SweepBuilder] = {
-    f"{outer}-{inner}": _nested(outer, inner)
-    for outer in ("fwd", "rev")
-    for inner in ("fwd", "rev")
+    f"{o}-{i}": _nested(o, i) for o in _DIRECTIONS for i in _DIRECTIONS
 }
 
 
-def _structured_jacobian(f: Function, x: Tree) -> Callable[[Tree], Tree]:
-    """Return the Jacobian by the structured engine, from the side with fewer numbers."""
-    from jaccli.derivative import structured  # its rules are imported by calls that use them
-
-    direction = structured.direction(f, x)
-    return lambda x: structured.densified(structured.jacobian(f, x, direction))
+def _swept(build: SweepBuilder) -> Operator:
+    """Return the operator that takes all unit vectors of a sweep at once."""
+    return lambda f, x: build(f, x)(x)
 
 
-def _structured_hessian(f: Function, x: Tree) -> Callable[[Tree], Tree]:
-    """Return the Hessian by the structured engine: forward over the side with fewer numbers."""
-    from jaccli.derivative import structured
+def _structured_jacobian(direction: str) -> Operator:
+    """Return the Jacobian by the structured engine, made dense."""
 
-    inner = structured.direction(f, x)
-    return lambda x: structured.densified(structured.hessian(f, x, "fwd", inner))
+    def operator(f: Function, x: Tree) -> Tree:
+        from jaccli.derivative import structured  # its rules are imported by calls that use them
+
+        return structured.densified(structured.jacobian(f, x, direction))
+
+    return operator
 
 
-JACOBIAN: dict[str, Builder] = {**JACOBIAN_SWEEPS, "structured": _structured_jacobian}
-HESSIAN: dict[str, Builder] = {**HESSIAN_SWEEPS, "structured": _structured_hessian}
+def _structured_hessian(outer: str, inner: str) -> Operator:
+    """Return the Hessian by the structured engine, applied to itself, made dense."""
+
+    def operator(f: Function, x: Tree) -> Tree:
+        from jaccli.derivative import structured
+
+        return structured.densified(structured.hessian(f, x, outer, inner))
+
+    return operator
+
+
+def _tiled_jacobian(direction: str) -> ChunkedBuilder:
+    """Return what takes the structured Jacobian in chunks."""
+
+    def build(f: Function, x: Tree) -> Chunked:
+        from jaccli.derivative.structured import chunks
+
+        return chunks.jacobian(f, x, direction)
+
+    return build
+
+
+def _tiled_hessian(inner: str) -> ChunkedBuilder:
+    """Return what takes the structured Hessian in chunks, outer forward."""
+
+    def build(f: Function, x: Tree) -> Chunked:
+        from jaccli.derivative.structured import chunks
+
+        return chunks.hessian(f, x, inner)
+
+    return build
+
+
+JACOBIAN: dict[str, Operator] = {
+    **{name: _swept(build) for name, build in JACOBIAN_SWEEPS.items()},
+    **{f"structured-{way}": _structured_jacobian(way) for way in _DIRECTIONS},
+}
+HESSIAN: dict[str, Operator] = {
+    **{name: _swept(build) for name, build in HESSIAN_SWEEPS.items()},
+    **{f"structured-{o}-{i}": _structured_hessian(o, i) for o in _DIRECTIONS for i in _DIRECTIONS},
+}
 
 
 def _forward_over_reverse(f: Function, x: Tree, tangent: Tree) -> Tree:
@@ -73,20 +111,31 @@ def _reverse_over_reverse(f: Function, x: Tree, tangent: Tree) -> Tree:
     return jax.vjp(jax.grad(f), x)[1](tangent)[0]
 
 
-HVP: dict[str, Product] = {
-    "fwd-rev": _forward_over_reverse,
-    "rev-rev": _reverse_over_reverse,
+def _each(product: Operator) -> Operator:
+    """Return the product for every scalar output of a function: the tree of its outputs."""
+
+    def operator(f: Function, x: Tree, tangent: Tree) -> Tree:
+        leaves, structure = jax.tree.flatten(jax.eval_shape(f, x))
+
+        def one(position: int) -> Tree:
+            return product(lambda x: jnp.reshape(jax.tree.leaves(f(x))[position], ()), x, tangent)
+
+        return jax.tree.unflatten(structure, [one(position) for position in range(len(leaves))])
+
+    return operator
+
+
+HVP: dict[str, Operator] = {
+    "fwd-rev": _each(_forward_over_reverse),
+    "rev-rev": _each(_reverse_over_reverse),
 }
-
-
-def jacobian(f: Function, x: Tree, mode: str) -> Tree:
-    """Return the Jacobian of `f` at `x`: `tree(out)` of `tree(in)`, leaves `(*out, *in)`."""
-    return JACOBIAN[mode](f, x)(x)
-
-
-def hessian(f: Function, x: Tree, mode: str) -> Tree:
-    """Return the Hessian: `tree(out)` of `tree(in)` of `tree(in)`, leaves `(*out, *in, *in)`."""
-    return HESSIAN[mode](f, x)(x)
+REGISTRIES: dict[str, dict[str, Operator]] = {
+    "gradient": JACOBIAN,
+    "jacobian": JACOBIAN,
+    "hessian": HESSIAN,
+    "hvp": HVP,
+}
+"""The operators of every derivative that has a choice of them."""
 
 
 def jvp(f: Function, x: Tree, tangent: Tree) -> Tree:
@@ -99,10 +148,16 @@ def vjp(f: Function, x: Tree, cotangent: Tree) -> Tree:
     return jax.vjp(f, x)[1](cotangent)[0]
 
 
-def hvp(f: Callable[[Tree], dict[str, Any]], x: Tree, tangent: Tree, mode: str) -> Tree:
-    """Return, for each scalar output of `f`, its Hessian times `tangent`; no Hessian is formed."""
-
-    def product(name: str) -> Tree:
-        return HVP[mode](lambda x: jnp.reshape(f(x)[name], ()), x, tangent)
-
-    return {name: product(name) for name in jax.eval_shape(f, x)}
+_JACOBIAN_CHUNKS: dict[str, ChunkedBuilder] = {
+    **JACOBIAN_SWEEPS,
+    **{f"structured-{way}": _tiled_jacobian(way) for way in _DIRECTIONS},
+}
+CHUNKED: dict[str, dict[str, ChunkedBuilder]] = {
+    "gradient": _JACOBIAN_CHUNKS,
+    "jacobian": _JACOBIAN_CHUNKS,
+    "hessian": {
+        **HESSIAN_SWEEPS,
+        **{f"structured-fwd-{inner}": _tiled_hessian(inner) for inner in _DIRECTIONS},
+    },
+}
+"""What can be taken in chunks; the structured Hessian only with the outer derivative forward."""

@@ -9,10 +9,11 @@ from typing import Any, SupportsIndex
 import jax
 import jax.numpy as jnp
 
-from jaccli.derivative import operators
-from jaccli.derivative.basis import Tree, size
+from jaccli.derivative import operators, tuning
+from jaccli.derivative.basis import Tree
 from jaccli.derivative.choose import choose
-from jaccli.vocabulary import MODES, UNAVAILABLE_MODES
+from jaccli.derivative.facts import facts
+from jaccli.vocabulary import DECIDED_MODES, MODES, UNAVAILABLE_MODES
 
 Argnums = SupportsIndex | Sequence[SupportsIndex]
 
@@ -22,8 +23,8 @@ def jacobian(
 ) -> Callable[..., Tree]:
     """Return a function that computes the Jacobian of `f`, as `jax.jacobian` does.
 
-    Leaves have the shape `(*out, *in)`.  `mode` is `auto`, `fwd`, `rev`, `loop` or `structured`;
-    the result traces under `jit` and `vmap`.
+    Leaves have the shape `(*out, *in)`.  `mode` is `auto`, `fwd`, `rev`, `loop`, `structured`
+    (`structured-fwd`, `structured-rev`) or `tuned`; the result traces under `jit` and `vmap`.
 
     >>> import jax.numpy as jnp
     >>> jacobian(lambda x: x**2, mode="fwd")(jnp.array([1.0, 2.0])).tolist()
@@ -32,7 +33,7 @@ def jacobian(
     Raises:
         ValueError: the mode is not one of a Jacobian's.
     """
-    return _operator(f, argnums, "jacobian", operators.jacobian, mode)
+    return _operator(f, argnums, "jacobian", mode)
 
 
 def hessian(
@@ -40,8 +41,8 @@ def hessian(
 ) -> Callable[..., Tree]:
     """Return a function that computes the Hessian of `f`, as `jax.hessian` does.
 
-    Leaves have the shape `(*out, *in1, *in2)`.  `mode` is `auto` or outer-inner: `fwd-fwd`,
-    `fwd-rev`, `rev-fwd`, `rev-rev`, or `structured`.
+    Leaves have the shape `(*out, *in1, *in2)`.  `mode` is `auto`, `tuned`, outer-inner
+    (`fwd-fwd`, `fwd-rev`, `rev-fwd`, `rev-rev`), or `structured` (`structured-fwd-rev` ...).
 
     >>> import jax.numpy as jnp
     >>> hessian(lambda x: (x**3).sum())(jnp.array([1.0, 2.0])).tolist()
@@ -50,7 +51,7 @@ def hessian(
     Raises:
         ValueError: the mode is not one of a Hessian's.
     """
-    return _operator(f, argnums, "hessian", operators.hessian, mode)
+    return _operator(f, argnums, "hessian", mode)
 
 
 def hvp(f: Callable[..., Tree], argnums: Argnums = 0, *, mode: str = "auto") -> Callable[..., Tree]:
@@ -72,24 +73,32 @@ def hvp(f: Callable[..., Tree], argnums: Argnums = 0, *, mode: str = "auto") -> 
         *primals, tangent = args
         inner, x = _select(f, argnums, tuple(primals), kwargs)
         tangent = jax.tree.map(lambda leaf, v: jnp.asarray(v, leaf.dtype), x, tangent)
-        return operators.HVP[_resolve("hvp", mode, inner, x)](inner, x, tangent)
+        if mode == "tuned":
+            alike = _select(f, argnums, _concrete(primals), kwargs)
+            operator = tuning.tuned("hvp", *alike, _concrete(tangent)).operator
+        else:
+            operator = choose("hvp", facts(inner, x), mode).operator
+        return operators.HVP[operator](inner, x, tangent)
 
     return product
 
 
 def _operator(
-    f: Callable[..., Tree],
-    argnums: Argnums,
-    derivative: str,
-    operator: Callable[[Callable[[Tree], Tree], Tree, str], Tree],
-    mode: str,
+    f: Callable[..., Tree], argnums: Argnums, derivative: str, mode: str
 ) -> Callable[..., Tree]:
     """Apply an operator on functions of one tree to the arguments that `argnums` names."""
     _check(derivative, mode)
 
     def apply(*args: Any, **kwargs: Any) -> Tree:
         inner, x = _select(f, argnums, args, kwargs)
-        return operator(inner, x, _resolve(derivative, mode, inner, x))
+        if mode == "tuned":
+            alike = _select(f, argnums, _concrete(args), kwargs)
+            operator = tuning.tuned(derivative, *alike).operator
+        elif mode in DECIDED_MODES:
+            operator = choose(derivative, facts(inner, x), mode).operator
+        else:
+            operator = mode
+        return operators.REGISTRIES[derivative][operator](inner, x)
 
     return apply
 
@@ -98,13 +107,6 @@ def _check(derivative: str, mode: str) -> None:
     available = [name for name in MODES[derivative] if name not in UNAVAILABLE_MODES]
     if mode not in available:
         raise ValueError(f"{derivative} has no mode {mode!r}; expected one of {available}")
-
-
-def _resolve(derivative: str, mode: str, f: Callable[[Tree], Tree], x: Tree) -> str:
-    """Return the mode itself, or what `auto` stands for here."""
-    if mode != "auto":
-        return mode
-    return choose(derivative, size(x), size(jax.eval_shape(f, x))).mode
 
 
 def _select(
@@ -123,6 +125,11 @@ def _select(
 
     chosen = tuple(jax.tree.map(_real, args[position]) for position in positions)
     return inner, chosen[0] if single else chosen
+
+
+def _concrete(args: Any) -> Any:
+    """Return arguments with ones in place of traced arrays, for measuring."""
+    return jax.tree.map(tuning.concrete, args)
 
 
 def _position(number: int, count: int) -> int:

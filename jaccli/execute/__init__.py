@@ -1,5 +1,6 @@
-"""From a `Plan` to a `Result`: compile, run, time.  Chooses nothing."""
+"""From a `Plan` to a `Result`: compile, run, time.  Of modes it chooses none; chunks must fit."""
 
-from jaccli.execute.execute import Progress, execute
+from jaccli.execute.execute import execute, run
+from jaccli.execute.prepare import Program, Progress, prepare
 
-__all__ = ["Progress", "execute"]
+__all__ = ["Program", "Progress", "execute", "prepare", "run"]

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 
 from jaccli.derivative import operators
-from jaccli.derivative.basis import Sweep, Tree
+from jaccli.derivative.basis import Chunked, Function, Tree
 from jaccli.plan import Plan
 
 Arguments = tuple[dict[str, Any], dict[str, Any], dict[str, Any]]
@@ -44,31 +44,32 @@ def whole(plan: Plan) -> Callable[[Tree, Tree, Tree], Tree]:
     return row if plan.model.batch_size is None else jax.vmap(row, in_axes=batch_axes(plan))
 
 
-def sweep(plan: Plan, wrt: Tree, rest: Tree) -> Sweep:
-    """Return the derivative of one point as a sweep over unit vectors; shapes alone are read."""
-    hessian = plan.derivative == "hessian"
-    builders = operators.HESSIAN_SWEEPS if hessian else operators.JACOBIAN_SWEEPS
-    return builders[plan.mode](_function(plan, rest), wrt)
+def chunked(plan: Plan, wrt: Tree, rest: Tree) -> Chunked:
+    """Return the derivative of one point in chunks of unit vectors; shapes alone are read."""
+    return operators.CHUNKED[plan.derivative][plan.operator](_function(plan, rest), wrt)
 
 
-def _function(plan: Plan, rest: Tree) -> Callable[[Tree], Tree]:
-    """Return the model as a function of the wrt inputs alone."""
+def _function(plan: Plan, rest: Tree) -> Function:
+    """Return the model as a function of the wrt inputs alone, outputs in their order."""
     return lambda wrt: plan.model.function({**rest, **wrt})
 
 
 def _row(plan: Plan) -> Callable[[Tree, Tree, Tree], Tree]:
     """Return the derivative at one point, as a function of wrt inputs, other inputs, vectors."""
-    return lambda wrt, rest, vectors: _OPERATORS[plan.derivative](
-        _function(plan, rest), wrt, vectors, plan.mode
-    )
+
+    def row(wrt: Tree, rest: Tree, vectors: Tree) -> Tree:
+        f = _function(plan, rest)
+        if plan.derivative in _PRODUCTS:
+            return _PRODUCTS[plan.derivative](f, wrt, vectors)
+        operator = operators.REGISTRIES[plan.derivative][plan.operator]
+        return operator(f, wrt, vectors) if vectors else operator(f, wrt)
+
+    return row
 
 
-_OPERATORS: dict[str, Callable[[Callable[[Tree], Tree], Tree, Tree, str], Tree]] = {
-    "evaluate": lambda f, x, v, mode: f(x),
-    "gradient": lambda f, x, v, mode: operators.jacobian(f, x, mode),
-    "jacobian": lambda f, x, v, mode: operators.jacobian(f, x, mode),
-    "hessian": lambda f, x, v, mode: operators.hessian(f, x, mode),
-    "jvp": lambda f, x, v, mode: operators.jvp(f, x, v),
-    "vjp": lambda f, x, v, mode: operators.vjp(f, x, v),
-    "hvp": lambda f, x, v, mode: operators.hvp(f, x, v, mode),
+_PRODUCTS: dict[str, Callable[[Function, Tree, Tree], Tree]] = {
+    "evaluate": lambda f, x, v: f(x),
+    "jvp": operators.jvp,
+    "vjp": operators.vjp,
 }
+"""What there is one way to compute."""

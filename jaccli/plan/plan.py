@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from jaccli.backend import Device
 from jaccli.derivative.choose import Choice, choose
+from jaccli.derivative.facts import Facts, from_jaxpr
+from jaccli.derivative.operators import CHUNKED
+from jaccli.derivative.tiles import tile
 from jaccli.errors import BudgetError, Problem, SpecError, format_bytes
 from jaccli.memory import default_budget
 from jaccli.model import Model
 from jaccli.spec import Spec
-from jaccli.vocabulary import OF_SCALAR_OUTPUT, WHOLE_MODES, WITH_VECTOR
+from jaccli.vocabulary import MODES, OF_SCALAR_OUTPUT, WITH_VECTOR
 
 Shape = tuple[int, ...]
 _AXES = 64
@@ -61,14 +64,15 @@ class Plan:
     """A derivative of a model at its primal, ready to be executed.
 
     `vectors` are shaped as the wrt inputs (jvp, hvp) or the outputs (vjp), with a leading batch
-    axis where `vector_batched` says so.  Sizes are in bytes.
+    axis where `vector_batched` says so.  Sizes are in bytes.  `far` has the shapes of the arrays
+    that can be taken in chunks: the batch axis, or the arrays whose unit vectors are pushed.
     """
 
     spec: Spec
     model: Model
     derivative: str
-    mode: str
-    reason: str
+    choice: Choice
+    facts: Facts
     outputs: dict[str, Shape]
     blocks: tuple[BlockPlan, ...]
     vectors: dict[str, np.ndarray]
@@ -76,8 +80,28 @@ class Plan:
     device: Device
     budget: int
     chunk: int | None
-    steps: int
+    far: tuple[Shape, ...]
     input_bytes: int
+
+    @property
+    def mode(self) -> str:
+        """The mode in the user's words: what was asked for, or what `auto` stands for."""
+        return self.choice.mode
+
+    @property
+    def operator(self) -> str:
+        """The entry of the registry of operators."""
+        return self.choice.operator
+
+    @property
+    def reason(self) -> str:
+        """Why this mode, in words."""
+        return self.choice.reason
+
+    @property
+    def steps(self) -> int:
+        """How many batch rows or unit vectors there are."""
+        return sum(math.prod(shape) for shape in self.far)
 
     @property
     def result_bytes(self) -> int:
@@ -87,7 +111,12 @@ class Plan:
     @property
     def chunks(self) -> int:
         """How many chunks the steps are taken in."""
-        return math.ceil(self.steps / self.chunk) if self.chunk else 1
+        if not self.chunk:
+            return 1
+        return sum(
+            math.prod(math.ceil(n / m) for n, m in zip(shape, tile(shape, self.chunk), strict=True))
+            for shape in self.far
+        )
 
 
 def make(spec: Spec, model: Model, derivative: str, device: Device) -> Plan:
@@ -97,40 +126,75 @@ def make(spec: Spec, model: Model, derivative: str, device: Device) -> Plan:
         SpecError: the shapes do not fit each other, or not the derivative.
         BudgetError: the result does not fit the memory budget.
     """
-    outputs, dtypes = _trace(spec, model)
+    outputs, dtypes, about = _trace(spec, model)
     _check_outputs(spec, derivative, outputs, dtypes)
     vectors, batched = _vectors(spec, model, derivative, outputs, dtypes)
-    n_in = sum(math.prod(model.in_shape(name)) for name in model.wrt)
-    n_out = sum(math.prod(shape) for shape in outputs.values())
-    choice = choose(derivative, n_in, n_out)
-    if spec.mode not in ("auto", choice.mode) and derivative not in ("evaluate", "jvp", "vjp"):
-        choice = Choice(spec.mode, "as asked")
+    asked = spec.mode if len(MODES[derivative]) > 1 and spec.mode != "tuned" else "auto"
+    choice = choose(derivative, about, asked)
     blocks = _blocks(model, derivative, outputs, dtypes)
     deep = next((block for block in blocks if len(block.shape) > _AXES), None)
     if deep is not None:
         message = f"{deep.key} would have {len(deep.shape)} axes; an array has at most {_AXES}."
         raise SpecError(spec.problem("model", message))
-    plan = Plan(
-        spec=spec,
-        model=model,
-        derivative=derivative,
-        mode=choice.mode,
-        reason=choice.reason,
-        outputs=outputs,
-        blocks=blocks,
-        vectors=vectors,
-        vector_batched=batched,
-        device=device,
-        budget=spec.memory or default_budget(),
-        # The values beside a derivative that is taken in chunks are computed in one piece.
-        chunk=None if derivative == "evaluate" and model.batch_size is None else spec.chunk,
-        steps=_steps(spec, model, derivative, choice.mode, n_in, n_out),
-        input_bytes=sum(a.nbytes for a in (*model.primals.values(), *vectors.values())),
+    plan = with_choice(
+        Plan(
+            spec=spec,
+            model=model,
+            derivative=derivative,
+            choice=choice,
+            facts=about,
+            outputs=outputs,
+            blocks=blocks,
+            vectors=vectors,
+            vector_batched=batched,
+            device=device,
+            budget=spec.memory or default_budget(),
+            # The values beside a derivative that is taken in chunks are computed in one piece.
+            chunk=None if derivative == "evaluate" and model.batch_size is None else spec.chunk,
+            far=(),
+            input_bytes=sum(a.nbytes for a in (*model.primals.values(), *vectors.values())),
+        ),
+        choice,
     )
     # Joining several blocks to one matrix makes a copy.
     copies = 2 if spec.layout == "matrix" and len(blocks) > 1 else 1
     check_budget(plan, plan.input_bytes + copies * plan.result_bytes, "inputs and result")
     return plan
+
+
+def with_choice(plan: Plan, choice: Choice) -> Plan:
+    """Return the plan with another operator.
+
+    Raises:
+        SpecError: there is a `chunk` and nothing that could be split.
+    """
+    plan = replace(plan, choice=choice, far=_far(plan, choice.operator))
+    if plan.chunk is not None and not plan.far:
+        if plan.derivative in CHUNKED:
+            message = f"the mode {choice.operator} computes the Hessian of one point in one piece."
+            hint = "Leave out the chunk, or choose another mode."
+            raise SpecError(plan.spec.problem("chunk", message, hint))
+        if plan.derivative != "evaluate":
+            message = f"{plan.derivative} at one point has no rows to take in chunks."
+            raise SpecError(plan.spec.problem("chunk", message))
+    return plan
+
+
+def _far(plan: Plan, operator: str) -> tuple[Shape, ...]:
+    """Return the shapes of what a chunk is a part of; none if there is nothing to split."""
+    if plan.model.batch_size is not None:
+        return ((plan.model.batch_size,),)
+    if operator not in CHUNKED.get(plan.derivative, ()):
+        return ()
+    ins = tuple(plan.model.in_shape(name) for name in plan.model.wrt)
+    outs = tuple(plan.outputs.values())
+    if plan.derivative == "hessian":
+        by_rows = tuple((*out, *n) for out in outs for n in ins)
+        far = ins if operator.removeprefix("structured-").startswith("fwd") else by_rows
+    else:
+        far = ins if operator.endswith("fwd") else outs
+    # The engine takes one array after another; plain sweeps number all unit vectors.
+    return far if operator.startswith("structured-") else ((sum(map(math.prod, far)),),)
 
 
 def check_budget(plan: Plan, needed: int, what: str, remedy: str = "") -> None:
@@ -148,8 +212,8 @@ def check_budget(plan: Plan, needed: int, what: str, remedy: str = "") -> None:
         )
 
 
-def _trace(spec: Spec, model: Model) -> tuple[dict[str, Shape], dict[str, np.dtype[Any]]]:
-    """Return the outputs' shapes and dtypes in the model's order, computing nothing."""
+def _trace(spec: Spec, model: Model) -> tuple[dict[str, Shape], dict[str, np.dtype[Any]], Facts]:
+    """Return the outputs' shapes and dtypes in the model's order, and facts; compute nothing."""
     import jax
 
     avals = {
@@ -163,16 +227,17 @@ def _trace(spec: Spec, model: Model) -> tuple[dict[str, Shape], dict[str, np.dty
         order[:] = outputs
         return outputs
 
-    shapes = jax.eval_shape(function, avals)
+    jaxpr, shapes = jax.make_jaxpr(function, return_shape=True)(avals)
     traced = {name: shapes[name] for name in order}  # JAX sorts the names
     for name, value in traced.items():
         if value.dtype.kind not in "fiub":
             message = f"the output {name!r} is of {value.dtype}; real numbers are differentiated."
             raise SpecError(spec.problem("model", message))
-    return (
-        {name: tuple(value.shape) for name, value in traced.items()},
-        {name: value.dtype for name, value in traced.items()},
-    )
+    found = {name: tuple(value.shape) for name, value in traced.items()}
+    n_in = sum(math.prod(model.in_shape(name)) for name in model.wrt)
+    varied = [name in model.wrt for name in sorted(avals)]
+    about = from_jaxpr(jaxpr, varied, n_in, sum(map(math.prod, found.values())))
+    return found, {name: value.dtype for name, value in traced.items()}, about
 
 
 def _dtype(array: np.ndarray) -> Any:
@@ -297,27 +362,3 @@ def _blocks(
     if derivative == "hessian":
         return tuple(block(output, a, b) for output in outputs for a in ins for b in ins)
     return tuple(block(output, name) for output in outputs for name in ins)
-
-
-def _steps(spec: Spec, model: Model, derivative: str, mode: str, n_in: int, n_out: int) -> int:
-    """Return what `chunk` counts: batch rows, or else unit vectors of the (outer) mode.
-
-    Raises:
-        SpecError: there is a `chunk` and nothing that could be split.
-    """
-    if model.batch_size is not None:
-        return model.batch_size
-    if mode in WHOLE_MODES:
-        if spec.chunk is not None:
-            message = f"the mode {mode} computes the {derivative} of one point in one piece."
-            hint = "Leave out the chunk, or choose another mode."
-            raise SpecError(spec.problem("chunk", message, hint))
-        return 1
-    if derivative == "hessian":
-        return n_in if mode.startswith("fwd") else n_out * n_in
-    if derivative in ("jacobian", "gradient"):
-        return n_in if mode == "fwd" else n_out
-    if spec.chunk is not None and derivative != "evaluate":
-        message = f"{derivative} at one point has no rows to take in chunks."
-        raise SpecError(spec.problem("chunk", message))
-    return 1

@@ -7,21 +7,29 @@ Hessians of functions).  docs/engine.md explains it all.
 """
 
 from jaccli.derivative.structured.engine import (
+    columns,
     densified,
     direction,
     forward,
     hessian,
+    hessian_columns,
     jacobian,
     reverse,
+    rows,
 )
 from jaccli.derivative.structured.result import StructuredJacobian
+from jaccli.derivative.structured.terms import Window
 
 __all__ = [
     "StructuredJacobian",
+    "Window",
+    "columns",
     "densified",
     "direction",
     "forward",
     "hessian",
+    "hessian_columns",
     "jacobian",
     "reverse",
+    "rows",
 ]

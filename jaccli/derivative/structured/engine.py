@@ -8,15 +8,16 @@ both are linear, so that only linear primitives need rules.  Everything traces: 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import jaxprs_in_params
 
 import jaccli.derivative.structured.rules  # noqa: F401  (registers the rules)
+from jaccli.derivative.facts import inner_jaxprs
 from jaccli.derivative.structured.interpret import interpret
 from jaccli.derivative.structured.result import (
     StructuredJacobian,
@@ -24,11 +25,11 @@ from jaccli.derivative.structured.result import (
     from_linear,
     is_structured,
 )
-from jaccli.derivative.structured.terms import Linear, Seed, identity
+from jaccli.derivative.structured.terms import Linear, Seed, Window, identity
+from jaccli.derivative.tiles import Shape
 
 Tree = Any
 Function = Callable[[Tree], Tree]
-Flat = Callable[..., list[Any]]
 
 
 def forward(f: Function, x: Tree) -> Tree:
@@ -40,24 +41,23 @@ def forward(f: Function, x: Tree) -> Tree:
     >>> j.stored, j.coo()[2].tolist()
     (3, [2.0, 4.0, 6.0])
     """
-    flat, leaves, outs, rebuild = _flattened(f, x)
-    real = [jnp.issubdtype(y.dtype, jnp.inexact) for y in outs]
+    flat = _flattened(f, x)
+    seeds = [Seed(k, tuple(leaf.shape), False) for k, leaf in enumerate(flat.leaves)]
+    rows = _pushed(flat, seeds)
+    return reverse(f, x) if rows is None else flat.blocks(rows)
 
-    def push(*tangents: Any) -> list[Any]:
-        pushed = jax.jvp(flat, leaves, tangents)[1]
-        return [t for t, flag in zip(pushed, real, strict=True) if flag]
 
-    jaxpr = jax.make_jaxpr(push)(*leaves)
-    if _contains(jaxpr.jaxpr, "custom_lin"):
-        return reverse(f, x)
-    seeds = [Seed(k, tuple(leaf.shape), False) for k, leaf in enumerate(leaves)]
-    args = [identity(seed, leaf.dtype) for seed, leaf in zip(seeds, leaves, strict=True)]
-    values = iter(interpret(jaxpr.jaxpr, jaxpr.consts, args))
-    rows = []
-    for y, flag in zip(outs, real, strict=True):
-        value = _linear(next(values)) if flag else Linear(y.shape, jax.dtypes.float0, ())
-        rows.append([from_linear(value, seed, far_is_out=False) for seed in seeds])
-    return rebuild(rows)
+def columns(f: Function, x: Tree, leaf: int, window: Window) -> Tree:
+    """Return the columns of a window on one array of x: `tree(out)`, leaves `(*out, *window)`.
+
+    Raises:
+        TypeError: the function has a custom reverse rule alone.
+    """
+    flat = _flattened(f, x)
+    rows = _pushed(flat, [Seed(leaf, tuple(flat.leaves[leaf].shape), False, window)])
+    if rows is None:
+        raise TypeError("a function with a custom_vjp has no forward mode")
+    return jax.tree.unflatten(flat.outside, [block for (block,) in rows])
 
 
 def reverse(f: Function, x: Tree) -> Tree:
@@ -67,32 +67,67 @@ def reverse(f: Function, x: Tree) -> Tree:
     >>> j.stored, j.dense().tolist()
     (1, [1.0, 1.0, 1.0])
     """
-    flat, leaves, outs, rebuild = _flattened(f, x)
-    real = [k for k, y in enumerate(outs) if jnp.issubdtype(y.dtype, jnp.inexact)]
+    flat = _flattened(f, x)
+    return flat.blocks(
+        _pulled(flat, [Seed(k, tuple(y.shape), True) for k, y in enumerate(flat.outs)])
+    )
+
+
+def rows(f: Function, x: Tree, leaf: int, window: Window) -> Tree:
+    """Return the rows of a window on one output: `tree(in)`, leaves `(*window, *in)`."""
+    flat = _flattened(f, x)
+    (row,) = _pulled(flat, [Seed(leaf, tuple(flat.outs[leaf].shape), True, window)])
+    return jax.tree.unflatten(flat.inside, row)
+
+
+Rows = list[list[StructuredJacobian]]
+"""Blocks by output, then input."""
+
+
+def _pushed(flat: _Flattened, seeds: Sequence[Seed]) -> Rows | None:
+    """Return the blocks of every output by the seeds, None if there is no forward mode."""
+    real = [jnp.issubdtype(y.dtype, jnp.inexact) for y in flat.outs]
+
+    def push(*tangents: Any) -> list[Any]:
+        pushed = jax.jvp(flat.f, flat.leaves, tangents)[1]
+        return [t for t, flag in zip(pushed, real, strict=True) if flag]
+
+    jaxpr = jax.make_jaxpr(push)(*flat.leaves)
+    if _contains(jaxpr.jaxpr, "custom_lin"):
+        return None
+    tangents = [Linear(tuple(leaf.shape), leaf.dtype, ()) for leaf in flat.leaves]
+    for seed in seeds:
+        tangents[seed.number] = identity(seed, flat.leaves[seed.number].dtype)
+    values = iter(interpret(jaxpr.jaxpr, jaxpr.consts, tangents))
+    pushed = [
+        _linear(next(values)) if flag else Linear(y.shape, jax.dtypes.float0, ())
+        for y, flag in zip(flat.outs, real, strict=True)
+    ]
+    return [[from_linear(value, seed, far_is_out=False) for seed in seeds] for value in pushed]
+
+
+def _pulled(flat: _Flattened, seeds: Sequence[Seed]) -> Rows:
+    """Return the blocks of the seeds, which are outputs, by every input."""
+    real = [k for k, y in enumerate(flat.outs) if jnp.issubdtype(y.dtype, jnp.inexact)]
 
     def pull(*cotangents: Any) -> Sequence[Any]:
-        full = [np.zeros(y.shape, jax.dtypes.float0) for y in outs]
+        full = [np.zeros(y.shape, jax.dtypes.float0) for y in flat.outs]
         for k, u in zip(real, cotangents, strict=True):
             full[k] = u
-        return jax.vjp(flat, *leaves)[1](full)  # type: ignore[no-any-return]
+        return jax.vjp(flat.f, *flat.leaves)[1](full)  # type: ignore[no-any-return]
 
-    jaxpr = jax.make_jaxpr(pull)(*(outs[k] for k in real))
-    seeds = [Seed(k, tuple(outs[k].shape), True) for k in real]
-    args = [identity(seed, outs[seed.number].dtype) for seed in seeds]
-    values = [_linear(value) for value in interpret(jaxpr.jaxpr, jaxpr.consts, args)]
-    rows = []
-    for k, y in enumerate(outs):
-        seed = Seed(k, tuple(y.shape), True)
-        dtype = {} if k in real else {"dtype": jax.dtypes.float0}
-        rows.append(
-            [
-                from_linear(
-                    Linear(v.shape, dtype.get("dtype", v.dtype), v.terms), seed, far_is_out=True
-                )
-                for v in values
-            ]
-        )
-    return rebuild(rows)
+    jaxpr = jax.make_jaxpr(pull)(*(flat.outs[k] for k in real))
+    cotangents = {k: Linear(tuple(flat.outs[k].shape), flat.outs[k].dtype, ()) for k in real}
+    for seed in seeds:
+        if seed.number in cotangents:
+            cotangents[seed.number] = identity(seed, flat.outs[seed.number].dtype)
+    pulled = interpret(jaxpr.jaxpr, jaxpr.consts, list(cotangents.values()))
+
+    def block(value: Linear, seed: Seed) -> StructuredJacobian:
+        dtype = value.dtype if seed.number in real else jax.dtypes.float0
+        return from_linear(replace(value, dtype=dtype), seed, far_is_out=True)
+
+    return [[block(_linear(value), seed) for value in pulled] for seed in seeds]
 
 
 DIRECTIONS: dict[str, Callable[[Function, Tree], Tree]] = {"fwd": forward, "rev": reverse}
@@ -121,20 +156,40 @@ def hessian(f: Function, x: Tree, outer: str, inner: str) -> Tree:
     (2, [[6.0, 0.0], [0.0, 12.0]])
     """
     first = partial(DIRECTIONS[inner], f)
-    layout = jax.eval_shape(first, x)
-    seconds = DIRECTIONS[outer](first, x)
-    flat, structure = jax.tree.flatten(layout, is_leaf=is_structured)
+    leaves, ins = jax.tree.flatten(x)
+    shapes = [tuple(leaf.shape) for leaf in leaves]
+    return _second(first, x, DIRECTIONS[outer](first, x), shapes, partial(jax.tree.unflatten, ins))
+
+
+def hessian_columns(f: Function, x: Tree, inner: str, leaf: int, window: Window) -> Tree:
+    """Return the columns of a window of the Hessian, outer forward: `tree(out)` of `tree(in)`."""
+    first = partial(DIRECTIONS[inner], f)
+    seconds = columns(first, x, leaf, window)
+    return _second(first, x, seconds, [window.sizes], lambda pieces: pieces[0])
+
+
+def _second(
+    first: Function,
+    x: Tree,
+    seconds: Tree,
+    shapes: Sequence[Shape],
+    rebuild: Callable[[list[StructuredJacobian]], Tree],
+) -> Tree:
+    """Return the derivative of the structured Jacobian `first` by arrays of the given shapes.
+
+    `seconds` has, in place of each block's values, their derivatives.
+    """
+    flat, structure = jax.tree.flatten(jax.eval_shape(first, x), is_leaf=is_structured)
     parts = structure.flatten_up_to(seconds)  # type: ignore[attr-defined]
 
     def combined(jacobian: StructuredJacobian, part: StructuredJacobian) -> Tree:
-        # `part` has, in place of each block's values, their derivative: tree(in).
-        columns = [jax.tree.leaves(block.values, is_leaf=is_structured) for block in part.blocks]
-        leaves, ins = jax.tree.flatten(x)
-        pieces = [
-            composed(jacobian, [column[k] for column in columns], tuple(leaf.shape))
-            for k, leaf in enumerate(leaves)
-        ]
-        return jax.tree.unflatten(ins, pieces)
+        by_input = [jax.tree.leaves(block.values, is_leaf=is_structured) for block in part.blocks]
+        return rebuild(
+            [
+                composed(jacobian, [column[k] for column in by_input], shape)
+                for k, shape in enumerate(shapes)
+            ]
+        )
 
     return jax.tree.unflatten(structure, list(map(combined, flat, parts)))
 
@@ -144,10 +199,25 @@ def densified(tree: Tree) -> Tree:
     return jax.tree.map(lambda leaf: leaf.dense(), tree, is_leaf=is_structured)
 
 
-def _flattened(
-    f: Function, x: Tree
-) -> tuple[Flat, tuple[Any, ...], list[Any], Callable[..., Tree]]:
-    """Return f on flat lists, the arrays of x, the shapes of f(x), and what rebuilds the trees."""
+@dataclass(frozen=True)
+class _Flattened:
+    """A function on flat lists of arrays: `f`, the arrays of x, the shapes of f(x), the trees."""
+
+    f: Callable[..., list[Any]]
+    leaves: tuple[Any, ...]
+    outs: list[Any]
+    inside: Any
+    outside: Any
+
+    def blocks(self, rows: Rows) -> Tree:
+        """Return `tree(out)` of `tree(in)`."""
+        return jax.tree.unflatten(
+            self.outside, [jax.tree.unflatten(self.inside, row) for row in rows]
+        )
+
+
+def _flattened(f: Function, x: Tree) -> _Flattened:
+    """Return f on flat lists; refuse what is not differentiated."""
     arrays, inside = jax.tree.flatten(x)
     leaves = tuple(jnp.asarray(leaf) for leaf in arrays)
     for leaf in leaves:
@@ -159,10 +229,7 @@ def _flattened(
         result: list[Any] = jax.tree.leaves(f(jax.tree.unflatten(inside, arrays)))
         return [jnp.asarray(y) for y in result]
 
-    def rebuild(rows: Sequence[Sequence[Any]]) -> Tree:
-        return jax.tree.unflatten(outside, [jax.tree.unflatten(inside, row) for row in rows])
-
-    return flat, leaves, outs, rebuild
+    return _Flattened(flat, leaves, outs, inside, outside)
 
 
 def _linear(value: Any) -> Linear:
@@ -174,6 +241,6 @@ def _contains(jaxpr: Any, primitive: str) -> bool:
     """Return whether a jaxpr has an equation of this primitive at any depth."""
     return any(
         eqn.primitive.name == primitive
-        or any(_contains(inner, primitive) for inner in jaxprs_in_params(eqn.params))
+        or any(_contains(inner, primitive) for inner in inner_jaxprs(eqn.params))
         for eqn in jaxpr.eqns
     )

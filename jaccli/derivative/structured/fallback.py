@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaccli.derivative.facts import is_literal
 from jaccli.derivative.structured.registry import Equation, Operand
 from jaccli.derivative.structured.terms import (
     Linear,
@@ -99,10 +100,10 @@ def reached(jaxpr: Any, linear: Sequence[bool]) -> list[bool]:
     """Return which results of a jaxpr depend on its linear arguments."""
     live = {v for v, flag in zip(jaxpr.invars, linear, strict=True) if flag}
     for eqn in jaxpr.eqns:
-        flags = [not hasattr(v, "val") and v in live for v in eqn.invars]
+        flags = [not is_literal(v) and v in live for v in eqn.invars]
         if any(flags):
             inner = eqn.params.get(INLINED.get(eqn.primitive.name, ""))
             called = getattr(inner, "jaxpr", inner)
             out = dependent(eqn, flags) if called is None else reached(called, flags)
             live |= {v for v, flag in zip(eqn.outvars, out, strict=True) if flag}
-    return [not hasattr(v, "val") and v in live for v in jaxpr.outvars]
+    return [not is_literal(v) and v in live for v in jaxpr.outvars]

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jax.extend.core import ClosedJaxpr, Literal
 
+from jaccli.derivative.facts import is_literal
 from jaccli.derivative.structured.fallback import INLINED, bind, fallback
 from jaccli.derivative.structured.known import evaluate, is_whole, known
 from jaccli.derivative.structured.registry import RULES, Equation, NoStructure, Operand
@@ -36,13 +36,13 @@ def interpret(
     wanted = [True] * len(jaxpr.outvars) if wanted is None else wanted
 
     def read(atom: Any) -> Operand:
-        return atom.val if isinstance(atom, Literal) else env[atom]
+        return atom.val if is_literal(atom) else env[atom]
 
     for eqn, needed in live(jaxpr, wanted):
         operands = [read(atom) for atom in eqn.invars]
         if eqn.primitive.name in NARROW:
             operands = [
-                x if isinstance(v, Literal) else small.get(v, x)
+                x if is_literal(v) else small.get(v, x)
                 for x, v in zip(operands, eqn.invars, strict=True)
             ]
             results = apply(eqn, operands, needed, lambda e=eqn: [read(atom) for atom in e.invars])
@@ -58,13 +58,13 @@ def interpret(
 
 def live(jaxpr: Any, wanted: Sequence[bool]) -> list[tuple[Equation, list[bool]]]:
     """Return the equations that the wanted results need, each with which of its own are needed."""
-    used = {v for v, want in zip(jaxpr.outvars, wanted, strict=True) if want and _is_var(v)}
+    used = {v for v, want in zip(jaxpr.outvars, wanted, strict=True) if want and not is_literal(v)}
     kept = []
     for eqn in reversed(jaxpr.eqns):
         needed = [v in used for v in eqn.outvars]
         if any(needed) or eqn.effects:
             kept.append((eqn, needed))
-            used |= {v for v in eqn.invars if _is_var(v)}
+            used |= {v for v in eqn.invars if not is_literal(v)}
     return kept[::-1]
 
 
@@ -84,10 +84,8 @@ def apply(
             return list(bind(eqn, operands))
     if called is not None:
         inner = eqn.params[called]
-        closed = isinstance(inner, ClosedJaxpr)
-        return interpret(
-            inner.jaxpr if closed else inner, inner.consts if closed else (), operands, needed
-        )
+        jaxpr, consts = getattr(inner, "jaxpr", inner), getattr(inner, "consts", ())
+        return interpret(jaxpr, consts, operands, needed)
     if len(eqn.outvars) == 1 and (
         not any(x.terms for x in linear) or 0 in eqn.outvars[0].aval.shape
     ):
@@ -107,7 +105,7 @@ def apply(
 def _typed(x: Operand, atom: Any) -> Operand:
     """Return an operand, a literal one with its dtype."""
     dtype = atom.aval.dtype
-    return np.asarray(x, dtype) if isinstance(atom, Literal) else x
+    return np.asarray(x, dtype) if is_literal(atom) else x
 
 
 def _before(eqn: Equation, operand: Any) -> Any:
@@ -121,7 +119,3 @@ def _before(eqn: Equation, operand: Any) -> Any:
 def _known(x: Any) -> bool:
     """Return whether an operand is an integer known while tracing."""
     return isinstance(x, np.ndarray | np.generic | int) and is_whole(np.asarray(x).dtype)
-
-
-def _is_var(atom: Any) -> bool:
-    return not isinstance(atom, Literal)

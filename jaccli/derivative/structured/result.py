@@ -19,7 +19,7 @@ from jax import lax
 
 from jaccli.derivative.structured import links
 from jaccli.derivative.structured.links import Link, Shape
-from jaccli.derivative.structured.terms import Array, Linear, Term, equal, spread
+from jaccli.derivative.structured.terms import Array, Linear, Seed, Term, equal, spread, unlinked
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,12 +134,13 @@ def is_structured(x: Any) -> bool:
     return isinstance(x, StructuredJacobian)
 
 
-def from_linear(value: Linear, seed: Any, *, far_is_out: bool) -> StructuredJacobian:
+def from_linear(value: Linear, seed: Seed, *, far_is_out: bool) -> StructuredJacobian:
     """Return the Jacobian of a linear map: near dims are the outputs', or the inputs'."""
-    blocks = tuple(
-        _block(term, value.shape, far_is_out) for term in value.terms if term.seed == seed
-    )
-    shape = (*seed.shape, *value.shape) if far_is_out else (*value.shape, *seed.shape)
+    own = [term for term in value.terms if term.seed == seed]
+    if seed.window is not None:  # in a window, linked dims have no static places
+        own = [unlinked(term, range(len(seed.shape))) for term in own]
+    blocks = tuple(_block(term, value.shape, far_is_out) for term in own)
+    shape = (*seed.sizes, *value.shape) if far_is_out else (*value.shape, *seed.sizes)
     rank_out = len(seed.shape) if far_is_out else len(value.shape)
     return StructuredJacobian(blocks, shape, rank_out, value.dtype)
 
@@ -147,11 +148,11 @@ def from_linear(value: Linear, seed: Any, *, far_is_out: bool) -> StructuredJaco
 def _block(term: Term, near: Shape, far_is_out: bool) -> Block:
     """Return a term with coordinates for far dims too: its own axis where one is free."""
     order = term.seed.order
-    axes = order(near, [term.seed.shape[b] for b in term.free])
+    axes = order(near, [term.seed.sizes[b] for b in term.free])
     rank, ones = len(axes), (1,) * len(term.free)
     near_maps = [links.iota(n, term.near_axis(d), rank) for d, n in enumerate(near)]
     far_maps = [
-        links.iota(term.seed.shape[b], term.far_axis(b), rank)
+        links.iota(term.seed.sizes[b], term.far_axis(b), rank)
         if link is None
         else link.reshape(order(link.shape, ones))
         for b, link in enumerate(term.links)

@@ -32,12 +32,43 @@ MAX_TERMS = 32
 Array = Any  # jax.Array, or numpy's for constants
 
 
+@dataclass(frozen=True, eq=False)
+class Window:
+    """The box of far indices that a chunk takes: its `sizes`, and where it begins (JAX integers).
+
+    Links always name places in the whole far array.  Free far dims are as long as the box.
+    """
+
+    sizes: Shape
+    corner: Sequence[Array]
+
+
 class Seed(NamedTuple):
-    """A far array: its number, its shape, and whether values store far dims before near ones."""
+    """A far array: its number, its shape, and whether values store far dims before near ones.
+
+    With a `window`, its unit vectors are those of a box.
+    """
 
     number: int
     shape: Shape
     far_first: bool
+    window: Window | None = None
+
+    @property
+    def sizes(self) -> Shape:
+        """The sizes of free far dims."""
+        return self.shape if self.window is None else self.window.sizes
+
+    def read(self, array: Array, axis: int, b: int) -> Array:
+        """Return, of an array along the whole far dim b, what the window shows."""
+        if self.window is None or array.shape[axis] == 1:
+            return array
+        return lax.dynamic_slice_in_dim(array, self.window.corner[b], self.sizes[b], axis)
+
+    def counter(self, shape: Shape, axis: int, b: int) -> Array:
+        """Return the index in the far dim b, counted along an axis of an array of `shape`."""
+        count = lax.broadcasted_iota(np.int32, shape, axis)
+        return count if self.window is None else count + self.window.corner[b]
 
     def order(self, near: Sequence[Any], far: Sequence[Any]) -> tuple[Any, ...]:
         """Return near and far parts in the order in which values store them."""
@@ -171,7 +202,7 @@ def _bounded(shape: Shape, terms: list[Term]) -> list[Term]:
     for seed in sorted({term.seed for term in terms}):
         own = [term for term in terms if term.seed == seed]
         stored = sum(math.prod(term.val.shape) for term in own)
-        dense = math.prod(shape) * math.prod(seed.shape)
+        dense = math.prod(shape) * math.prod(seed.sizes)
         if len(own) > MAX_TERMS or (len(own) > 2 and stored > dense):
             rest = [term for term in terms if term.seed != seed]
             terms = [*rest, total([unlinked(term, range(len(seed.shape))) for term in own])]
@@ -202,12 +233,11 @@ def unlinked(term: Term, dims: Iterable[int]) -> Term:
     for b in chosen:
         link = term.links[b]
         assert link is not None
-        size = term.seed.shape[b]
-        own = np.arange(size, dtype=np.int32).reshape([size if c == b else 1 for c in free])
-        ones_near, ones_far = (1,) * term.rank, (1,) * len(free)
-        near_side = link.reshape(term.seed.order(link.shape, ones_far))
-        far_side = own.reshape(term.seed.order(ones_near, own.shape))
-        hit = hit & equal(near_side, far_side)
+        near_side = link.reshape(term.seed.order(link.shape, (1,) * len(free)))
+        far = [term.seed.sizes[b] if c == b else 1 for c in free]
+        both = np.broadcast_shapes(near_side.shape, term.seed.order((1,) * term.rank, far))
+        axis = free.index(b) + (0 if term.seed.far_first else term.rank)
+        hit = hit & lax.eq(in_program(near_side, both), term.seed.counter(both, axis, b))
     shape = np.broadcast_shapes(val.shape, hit.shape)
     zero = np.zeros((), val.dtype)
     return Term(
@@ -218,10 +248,10 @@ def unlinked(term: Term, dims: Iterable[int]) -> Term:
 def equal(a: np.ndarray, b: np.ndarray) -> Array:
     """Compare static index maps in the compiled program, where the comparison is never stored."""
     shape = np.broadcast_shapes(a.shape, b.shape)
-    return lax.eq(_in_program(a, shape), _in_program(b, shape))
+    return lax.eq(in_program(a, shape), in_program(b, shape))
 
 
-def _in_program(link: Link, shape: Shape) -> Array:
+def in_program(link: Link, shape: Shape) -> Array:
     """Return a link broadcast to `shape`: a counter where it is one, else a constant."""
     dims = links.varies(link)
     if len(dims) == 1:
@@ -237,7 +267,7 @@ def _in_program(link: Link, shape: Shape) -> Array:
 
 def dense(value: Linear, seed: Seed) -> Array:
     """Return the whole array, near and far dims in the seed's order."""
-    shape = seed.order(value.shape, seed.shape)
+    shape = seed.order(value.shape, seed.sizes)
     own = [term for term in value.terms if term.seed == seed]
     if not own:
         return jnp.zeros(shape, value.dtype)
@@ -255,7 +285,7 @@ def with_batch_of_seeds(value: Linear, seeds: Sequence[Seed]) -> Array:
     far_first = seeds[0].far_first
     parts = []
     for seed in seeds:
-        count = (math.prod(seed.shape),)
+        count = (math.prod(seed.sizes),)
         parts.append(dense(value, seed).reshape(seed.order(value.shape, count)))
     axis = 0 if far_first else len(value.shape)
     return parts[0] if len(parts) == 1 else jax.lax.concatenate(parts, axis)
@@ -268,11 +298,11 @@ def from_batch_of_seeds(array: Array, seeds: Sequence[Seed]) -> Linear:
     near = array.shape[1:] if far_first else array.shape[:-1]
     terms, start = [], 0
     for seed in seeds:
-        count = math.prod(seed.shape)
+        count = math.prod(seed.sizes)
         part = (
             array if len(seeds) == 1 else lax.slice_in_dim(array, start, start + count, axis=axis)
         )
-        val = part.reshape(seed.order(near, seed.shape))
+        val = part.reshape(seed.order(near, seed.sizes))
         terms.append(Term(seed, val, (None,) * len(seed.shape)))
         start += count
     return collect(tuple(near), array.dtype, terms)

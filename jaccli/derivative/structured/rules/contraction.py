@@ -90,9 +90,11 @@ def contract(
         assert link is not None
         dims = links.varies(link)
         val, lv = _renamed(val, lv, [lx[d] for d in dims], far[b], link.shape, inverse, True)
+        val = term.seed.read(val, lv.index(far[b]), b)
         if c is not None:
             sizes = [shape[d] for d in dims]
             c, lc = _renamed(c, lc, [lx[d] for d in dims], far[b], sizes, inverse, False)
+            c = term.seed.read(c, lc.index(far[b]), b) if far[b] in lc else c
     maps = _remaining(term, [b for b, _ in released], lx, out)
     target = term.seed.order(out, [far[b] for b, link in enumerate(maps) if link is None])
     if c is not None:
@@ -205,12 +207,13 @@ def _triangular(term: Term, d: int, b: int, backward: bool) -> Term:
     n = term.seed.shape[b]
     labels = list(term.seed.order([*range(term.rank)], [("far", f) for f in term.free]))
     labels[term.near_axis(d)] = ("far", b)
+    val = term.seed.read(term.val, term.near_axis(d), b)
     maps = tuple(None if f == b else link for f, link in enumerate(term.links))
     free = [f for f, link in enumerate(maps) if link is None]
     target = term.seed.order([*range(term.rank)], [("far", f) for f in free])
     i, k = target.index(d), target.index(("far", b))
-    shape = [n if a in (i, k) else 1 for a in range(len(target))]
-    near, far = (lax.broadcasted_iota(np.int32, shape, a) for a in (i, k))
+    shape = tuple({i: n, k: term.seed.sizes[b]}.get(a, 1) for a in range(len(target)))
+    near, far = lax.broadcasted_iota(np.int32, shape, i), term.seed.counter(shape, k, b)
     reached = far >= near if backward else far <= near
-    val = jnp.where(reached, arranged(term.val, labels, target), np.zeros((), term.val.dtype))
+    val = jnp.where(reached, arranged(val, labels, target), np.zeros((), val.dtype))
     return Term(term.seed, val, maps)

@@ -1,0 +1,245 @@
+"""A plan is compiled here, whole or in chunks that fit its memory budget.
+
+The compiled program's own account of its memory decides, not a formula: smaller chunks do not
+always need less (docs/engine.md, what it costs).
+
+Boundary: compiles; runs nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import jax
+import numpy as np
+
+from jaccli.derivative import cost
+from jaccli.derivative.basis import Piece, Tree
+from jaccli.derivative.cost import Cost
+from jaccli.derivative.tiles import corners
+from jaccli.errors import ComputationError
+from jaccli.execute import program
+from jaccli.execute.interruptible import interruptible
+from jaccli.plan import Plan, check_budget
+from jaccli.vocabulary import DECIDED_MODES, MODES, UNAVAILABLE_MODES
+
+
+class Progress(Protocol):
+    """Told how many steps there are, and when some are done."""
+
+    def start(self, total: int) -> None:
+        """Begin with `total` steps."""
+        ...
+
+    def advance(self, steps: int) -> None:
+        """Count `steps` more as done."""
+        ...
+
+
+@dataclass(frozen=True)
+class Program:
+    """A compiled plan: `run(progress)` computes the tree of its blocks, as numpy arrays.
+
+    `plan` has the chunk that is taken.  `seconds` went into compiling; `cost` is that of the whole
+    derivative, of which `cost.held` bytes at most are needed at a time.
+    """
+
+    plan: Plan
+    run: Callable[[Progress], Tree]
+    seconds: float
+    cost: Cost
+
+
+def prepare(plan: Plan) -> Program:
+    """Compile the plan; without a chunk of its own, in the largest chunks that fit the budget.
+
+    Raises:
+        ComputationError: JAX cannot differentiate the model in this mode.
+        BudgetError: it needs more memory than the budget, however small the chunks.
+    """
+    compiler = _Compiler()
+    with settings(plan):
+        if plan.chunks > 1:
+            return _checked(_in_chunks(plan, compiler))
+        whole = _whole(plan, compiler)
+        if whole.cost.held <= plan.budget or plan.steps < 2:
+            return _checked(whole)
+        fixed = plan.input_bytes + plan.result_bytes
+        chunk, needed = plan.steps, whole.cost.held
+        while chunk > 1:
+            # Temporaries shrink with the chunk, about; what else is needed stays.
+            share = max(plan.budget - fixed, 0) / max(needed - fixed, 1)
+            chunk = max(1, min(int(chunk * share), chunk // 2))
+            part = _in_chunks(replace(plan, chunk=chunk), compiler)
+            needed = part.cost.held
+            if needed <= plan.budget:
+                return part
+        return _checked(part)
+
+
+@contextlib.contextmanager
+def settings(plan: Plan) -> Iterator[None]:
+    """Set JAX's device and precision, and turn its errors into ours."""
+    precision = plan.spec.precision
+    try:
+        with (
+            jax.default_device(plan.device.handle),
+            jax.default_matmul_precision(None if precision == "default" else precision),
+        ):
+            yield
+    except jax.errors.JaxRuntimeError as error:
+        reason = str(error).strip().split("\n")[0]
+        hint = f"{_FEWER.capitalize()}." if "RESOURCE_EXHAUSTED" in reason else ""
+        raise ComputationError(f"{plan.derivative} failed: {reason}", hint=hint) from error
+
+
+_FEWER = "take fewer rows at a time with --chunk"
+
+
+def _checked(made: Program) -> Program:
+    """Refuse a program that needs more than the budget."""
+    remedy = _FEWER if made.plan.steps > 1 and made.plan.chunk != 1 else ""
+    check_budget(made.plan, made.cost.held, "inputs, result and temporaries", remedy)
+    return made
+
+
+class _Compiler:
+    """Compiles functions, and adds up the seconds that it takes."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self, plan: Plan, function: Callable[..., Any], *args: Any) -> tuple[Any, Cost]:
+        """Compile for the shapes of `args`; return what runs it, and its cost."""
+        start = time.perf_counter()
+        try:
+            lowered = jax.jit(function).lower(*args)
+        except (TypeError, ValueError, NotImplementedError) as error:
+            raise _underivable(plan, error) from error
+        compiled = interruptible(lowered.compile)
+        self.seconds += time.perf_counter() - start
+
+        def run(*args: Any) -> Any:
+            result = interruptible(lambda: jax.block_until_ready(compiled(*args)))
+            return jax.tree.map(np.asarray, result)
+
+        return run, cost.of(compiled)
+
+
+def _underivable(plan: Plan, error: Exception) -> ComputationError:
+    """Return the error of a model that JAX cannot differentiate in this mode."""
+    reason = str(error).strip().split("\n")[0]
+    taken = (plan.mode, plan.operator, *DECIDED_MODES, *UNAVAILABLE_MODES)
+    others = [mode for mode in MODES[plan.derivative] if mode not in taken]
+    hint = f"Another --mode may do: {', '.join(others)}." if others else ""
+    return ComputationError(f"{plan.derivative} by mode {plan.mode}: {reason}", hint=hint)
+
+
+def _whole(plan: Plan, compiler: _Compiler) -> Program:
+    """Compile everything as one call."""
+    args = jax.device_put(program.arguments(plan), plan.device.handle)
+    call, needs = compiler(plan, program.whole(plan), *args)
+    return Program(replace(plan, chunk=None), lambda progress: call(*args), compiler.seconds, needs)
+
+
+def _in_chunks(plan: Plan, compiler: _Compiler) -> Program:
+    """Compile the work of `plan.chunk` batch rows or unit vectors."""
+    parts = _by_rows if plan.model.batch_size is not None else _by_unit_vectors
+    run, costs = parts(plan, compiler)
+    total = Cost(
+        operations=sum(times * part.operations for times, part in costs),
+        traffic=sum(times * part.traffic for times, part in costs),
+        transcendentals=sum(times * part.transcendentals for times, part in costs),
+        # Beside the result, a chunk holds its own output.
+        arguments=plan.input_bytes,
+        outputs=plan.result_bytes,
+        temporaries=max(part.temporaries + part.outputs for _, part in costs)
+        + (max(part.arguments for _, part in costs) if plan.model.batch_size is not None else 0),
+    )
+
+    def reporting(progress: Progress) -> Tree:
+        progress.start(plan.steps)
+        return run(progress)
+
+    return Program(plan, reporting, compiler.seconds, total)
+
+
+Chunks = tuple[Callable[[Progress], Tree], list[tuple[int, Cost]]]
+"""What runs all chunks, and the cost of one of each kind with how many there are."""
+
+
+def _by_rows(plan: Plan, compiler: _Compiler) -> Chunks:
+    """Take slices of the batched inputs."""
+    size, axes = plan.chunk or plan.steps, program.batch_axes(plan)
+
+    def mapped(change: Callable[[Any, int | None], Any], args: Any) -> Any:
+        return [
+            {name: change(array, axis[name]) for name, array in arg.items()}
+            for arg, axis in zip(args, axes, strict=True)
+        ]
+
+    def shared(array: Any, axis: int | None) -> Any:
+        return jax.device_put(array, plan.device.handle) if axis is None else array
+
+    args = mapped(shared, program.arguments(plan))
+
+    def rows(start: int) -> Any:
+        def cut(array: Any, axis: int | None) -> Any:
+            if axis is None:
+                return array
+            return array[(slice(None),) * (axis % array.ndim) + (slice(start, start + size),)]
+
+        return jax.device_put(mapped(cut, args), plan.device.handle)
+
+    call, needs = compiler(plan, program.whole(plan), *rows(0))
+    starts = corners((plan.steps,), (size,))
+
+    def run(progress: Progress) -> Tree:
+        whole: list[np.ndarray] = []
+        for (start,), fresh in starts:
+            part = call(*rows(start))
+            leaves, structure = jax.tree.flatten(part)
+            whole = whole or [np.empty((plan.steps, *y.shape[1:]), y.dtype) for y in leaves]
+            for target, values in zip(whole, leaves, strict=True):
+                target[start : start + size] = values
+            progress.advance(fresh)
+        return jax.tree.unflatten(structure, whole)
+
+    return run, [(len(starts), needs)]
+
+
+def _by_unit_vectors(plan: Plan, compiler: _Compiler) -> Chunks:
+    """Take boxes of the unit vectors of one array after another."""
+    wrt, rest, _ = jax.device_put(program.arguments(plan), plan.device.handle)
+    chunk = plan.chunk or plan.steps
+    derivative = program.chunked(plan, wrt, rest)
+    pieces = derivative.pieces(chunk)
+    calls, costs = [], []
+
+    def compiled(number: int, piece: Piece) -> Callable[[Sequence[int]], Tree]:
+        def compute(wrt: Tree, rest: Tree, corner: Any) -> Tree:
+            return program.chunked(plan, wrt, rest).pieces(chunk)[number].compute(wrt, corner)
+
+        def at(corner: Sequence[int]) -> Any:
+            return jax.device_put(np.asarray(corner, np.int32), plan.device.handle)
+
+        call, needs = compiler(plan, compute, wrt, rest, at([0] * len(piece.far)))
+        costs.append((len(corners(piece.far, piece.tile)), needs))
+        return lambda corner: call(wrt, rest, at(corner))
+
+    for number, piece in enumerate(pieces):
+        calls.append(compiled(number, piece))
+
+    def run(progress: Progress) -> Tree:
+        whole = derivative.empty()
+        for piece, call in zip(pieces, calls, strict=True):
+            for corner, fresh in corners(piece.far, piece.tile):
+                piece.place(whole, call(corner), corner)
+                progress.advance(fresh)
+        return derivative.assemble(whole)
+
+    return run, costs
