@@ -71,6 +71,11 @@ COMMANDS: dict[str, Command] = {
         "Print what would be computed, how and why, without computing it.",
         "jaccli.cli.compute:plan_command",
     ),
+    "bench": Command(
+        _INSPECT,
+        "Time every mode on this machine, the row-by-row loop included.",
+        "jaccli.cli.bench:bench_command",
+    ),
     "validate": Command(
         _INSPECT,
         "Check a spec's names, types and declared sizes, and print it with its defaults.",

@@ -10,7 +10,10 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jaccli.execute.progress import Progress
 
 _PATIENCE = 0.7
 """Seconds before a progress bar appears: short work shows none, and does not import rich."""
@@ -89,20 +92,12 @@ class Bar:
             self.bar.update(self.task, total=self.total, completed=self.done)
 
 
-class Silence:
-    """No progress: standard error is not a terminal, or nobody wants it."""
-
-    def start(self, total: int) -> None:
-        """Begin."""
-
-    def advance(self, steps: int) -> None:
-        """Go on."""
-
-
 @contextmanager
-def progress(*, quiet: bool) -> Iterator[Bar | Silence]:
+def progress(*, quiet: bool) -> Iterator[Progress]:
     """Show progress where a person is watching."""
     if quiet or sys.stderr is None or not sys.stderr.isatty():
+        from jaccli.execute.progress import Silence  # with JAX, which is there by now
+
         yield Silence()
         return
     bar = Bar()

@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from jaccli.cli import console, job
+from jaccli.cli import console
 from jaccli.cli.options import OPTIONS, RESULT, Values, overrides, with_options
+from jaccli.cli.tasks import load_all
 from jaccli.errors import UsageError, VerdictError, expected, suggest
 
 Command = Callable[..., int | None]
@@ -22,7 +23,7 @@ def validate_command(_: str) -> Command:
     def validate(values: Values) -> int:
         from jaccli.spec.resolved import to_yaml
 
-        specs = job.load_all(values, overrides(values))
+        specs = load_all(values, overrides(values))
         console.out("\n---\n".join(to_yaml(spec.resolved).rstrip() for spec in specs))
         return 0
 

@@ -222,6 +222,11 @@ OF = Option("of", ("--of",), "The derivative in question (the spec's, else jacob
             _DERIVATIVE, "DERIVATIVE", path=("derivative",), choices=DERIVATIVES)  # fmt: skip
 
 
+BENCH_MODES = Option("modes", ("--modes",), "Which modes, with commas (all).", _HOW, "MODE,...")
+REPEAT = Option("repeat", ("--repeat",), "Runs of every mode (as many as half a second holds).",
+                _HOW, "N", type=int)  # fmt: skip
+
+
 def overrides(values: Values, options: Sequence[Option] = OPTIONS) -> list[Override]:
     """Return what the given options change in the spec: `--set` first, so that options win."""
     given = [option for option in options if _is_given(values.get(option.name))]

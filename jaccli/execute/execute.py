@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from jaccli import backend
-from jaccli.execute.prepare import Program, Progress, prepare, settings
+from jaccli.execute.interruptible import interruptible
+from jaccli.execute.prepare import Program, prepare, settings
+from jaccli.execute.progress import Progress
 from jaccli.plan import Plan
 from jaccli.result import Block, Result
 
@@ -36,7 +38,7 @@ def run(program: Program, progress: Progress) -> Result:
     plan = program.plan
     start = time.perf_counter()
     with settings(plan):
-        tree = program.run(progress)
+        tree = interruptible(lambda: program.run(progress))
     took = time.perf_counter() - start
     return Result(
         derivative=plan.derivative,

@@ -12,7 +12,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 import numpy as np
@@ -24,20 +24,9 @@ from jaccli.derivative.tiles import corners
 from jaccli.errors import ComputationError
 from jaccli.execute import program
 from jaccli.execute.interruptible import interruptible
+from jaccli.execute.progress import Progress
 from jaccli.plan import Plan, check_budget
 from jaccli.vocabulary import DECIDED_MODES, MODES, UNAVAILABLE_MODES
-
-
-class Progress(Protocol):
-    """Told how many steps there are, and when some are done."""
-
-    def start(self, total: int) -> None:
-        """Begin with `total` steps."""
-        ...
-
-    def advance(self, steps: int) -> None:
-        """Count `steps` more as done."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -124,8 +113,7 @@ class _Compiler:
         self.seconds += time.perf_counter() - start
 
         def run(*args: Any) -> Any:
-            result = interruptible(lambda: jax.block_until_ready(compiled(*args)))
-            return jax.tree.map(np.asarray, result)
+            return jax.tree.map(np.asarray, jax.block_until_ready(compiled(*args)))
 
         return run, cost.of(compiled)
 

@@ -46,10 +46,10 @@ def whole(plan: Plan) -> Callable[[Tree, Tree, Tree], Tree]:
 
 def chunked(plan: Plan, wrt: Tree, rest: Tree) -> Chunked:
     """Return the derivative of one point in chunks of unit vectors; shapes alone are read."""
-    return operators.CHUNKED[plan.derivative][plan.operator](_function(plan, rest), wrt)
+    return operators.CHUNKED[plan.derivative][plan.operator](function(plan, rest), wrt)
 
 
-def _function(plan: Plan, rest: Tree) -> Function:
+def function(plan: Plan, rest: Tree) -> Function:
     """Return the model as a function of the wrt inputs alone, outputs in their order."""
     return lambda wrt: plan.model.function({**rest, **wrt})
 
@@ -58,7 +58,7 @@ def _row(plan: Plan) -> Callable[[Tree, Tree, Tree], Tree]:
     """Return the derivative at one point, as a function of wrt inputs, other inputs, vectors."""
 
     def row(wrt: Tree, rest: Tree, vectors: Tree) -> Tree:
-        f = _function(plan, rest)
+        f = function(plan, rest)
         if plan.derivative in _PRODUCTS:
             return _PRODUCTS[plan.derivative](f, wrt, vectors)
         operator = operators.REGISTRIES[plan.derivative][plan.operator]

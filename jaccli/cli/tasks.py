@@ -1,0 +1,201 @@
+"""From options to tasks, and from tasks to plans.
+
+Every spec is read and checked, and every target looked at, before JAX is imported.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jaccli import startup
+from jaccli.cli.options import Values, overrides
+from jaccli.errors import Problem, SpecError, UsageError, expected
+from jaccli.spec import Override, Spec, load
+from jaccli.spec.overrides import option_node
+from jaccli.vocabulary import FORMATS, SUFFIXES, WITH_VECTOR
+
+if TYPE_CHECKING:
+    from jaccli.backend import Device
+    from jaccli.model import Model
+    from jaccli.plan import Plan
+
+STDOUT = Path("-")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One derivative of one spec, the file its result goes to, and what standard output gets."""
+
+    spec: Spec
+    derivative: str
+    target: Path | None
+    form: str
+
+    @property
+    def is_json(self) -> bool:
+        """Whether the result is wanted as JSON, which also holds the outputs' values."""
+        return self.form == "json" or (
+            self.target is not None and self.target.suffix.lower() == ".json"
+        )
+
+
+def tasks(values: Values, derivative: str | None, formats: Sequence[str] = FORMATS) -> list[Task]:
+    """Read and check all that the options ask for; `derivative` None is the spec's own.
+
+    `formats` are those that the command prints.  numpy is imported from here on.
+    """
+    specs = _load(values, derivative)
+    startup.import_numpy()
+    found = list(_tasks(specs, values))
+    for task in found:
+        if task.form not in formats:
+            message = f"--format: {task.form!r} is not a format of this command."
+            raise UsageError(message, hint=expected(formats))
+    return found
+
+
+def plans(tasks: Iterable[Task], values: Values) -> Iterator[tuple[Task, Plan]]:
+    """Load the model of each spec and plan its derivatives, all before the first is used."""
+    for spec, group in groupby(tasks, key=lambda task: task.spec):
+        model, device = _prepare(spec, values)
+        yield from [(task, _plan(task, model, device, values)) for task in list(group)]
+
+
+def _load(values: Values, derivative: str | None) -> list[Spec]:
+    """Read and check all specs and what the options ask of them."""
+    changes = overrides(values)
+    if derivative is not None:
+        changes.append(Override(("derivative",), option_node("--of", derivative)))
+    specs = load_all(values, changes)
+    for spec in specs:
+        _check(spec, values, derivative)
+    return specs
+
+
+def load_all(values: Values, changes: Sequence[Override]) -> list[Spec]:
+    """Read and check all specs; report the problems of all."""
+    names: list[str | None] = list(values["specs"] or [None])
+    if names == [None] and not values["expression"] and not values["set"]:
+        hint = "Expected a YAML file, - for standard input, or -e 'EXPRESSION'."
+        raise UsageError("no SPEC is given.", hint=hint)
+    specs: list[Spec] = []
+    problems: list[Problem] = []
+    for name in names:
+        try:
+            specs.append(load(name, changes))
+        except SpecError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise SpecError(*dict.fromkeys(problems))
+    for spec in specs:
+        spec.check_sizes()
+    return specs
+
+
+def _check(spec: Spec, values: Values, derivative: str | None) -> None:
+    """Refuse what the options ask for in vain, and what this version does not do yet."""
+    if spec.sweep is not None:
+        raise SpecError(spec.problem("sweep", "sweeps are not available in this version."))
+    if values["vector"] and not set(spec.derivative) & set(WITH_VECTOR):
+        hint = f"It goes with {', '.join(WITH_VECTOR)}."
+        raise UsageError(f"--vector: {spec.derivative[0]} takes no vector.", hint=hint)
+    if spec.expect is not None and derivative is None and len(spec.derivative) > 1:
+        message = f"one file for {len(spec.derivative)} derivatives."
+        raise SpecError(spec.problem("expect", message, "Give each derivative a spec of its own."))
+    digits = values.get("digits")
+    if digits is not None and not 1 <= digits <= 17:
+        raise UsageError(f"--digits: {digits} is not a count of digits.", hint="Expected 1 to 17.")
+
+
+def _tasks(specs: Iterable[Spec], values: Values) -> Iterator[Task]:
+    """Pair each derivative of each spec with its target."""
+    specs = list(specs)
+    several = len(specs) > 1 or any(len(spec.derivative) > 1 for spec in specs)
+    folder, suffix = values["out_dir"], values["suffix"]
+    if suffix is not None and folder is None:
+        raise UsageError("--suffix goes with --out-dir.")
+    if suffix is not None and suffix not in SUFFIXES:
+        raise UsageError(f"--suffix: no format {suffix!r}.", hint=expected(SUFFIXES))
+    if folder is not None and values["output"] is not None:
+        raise UsageError("-o and --out-dir do not go together.")
+    if several and values["output"] not in (None, "-"):
+        raise UsageError("-o names one file for several results.", hint="Use --out-dir DIR.")
+    for spec in specs:
+        for derivative in spec.derivative:
+            target = spec.output.path
+            if folder is not None:
+                stem = "stdin" if spec.name in ("-", "-e") else Path(spec.name).stem
+                parts = [stem, derivative] if len(spec.derivative) > 1 else [stem]
+                target = Path(folder) / (".".join(parts) + (suffix or ".npz"))
+            elif target is not None and target != STDOUT and len(spec.derivative) > 1:
+                message = f"{target}: one file for several derivatives."
+                raise SpecError(spec.problem("output.path", message, "Use --out-dir DIR."))
+            if target == STDOUT:
+                target = None
+            yield Task(spec, derivative, target, _format(spec, target, values))
+
+
+def _format(spec: Spec, target: Path | None, values: Values) -> str:
+    """Return what standard output gets."""
+    if spec.output.format is not None:
+        return spec.output.format
+    if target is not None and not values["show"]:
+        return "none"
+    return "table" if sys.stdout.isatty() else "plain"
+
+
+def check_targets(tasks: list[Task], values: Values) -> None:
+    """Refuse targets that are taken or cannot be written, before anything is computed."""
+    targets = [task.target for task in tasks if task.target is not None]
+    for index, target in enumerate(targets):
+        if target in targets[:index]:
+            raise UsageError(f"{target}: two results would go to this file.")
+    for form in ("npy", "csv"):
+        if len(tasks) > 1 and any(task.form == form for task in tasks):
+            hint = "Use --out-dir DIR."
+            raise UsageError(f"--format: {form!r} holds one result, not {len(tasks)}.", hint=hint)
+    if any(task.form == "npy" for task in tasks) and sys.stdout.isatty():
+        hint = "Use -o FILE, or redirect standard output."
+        raise UsageError("--format: 'npy' is binary and standard output is a terminal.", hint=hint)
+    if not targets:
+        return
+    from jaccli.result import check_target
+
+    if values["out_dir"] is not None:
+        try:
+            Path(values["out_dir"]).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"--out-dir: {values['out_dir']}: {error.strerror}.") from error
+    for task in tasks:
+        if task.target is not None:
+            check_target(task.target, force=task.spec.output.force)
+
+
+def _prepare(spec: Spec, values: Values) -> tuple[Model, Device]:
+    """Read the inputs, then import JAX, load the model and find the device."""
+    from jaccli import backend, model
+
+    point = model.read(spec)
+    backend.configure(x64=model.needs_x64(spec, point))
+    device = backend.find(spec.device)
+    return model.load(spec, point, allow_python=bool(values["allow_python"])), device
+
+
+def _plan(task: Task, model: Model, device: Device, values: Values) -> Plan:
+    """Plan a task, and refuse what its formats cannot hold."""
+    from jaccli.plan import make
+    from jaccli.result import check_layout, check_show, suffix_of
+
+    made = make(task.spec, model, task.derivative, device)
+    suffixes = [suffix_of(task.target)] if task.target is not None else []
+    if task.form in ("npy", "csv") and not values["show"]:  # what --show picks may fit
+        suffixes.append(f".{task.form}")
+    for suffix in suffixes:
+        check_layout(suffix, task.spec.layout, made.derivative, made.blocks, model.batch_size)
+    check_show(values["show"], made.blocks, model.batch_size)
+    return made

@@ -1,0 +1,27 @@
+"""How the work tells how far it is."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Told how many steps there are, and when some are done."""
+
+    def start(self, total: int) -> None:
+        """Begin with `total` steps."""
+        ...
+
+    def advance(self, steps: int) -> None:
+        """Count `steps` more as done."""
+        ...
+
+
+class Silence:
+    """Progress that nobody looks at."""
+
+    def start(self, total: int) -> None:
+        """Begin."""
+
+    def advance(self, steps: int) -> None:
+        """Go on."""

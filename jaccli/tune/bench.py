@@ -1,0 +1,180 @@
+"""Every mode timed on the user's own model and machine, the row-by-row loop included.
+
+The loop is that of the tutorials: `eager`, operation by operation, and `loop`, compiled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import median, quantiles
+
+import numpy as np
+
+from jaccli.derivative.basis import Tree
+from jaccli.derivative.choose import Choice
+from jaccli.derivative.operators import CHUNKED, HESSIAN_SWEEPS, HVP, JACOBIAN_SWEEPS
+from jaccli.derivative.timing import alternating
+from jaccli.errors import JaccliError
+from jaccli.execute import Program, prepare
+from jaccli.execute.interruptible import interruptible
+from jaccli.execute.prepare import settings
+from jaccli.execute.progress import Progress, Silence
+from jaccli.plan import Plan, with_choice
+from jaccli.tune import eager
+from jaccli.tune.agreement import Agreement
+from jaccli.tune.candidates import Candidate, candidates, names
+
+EAGER, LOOP = "eager", "loop"
+LOOPS = (EAGER, LOOP)
+PLAIN = ({*JACOBIAN_SWEEPS} | {*HESSIAN_SWEEPS} | {*HVP}) - {LOOP}
+_SECONDS = 0.5
+"""How long the runs of one mode take together, about, where no number of them is asked for."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was measured of one mode.
+
+    `seconds` are the times of its runs, `compile` that of compiling.  `difference` is the largest
+    one from the reference, relative to its largest entry.  Of a loop that was cut short, `done` of
+    `total` rows were run.  `problem` says why there is nothing.
+    """
+
+    mode: str
+    compile: float = 0.0
+    seconds: tuple[float, ...] = ()
+    temporaries: int | None = None
+    difference: float | None = None
+    done: int = 0
+    total: int = 0
+    problem: str = ""
+
+    @property
+    def median(self) -> float:
+        """The median time of a run in seconds."""
+        return median(self.seconds)
+
+    @property
+    def spread(self) -> float:
+        """Half the distance between the quartiles, relative to the median."""
+        if len(self.seconds) < 2:
+            return 0.0
+        low, _, high = quantiles(self.seconds, n=4)
+        return (high - low) / 2 / self.median
+
+    @property
+    def estimated(self) -> bool:
+        """Whether the time is extrapolated."""
+        return self.done < self.total
+
+
+@dataclass(frozen=True)
+class Report:
+    """All rows of a plan."""
+
+    plan: Plan
+    rows: tuple[Row, ...]
+
+    def find(self, mode: str) -> Row | None:
+        """Return the row of a mode that was measured."""
+        return next((row for row in self.rows if row.mode == mode and row.seconds), None)
+
+    @property
+    def winner(self) -> Row | None:
+        """The fastest mode."""
+        return min((row for row in self.rows if row.seconds), key=_time, default=None)
+
+    @property
+    def best_plain(self) -> Row | None:
+        """The fastest of the plain modes."""
+        return min((r for r in self.rows if r.mode in PLAIN and r.seconds), key=_time, default=None)
+
+    @property
+    def tolerance(self) -> float:
+        """The difference up to which modes agree."""
+        return 1e-4 if any(b.dtype == np.float32 for b in self.plan.blocks) else 1e-6
+
+
+def _time(row: Row) -> float:
+    return row.median
+
+
+def delta(a: float, b: float) -> float:
+    """Return the performance delta in percent: (slower − faster) / slower."""
+    return 100 * abs(a - b) / max(a, b)
+
+
+def modes(plan: Plan) -> tuple[str, ...]:
+    """Return what is timed by default: the loops, then every other mode."""
+    return (*(LOOPS if plan.derivative in CHUNKED else ()), *names(plan))
+
+
+def measure(
+    plan: Plan, wanted: Sequence[str], progress: Progress, repeat: int | None = None
+) -> Report:
+    """Compile the wanted modes, check that they agree, and time them in turns.
+
+    Every mode runs `repeat` times; None stands for half a second of runs each, three at least.
+    """
+    progress.start(2 * len(wanted))
+    return interruptible(lambda: _measured(plan, wanted, progress, repeat))
+
+
+def _measured(plan: Plan, wanted: Sequence[str], progress: Progress, repeat: int | None) -> Report:
+    rows: dict[str, Row] = {}
+    made: dict[str, Program] = {}
+    reference: Tree | None = None
+    # A plain mode is the reference where there is one.
+    compiled = sorted(set(wanted) - {EAGER}, key=lambda mode: (mode not in PLAIN, mode))
+    for mode in compiled[:1]:
+        _compiled(plan, mode)  # once in vain: what a process compiles first takes longer
+    for mode in compiled:
+        candidate = _compiled(plan, mode)
+        progress.advance(1)
+        if candidate.program is None:
+            rows[mode] = Row(mode, problem=candidate.problem)
+            progress.advance(1)
+            continue
+        made[mode] = candidate.program
+        tree = candidate.program.run(Silence())
+        reference = tree if reference is None else reference
+        rows[mode] = Row(
+            mode,
+            compile=candidate.program.seconds,
+            temporaries=candidate.program.cost.temporaries,
+            difference=Agreement().add(tree, reference).difference,
+        )
+    with settings(plan):
+        if EAGER in wanted:
+            rows[EAGER] = _eager(plan, reference, repeat)
+            progress.advance(2)
+        times = alternating(
+            {mode: lambda p=p: p.run(Silence()) for mode, p in made.items()},  # type: ignore[misc]
+            seconds=_SECONDS * len(made) if repeat is None else 0.0,
+            least=3 if repeat is None else repeat,
+        )
+    for mode, seconds in times.items():
+        rows[mode] = replace(rows[mode], seconds=tuple(seconds))
+        progress.advance(1)
+    return Report(plan, tuple(rows[mode] for mode in wanted))
+
+
+def _compiled(plan: Plan, mode: str) -> Candidate:
+    """Return a mode's program; a loop takes one unit vector (or batch row) at a time."""
+    if mode == LOOP and plan.derivative == "hessian":
+        try:
+            one = with_choice(replace(plan, chunk=1), Choice(LOOP, "fwd-rev", "one by one"))
+            return Candidate(mode, prepare(one))
+        except JaccliError as error:
+            return Candidate(mode, None, error.problems[0].message)
+    return next(candidates(plan, [mode]))
+
+
+def _eager(plan: Plan, reference: Tree | None, repeat: int | None) -> Row:
+    """Time the loop without compilation."""
+    try:
+        found = eager.loop(plan, reference, repeat or 3)
+    except (TypeError, ValueError, NotImplementedError) as error:
+        return Row(EAGER, problem=str(error).strip().split("\n")[0])
+    return Row(EAGER, 0.0, found.seconds, None, found.difference, found.done, found.total)

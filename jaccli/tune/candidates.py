@@ -1,0 +1,39 @@
+"""The ways to compute a plan's derivative, each compiled within the budget; nothing is run.
+
+Boundary: compiles; times nothing, prints nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from jaccli.derivative import tuning
+from jaccli.derivative.choose import Choice, family
+from jaccli.errors import JaccliError
+from jaccli.execute import Program, prepare
+from jaccli.plan import Plan, with_choice
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An operator with its program, or why there is none."""
+
+    operator: str
+    program: Program | None
+    problem: str = ""
+
+
+def names(plan: Plan) -> tuple[str, ...]:
+    """Return the operators that compute the plan's derivative; its own where there is no choice."""
+    return tuning.candidates(plan.derivative) or (plan.operator,)
+
+
+def candidates(plan: Plan, operators: Iterable[str] | None = None) -> Iterator[Candidate]:
+    """Compile the plan with one operator after another."""
+    for operator in names(plan) if operators is None else operators:
+        try:
+            choice = Choice(family(operator), operator, "compared")
+            yield Candidate(operator, prepare(with_choice(plan, choice)))
+        except JaccliError as error:
+            yield Candidate(operator, None, error.problems[0].message)

@@ -1,0 +1,186 @@
+"""Candidates and bench reports as text for a person, and as plain data for JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from jaccli import backend
+from jaccli.errors import format_bytes
+from jaccli.result.summary import duration
+from jaccli.tune.bench import EAGER, LOOP, Report, Row, delta
+from jaccli.tune.candidates import Candidate
+
+_NONE = "-"
+
+
+def candidates_as_text(candidates: Sequence[Candidate], chosen: str) -> str:
+    """Return the candidates of a plan with what XLA predicts of each."""
+    least = _least(candidates)
+    header = ["candidate", "operations", "traffic", "temporaries", "predicted"]
+    rows = []
+    for candidate in candidates:
+        name = candidate.operator + ("  *" if candidate.operator == chosen else "")
+        if candidate.program is None:
+            rows.append([name, candidate.problem])
+            continue
+        cost = candidate.program.cost
+        rows.append(
+            [
+                name,
+                f"{cost.operations:,.0f}",
+                format_bytes(cost.traffic),
+                format_bytes(cost.temporaries),
+                f"{cost.seconds / least:.1f}x" if least else _NONE,
+            ]
+        )
+    return columns([header, *rows])
+
+
+def candidates_as_json(candidates: Sequence[Candidate]) -> dict[str, Any]:
+    """Return the candidates by operator; sizes in bytes, times in seconds."""
+    found: dict[str, Any] = {}
+    for candidate in candidates:
+        if candidate.program is None:
+            found[candidate.operator] = {"problem": candidate.problem}
+            continue
+        cost = candidate.program.cost
+        found[candidate.operator] = {
+            "operations": cost.operations,
+            "transcendentals": cost.transcendentals,
+            "traffic": cost.traffic,
+            "temporaries": cost.temporaries,
+            "bytes": cost.held,
+            "predicted_seconds": cost.seconds,
+            "chunk": candidate.program.plan.chunk,
+        }
+    return found
+
+
+def _least(candidates: Sequence[Candidate]) -> float:
+    return min((c.program.cost.seconds for c in candidates if c.program is not None), default=0.0)
+
+
+def report_as_text(report: Report) -> str:
+    """Return the table of a bench, with its headline."""
+    plan = report.plan
+    blocks = ", ".join(f"{block.key} {block.shape}" for block in plan.blocks[:3])
+    header = [
+        "mode", "compile", "median", "spread",
+        "vs eager", "vs loop", "vs plain", "temporaries", "difference",
+    ]  # fmt: skip
+    lines = [
+        f"bench    {plan.derivative} {blocks} of {plan.spec.name}",
+        f"device   {plan.device.name}, {plan.spec.dtype}, precision {plan.spec.precision}",
+        columns([header, *(_cells(report, row) for row in report.rows)]),
+    ]
+    lines += [
+        f"{row.mode}: estimated from {row.done} of {row.total} rows"
+        for row in report.rows
+        if row.estimated and row.seconds
+    ]
+    lines.append(_headline(report))
+    return "\n".join(lines)
+
+
+def _cells(report: Report, row: Row) -> list[str]:
+    if not row.seconds:
+        return [row.mode, row.problem]
+    against = (report.find(EAGER), report.find(LOOP), report.best_plain)
+    return [
+        row.mode,
+        duration(row.compile) if row.mode != EAGER else _NONE,
+        ("~" if row.estimated else "") + duration(row.median),
+        f"±{100 * row.spread:.0f}%" if len(row.seconds) > 1 else _NONE,
+        *(f"{other.median / row.median:.3g}x" if other else _NONE for other in against),
+        format_bytes(row.temporaries) if row.temporaries is not None else _NONE,
+        f"{row.difference:.1e}" if row.difference is not None else _NONE,
+    ]
+
+
+def _headline(report: Report) -> str:
+    """Return the performance delta in percent, (slower − faster) / slower, winner named."""
+    winner = report.winner
+    if winner is None:
+        return "performance delta: no mode could be run"
+    parts = [
+        f"{_percent(delta(row.median, winner.median))} less time than {row.mode}{what}"
+        for row, what in _rivals(report, winner)
+    ]
+    return f"performance delta: {winner.mode} takes {' and '.join(parts) or 'the least time'}"
+
+
+def _percent(value: float) -> str:
+    """Return a percentage with as many digits as keep it below 100."""
+    digits = next((d for d in range(1, 9) if round(value, d) < 100), 9)
+    return f"{value:.{digits}f} %"
+
+
+def _rivals(report: Report, winner: Row) -> list[tuple[Row, str]]:
+    """Return what the winner is held against: the best plain mode (or the best other), the loop."""
+    plain, loop = report.best_plain, report.find(EAGER) or report.find(LOOP)
+    if plain is not None and plain.mode != winner.mode:
+        first = [(plain, ", the best plain mode")]
+    else:
+        others = [row for row in report.rows if row.seconds and row.mode != winner.mode]
+        others = [row for row in others if row.mode not in (EAGER, LOOP)]
+        first = [(min(others, key=lambda row: row.median), "")] if others else []
+    words = {EAGER: ", the eager loop", LOOP: ", the compiled loop"}
+    return first + ([(loop, words[loop.mode])] if loop and loop.mode != winner.mode else [])
+
+
+def report_as_json(report: Report) -> dict[str, Any]:
+    """Return a report as plain data; times in seconds, sizes in bytes."""
+    plan, winner = report.plan, report.winner
+    return {
+        "schema": 1,
+        "spec": plan.spec.name,
+        "derivative": plan.derivative,
+        "device": plan.device.name,
+        "dtype": plan.spec.dtype,
+        "precision": plan.spec.precision,
+        "batch": plan.model.batch_size,
+        "blocks": {block.key: list(block.shape) for block in plan.blocks},
+        "modes": {row.mode: _row_as_json(report, row) for row in report.rows},
+        "winner": winner.mode if winner else None,
+        "performance_delta_percent": {
+            row.mode: delta(row.median, winner.median) for row, _ in _rivals(report, winner)
+        }
+        if winner
+        else {},
+        "tolerance": report.tolerance,
+        "versions": backend.versions(),
+    }
+
+
+def _row_as_json(report: Report, row: Row) -> dict[str, Any]:
+    if not row.seconds:
+        return {"problem": row.problem}
+    against = {"eager": report.find(EAGER), "loop": report.find(LOOP), "plain": report.best_plain}
+    return {
+        "compile": row.compile,
+        "median": row.median,
+        "spread": row.spread,
+        "runs": len(row.seconds),
+        "estimated_from_rows": [row.done, row.total] if row.estimated else None,
+        "speedup": {name: other.median / row.median for name, other in against.items() if other},
+        "temporaries": row.temporaries,
+        "difference": row.difference,
+        "agrees": None if row.difference is None else row.difference <= report.tolerance,
+    }
+
+
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as aligned columns, the first to the left; a short row may run over."""
+    count = max(map(len, rows))
+    widths = [
+        max((len(row[c]) for row in rows if len(row) == count), default=0) for c in range(count)
+    ]
+    widths[0] = max(len(row[0]) for row in rows)
+    return "\n".join(
+        "  ".join(
+            cell.ljust(widths[c]) if c == 0 or len(row) < count else cell.rjust(widths[c])
+            for c, cell in enumerate(row)
+        ).rstrip()
+        for row in rows
+    )

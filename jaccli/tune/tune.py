@@ -1,0 +1,78 @@
+"""`--mode tuned`: the plan's fastest operator, measured once and remembered on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from jaccli.derivative import tuning
+from jaccli.derivative.choose import Choice
+from jaccli.derivative.operators import REGISTRIES
+from jaccli.execute import Program, prepare
+from jaccli.execute.interruptible import interruptible
+from jaccli.execute.prepare import settings
+from jaccli.execute.progress import Progress, Silence
+from jaccli.plan import Plan, with_choice
+from jaccli.tune.candidates import candidates, names
+
+
+def tuned(plan: Plan, progress: Progress) -> Program:
+    """Return the compiled plan with the fastest operator.
+
+    Candidates are compiled, those that are predicted to be hopeless dropped, the others timed in
+    turns.  The choice is kept in the user's cache folder, by the model's structure, shapes,
+    dtypes, device and versions.
+
+    Raises:
+        ComputationError: no mode can compute it, or what one needs exceeds the budget.
+    """
+    if plan.derivative not in REGISTRIES:
+        return prepare(plan)
+    known = remembered(plan)
+    if known is not None:
+        return prepare(with_choice(plan, known))
+    count = len(names(plan))
+    progress.start(count + 1)
+    programs: dict[str, Program] = {}
+    for candidate in candidates(plan):
+        if candidate.program is not None:
+            programs[candidate.operator] = candidate.program
+        progress.advance(1)
+    if not programs:
+        return prepare(plan)  # and say why
+    with settings(plan):
+        timed = {
+            operator: tuning.Candidate(made.cost.seconds, _silent(made))
+            for operator, made in programs.items()
+        }
+        choice = interruptible(lambda: tuning.pick(timed, plan.operator))
+    progress.advance(1)
+    tuning.remember(_key(plan), choice)
+    chosen = programs[choice.operator]
+    return replace(chosen, plan=replace(chosen.plan, choice=choice))
+
+
+def remembered(plan: Plan) -> Choice | None:
+    """Return the operator that an earlier call has measured to be the fastest."""
+    choice = tuning.remembered(_key(plan))
+    return choice if choice is not None and choice.operator in names(plan) else None
+
+
+def _silent(program: Program) -> Callable[[], object]:
+    return lambda: program.run(Silence())
+
+
+def _key(plan: Plan) -> str:
+    """Return the name under which the plan's choice is remembered."""
+    model, device = plan.model, plan.device
+    settings = (
+        device.handle.device_kind,
+        plan.spec.precision,
+        sorted(model.wrt),
+        sorted(model.batch.items()),
+        model.batch_size,
+        plan.vector_batched,
+        plan.chunk,
+        plan.budget,
+    )
+    return tuning.key(plan.derivative, plan.facts, device.name, *settings)
