@@ -33,7 +33,7 @@ def bench(values: Values) -> int:
     check_targets(asked, values)
     for task, plan in plans(asked, values):
         from jaccli.result import publishing
-        from jaccli.tune import measure
+        from jaccli.tune.bench import measure
         from jaccli.tune.describe import report_as_json, report_as_text
 
         quiet = bool(values["quiet"])

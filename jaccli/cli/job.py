@@ -13,7 +13,6 @@ from jaccli.errors import ComputationError, VerdictError
 from jaccli.spec import Spec
 
 if TYPE_CHECKING:
-    from jaccli.execute import Program, Progress
     from jaccli.plan import Plan
     from jaccli.result import Result, Stored
 
@@ -48,8 +47,7 @@ def plan(values: Values, derivative: str | None) -> int:
     for task, made in plans(asked, values):
         from jaccli.execute import prepare
         from jaccli.plan import as_json, as_text, with_choice
-        from jaccli.tune import candidates
-        from jaccli.tune.candidates import names
+        from jaccli.tune.candidates import candidates, names
         from jaccli.tune.describe import candidates_as_json, candidates_as_text
         from jaccli.tune.tune import remembered
 
@@ -77,10 +75,11 @@ def _compute(task: Task, plan: Plan, values: Values) -> Result:
     from jaccli.execute import execute, run
     from jaccli.plan import as_text, make
     from jaccli.result import first_nonfinite, summary
+    from jaccli.tune.tune import compiled
 
     quiet = bool(values["quiet"])
     with console.progress(quiet=quiet) as progress:
-        program = _program(plan, progress)
+        program = compiled(plan, progress)
         if values["explain"] or values["verbose"]:
             console.err(as_text(program.plan))
         result = run(program, progress)
@@ -101,17 +100,6 @@ def _compute(task: Task, plan: Plan, values: Values) -> Result:
     if nonfinite is not None and not quiet:
         console.warn(f"{nonfinite}.")
     return result
-
-
-def _program(plan: Plan, progress: Progress) -> Program:
-    """Compile a plan; the mode `tuned` measures first."""
-    if plan.spec.mode == "tuned":
-        from jaccli.tune import tuned
-
-        return tuned(plan, progress)
-    from jaccli.execute import prepare
-
-    return prepare(plan)
 
 
 def _write(task: Task, result: Result) -> None:

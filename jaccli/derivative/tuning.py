@@ -32,10 +32,11 @@ _FOLDER = "tuned"
 
 
 class Candidate(NamedTuple):
-    """A way to compute: its predicted seconds, and what runs it and waits."""
+    """A way to compute: its predicted seconds, what runs a part of it and waits, how many parts."""
 
     predicted: float
     run: Callable[[], object]
+    parts: float = 1.0
 
 
 def candidates(derivative: str) -> tuple[str, ...]:
@@ -56,7 +57,7 @@ def pick(found: Mapping[str, Candidate], first: str, seconds: float = SECONDS) -
         run()
     slow = time.perf_counter() - start > seconds  # then once more is enough
     found_times = alternating(kept, seconds=seconds, least=1 if slow else 3)
-    times = {name: median(each) for name, each in found_times.items()}
+    times = {name: found[name].parts * median(each) for name, each in found_times.items()}
     ranked = sorted(times, key=times.__getitem__)
     best = ranked[0]
     others = [f"{name} {times[name] / times[best]:.2f}x" for name in ranked[1:3]]

@@ -12,7 +12,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -33,12 +33,15 @@ from jaccli.vocabulary import DECIDED_MODES, MODES, UNAVAILABLE_MODES
 class Program:
     """A compiled plan: `run(progress)` computes the tree of its blocks, as numpy arrays.
 
+    `sample()` computes a chunk and forgets it; `samples` of them take about as long as the whole.
     `plan` has the chunk that is taken.  `seconds` went into compiling; `cost` is that of the whole
     derivative, of which `cost.held` bytes at most are needed at a time.
     """
 
     plan: Plan
     run: Callable[[Progress], Tree]
+    sample: Callable[[], object]
+    samples: float
     seconds: float
     cost: Cost
 
@@ -131,33 +134,46 @@ def _whole(plan: Plan, compiler: _Compiler) -> Program:
     """Compile everything as one call."""
     args = jax.device_put(program.arguments(plan), plan.device.handle)
     call, needs = compiler(plan, program.whole(plan), *args)
-    return Program(replace(plan, chunk=None), lambda progress: call(*args), compiler.seconds, needs)
+
+    def sample() -> Tree:
+        return call(*args)
+
+    plan = replace(plan, chunk=None)
+    return Program(plan, lambda progress: sample(), sample, 1.0, compiler.seconds, needs)
 
 
 def _in_chunks(plan: Plan, compiler: _Compiler) -> Program:
     """Compile the work of `plan.chunk` batch rows or unit vectors."""
-    parts = _by_rows if plan.model.batch_size is not None else _by_unit_vectors
-    run, costs = parts(plan, compiler)
+    batched = plan.model.batch_size is not None
+    chunks = (_by_rows if batched else _by_unit_vectors)(plan, compiler)
+    costs = chunks.costs
     total = Cost(
         operations=sum(times * part.operations for times, part in costs),
         traffic=sum(times * part.traffic for times, part in costs),
         transcendentals=sum(times * part.transcendentals for times, part in costs),
-        # Beside the result, a chunk holds its own output.
         arguments=plan.input_bytes,
         outputs=plan.result_bytes,
-        temporaries=max(part.temporaries + part.outputs for _, part in costs)
-        + (max(part.arguments for _, part in costs) if plan.model.batch_size is not None else 0),
+        # Beside the result, a chunk holds its own output, and its rows of the inputs.
+        temporaries=max(
+            part.temporaries + part.outputs + (part.arguments if batched else 0)
+            for _, part in costs
+        ),
     )
 
-    def reporting(progress: Progress) -> Tree:
+    def run(progress: Progress) -> Tree:
         progress.start(plan.steps)
-        return run(progress)
+        return chunks.run(progress)
 
-    return Program(plan, reporting, compiler.seconds, total)
+    samples = sum(times for times, _ in costs) / len(costs)
+    return Program(plan, run, chunks.sample, samples, compiler.seconds, total)
 
 
-Chunks = tuple[Callable[[Progress], Tree], list[tuple[int, Cost]]]
-"""What runs all chunks, and the cost of one of each kind with how many there are."""
+class Chunks(NamedTuple):
+    """What runs all chunks, what runs one of each kind, and how many of what cost there are."""
+
+    run: Callable[[Progress], Tree]
+    sample: Callable[[], object]
+    costs: list[tuple[int, Cost]]
 
 
 def _by_rows(plan: Plan, compiler: _Compiler) -> Chunks:
@@ -197,7 +213,7 @@ def _by_rows(plan: Plan, compiler: _Compiler) -> Chunks:
             progress.advance(fresh)
         return jax.tree.unflatten(structure, whole)
 
-    return run, [(len(starts), needs)]
+    return Chunks(run, lambda: call(*rows(0)), [(len(starts), needs)])
 
 
 def _by_unit_vectors(plan: Plan, compiler: _Compiler) -> Chunks:
@@ -206,7 +222,8 @@ def _by_unit_vectors(plan: Plan, compiler: _Compiler) -> Chunks:
     chunk = plan.chunk or plan.steps
     derivative = program.chunked(plan, wrt, rest)
     pieces = derivative.pieces(chunk)
-    calls, costs = [], []
+    calls: list[Callable[[Sequence[int]], Tree]] = []
+    costs: list[tuple[int, Cost]] = []
 
     def compiled(number: int, piece: Piece) -> Callable[[Sequence[int]], Tree]:
         def compute(wrt: Tree, rest: Tree, corner: Any) -> Tree:
@@ -230,4 +247,7 @@ def _by_unit_vectors(plan: Plan, compiler: _Compiler) -> Chunks:
                 progress.advance(fresh)
         return derivative.assemble(whole)
 
-    return run, costs
+    def sample() -> list[Tree]:
+        return [call([0] * len(p.far)) for p, call in zip(pieces, calls, strict=True)]
+
+    return Chunks(run, sample, costs)

@@ -1,7 +1,6 @@
-"""Modes compared on the user's own model and machine: candidates, the tuned choice, the bench."""
+"""Modes compared on the user's own model and machine.
 
-from jaccli.tune.bench import Report, measure
-from jaccli.tune.candidates import Candidate, candidates
-from jaccli.tune.tune import tuned
-
-__all__ = ["Candidate", "Report", "candidates", "measure", "tuned"]
+`candidates.py` compiles them, `tune.py` chooses one for `--mode tuned`, `bench.py` times all for
+the command `bench` (with `eager.py`, `agreement.py`, `describe.py`).  Nothing is imported here:
+most calls need `tune.py` alone.
+"""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from jaccli.derivative import tuning
@@ -11,9 +10,22 @@ from jaccli.derivative.operators import REGISTRIES
 from jaccli.execute import Program, prepare
 from jaccli.execute.interruptible import interruptible
 from jaccli.execute.prepare import settings
-from jaccli.execute.progress import Progress, Silence
+from jaccli.execute.progress import Progress
 from jaccli.plan import Plan, with_choice
 from jaccli.tune.candidates import candidates, names
+
+MANY = 16
+"""So many chunks are repeated use: `auto` measures too, on one chunk of each candidate."""
+
+
+def compiled(plan: Plan, progress: Progress) -> Program:
+    """Return the plan's program: `tuned` measures, and `auto` where one program runs many times."""
+    if plan.spec.mode == "tuned":
+        return tuned(plan, progress)
+    program = prepare(plan)
+    if plan.spec.mode == "auto" and program.plan.chunks >= MANY:
+        return tuned(plan, progress)
+    return program
 
 
 def tuned(plan: Plan, progress: Progress) -> Program:
@@ -42,7 +54,7 @@ def tuned(plan: Plan, progress: Progress) -> Program:
         return prepare(plan)  # and say why
     with settings(plan):
         timed = {
-            operator: tuning.Candidate(made.cost.seconds, _silent(made))
+            operator: tuning.Candidate(made.cost.seconds, made.sample, made.samples)
             for operator, made in programs.items()
         }
         choice = interruptible(lambda: tuning.pick(timed, plan.operator))
@@ -56,10 +68,6 @@ def remembered(plan: Plan) -> Choice | None:
     """Return the operator that an earlier call has measured to be the fastest."""
     choice = tuning.remembered(_key(plan))
     return choice if choice is not None and choice.operator in names(plan) else None
-
-
-def _silent(program: Program) -> Callable[[], object]:
-    return lambda: program.run(Silence())
 
 
 def _key(plan: Plan) -> str:

@@ -33,8 +33,12 @@ class Tiles:
     columns: bool
 
     def pieces(self, chunk: int) -> list[Piece]:
-        """Return one piece for each far array."""
-        return [self._piece(leaf, tile(shape, chunk)) for leaf, shape in enumerate(self.far)]
+        """Return one piece for each far array that is not empty."""
+        return [
+            self._piece(leaf, tile(shape, chunk))
+            for leaf, shape in enumerate(self.far)
+            if 0 not in shape
+        ]
 
     def _piece(self, leaf: int, box: Shape) -> Piece:
         def compute(x: Tree, corner: Any) -> Tree:
