@@ -144,8 +144,8 @@ def _whole(plan: Plan, compiler: _Compiler) -> Program:
 
 def _in_chunks(plan: Plan, compiler: _Compiler) -> Program:
     """Compile the work of `plan.chunk` batch rows or unit vectors."""
-    batched = plan.model.batch_size is not None
-    chunks = (_by_rows if batched else _by_unit_vectors)(plan, compiler)
+    by_rows = plan.model.batch_size is not None
+    chunks = (_by_rows if by_rows else _by_unit_vectors)(plan, compiler)
     costs = chunks.costs
     total = Cost(
         operations=sum(times * part.operations for times, part in costs),
@@ -153,11 +153,8 @@ def _in_chunks(plan: Plan, compiler: _Compiler) -> Program:
         transcendentals=sum(times * part.transcendentals for times, part in costs),
         arguments=plan.input_bytes,
         outputs=plan.result_bytes,
-        # Beside the result, a chunk holds its own output, and its rows of the inputs.
-        temporaries=max(
-            part.temporaries + part.outputs + (part.arguments if batched else 0)
-            for _, part in costs
-        ),
+        # Beside the result, a chunk holds its own output, and its rows of batched inputs.
+        temporaries=max(part.temporaries + part.outputs for _, part in costs) + chunks.copied,
     )
 
     def run(progress: Progress) -> Tree:
@@ -169,11 +166,15 @@ def _in_chunks(plan: Plan, compiler: _Compiler) -> Program:
 
 
 class Chunks(NamedTuple):
-    """What runs all chunks, what runs one of each kind, and how many of what cost there are."""
+    """What runs all chunks, what runs one of each kind, and how many of what cost there are.
+
+    `copied` are the bytes of inputs that a chunk has for itself.
+    """
 
     run: Callable[[Progress], Tree]
     sample: Callable[[], object]
     costs: list[tuple[int, Cost]]
+    copied: int = 0
 
 
 def _by_rows(plan: Plan, compiler: _Compiler) -> Chunks:
@@ -213,7 +214,13 @@ def _by_rows(plan: Plan, compiler: _Compiler) -> Chunks:
             progress.advance(fresh)
         return jax.tree.unflatten(structure, whole)
 
-    return Chunks(run, lambda: call(*rows(0)), [(len(starts), needs)])
+    copied = sum(
+        array.nbytes
+        for part, axis in zip(rows(0), axes, strict=True)
+        for name, array in part.items()
+        if axis[name] is not None
+    )
+    return Chunks(run, lambda: call(*rows(0)), [(len(starts), needs)], copied)
 
 
 def _by_unit_vectors(plan: Plan, compiler: _Compiler) -> Chunks:

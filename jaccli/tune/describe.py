@@ -22,7 +22,7 @@ def candidates_as_text(candidates: Sequence[Candidate], chosen: str) -> str:
     for candidate in candidates:
         name = candidate.operator + ("  *" if candidate.operator == chosen else "")
         if candidate.program is None:
-            rows.append([name, candidate.problem])
+            rows.append([name, candidate.problem.split(" (")[0]])
             continue
         cost = candidate.program.cost
         rows.append(
@@ -105,9 +105,16 @@ def _headline(report: Report) -> str:
         return "performance delta: no mode could be run"
     parts = [
         f"{_percent(delta(row.median, winner.median))} less time than {row.mode}{what}"
+        f"{_doubt(row, winner)}"
         for row, what in _rivals(report, winner)
     ]
     return f"performance delta: {winner.mode} takes {' and '.join(parts) or 'the least time'}"
+
+
+def _doubt(row: Row, winner: Row) -> str:
+    """Return a remark where the difference is no larger than the runs' own spread."""
+    level = delta(row.median, winner.median) <= 100 * (row.spread + winner.spread)
+    return " (within the spread of the runs)" if level else ""
 
 
 def _percent(value: float) -> str:
