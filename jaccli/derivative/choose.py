@@ -7,11 +7,19 @@ Boundary: no JAX; facts in, words out.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from jaccli.derivative.facts import Facts
+
+Predict = Callable[[str], float]
+"""An operator's estimated seconds, from a trace of its program (`estimate.py`)."""
+LARGE = 16_384
+"""Entries of a derivative from which on it is worth while to trace both directions."""
+CLEARLY = 3.0
+"""The other direction is taken where it is estimated to be so many times faster."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +35,16 @@ class Choice:
     reason: str
 
 
-def choose(derivative: str, facts: Facts, mode: str = "auto") -> Choice:
-    """Return what `mode` stands for: `auto` and `structured` are decided, others are as asked."""
-    if derivative in _RULES and mode in ("auto", "structured"):
-        return _RULES[derivative](facts, mode == "structured")
+def choose(
+    derivative: str, facts: Facts, mode: str = "auto", predict: Predict | None = None
+) -> Choice:
+    """Return what `mode` stands for: `auto` and `structured` are decided, others are as asked.
+
+    Sizes decide on the direction, unless `predict` says that structure makes the other one much
+    cheaper.
+    """
+    if derivative in _WAYS and mode in ("auto", "structured"):
+        return _decided(derivative, facts, mode, predict)
     if mode == "auto":
         return _PRODUCTS[derivative]
     return Choice(mode, mode, "as asked")
@@ -41,26 +55,24 @@ def family(operator: str) -> str:
     return "structured" if operator.startswith("structured-") else operator
 
 
-def _jacobian(facts: Facts, structured: bool) -> Choice:
-    """Take the side with fewer unit vectors; one row or column has no structure to keep."""
-    side, barred = _side(facts, facts.inputs <= facts.outputs)
-    count = facts.inputs if side == "fwd" else facts.outputs
-    what = _count(count, "column" if side == "fwd" else "row")
-    if count <= 1 and not structured:
-        return Choice(side, side, f"{_sizes(facts)}: {what} by {_WORDS[side]} mode{barred}")
-    reason = f"{_sizes(facts)}: {_WORDS[side]}, zeros left out{barred}"
-    return Choice("structured", f"structured-{side}", reason)
-
-
-def _hessian(facts: Facts, structured: bool) -> Choice:
-    """The outer derivative has at least as many outputs as inputs, so it goes forward."""
-    side, barred = _side(facts, facts.inputs <= facts.outputs)
-    way = f"fwd-{side}"
-    words = f"forward over {_WORDS[side]}"
-    if facts.inputs <= 1 and not structured:
-        return Choice(way, way, f"{_sizes(facts)}: {words}{barred}")
-    reason = f"{_sizes(facts)}: {words}, zeros left out{barred}"
-    return Choice("structured", f"structured-{way}", reason)
+def _decided(derivative: str, facts: Facts, mode: str, predict: Predict | None) -> Choice:
+    """Take the direction with fewer unit vectors; one of them alone has no structure to keep."""
+    hessian = derivative == "hessian"
+    # A Hessian's inner derivative meets the outer one's columns: it goes in reverse for longer.
+    forward = (_INNER_FORWARD if hessian else 1) * facts.inputs <= facts.outputs
+    side, why = _side(facts, forward)
+    count = facts.inputs if side == "fwd" or hessian else facts.outputs
+    ways = _WAYS[derivative]
+    if count <= 1 and mode == "auto":
+        return Choice(ways[side], ways[side], f"{_sizes(facts)}: {_WORDS[ways[side]]}{why}")
+    operator = f"structured-{ways[side]}"
+    entries = facts.inputs * facts.outputs * (facts.inputs if hessian else 1)
+    if predict is not None and entries >= LARGE and not (facts.no_forward or facts.no_reverse):
+        other = f"structured-{ways['rev' if side == 'fwd' else 'fwd']}"
+        if CLEARLY * predict(other) < predict(operator):
+            operator, why = other, ", which its structure makes cheaper"
+    words = _WORDS[operator.removeprefix("structured-")]
+    return Choice("structured", operator, f"{_sizes(facts)}: {words}{why}, zeros left out")
 
 
 def _side(facts: Facts, forward: bool) -> tuple[str, str]:
@@ -72,8 +84,20 @@ def _side(facts: Facts, forward: bool) -> tuple[str, str]:
     return ("fwd" if forward else "rev"), ""
 
 
-_WORDS = {"fwd": "forward", "rev": "reverse"}
-_RULES = {"gradient": _jacobian, "jacobian": _jacobian, "hessian": _hessian}
+_INNER_FORWARD = 4
+_JACOBIAN = {"fwd": "fwd", "rev": "rev"}
+_WAYS = {
+    "gradient": _JACOBIAN,
+    "jacobian": _JACOBIAN,
+    # The outer derivative has at least as many outputs as inputs, so it goes forward.
+    "hessian": {"fwd": "fwd-fwd", "rev": "fwd-rev"},
+}
+_WORDS = {
+    "fwd": "forward",
+    "rev": "reverse",
+    "fwd-fwd": "forward over forward",
+    "fwd-rev": "forward over reverse",
+}
 _PRODUCTS = {
     "evaluate": Choice("auto", "auto", "no derivative"),
     "jvp": Choice("fwd", "fwd", "one tangent pushed forward"),

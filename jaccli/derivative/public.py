@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from operator import index
 from typing import Any, SupportsIndex
 
 import jax
 import jax.numpy as jnp
 
-from jaccli.derivative import operators, tuning
+from jaccli.derivative import estimate, operators, tuning
 from jaccli.derivative.basis import Tree
 from jaccli.derivative.choose import choose
 from jaccli.derivative.facts import facts
@@ -89,16 +90,22 @@ def _operator(
     """Apply an operator on functions of one tree to the arguments that `argnums` names."""
     _check(derivative, mode)
 
+    registry = operators.REGISTRIES[derivative]
+
     def apply(*args: Any, **kwargs: Any) -> Tree:
         inner, x = _select(f, argnums, args, kwargs)
+
+        def predict(operator: str) -> float:
+            return estimate.of(partial(registry[operator], inner), x)
+
         if mode == "tuned":
             alike = _select(f, argnums, _concrete(args), kwargs)
             operator = tuning.tuned(derivative, *alike).operator
         elif mode in DECIDED_MODES:
-            operator = choose(derivative, facts(inner, x), mode).operator
+            operator = choose(derivative, facts(inner, x), mode, predict).operator
         else:
             operator = mode
-        return operators.REGISTRIES[derivative][operator](inner, x)
+        return registry[operator](inner, x)
 
     return apply
 

@@ -6,16 +6,17 @@ Making a plan traces the model's shapes and computes nothing; executing one choo
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from jaccli.backend import Device
+from jaccli.derivative import estimate
 from jaccli.derivative.choose import Choice, choose
 from jaccli.derivative.facts import Facts, from_jaxpr
-from jaccli.derivative.operators import CHUNKED
+from jaccli.derivative.operators import CHUNKED, REGISTRIES
 from jaccli.derivative.tiles import tile
 from jaccli.errors import BudgetError, Problem, SpecError, format_bytes
 from jaccli.memory import default_budget
@@ -130,7 +131,7 @@ def make(spec: Spec, model: Model, derivative: str, device: Device) -> Plan:
     _check_outputs(spec, derivative, outputs, dtypes)
     vectors, batched = _vectors(spec, model, derivative, outputs, dtypes)
     asked = spec.mode if len(MODES[derivative]) > 1 and spec.mode != "tuned" else "auto"
-    choice = choose(derivative, about, asked)
+    choice = choose(derivative, about, asked, _predict(model, derivative))
     blocks = _blocks(model, derivative, outputs, dtypes)
     deep = next((block for block in blocks if len(block.shape) > _AXES), None)
     if deep is not None:
@@ -216,10 +217,7 @@ def _trace(spec: Spec, model: Model) -> tuple[dict[str, Shape], dict[str, np.dty
     """Return the outputs' shapes and dtypes in the model's order, and facts; compute nothing."""
     import jax
 
-    avals = {
-        name: jax.ShapeDtypeStruct(model.in_shape(name), _dtype(array))
-        for name, array in model.primals.items()
-    }
+    avals = _avals(model)
     order: list[str] = []
 
     def function(inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -238,6 +236,32 @@ def _trace(spec: Spec, model: Model) -> tuple[dict[str, Shape], dict[str, np.dty
     varied = [name in model.wrt for name in sorted(avals)]
     about = from_jaxpr(jaxpr, varied, n_in, sum(map(math.prod, found.values())))
     return found, {name: value.dtype for name, value in traced.items()}, about
+
+
+def _avals(model: Model) -> dict[str, Any]:
+    """Return the inputs of one point as JAX sees them: shapes and dtypes."""
+    import jax
+
+    return {
+        name: jax.ShapeDtypeStruct(model.in_shape(name), _dtype(array))
+        for name, array in model.primals.items()
+    }
+
+
+def _predict(model: Model, derivative: str) -> Callable[[str], float]:
+    """Return what estimates an operator's seconds at one point, from a trace."""
+    avals = _avals(model)
+    wrt = {name: avals[name] for name in model.wrt}
+    rest = {name: aval for name, aval in avals.items() if name not in wrt}
+
+    def predict(operator: str) -> float:
+        def compute(wrt: Any, rest: Any) -> Any:
+            f = lambda wrt: model.function({**rest, **wrt})  # noqa: E731
+            return REGISTRIES[derivative][operator](f, wrt)
+
+        return estimate.of(compute, wrt, rest)
+
+    return predict
 
 
 def _dtype(array: np.ndarray) -> Any:
