@@ -44,7 +44,9 @@ def plain(case: Case) -> dict[str, Function]:
 def by_rule(case: Case) -> str:
     """Return the structured operator in the direction that the shape rule picks."""
     direction = structured.direction(case.f, case.point)
-    return f"{STRUCTURED}fwd-{direction}" if case.derivative == "hessian" else STRUCTURED + direction
+    return (
+        f"{STRUCTURED}fwd-{direction}" if case.derivative == "hessian" else STRUCTURED + direction
+    )
 
 
 def structured_values(case: Case) -> Function:

@@ -87,7 +87,9 @@ def _mechanics() -> Iterator[Case]:
         a, b, u, v = s
         d = a - b
         den = 3 - jnp.cos(2 * d)
-        du = (-3 * jnp.sin(a) - jnp.sin(a - 2 * b) - 2 * jnp.sin(d) * (v**2 + u**2 * jnp.cos(d))) / den
+        du = (
+            -3 * jnp.sin(a) - jnp.sin(a - 2 * b) - 2 * jnp.sin(d) * (v**2 + u**2 * jnp.cos(d))
+        ) / den
         dv = (2 * jnp.sin(d) * (2 * u**2 + 2 * jnp.cos(a) + v**2 * jnp.cos(d))) / den
         return jnp.stack([u, v, du, dv])
 
@@ -196,7 +198,11 @@ def _linear_algebra() -> Iterator[Case]:
     )
     A, B = array(20, 30, scale=0.2), array(10, 20, scale=0.2)
     yield Case("matrix sandwich", lambda X: B @ jnp.tanh(A @ X), array(30, 6))
-    yield Case("einsum network", lambda G: jnp.einsum("abc,cd,be->ade", G, array(8, 9), array(6, 5)), array(7, 6, 8))
+    yield Case(
+        "einsum network",
+        lambda G: jnp.einsum("abc,cd,be->ade", G, array(8, 9), array(6, 5)),
+        array(7, 6, 8),
+    )
 
 
 def _networks() -> Iterator[Case]:

@@ -83,7 +83,9 @@ def _statistics() -> Iterator[Case]:
         return jnp.where(jnp.abs(r) < 1, 0.5 * r**2, jnp.abs(r) - 0.5).sum()
 
     yield hessian("huber Hessian", huber, array(20))
-    yield Case("log determinant", lambda M: jnp.linalg.slogdet(M + 4 * jnp.eye(12))[1], array(12, 12))
+    yield Case(
+        "log determinant", lambda M: jnp.linalg.slogdet(M + 4 * jnp.eye(12))[1], array(12, 12)
+    )
 
 
 def _networks() -> Iterator[Case]:
