@@ -4,8 +4,8 @@
 
 Candidates of a case are compiled first, checked against each other, then run in turns within this
 process: medians, float32, asynchronous dispatch off.  The script starts itself again with the
-allocator set so that page faults of fresh results do not drown the ratios; the last part shows
-those faults.  A quiet machine needs about a quarter of an hour.
+allocator set so that page faults of fresh results do not drown the ratios (the last part shows
+those faults), and with one thread for LAPACK.  A quiet machine needs about a quarter of an hour.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from page_faults import MALLOC
+
+SETTINGS = {**MALLOC, "OPENBLAS_NUM_THREADS": "1"}
+"""LAPACK's threads and XLA's together wait for each other, for milliseconds in small problems."""
 
 TITLES = {
     "x": "1. Forecast by x: structured / jitted closed form, and over plain modes",
@@ -40,8 +43,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=0.6, help="runs of one case (default 0.6)")
     parser.add_argument("--record", type=Path, help="write the times of part 6 as JSON")
     options = parser.parse_args()
-    if any(os.environ.get(name) != value for name, value in MALLOC.items()):
-        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **MALLOC})
+    if any(os.environ.get(name) != value for name, value in SETTINGS.items()):
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **SETTINGS})
 
     import jax  # after the allocator is set
 

@@ -44,9 +44,8 @@ def plain(case: Case) -> dict[str, Function]:
 def by_rule(case: Case) -> str:
     """Return the structured operator in the direction that the shape rule picks."""
     direction = structured.direction(case.f, case.point)
-    return (
-        f"{STRUCTURED}fwd-{direction}" if case.derivative == "hessian" else STRUCTURED + direction
-    )
+    outer = "fwd-" if case.derivative == "hessian" else ""
+    return f"{STRUCTURED}{outer}{direction}"
 
 
 def structured_values(case: Case) -> Function:

@@ -206,7 +206,7 @@ def _linear_algebra() -> Iterator[Case]:
 
 
 def _networks() -> Iterator[Case]:
-    Q, K, V, O = (array(16, 16, scale=0.25, seed=s) for s in range(4))
+    Q, K, V, mix = (array(16, 16, scale=0.25, seed=s) for s in range(4))
     up, down = array(16, 48, scale=0.2), array(48, 16, scale=0.2)
 
     def block(x: Any) -> Any:
@@ -215,7 +215,7 @@ def _networks() -> Iterator[Case]:
 
         y = norm(x)
         weights = jax.nn.softmax((y @ Q) @ (y @ K).T / 4 - 1e3 * jnp.triu(jnp.ones((12, 12)), 1))
-        x = x + weights @ (y @ V) @ O
+        x = x + weights @ (y @ V) @ mix
         return x + jax.nn.gelu(norm(x) @ up) @ down
 
     yield Case("transformer block", block, array(12, 16))
