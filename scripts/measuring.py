@@ -16,7 +16,7 @@ import numpy as np
 Function = Callable[..., Any]
 TOLERANCE = 2e-3
 """Of the largest entry: how far results in float32 may be apart."""
-LEAST, MOST = 3, 1000
+LEAST, LEAST_SLOW, MOST = 11, 3, 1000
 """How often a candidate runs."""
 
 
@@ -73,21 +73,38 @@ def check(name: str, runs: Mapping[str, Function], x: Any) -> None:
 
 
 def alternate(runs: Mapping[str, Callable[[], object]], seconds: float) -> dict[str, list[float]]:
-    """Return the times of each, run in turns until each has had its share of the seconds."""
+    """Return the times of each, run in turns until each has had its share of the seconds.
+
+    Slow ones take their turns after the others, whose memory and caches they would disturb.
+    """
+    share = seconds / max(1, len(runs))
+    first = {name: _seconds(run) for name, run in runs.items()}
+    limit = max(share / LEAST_SLOW, 3 * min(first.values(), default=0))
+    quick = {name: run for name, run in runs.items() if first[name] <= limit}
+    slow = {name: run for name, run in runs.items() if first[name] > limit}
+    return {**_in_turns(quick, share, LEAST), **_in_turns(slow, share, LEAST_SLOW)}
+
+
+def _in_turns(
+    runs: Mapping[str, Callable[[], object]], share: float, least: int
+) -> dict[str, list[float]]:
     order = np.random.default_rng(1)
     times: dict[str, list[float]] = {name: [] for name in runs}
-    share = seconds / max(1, len(runs))
 
     def unfinished(name: str) -> bool:
         count = len(times[name])
-        return count < LEAST or (count < MOST and sum(times[name]) < share)
+        return count < least or (count < MOST and sum(times[name]) < share)
 
     while waiting := [name for name in runs if unfinished(name)]:
         for name in order.permutation(waiting):  # whose buffers are warm differs by turn
-            start = time.perf_counter()
-            runs[name]()
-            times[name].append(time.perf_counter() - start)
+            times[name].append(_seconds(runs[name]))
     return times
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
 
 
 def geometric_mean(ratios: Iterable[float]) -> float:
