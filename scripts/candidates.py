@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 from cases import Case, Function
+from measuring import alternate
 
 from jaccli.derivative import structured
 from jaccli.derivative.operators import HESSIAN_SWEEPS, JACOBIAN_SWEEPS
@@ -61,8 +62,6 @@ def one_shot(case: Case) -> str:
 
 def tuned(case: Case) -> str:
     """Return the operator that `tuned` takes: stand-in for jaccli's."""
-    from measuring import alternate
-
     runs: dict[str, Function] = {}
     predicted: dict[str, float] = {}
     for name, f in operated(case, operators(case)).items():
