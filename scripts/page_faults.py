@@ -29,12 +29,17 @@ _HUGE = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 
 class Setup(NamedTuple):
-    """Environment variables, whether `mallopt` is called, and whether results are donated."""
+    """Environment variables, and what the process does itself.
+
+    `mallopt` is called, results are donated to the next call, or the result's room is reserved as
+    huge pages.
+    """
 
     name: str
     environment: dict[str, str]
     mallopt: bool = False
     donate: bool = False
+    reserve: bool = False
 
 
 SETUPS = (
@@ -45,6 +50,7 @@ SETUPS = (
     Setup("huge pages", _HUGE),
     Setup("huge pages, MALLOC_*, one arena", {**MALLOC, **_ONE_ARENA, **_HUGE}),
     Setup("huge pages, mallopt, one arena", _HUGE, mallopt=True),
+    Setup("mallopt, one arena, madvise", {}, mallopt=True, reserve=True),
     Setup("nothing set, donated", {}, donate=True),
     Setup("huge pages, donated", _HUGE, donate=True),
 )
@@ -80,7 +86,7 @@ def report(sizes: tuple[int, ...] = (4096, 8192), calls: int = 15) -> None:
 
 
 def _in_a_process(setup: Setup, size: int, thread: bool, calls: int) -> Iterator[Call]:
-    request = json.dumps([size, calls, thread, setup.mallopt, setup.donate])
+    request = json.dumps([size, calls, thread, setup.mallopt, setup.donate, setup.reserve])
     done = subprocess.run(
         [sys.executable, os.path.abspath(__file__), request],
         env={**without_settings(), **setup.environment},
@@ -104,7 +110,22 @@ def _set_allocator() -> None:
         libc.mallopt(option, value)
 
 
-def _calls(size: int, count: int, donate: bool) -> list[Call]:
+def _reserve(size: int) -> None:
+    """Let the heap grow by so many bytes of huge pages, none of which is touched yet.
+
+    Only where freed memory stays with the heap, as `_set_allocator` has it.
+    """
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype = ctypes.c_void_p
+    page, huge_pages = os.sysconf("SC_PAGESIZE"), 14  # MADV_HUGEPAGE
+    room = libc.malloc(ctypes.c_size_t(size))
+    start = -(-room // page) * page
+    length = (room + size - start) // page * page
+    libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(length), huge_pages)
+    libc.free(ctypes.c_void_p(room))
+
+
+def _calls(size: int, count: int, donate: bool, reserve: bool) -> list[Call]:
     """Run the forecast's Jacobian in closed form; every result is freed before the next call."""
     import resource
 
@@ -124,6 +145,8 @@ def _calls(size: int, count: int, donate: bool) -> list[Call]:
     # the donated array has the result's shape and dtype, so that XLA writes where it stands
     again = jax.jit(reusing, donate_argnums=2, keep_unused=True).lower(x, W, W).compile()
     once = jax.jit(derivative).lower(x, W).compile()
+    if reserve:
+        _reserve(size**2 * 4 + (8 << 20))
     calls: list[Call] = []
     result = None
     for _ in range(count):
@@ -139,7 +162,7 @@ def _calls(size: int, count: int, donate: bool) -> list[Call]:
     return calls
 
 
-def _child(size: int, count: int, thread: bool, mallopt: bool, donate: bool) -> None:
+def _child(size: int, count: int, thread: bool, mallopt: bool, donate: bool, reserve: bool) -> None:
     if mallopt:
         _set_allocator()
     import jax  # noqa: F401  (in the main thread, as a program does)
@@ -147,7 +170,7 @@ def _child(size: int, count: int, thread: bool, mallopt: bool, donate: bool) -> 
     found: list[Call] = []
 
     def work() -> None:
-        found.extend(_calls(size, count, donate))
+        found.extend(_calls(size, count, donate, reserve))
 
     if thread:
         worker = threading.Thread(target=work)
