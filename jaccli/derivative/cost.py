@@ -48,11 +48,13 @@ def of(compiled: Any) -> Cost:
     def size(name: str) -> int:
         return int(getattr(memory, f"{name}_size_in_bytes", 0))
 
+    reused = size("alias")  # arguments that become outputs
+
     return Cost(
         operations=float(analysis.get("flops", 0.0)),
         traffic=float(analysis.get("bytes accessed", 0.0)),
         transcendentals=float(analysis.get("transcendentals", 0.0)),
-        arguments=size("argument"),
+        arguments=size("argument") - reused,
         outputs=size("output"),
         temporaries=size("temp"),
     )

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaccli.derivative import cost
@@ -46,8 +47,10 @@ class Program:
     cost: Cost
 
 
-def prepare(plan: Plan) -> Program:
+def prepare(plan: Plan, *, repeated: bool = False) -> Program:
     """Compile the plan; without a chunk of its own, in the largest chunks that fit the budget.
+
+    A program that is `repeated` reuses the memory of its last result, if nobody looks at it.
 
     Raises:
         ComputationError: JAX cannot differentiate the model in this mode.
@@ -57,7 +60,7 @@ def prepare(plan: Plan) -> Program:
     with settings(plan):
         if plan.chunks > 1:
             return _checked(_in_chunks(plan, compiler))
-        whole = _whole(plan, compiler)
+        whole = _whole(plan, compiler, repeated=repeated)
         if whole.cost.held <= plan.budget or plan.steps < 2:
             return _checked(whole)
         fixed = plan.input_bytes + plan.result_bytes
@@ -105,20 +108,54 @@ class _Compiler:
     def __init__(self) -> None:
         self.seconds = 0.0
 
-    def __call__(self, plan: Plan, function: Callable[..., Any], *args: Any) -> tuple[Any, Cost]:
+    def once(
+        self, plan: Plan, function: Callable[..., Tree], *args: Any
+    ) -> tuple[Callable[..., Tree], Cost]:
         """Compile for the shapes of `args`; return what runs it, and its cost."""
+        compiled = self._compiled(plan, lambda: jax.jit(function).lower(*args))
+
+        def run(*args: Any) -> Tree:
+            return jax.block_until_ready(compiled(*args))
+
+        return run, cost.of(compiled)
+
+    def repeated(
+        self, plan: Plan, function: Callable[..., Tree], *args: Any
+    ) -> tuple[Callable[..., Tree], Cost]:
+        """Compile what is called many times: every result takes the memory of the one before.
+
+        Fresh memory costs a page fault for every 4 KiB, up to three quarters of a large call
+        (docs/modes.md).  JAX copies a result that somebody still looks at.
+        """
+        traced = jax.jit(function)
+
+        def lower() -> Any:
+            out = jax.eval_shape(traced, *args)
+            reusing = jax.jit(lambda old, *args: traced(*args), donate_argnums=0, keep_unused=True)
+            return reusing.lower(out, *args)
+
+        compiled = self._compiled(plan, lower)
+        old: list[Tree] = []
+
+        def run(*args: Any) -> Tree:
+            if not old:
+                out = jax.eval_shape(traced, *args)
+                empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), out)
+                old.append(jax.device_put(empty, plan.device.handle))
+            old[0] = jax.block_until_ready(compiled(old[0], *args))
+            return old[0]
+
+        return run, cost.of(compiled)
+
+    def _compiled(self, plan: Plan, lower: Callable[[], Any]) -> Any:
         start = time.perf_counter()
         try:
-            lowered = jax.jit(function).lower(*args)
+            lowered = lower()
         except (TypeError, ValueError, NotImplementedError) as error:
             raise _underivable(plan, error) from error
         compiled = interruptible(lowered.compile)
         self.seconds += time.perf_counter() - start
-
-        def run(*args: Any) -> Any:
-            return jax.tree.map(np.asarray, jax.block_until_ready(compiled(*args)))
-
-        return run, cost.of(compiled)
+        return compiled
 
 
 def _underivable(plan: Plan, error: Exception) -> ComputationError:
@@ -130,16 +167,17 @@ def _underivable(plan: Plan, error: Exception) -> ComputationError:
     return ComputationError(f"{plan.derivative} by mode {plan.mode}: {reason}", hint=hint)
 
 
-def _whole(plan: Plan, compiler: _Compiler) -> Program:
+def _whole(plan: Plan, compiler: _Compiler, *, repeated: bool) -> Program:
     """Compile everything as one call."""
     args = jax.device_put(program.arguments(plan), plan.device.handle)
-    call, needs = compiler(plan, program.whole(plan), *args)
+    make = compiler.repeated if repeated else compiler.once
+    call, needs = make(plan, program.whole(plan), *args)
 
-    def sample() -> Tree:
-        return call(*args)
+    def run(progress: Progress) -> Tree:
+        return jax.tree.map(np.asarray, call(*args))
 
     plan = replace(plan, chunk=None)
-    return Program(plan, lambda progress: sample(), sample, 1.0, compiler.seconds, needs)
+    return Program(plan, run, lambda: call(*args), 1.0, compiler.seconds, needs)
 
 
 def _in_chunks(plan: Plan, compiler: _Compiler) -> Program:
@@ -200,7 +238,7 @@ def _by_rows(plan: Plan, compiler: _Compiler) -> Chunks:
 
         return jax.device_put(mapped(cut, args), plan.device.handle)
 
-    call, needs = compiler(plan, program.whole(plan), *rows(0))
+    call, needs = compiler.repeated(plan, program.whole(plan), *rows(0))
     starts = corners((plan.steps,), (size,))
 
     def run(progress: Progress) -> Tree:
@@ -239,7 +277,8 @@ def _by_unit_vectors(plan: Plan, compiler: _Compiler) -> Chunks:
         def at(corner: Sequence[int]) -> Any:
             return jax.device_put(np.asarray(corner, np.int32), plan.device.handle)
 
-        call, needs = compiler(plan, compute, wrt, rest, at([0] * len(piece.far)))
+        corner = at([0] * len(piece.far))
+        call, needs = compiler.repeated(plan, compute, wrt, rest, corner)
         costs.append((len(corners(piece.far, piece.tile)), needs))
         return lambda corner: call(wrt, rest, at(corner))
 

@@ -5,10 +5,11 @@ The loop is that of the tutorials: `eager`, operation by operation, and `loop`, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median, quantiles
 
+import jax
 import numpy as np
 
 from jaccli.derivative.basis import Tree
@@ -138,7 +139,8 @@ def _measured(plan: Plan, wanted: Sequence[str], progress: Progress, repeat: int
             continue
         made[mode] = candidate.program
         tree = candidate.program.run(Silence())
-        reference = tree if reference is None else reference
+        if reference is None:
+            reference = jax.tree.map(np.array, tree)  # a copy: programs reuse their memory
         rows[mode] = Row(
             mode,
             compile=candidate.program.seconds,
@@ -149,8 +151,9 @@ def _measured(plan: Plan, wanted: Sequence[str], progress: Progress, repeat: int
         if EAGER in wanted:
             rows[EAGER] = _eager(plan, reference, repeat)
             progress.advance(2)
+        runs = {mode: _runner(program) for mode, program in made.items()}
         times = alternating(
-            {mode: lambda p=p: p.run(Silence()) for mode, p in made.items()},  # type: ignore[misc]
+            runs,
             seconds=_SECONDS * len(made) if repeat is None else 0.0,
             least=3 if repeat is None else repeat,
         )
@@ -160,15 +163,20 @@ def _measured(plan: Plan, wanted: Sequence[str], progress: Progress, repeat: int
     return Report(plan, tuple(rows[mode] for mode in wanted))
 
 
+def _runner(program: Program) -> Callable[[], object]:
+    """Return what runs a whole derivative: in one piece without a look at the result."""
+    return program.sample if program.plan.chunks == 1 else lambda: program.run(Silence())
+
+
 def _compiled(plan: Plan, mode: str) -> Candidate:
     """Return a mode's program; a loop takes one unit vector (or batch row) at a time."""
     if mode == LOOP and plan.derivative == "hessian":
         try:
             one = with_choice(replace(plan, chunk=1), Choice(LOOP, "fwd-rev", "one by one"))
-            return Candidate(mode, prepare(one))
+            return Candidate(mode, prepare(one, repeated=True))
         except JaccliError as error:
             return Candidate(mode, None, error.problems[0].message)
-    return next(candidates(plan, [mode]))
+    return next(candidates(plan, [mode], repeated=True))
 
 
 def _eager(plan: Plan, reference: Tree | None, repeat: int | None) -> Row:

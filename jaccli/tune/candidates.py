@@ -29,11 +29,13 @@ def names(plan: Plan) -> tuple[str, ...]:
     return tuning.candidates(plan.derivative) or (plan.operator,)
 
 
-def candidates(plan: Plan, operators: Iterable[str] | None = None) -> Iterator[Candidate]:
-    """Compile the plan with one operator after another."""
+def candidates(
+    plan: Plan, operators: Iterable[str] | None = None, *, repeated: bool = False
+) -> Iterator[Candidate]:
+    """Compile the plan with one operator after another, to be run once or `repeated`."""
     for operator in names(plan) if operators is None else operators:
         try:
             choice = Choice(family(operator), operator, "compared")
-            yield Candidate(operator, prepare(with_choice(plan, choice)))
+            yield Candidate(operator, prepare(with_choice(plan, choice), repeated=repeated))
         except JaccliError as error:
             yield Candidate(operator, None, error.problems[0].message)

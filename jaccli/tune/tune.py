@@ -46,7 +46,7 @@ def tuned(plan: Plan, progress: Progress) -> Program:
     count = len(names(plan))
     progress.start(count + 1)
     programs: dict[str, Program] = {}
-    for candidate in candidates(plan):
+    for candidate in candidates(plan, repeated=True):
         if candidate.program is not None:
             programs[candidate.operator] = candidate.program
         progress.advance(1)
