@@ -105,21 +105,29 @@ def tuned(derivative: str, f: Function, x: Tree, *more: Tree) -> Choice:
     are measured as ones.
     """
     args = jax.tree.map(concrete, (x, *more))
-    about = facts(f, args[0])
-    leaves = jax.tree.leaves(args)
     with jax.ensure_compile_time_eval():
         device = next(iter(jnp.zeros(()).devices()))  # where arrays go at present
     precision = jax.config.values["jax_default_matmul_precision"]
-    shapes = [(np.shape(leaf), jnp.result_type(leaf)) for leaf in leaves]
-    name = key(derivative, about, f"{device} {device.device_kind}", precision, shapes)
+    shapes = [(np.shape(leaf), jnp.result_type(leaf)) for leaf in jax.tree.leaves(args)]
+    where = f"{device} {device.device_kind}"
+    name = key(derivative, facts(f, args[0]), where, precision, shapes)
     choice = remembered(name)
-    if choice is not None:
-        return choice
-    registry = operators.REGISTRIES[derivative]
+    if choice is None:
+        choice = measured(derivative, f, *args)
+        remember(name, choice)
+    return choice
+
+
+def measured(derivative: str, f: Function, *args: Tree) -> Choice:
+    """Return the fastest operator at the point `args[0]`, measured now.
+
+    Raises:
+        TypeError, ValueError, NotImplementedError: JAX has no way to differentiate `f`.
+    """
     found: dict[str, Candidate] = {}
     failed: Exception | None = None
     for operator in candidates(derivative):
-        compute = registry[operator]
+        compute = operators.REGISTRIES[derivative][operator]
         try:
             compiled = jax.jit(lambda *a, c=compute: c(f, *a)).lower(*args).compile()
         except (TypeError, ValueError, NotImplementedError) as error:  # not in this direction
@@ -128,9 +136,7 @@ def tuned(derivative: str, f: Function, x: Tree, *more: Tree) -> Choice:
         found[operator] = Candidate(cost.of(compiled).seconds, _runner(compiled, args))
     if not found and failed is not None:
         raise failed
-    choice = pick(found, choose(derivative, about).operator)
-    remember(name, choice)
-    return choice
+    return pick(found, choose(derivative, facts(f, args[0])).operator)
 
 
 def _runner(compiled: Any, args: Any) -> Callable[[], object]:

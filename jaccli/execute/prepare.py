@@ -162,7 +162,12 @@ def _underivable(plan: Plan, error: Exception) -> ComputationError:
     """Return the error of a model that JAX cannot differentiate in this mode."""
     reason = str(error).strip().split("\n")[0]
     taken = (plan.mode, plan.operator, *DECIDED_MODES, *UNAVAILABLE_MODES)
-    others = [mode for mode in MODES[plan.derivative] if mode not in taken]
+    barred = [*["rev", "loop"] * plan.facts.no_reverse, *["fwd"] * plan.facts.no_forward]
+    others = [
+        mode
+        for mode in MODES[plan.derivative]
+        if mode not in taken and not any(word in mode for word in barred)
+    ]
     hint = f"Another --mode may do: {', '.join(others)}." if others else ""
     return ComputationError(f"{plan.derivative} by mode {plan.mode}: {reason}", hint=hint)
 

@@ -22,7 +22,7 @@ def candidates_as_text(candidates: Sequence[Candidate], chosen: str) -> str:
     for candidate in candidates:
         name = candidate.operator + ("  *" if candidate.operator == chosen else "")
         if candidate.program is None:
-            rows.append([name, candidate.problem.split(" (")[0]])
+            rows.append([name, _short(candidate.problem)])
             continue
         cost = candidate.program.cost
         rows.append(
@@ -57,6 +57,12 @@ def candidates_as_json(candidates: Sequence[Candidate]) -> dict[str, Any]:
     return found
 
 
+def _short(problem: str) -> str:
+    """Return the first sentence of a problem, without the mode that stands before it."""
+    first = problem.split(". ")[0].split(" (")[0]
+    return first.partition(": ")[2] if " by mode " in first.partition(": ")[0] else first
+
+
 def _least(candidates: Sequence[Candidate]) -> float:
     return min((c.program.cost.seconds for c in candidates if c.program is not None), default=0.0)
 
@@ -85,7 +91,7 @@ def report_as_text(report: Report) -> str:
 
 def _cells(report: Report, row: Row) -> list[str]:
     if not row.seconds:
-        return [row.mode, row.problem]
+        return [row.mode, _short(row.problem)]
     against = (report.find(EAGER), report.find(LOOP), report.best_plain)
     return [
         row.mode,
