@@ -25,6 +25,7 @@ from jax import lax
 
 from jaccli.derivative.structured import links
 from jaccli.derivative.structured.links import Link, Shape
+from jaccli.derivative.structured.product import Product
 
 MAX_TERMS = 32
 """Terms of one map from one seed; more are added up densely, to keep compile time in bounds."""
@@ -46,11 +47,20 @@ class Seed(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Term:
-    """One term; `links` has one entry per far dim, None where it is unlinked (free)."""
+    """One term; `links` has one entry per far dim, None where it is unlinked (free).
+
+    `made` says how `val` was made, and serves while `val` is that product's value.
+    """
 
     seed: Seed
     val: Array
     links: tuple[Link | None, ...]
+    made: Product | None = None
+
+    @property
+    def product(self) -> Product | None:
+        """The product that `val` is, if it is one."""
+        return self.made if self.made is not None and self.made.value is self.val else None
 
     @property
     def free(self) -> tuple[int, ...]:
@@ -86,6 +96,12 @@ class Term:
         if self.seed.far_first or np.ndim(array) == 0:
             return array
         return array.reshape(array.shape + (1,) * len(self.free))
+
+    def scaled(self, by: Callable[[Array, Array], Array], factor: Array) -> Term:
+        """Return the term with `by(val, factor)`, a product or quotient by a near-shaped factor."""
+        factor = self.align(factor)
+        made = None if self.product is None else self.product.scaled(by, factor)
+        return replace(self, val=by(self.val, factor) if made is None else made.value, made=made)
 
     def linked_along(self, dims: Iterable[int]) -> list[int]:
         """Return the far dims whose links depend on any of the near dims."""
@@ -163,7 +179,8 @@ def _joined(a: Term, b: Term) -> Term | None:
         if joint is None and one is not None:
             return None
         maps.append(joint)
-    return Term(a.seed, a.val + b.val, tuple(maps))
+    made = a.product.plus(b.product) if a.product and b.product else None
+    return Term(a.seed, a.val + b.val if made is None else made.value, tuple(maps), made)
 
 
 def _bounded(shape: Shape, terms: list[Term]) -> list[Term]:
