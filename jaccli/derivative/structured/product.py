@@ -56,13 +56,13 @@ class Product:
     value: Any
 
     def scaled(self, by: Callable[[Any, Any], Any], c: Any) -> Product | None:
-        """Return `by(self, c)`, a product or quotient, by way of a factor, if one is small."""
+        """Return `by(self, c)`, a product or quotient, by way of a factor no larger than self."""
         c = jnp.reshape(c, (1,) * (len(self.target) - np.ndim(c)) + np.shape(c))
         c, lc = squeezed(c, list(self.target))
         sizes = [math.prod(a.shape) for a, _ in self.factors]
         able = [k for k, (_, la) in enumerate(self.factors) if {*lc} <= {*la}]
         k = min(able, key=sizes.__getitem__, default=None)
-        if k is None or 2 * sizes[k] > math.prod(self.value.shape):
+        if k is None or sizes[k] > math.prod(self.value.shape):
             return None
         a, la = self.factors[k]
         return self._with(k, by(a, arranged(c, lc, la)))
@@ -96,6 +96,12 @@ def product(a: Any, la: Labels, b: Any, lb: Labels, target: Sequence[Label], **d
     return Product(((a, la), (b, lb)), tuple(target), dot, _multiplied(a, la, b, lb, target, dot))
 
 
+def _led_by(array: Any, labels: Labels, first: Labels) -> tuple[Any, Labels]:
+    """Return the array with some of its axes moved to the front."""
+    order = [*first, *(label for label in labels if label not in first)]
+    return array.transpose([labels.index(label) for label in order]), order
+
+
 def _multiplied(
     a: Any, la: Labels, b: Any, lb: Labels, target: Sequence[Label], dot: dict[str, Any]
 ) -> Any:
@@ -113,6 +119,8 @@ def _multiplied(
             best = (x, lx, y, ly, result)
             break
     x, lx, y, ly, result = best  # type: ignore[misc]
+    if not batch:  # the right factor as XLA likes it, which costs nothing where it is constant
+        y, ly = _led_by(y, ly, contracted)
     dims = (
         ([lx.index(k) for k in contracted], [ly.index(k) for k in contracted]),
         ([lx.index(k) for k in batch], [ly.index(k) for k in batch]),
