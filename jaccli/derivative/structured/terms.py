@@ -25,7 +25,7 @@ from jax import lax
 
 from jaccli.derivative.structured import links
 from jaccli.derivative.structured.links import Link, Shape
-from jaccli.derivative.structured.product import Product
+from jaccli.derivative.structured.product import Product, whole
 
 MAX_TERMS = 32
 """Terms of one map from one seed; more are added up densely, to keep compile time in bounds."""
@@ -58,9 +58,9 @@ class Term:
     made: Product | None = None
 
     @property
-    def product(self) -> Product | None:
-        """The product that `val` is, if it is one."""
-        return self.made if self.made is not None and self.made.value is self.val else None
+    def product(self) -> Product:
+        """The product that `val` is, if only of 1 and itself."""
+        return self.made if self.made and self.made.value is self.val else whole(self.val)
 
     @property
     def free(self) -> tuple[int, ...]:
@@ -99,9 +99,8 @@ class Term:
 
     def scaled(self, by: Callable[[Array, Array], Array], factor: Array) -> Term:
         """Return the term with `by(val, factor)`, a product or quotient by a near-shaped factor."""
-        factor = self.align(factor)
-        made = None if self.product is None else self.product.scaled(by, factor)
-        return replace(self, val=by(self.val, factor) if made is None else made.value, made=made)
+        made = self.product.scaled(by, self.align(factor))
+        return replace(self, val=made.value, made=made)
 
     def linked_along(self, dims: Iterable[int]) -> list[int]:
         """Return the far dims whose links depend on any of the near dims."""
@@ -179,7 +178,7 @@ def _joined(a: Term, b: Term) -> Term | None:
         if joint is None and one is not None:
             return None
         maps.append(joint)
-    made = a.product.plus(b.product) if a.product and b.product else None
+    made = a.product.plus(b.product)
     return Term(a.seed, a.val + b.val if made is None else made.value, tuple(maps), made)
 
 

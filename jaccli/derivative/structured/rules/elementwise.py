@@ -70,14 +70,18 @@ def add(eqn: Equation, a: Operand, b: Operand) -> Linear:
 def subtract(eqn: Equation, a: Operand, b: Operand) -> Linear:
     """(a − b)' = a' + (−b')."""
     shape = out_shape(eqn)
-    minus = [replace(term, val=-term.val) for term in _terms(b, shape)]
+    minus = [_negated(term) for term in _terms(b, shape)]
     return result(eqn, [*_terms(a, shape), *minus])
 
 
 @term_rule("neg")
 def negate(eqn: Equation, term: Term, shape: Shape) -> Term:
     """(−x)' = −x'."""
-    return replace(term, val=-term.val)
+    return _negated(term)
+
+
+def _negated(term: Term) -> Term:
+    return term.scaled(operator.mul, np.asarray(-1, term.val.dtype))
 
 
 @term_rule("convert_element_type", "reduce_precision", "real", "imag", "conj")
