@@ -30,6 +30,9 @@ from jaccli.derivative.structured.product import Product, whole
 MAX_TERMS = 32
 """Terms of one map from one seed; more are added up densely, to keep compile time in bounds."""
 
+FEW_TERMS, PER_TERM = 4, 256
+"""More than a few terms are dense in small arrays: a term costs as much as so many numbers."""
+
 Array = Any  # jax.Array, or numpy's for constants
 
 
@@ -188,7 +191,8 @@ def _bounded(shape: Shape, terms: list[Term]) -> list[Term]:
         own = [term for term in terms if term.seed == seed]
         stored = sum(math.prod(term.val.shape) for term in own)
         dense = math.prod(shape) * math.prod(seed.shape)
-        if len(own) > MAX_TERMS or (len(own) > 2 and stored > dense):
+        stored += PER_TERM * len(own) if len(own) > FEW_TERMS else 0
+        if len(own) > MAX_TERMS or (len(own) > 1 and stored > dense):
             rest = [term for term in terms if term.seed != seed]
             terms = [*rest, total([unlinked(term, range(len(seed.shape))) for term in own])]
     return terms
