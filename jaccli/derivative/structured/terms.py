@@ -173,16 +173,29 @@ def collect(shape: Shape, dtype: Any, terms: Iterable[Term]) -> Linear:
 
 def _joined(a: Term, b: Term) -> Term | None:
     """Return a + b as one term, if their links allow it."""
-    if a.seed != b.seed or a.free != b.free:
+    if a.seed != b.seed or not (_covers(a, b) or _covers(b, a)):
         return None
     maps: list[Link | None] = []
     for one, two in zip(a.links, b.links, strict=True):
         joint = None if one is None or two is None else links.merged(one, two)
-        if joint is None and one is not None:
+        if joint is None and one is not None and two is not None:
             return None
         maps.append(joint)
+    a, b = unlinked(a, b.free), unlinked(b, a.free)
     made = a.product.plus(b.product)
     return Term(a.seed, a.val + b.val if made is None else made.value, tuple(maps), made)
+
+
+def _covers(a: Term, b: Term) -> bool:
+    """Return whether a + b is best stored with the free dims of a: as one block, no larger."""
+    if a.free == b.free:
+        return True
+    if not {*a.free} > {*b.free}:
+        return False
+    hidden = [k.shape for f in a.free if (k := b.links[f]) is not None]
+    near = np.broadcast_shapes(a.near, b.near, *hidden)
+    joint = math.prod(near) * math.prod(a.seed.shape[f] for f in a.free)
+    return bool(joint <= math.prod(a.val.shape) + math.prod(b.val.shape))
 
 
 def _bounded(shape: Shape, terms: list[Term]) -> list[Term]:

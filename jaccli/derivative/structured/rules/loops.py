@@ -46,7 +46,12 @@ class Structure:
         return len(self.of.terms) == len(other.of.terms) and all(
             a.seed == b.seed
             and a.val.shape == b.val.shape
-            and all(map(np.array_equal, a.links, b.links))
+            and a.free == b.free
+            and all(
+                np.array_equal(k, m)
+                for k, m in zip(a.links, b.links, strict=True)
+                if k is not None and m is not None
+            )
             for a, b in zip(self.of.terms, other.of.terms, strict=True)
         )
 
@@ -73,9 +78,9 @@ def united(structure: Structure | None, vals: Any) -> Operand:
 
 @rule("scan")
 def scan(eqn: Equation, *operands: Operand) -> list[Operand]:
-    """h' = A h with links that A keeps: the loop runs over the values of h.
+    """Aⁿ h, with links that A keeps: the loop runs over the values of h.
 
-    The structure S of the carry is the first with S = S ∪ A S, found on shapes alone.
+    The structure S of h is the first with S = S ∪ A S, found on shapes alone.
     """
     params = eqn.params
     body, length, count = params["jaxpr"], params["length"], params["num_carry"]
