@@ -26,7 +26,7 @@ from jaccli.derivative.structured.registry import (
 from jaccli.derivative.structured.rules.shapes import cut
 from jaccli.derivative.structured.terms import Array, Linear, Term, unlinked
 
-MAX_TAPS = 8
+MAX_TAPS = 4
 """A sum of at most so many slices is kept as one term for each."""
 
 
