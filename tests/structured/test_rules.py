@@ -14,7 +14,11 @@ from jax import lax
 from jaccli.derivative.structured import fallback as fallback_module
 from jaccli.derivative.structured import interpret as interpreter
 from jaccli.derivative.structured.registry import RULES
-from tests.structured.agreement import assert_structured_is_right, points
+from tests.structured.agreement import (
+    assert_hessian_is_right,
+    assert_structured_is_right,
+    points,
+)
 
 Function = Callable[..., Any]
 Shape = tuple[int, ...]
@@ -36,6 +40,11 @@ def mixed(x: Any) -> Any:
 
 def conv(x: Any, kernel: Any, strides: Shape, padding: Any, **more: Any) -> Any:
     return lax.conv_general_dilated(x, kernel, strides, padding, **more)
+
+
+def loop(step: Function, h: Any, xs: Any, **more: Any) -> Any:
+    """Return the last carry of three steps."""
+    return lax.scan(lambda h, a: (step(h, a), None), h, xs, length=3, **more)[0]
 
 
 VECTORS: list[Shape] = [(5,), (1,), (0,)]
@@ -193,7 +202,64 @@ CASES: dict[str, tuple[str, Function, list[Shape]]] = {
         SIGNALS,
     ),
     "convolution by one": ("conv_general_dilated", lambda x: conv(x, K1, (1,), "VALID"), SIGNALS),
+    "scan": ("scan", lambda x: loop(lambda h, _: jnp.sin(h) * x, x, None), [*VECTORS, *MATRICES]),
+    "scan of rows": ("scan", lambda x: loop(lambda h, _: mixed(h), x, None), MATRICES),
+    "scan over constants": (
+        "scan",
+        lambda x: loop(lambda h, a: jnp.cos(h) * a, x, row(3), reverse=True),
+        [*VECTORS, *MATRICES],
+    ),
+    "scan over a constant dim": (
+        "scan",
+        lambda x: loop(lambda h, a: h * a + x, x**2, jnp.broadcast_to(x, (3, *x.shape))),
+        MATRICES,
+    ),
+    "scan with a counter": (
+        "scan",
+        lambda x: lax.scan(lambda c, _: ((c[0] + 1, c[1] * c[0] * x), None), (1, x), None, 3)[0][1],
+        MATRICES,
+    ),
+    "scan that starts at 0": (
+        "scan",
+        lambda x: loop(lambda h, a: jnp.sin(h + x) * a, jnp.zeros(x.shape), row(3)),
+        [*VECTORS, *MATRICES],
+    ),
 }
+
+UNSETTLED: dict[str, Function] = {
+    "results": lambda x: lax.scan(lambda h, _: (h * x, jnp.sin(h).T), x, None, length=3),
+    "reversed results": lambda x: lax.scan(lambda h, a: (h * a, h), x, row(3), reverse=True)[1],
+    "results of one step": lambda x: lax.scan(lambda h, _: (h * x, h), x, None, length=1),
+    "no step": lambda x: lax.scan(lambda h, _: (h * x, h), x, None, length=0),
+    "over x": lambda x: lax.scan(lambda h, a: (h * a, h), x[0], x),
+    "dense": lambda x: loop(lambda h, _: jnp.tanh(h + h.sum()), x, None),
+    "growing band": lambda x: loop(lambda h, _: h * jnp.roll(h, 1, -1), x, None),
+    "a band that settles": lambda x: loop(lambda h, _: x + jnp.roll(x, 1, -1) * 2, x, None),
+}
+"""Scans with links that do not settle in one direction at least."""
+
+
+@pytest.mark.parametrize("name", UNSETTLED)
+def test_scan_is_right_whether_its_links_settle_or_not(name: str) -> None:
+    f = UNSETTLED[name]
+    assert_structured_is_right(
+        f, *(points(*shape, seed=name) for shape in [(3, 4), (1, 4), (3, 1)]), numeric=False
+    )
+
+
+def test_scan_keeps_rows_apart_in_both_directions() -> None:
+    from jaccli.derivative import structured
+
+    def f(x: Any) -> Any:
+        return loop(lambda h, _: mixed(h), x, None)
+
+    x = jnp.asarray(points(3, 4))
+    assert structured.forward(f, x).stored == structured.reverse(f, x).stored == 3 * 4 * 4
+
+
+def test_hessian_through_a_scan() -> None:
+    assert_hessian_is_right(CASES["scan of rows"][1], points(3, 4))
+    assert_hessian_is_right(lambda x: UNSETTLED["results"](x)[1].sum(0), points(2, 3))
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -5,10 +5,15 @@ Boundary: arrays and labels; nothing structured.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from typing import Any
+import itertools
+import math
+import operator
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 Label = Hashable
@@ -39,7 +44,76 @@ def summed(array: Any, labels: Labels, keep: set[Label]) -> tuple[Any, Labels]:
     return jnp.sum(array, axes), [label for label in labels if label in keep]
 
 
-def product(a: Any, la: Labels, b: Any, lb: Labels, target: Sequence[Label], **dot: Any) -> Any:
+class Factor(NamedTuple):
+    """An array with labelled axes; those of size 1 are constant along their label."""
+
+    array: Any
+    labels: Labels
+
+    def joined(self, by: Callable[[Any, Any], Any], other: Factor) -> Factor:
+        """Return `by(self, other)`, element by element."""
+        labels = [*self.labels, *(label for label in other.labels if label not in self.labels)]
+        return Factor(by(arranged(*self, labels), arranged(*other, labels)), labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Product:
+    """A `value`, Σ a·b over the labels that do not number its axes, and its factors a and b.
+
+    The factors serve to scale and add products cheaply: c·(a·b) = (c·a)·b, a·b + c·b = (a + c)·b.
+    A value that is multiplied again is then dead code, which jit drops.
+    """
+
+    factors: tuple[Factor, Factor]
+    dot: dict[str, Any]
+    value: Any
+
+    def scaled(self, by: Callable[[Any, Any], Any], c: Any) -> Product:
+        """Return `by(self, c)`, a product or quotient: the factor that stays smaller is scaled.
+
+        That of a sum must have all axes of c, and be no larger than the value; else that is scaled.
+        """
+        axes = list(range(self.value.ndim))
+        scale = Factor(*squeezed(c, axes[len(axes) - np.ndim(c) :]))
+        able = [0, 1]
+        if self._sums():
+            limit = math.prod(self.value.shape)
+            able = [k for k in able if {*scale.labels} <= {*self.factors[k].labels}]
+            able = [k for k in able if math.prod(self.factors[k].array.shape) <= limit]
+        if not able:
+            return whole(self.value).scaled(by, c)
+        scaled = {k: self.factors[k].joined(by, scale) for k in able}
+        k = min(able, key=lambda k: math.prod(scaled[k].array.shape))
+        return self._with(k, scaled[k])
+
+    def plus(self, other: Product) -> Product | None:
+        """Return the sum, if the products share a factor, or one is a factor of the other."""
+        pairs = ((self, other), (self, whole(other.value)), (whole(self.value), other))
+        for (p, q), k, m in itertools.product(pairs, (0, 1), (0, 1)):
+            shared, same = p.factors[1 - k], q.factors[1 - m]
+            if shared.array is same.array and shared.labels == same.labels and p.dot == q.dot:
+                a, c = p.factors[k], q.factors[m]
+                if not p._sums() or {*a.labels} == {*c.labels}:
+                    return p._with(k, a.joined(operator.add, c))
+        return None
+
+    def _sums(self) -> bool:
+        return any(label not in range(self.value.ndim) for label in self.factors[0].labels)
+
+    def _with(self, k: int, factor: Factor) -> Product:
+        """Return the product with another k-th factor."""
+        factors = (factor, self.factors[1]) if k == 0 else (self.factors[0], factor)
+        value = _multiplied(*factors, range(self.value.ndim), self.dot)
+        return Product(factors, self.dot, value)
+
+
+def whole(value: Any) -> Product:
+    """Return a value as the product of 1 and itself."""
+    one = Factor(np.ones((), value.dtype), [])
+    return Product((one, Factor(value, list(range(value.ndim)))), {}, value)
+
+
+def product(a: Any, la: Labels, b: Any, lb: Labels, target: Sequence[Label], **dot: Any) -> Product:
     """Return Σ a·b over the labels that are not in `target`, axes in its order (or of size 1).
 
     Axes of size 1 are constant along their label.  `dot` are parameters of `lax.dot_general`.
@@ -48,21 +122,32 @@ def product(a: Any, la: Labels, b: Any, lb: Labels, target: Sequence[Label], **d
     b, lb = squeezed(b, lb)
     a, la = summed(a, la, {*target, *lb})
     b, lb = summed(b, lb, {*target, *la})
-    contracted = [label for label in la if label in lb and label not in target]
-    if not contracted:
-        return arranged(a, la, target) * arranged(b, lb, target)
-    batch = [label for label in target if label in la and label in lb]
-    best = None
-    for x, lx, y, ly in ((a, la, b, lb), (b, lb, a, la)):
-        free = [label for side in (lx, ly) for label in side if label not in (*contracted, *batch)]
-        result = [*batch, *free]
-        best = best or (x, lx, y, ly, result)
-        if result == [label for label in target if label in result]:
-            best = (x, lx, y, ly, result)
-            break
-    x, lx, y, ly, result = best  # type: ignore[misc]
-    dims = (
-        ([lx.index(k) for k in contracted], [ly.index(k) for k in contracted]),
-        ([lx.index(k) for k in batch], [ly.index(k) for k in batch]),
+    number = {label: axis for axis, label in enumerate(target)}
+    x, y = (
+        Factor(array, [number.get(k, k) for k in labels]) for array, labels in ((a, la), (b, lb))
     )
-    return arranged(lax.dot_general(x, y, dims, **dot), result, target)
+    return Product((x, y), dot, _multiplied(x, y, range(len(target)), dot))
+
+
+def _multiplied(x: Factor, y: Factor, target: Sequence[Label], dot: dict[str, Any]) -> Any:
+    """Return Σ x·y over the labels that are not in `target`: one `dot_general` if there are any."""
+    sums = [label for label in x.labels if label not in target]
+    if not sums:
+        return arranged(*x, target) * arranged(*y, target)
+    batch = [label for label in target if label in x.labels and label in y.labels]
+
+    def free(x: Factor, y: Factor) -> Labels:
+        return [k for k in (*x.labels, *y.labels) if k not in (*sums, *batch)]
+
+    swapped = [*batch, *free(y, x)]
+    if swapped == [label for label in target if label in swapped]:
+        x, y = y, x
+    if not batch:  # the right factor as XLA likes it, which costs nothing where it is constant
+        order = [*sums, *(label for label in y.labels if label not in sums)]
+        y = Factor(y.array.transpose([y.labels.index(label) for label in order]), order)
+
+    def axes(labels: Labels) -> tuple[list[int], list[int]]:
+        return [x.labels.index(k) for k in labels], [y.labels.index(k) for k in labels]
+
+    dims = (axes(sums), axes(batch))
+    return arranged(lax.dot_general(x.array, y.array, dims, **dot), [*batch, *free(x, y)], target)

@@ -25,9 +25,13 @@ from jax import lax
 
 from jaccli.derivative.structured import links
 from jaccli.derivative.structured.links import Link, Shape
+from jaccli.derivative.structured.product import Product, whole
 
 MAX_TERMS = 32
 """Terms of one map from one seed; more are added up densely, to keep compile time in bounds."""
+
+FEW_TERMS, PER_TERM = 4, 256
+"""More than a few terms are dense in small arrays: a term costs as much as so many numbers."""
 
 Array = Any  # jax.Array, or numpy's for constants
 
@@ -77,11 +81,20 @@ class Seed(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Term:
-    """One term; `links` has one entry per far dim, None where it is unlinked (free)."""
+    """One term; `links` has one entry per far dim, None where it is unlinked (free).
+
+    `made` says how `val` was made, and serves while `val` is that product's value.
+    """
 
     seed: Seed
     val: Array
     links: tuple[Link | None, ...]
+    made: Product | None = None
+
+    @property
+    def product(self) -> Product:
+        """The product that `val` is, if only of 1 and itself."""
+        return self.made if self.made and self.made.value is self.val else whole(self.val)
 
     @property
     def free(self) -> tuple[int, ...]:
@@ -117,6 +130,11 @@ class Term:
         if self.seed.far_first or np.ndim(array) == 0:
             return array
         return array.reshape(array.shape + (1,) * len(self.free))
+
+    def scaled(self, by: Callable[[Array, Array], Array], factor: Array) -> Term:
+        """Return the term with `by(val, factor)`, a product or quotient by a near-shaped factor."""
+        made = self.product.scaled(by, self.align(factor))
+        return replace(self, val=made.value, made=made)
 
     def linked_along(self, dims: Iterable[int]) -> list[int]:
         """Return the far dims whose links depend on any of the near dims."""
@@ -186,15 +204,29 @@ def collect(shape: Shape, dtype: Any, terms: Iterable[Term]) -> Linear:
 
 def _joined(a: Term, b: Term) -> Term | None:
     """Return a + b as one term, if their links allow it."""
-    if a.seed != b.seed or a.free != b.free:
+    if a.seed != b.seed or not (_covers(a, b) or _covers(b, a)):
         return None
     maps: list[Link | None] = []
     for one, two in zip(a.links, b.links, strict=True):
         joint = None if one is None or two is None else links.merged(one, two)
-        if joint is None and one is not None:
+        if joint is None and one is not None and two is not None:
             return None
         maps.append(joint)
-    return Term(a.seed, a.val + b.val, tuple(maps))
+    a, b = unlinked(a, b.free), unlinked(b, a.free)
+    made = a.product.plus(b.product)
+    return Term(a.seed, a.val + b.val if made is None else made.value, tuple(maps), made)
+
+
+def _covers(a: Term, b: Term) -> bool:
+    """Return whether a + b is best stored with the free dims of a: as one block, no larger."""
+    if a.free == b.free:
+        return True
+    if not {*a.free} > {*b.free}:
+        return False
+    hidden = [k.shape for f in a.free if (k := b.links[f]) is not None]
+    near = np.broadcast_shapes(a.near, b.near, *hidden)
+    joint = math.prod(near) * math.prod(a.seed.shape[f] for f in a.free)
+    return bool(joint <= math.prod(a.val.shape) + math.prod(b.val.shape))
 
 
 def _bounded(shape: Shape, terms: list[Term]) -> list[Term]:
@@ -203,7 +235,8 @@ def _bounded(shape: Shape, terms: list[Term]) -> list[Term]:
         own = [term for term in terms if term.seed == seed]
         stored = sum(math.prod(term.val.shape) for term in own)
         dense = math.prod(shape) * math.prod(seed.sizes)
-        if len(own) > MAX_TERMS or (len(own) > 2 and stored > dense):
+        stored += PER_TERM * len(own) if len(own) > FEW_TERMS else 0
+        if len(own) > MAX_TERMS or (len(own) > 1 and stored > dense):
             rest = [term for term in terms if term.seed != seed]
             terms = [*rest, total([unlinked(term, range(len(seed.shape))) for term in own])]
     return terms

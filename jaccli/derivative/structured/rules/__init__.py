@@ -5,7 +5,8 @@ from jaccli.derivative.structured.rules import (
     convolution,
     elementwise,
     indexing,
+    loops,
     shapes,
 )
 
-__all__ = ["contraction", "convolution", "elementwise", "indexing", "shapes"]
+__all__ = ["contraction", "convolution", "elementwise", "indexing", "loops", "shapes"]

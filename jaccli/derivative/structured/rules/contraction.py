@@ -26,7 +26,7 @@ from jaccli.derivative.structured.registry import (
 from jaccli.derivative.structured.rules.shapes import cut
 from jaccli.derivative.structured.terms import Array, Linear, Term, unlinked
 
-MAX_TAPS = 8
+MAX_TAPS = 4
 """A sum of at most so many slices is kept as one term for each."""
 
 
@@ -98,7 +98,8 @@ def contract(
     maps = _remaining(term, [b for b, _ in released], lx, out)
     target = term.seed.order(out, [far[b] for b, link in enumerate(maps) if link is None])
     if c is not None:
-        return [Term(term.seed, product(val, lv, c, lc, target, **how), maps)]
+        made = product(val, lv, c, lc, target, **how)
+        return [Term(term.seed, made.value, maps, made)]
     repeats = math.prod(shape[d] for d in gone if term.near[d] == 1 and not term.linked_along([d]))
     val, lv = summed(*squeezed(val, lv), set(target))
     val = val if repeats == 1 else val * np.asarray(repeats, val.dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import replace
 from typing import Any
 
@@ -41,17 +42,13 @@ def _terms(operand: Operand, shape: Shape) -> list[Term]:
     ]
 
 
-def _scaled(term: Term, factor: Any) -> Term:
-    return replace(term, val=term.val * term.align(factor))
-
-
 @rule("mul")
 def multiply(eqn: Equation, a: Operand, b: Operand) -> Linear:
     """(c ⊙ x)' = c ⊙ x': the values are scaled by the near-shaped c."""
     if isinstance(a, Linear) and isinstance(b, Linear):
         raise NoStructure
     x, c = (a, b) if isinstance(a, Linear) else (b, a)
-    return result(eqn, [_scaled(term, c) for term in _terms(x, out_shape(eqn))])
+    return result(eqn, [t.scaled(operator.mul, c) for t in _terms(x, out_shape(eqn))])
 
 
 @rule("div")
@@ -59,8 +56,7 @@ def divide(eqn: Equation, x: Operand, c: Operand) -> Linear:
     """(x / c)' = x' / c."""
     if isinstance(c, Linear):
         raise NoStructure
-    terms = _terms(x, out_shape(eqn))
-    return result(eqn, [replace(t, val=t.val / t.align(c)) for t in terms])
+    return result(eqn, [t.scaled(operator.truediv, c) for t in _terms(x, out_shape(eqn))])
 
 
 @rule("add", "add_any")
@@ -74,14 +70,18 @@ def add(eqn: Equation, a: Operand, b: Operand) -> Linear:
 def subtract(eqn: Equation, a: Operand, b: Operand) -> Linear:
     """(a − b)' = a' + (−b')."""
     shape = out_shape(eqn)
-    minus = [replace(term, val=-term.val) for term in _terms(b, shape)]
+    minus = [_negated(term) for term in _terms(b, shape)]
     return result(eqn, [*_terms(a, shape), *minus])
 
 
 @term_rule("neg")
 def negate(eqn: Equation, term: Term, shape: Shape) -> Term:
     """(−x)' = −x'."""
-    return replace(term, val=-term.val)
+    return _negated(term)
+
+
+def _negated(term: Term) -> Term:
+    return term.scaled(operator.mul, np.asarray(-1, term.val.dtype))
 
 
 @term_rule("convert_element_type", "reduce_precision", "real", "imag", "conj")
