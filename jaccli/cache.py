@@ -43,7 +43,7 @@ def read(name: str, key: str) -> dict[str, Any] | None:
         return None
     try:
         record = json.loads((path / f"{key}.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):  # RecursionError: brackets without end
         return None
     return record if isinstance(record, dict) else None
 

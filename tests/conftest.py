@@ -21,6 +21,17 @@ hypothesis.settings.load_profile("jaccli")
 ROOT = Path(__file__).parent.parent
 
 
+@pytest.fixture(autouse=True)
+def cache_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache folder of the test's own, for processes that it starts too; nothing is remembered."""
+    home = tmp_path / "cache-home"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home))
+    tuning = sys.modules.get("jaccli.derivative.tuning")
+    if tuning is not None:  # with JAX, which many tests do without
+        tuning._MEMORY.clear()
+    return home
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a call of the program left behind."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from jaccli.derivative import operators
-from jaccli.vocabulary import DERIVATIVES, MODES, UNAVAILABLE_MODES
+from jaccli.vocabulary import DECIDED_MODES, DERIVATIVES, MODES, UNAVAILABLE_MODES
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "jaccli"
@@ -124,7 +124,7 @@ def test_a_door_opens_onto_what_it_says(part: str) -> None:
     assert found <= allowed(part)
 
 
-@pytest.mark.parametrize("part", ["errors", "vocabulary", "memory", "spec", "result"])
+@pytest.mark.parametrize("part", ["errors", "vocabulary", "memory", "cache", "spec", "result"])
 def test_parts_that_never_import_jax(part: str) -> None:
     for path in MODULES:
         if part_of(path) == part:
@@ -143,10 +143,29 @@ def test_the_syntax_half_of_expressions_imports_neither_jax_nor_numpy() -> None:
             assert not [name for name in names if name.split(".")[0] in {*JAX, "numpy"}], path.stem
 
 
-def test_derivatives_import_jax_and_the_vocabulary_alone() -> None:
-    for path in (PACKAGE / "derivative").glob("*.py"):
+def test_derivatives_import_jax_the_vocabulary_and_the_cache_alone() -> None:
+    for path in (PACKAGE / "derivative").rglob("*.py"):
         parts = {own(name) for name, _ in imports(path)} - {None}
-        assert parts <= {"derivative", "vocabulary"}
+        assert parts <= {"derivative", "vocabulary", "cache"}, shown(path)
+
+
+@pytest.mark.parametrize("name", ["choose", "tiles", "timing"])
+def test_rules_tiles_and_clocks_of_derivatives_need_no_jax(name: str) -> None:
+    path = PACKAGE / "derivative" / f"{name}.py"
+    lines = typing_only(path)
+    names = {imported.split(".")[0] for imported, line in imports(path) if line not in lines}
+    assert not names & {*JAX, "numpy", "jaccli"}
+
+
+def test_the_table_of_operators_leaves_the_engine_to_calls_that_use_it() -> None:
+    """Importing `jaccli.jacobian` must not wait for the engine's rules."""
+    for name in ("operators", "public", "tuning"):
+        tree = ast.parse((PACKAGE / "derivative" / f"{name}.py").read_text(encoding="utf-8"))
+        top = _imports(ast.Module([n for n in tree.body if not isinstance(n, FUNCTIONS)], []))
+        assert not [found for found, _ in top if "structured" in found], name
+
+
+FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @pytest.mark.parametrize("folder", ["jaccli", "tests", "scripts", "configs"])
@@ -176,8 +195,10 @@ def test_modes_are_those_that_are_built() -> None:
     assert set(built) == set(DERIVATIVES)
     for derivative, registry in built.items():
         named = set(MODES[derivative])
-        assert named - {"auto"} - set(UNAVAILABLE_MODES) == set(registry), derivative
+        assert named - {*DECIDED_MODES, *UNAVAILABLE_MODES} == set(registry), derivative
         assert "auto" in named
+        assert ("tuned" in named) == bool(registry)
+        assert ("structured" in named) == any(name.startswith("structured-") for name in registry)
 
 
 def test_what_is_unavailable_is_not_built() -> None:

@@ -39,8 +39,8 @@ def functions_command(_: str) -> Command:
             str | None, typer.Argument(metavar="[WORD]", help="Only those that mention it.")
         ] = None,
     ) -> int:
-        from jaccli.expression import CONSTANTS, FUNCTIONS
-        from jaccli.expression import functions as listed
+        from jaccli.expression.table import CONSTANTS, FUNCTIONS
+        from jaccli.expression.table import functions as listed  # the package's may be a module
 
         lines, category = [], ""
         for function in listed():

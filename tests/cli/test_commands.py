@@ -13,6 +13,7 @@ from carets import marked_option
 
 from jaccli import __version__
 from jaccli.cli.app import COMMANDS
+from jaccli.derivative import operators
 
 BATCH = """\
 model: {expressions: {y: "a @ x"}}
@@ -27,9 +28,10 @@ memory: 1MiB
 
 
 def test_a_plan_in_words(jaccli: Callable[..., Any]) -> None:
-    assert jaccli("plan", "-", "--chunk", "4", stdin=BATCH).stdout == (
+    words, table = jaccli("plan", "-", "--chunk", "4", stdin=BATCH).stdout.split("candidate ")
+    assert words == (
         "plan     Jacobian of -\n"
-        "mode     rev: 3 inputs, 2 outputs: 2 rows by reverse mode\n"
+        "mode     structured: 3 inputs, 2 outputs: reverse, zeros left out\n"
         "device   cpu:0, float64, precision highest\n"
         "inputs   a (2, 3)\n"
         "         x (10, 3) [wrt, batch axis 0]\n"
@@ -39,11 +41,18 @@ def test_a_plan_in_words(jaccli: Callable[..., Any]) -> None:
         "batch    10 rows\n"
         "chunks   3 of up to 4 batch rows\n"
     )
+    names = [line.split()[0] for line in table.splitlines()[1:]]
+    assert names == ["fwd", "rev", "structured-fwd", "structured-rev"]  # not the baseline, loop
+    assert [line for line in table.splitlines() if "*" in line] == [
+        line for line in table.splitlines() if line.startswith("structured-rev")
+    ]
 
 
 def test_a_plan_as_json(jaccli: Callable[..., Any]) -> None:
     options = ("--of", "hessian", "--format", "json", "--dtype", "float32", "--mode", "rev-fwd")
-    assert json.loads(jaccli("plan", "-", *options, stdin=BATCH).stdout) == {
+    found = json.loads(jaccli("plan", "-", *options, stdin=BATCH).stdout)
+    assert list(found.pop("candidates")) == list(operators.HESSIAN)
+    assert found == {
         "derivative": "hessian",
         "mode": "rev-fwd",
         "reason": "as asked",

@@ -196,14 +196,16 @@ WRONG = [
         "--mode",
         "«hvp»",
         "unknown value 'hvp'.\nExpected one of 'auto', 'fwd', 'rev', 'loop', "
-        "'structured', "
-        "'sparse', 'tuned', 'fwd-fwd', 'fwd-rev', 'rev-fwd', 'rev-rev'.",
+        "'structured', 'structured-fwd', 'structured-rev', 'sparse', 'tuned', "
+        "'fwd-fwd', 'fwd-rev', 'rev-fwd', 'rev-rev', 'structured-fwd-fwd', 'structured-fwd-rev', "
+        "'structured-rev-fwd', 'structured-rev-rev'.",
     ),
     (
         "--mode",
         "«fwd-rev»",
         "jacobian has no mode 'fwd-rev'.\n"
-        "Expected one of 'auto', 'fwd', 'rev', 'loop', 'structured'.",
+        "Expected one of 'auto', 'fwd', 'rev', 'loop', "
+        "'structured', 'structured-fwd', 'structured-rev', 'tuned'.",
     ),
     ("--device", "«gpu0»", "'gpu0' is not a device: cpu, gpu, gpu:1, tpu."),
     ("--dtype", "«f4»", "unknown value 'f4'.\nExpected one of 'float32', 'float64'."),

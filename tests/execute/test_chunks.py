@@ -35,6 +35,10 @@ class Counting(Silent):
         ("jacobian", "rev", 3),
         ("jacobian", "loop", 3),
         ("hessian", "fwd-fwd", 4),
+        ("jacobian", "structured-fwd", 4),
+        ("jacobian", "structured-rev", 3),
+        ("hessian", "structured-fwd-fwd", 4),
+        ("hessian", "structured-fwd-rev", 4),
     ],
 )
 def test_every_basis_chunk_gives_the_same(derivative: str, mode: str, steps: int) -> None:

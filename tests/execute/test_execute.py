@@ -53,15 +53,17 @@ def test_temporaries_count_against_the_budget(jaccli: Call) -> None:
     assert jaccli(*args, "--memory", "16MiB").exit_code == 0
 
 
-def test_where_rows_can_be_split_the_remedy_is_a_chunk() -> None:
+def test_where_the_user_s_chunk_is_too_large_the_remedy_is_a_smaller_one() -> None:
     model, at = {"y": "tanh((x[:, None] * x) @ (x[:, None] - x)) @ x"}, {"x": np.linspace(0, 1, 60)}
     with pytest.raises(BudgetError) as caught:
-        result_of(model, at, "jacobian", mode="fwd", memory="512KiB")
+        result_of(model, at, "jacobian", mode="fwd", memory="512KiB", chunk=40)
     assert caught.value.problems[0].hint == (
         "Raise --memory, or take fewer rows at a time with --chunk."
     )
+    expected = solve(model, at, "jacobian", mode="rev")
     chunked = solve(model, at, "jacobian", mode="fwd", memory="512KiB", chunk=2)
-    assert_blocks(chunked, solve(model, at, "jacobian", mode="rev"), 1e-12)
+    assert_blocks(chunked, expected, 1e-12)
+    assert_blocks(solve(model, at, "jacobian", mode="fwd", memory="512KiB"), expected, 1e-12)
 
 
 def test_what_chunks_collect_counts_against_the_budget() -> None:
@@ -221,18 +223,19 @@ def looping(tmp_path: Path) -> str:
 def test_a_model_without_reverse_mode_says_so_and_names_the_others(
     jaccli: Call, looping: str
 ) -> None:
-    refused = jaccli("jacobian", looping, "--allow-python", check=False)
+    refused = jaccli("jacobian", looping, "--allow-python", "--mode", "rev", check=False)
     assert refused.exit_code == 3
     message, hint = refused.stderr.splitlines()
     assert message.startswith(
         "jaccli: jacobian by mode rev: Reverse-mode differentiation does not work for "
         "lax.while_loop or lax.fori_loop with dynamic start/stop values."
     )
-    assert hint == "Another --mode may do: fwd, loop, structured."
-    forward = jaccli("jacobian", looping, "--allow-python", "--mode", "fwd", "--format", "npy")
-    with open("J.npy", "wb") as file:
-        file.write(forward.stdout_bytes)
-    np.testing.assert_array_equal(np.load("J.npy"), [4, 4])
+    assert hint == "Another --mode may do: fwd, loop, structured-fwd, structured-rev."
+    for mode in ("fwd", "auto", "structured", "tuned"):
+        forward = jaccli("jacobian", looping, "--allow-python", "--mode", mode, "--format", "npy")
+        with open("J.npy", "wb") as file:
+            file.write(forward.stdout_bytes)
+        np.testing.assert_array_equal(np.load("J.npy"), [4, 4])
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from pipeline import plan_of
 
 from jaccli import backend, model
 from jaccli.derivative.choose import choose
+from jaccli.derivative.facts import Facts
 from jaccli.errors import BudgetError, SpecError
 from jaccli.memory import default_budget
 from jaccli.plan import as_json, as_text, make
@@ -93,20 +94,29 @@ def test_the_default_budget_is_half_of_the_memory() -> None:
 
 
 @pytest.mark.parametrize(
-    ("derivative", "inputs", "outputs", "mode", "reason"),
+    ("derivative", "inputs", "outputs", "operator", "reason"),
     [
-        ("jacobian", 3, 5, "fwd", "3 inputs, 5 outputs: 3 columns by forward mode"),
-        ("jacobian", 4, 4, "fwd", "4 inputs, 4 outputs: 4 columns by forward mode"),
-        ("jacobian", 5, 3, "rev", "5 inputs, 3 outputs: 3 rows by reverse mode"),
+        ("jacobian", 3, 5, "structured-fwd", "3 inputs, 5 outputs: forward, zeros left out"),
+        ("jacobian", 4, 4, "structured-fwd", "4 inputs, 4 outputs: forward, zeros left out"),
+        ("jacobian", 5, 3, "structured-rev", "5 inputs, 3 outputs: reverse, zeros left out"),
         ("jacobian", 1, 1, "fwd", "1 input, 1 output: 1 column by forward mode"),
         ("gradient", 2000, 1, "rev", "2,000 inputs, 1 output: 1 row by reverse mode"),
         ("gradient", 1, 1, "fwd", "1 input, 1 output: 1 column by forward mode"),
-        ("hessian", 5, 1, "fwd-rev", "5 inputs, 1 output: forward over reverse"),
-        ("hessian", 2, 1, "fwd-rev", "2 inputs, 1 output: forward over reverse"),
+        (
+            "hessian",
+            5,
+            1,
+            "structured-fwd-rev",
+            "5 inputs, 1 output: forward over reverse, zeros left out",
+        ),
         ("hessian", 1, 1, "fwd-fwd", "1 input, 1 output: forward over forward"),
-        ("hessian", 3, 7, "fwd-fwd", "3 inputs, 7 outputs: forward over forward"),
-        ("hessian", 32, 16, "fwd-fwd", "32 inputs, 16 outputs: forward over forward"),
-        ("hessian", 33, 16, "fwd-rev", "33 inputs, 16 outputs: forward over reverse"),
+        (
+            "hessian",
+            3,
+            7,
+            "structured-fwd-fwd",
+            "3 inputs, 7 outputs: forward over forward, zeros left out",
+        ),
         ("jvp", 3, 5, "fwd", "one tangent pushed forward"),
         ("vjp", 3, 5, "rev", "one cotangent pulled back"),
         ("hvp", 3, 1, "fwd-rev", "derivative of the gradient along the tangent, no Hessian formed"),
@@ -114,23 +124,35 @@ def test_the_default_budget_is_half_of_the_memory() -> None:
     ],
 )
 def test_auto_goes_the_cheaper_way_and_says_why(
-    derivative: str, inputs: int, outputs: int, mode: str, reason: str
+    derivative: str, inputs: int, outputs: int, operator: str, reason: str
 ) -> None:
-    choice = choose(derivative, inputs, outputs)
-    assert (choice.mode, choice.reason) == (mode, reason)
+    choice = choose(derivative, Facts(inputs, outputs))
+    mode = "structured" if operator.startswith("structured") else operator
+    assert (choice.mode, choice.operator, choice.reason) == (mode, operator, reason)
 
 
 def test_sizes_count_all_wrt_and_outputs_of_one_batch_row() -> None:
     at = {"w": np.ones((2, 3)), "x": np.ones((4, 3))}
     plan = plan_of(DENSE | {"z": "w"}, at, "jacobian", batch=["x"])
-    assert plan.reason == "9 inputs, 8 outputs: 8 rows by reverse mode"
+    assert (plan.facts.inputs, plan.facts.outputs) == (9, 8)
+    assert plan.operator == "structured-rev"
+    assert plan.reason.startswith("9 inputs, 8 outputs: ")
 
 
 def test_a_mode_that_is_asked_for_is_taken() -> None:
-    asked = plan_of(DENSE, DENSE_AT, "jacobian", wrt="x", mode="loop")
-    assert (asked.mode, asked.reason) == ("loop", "as asked")
-    same = plan_of(DENSE, DENSE_AT, "jacobian", wrt="x", mode="rev")
-    assert (same.mode, same.reason) == ("rev", "3 inputs, 2 outputs: 2 rows by reverse mode")
+    for mode in ("loop", "rev", "structured-fwd"):
+        asked = plan_of(DENSE, DENSE_AT, "jacobian", wrt="x", mode=mode)
+        assert (asked.mode, asked.operator, asked.reason) == (mode, mode, "as asked")
+
+
+def test_a_structured_derivative_takes_the_cheaper_direction() -> None:
+    asked = plan_of(DENSE, DENSE_AT, "jacobian", wrt="x", mode="structured")
+    assert (asked.mode, asked.operator) == ("structured", "structured-rev")
+
+
+def test_what_is_tuned_is_planned_as_the_rule_would() -> None:
+    tuned, auto = (plan_of(DENSE, DENSE_AT, "hessian", mode=mode) for mode in ("tuned", "auto"))
+    assert tuned.choice == auto.choice
 
 
 # Chunks
@@ -144,13 +166,27 @@ def test_a_mode_that_is_asked_for_is_taken() -> None:
         ("jacobian", {"mode": "loop"}, 2),
         ("hessian", {"mode": "fwd-rev"}, 9),
         ("hessian", {"mode": "rev-rev"}, 18),
+        ("jacobian", {"mode": "structured-fwd"}, 9),
+        ("jacobian", {"mode": "structured-rev"}, 2),
+        ("hessian", {"mode": "structured-fwd-fwd"}, 9),
+        ("hessian", {"mode": "structured-fwd-rev"}, 9),
     ],
 )
 def test_a_chunk_counts_unit_vectors_of_the_outer_mode(
     derivative: str, entries: dict[str, Any], steps: int
 ) -> None:
     plan = plan_of(DENSE, DENSE_AT, derivative, chunk=2, **entries)
-    assert (plan.steps, plan.chunks) == (steps, -(-steps // 2))
+    assert plan.steps == steps
+    if not plan.operator.startswith("structured"):
+        assert plan.chunks == -(-steps // 2)
+
+
+def test_the_engine_takes_the_unit_vectors_of_one_array_after_another() -> None:
+    """Six of w by its rows of three, at most four at a time; three of x at once."""
+    plan = plan_of(DENSE, DENSE_AT, "jacobian", mode="structured-fwd", chunk=4)
+    assert plan.far == ((2, 3), (3,))
+    assert plan.chunks == 2 + 1
+    assert plan_of(DENSE, DENSE_AT, "jacobian", mode="fwd", chunk=4).far == ((9,),)
 
 
 def test_a_chunk_of_a_batch_counts_rows() -> None:
@@ -282,6 +318,16 @@ def test_the_outputs_beside_a_chunked_derivative_are_one_piece() -> None:
             {"vector": X, "chunk": 2},
             "--set: jvp at one point has no rows to take in chunks.\n  chunk=2\n        ^",
         ),
+        (
+            {"y": "x*2"},
+            {"x": X},
+            "hessian",
+            {"mode": "structured-rev-fwd", "chunk": 2},
+            "--set: the mode structured-rev-fwd computes the Hessian of one point in one piece.\n"
+            "  chunk=2\n"
+            "        ^\n"
+            "Leave out the chunk, or choose another mode.",
+        ),
     ],
 )
 def test_errors_show_the_place_and_the_remedy(
@@ -373,7 +419,7 @@ def test_as_text() -> None:
     plan = plan_of(DENSE, at, "jacobian", wrt="x", batch=["x"], chunk=2, memory="1MiB")
     assert as_text(plan) == (
         "plan     Jacobian of -e\n"
-        "mode     rev: 3 inputs, 2 outputs: 2 rows by reverse mode\n"
+        "mode     structured: 3 inputs, 2 outputs: reverse, zeros left out\n"
         "device   cpu:0, float64, precision highest\n"
         "inputs   w (2, 3)\n"
         "         x (5, 3) [wrt, batch axis 0]\n"

@@ -86,17 +86,26 @@ def test_select_chooses_outputs_of_the_model(jaccli: Callable[..., Any]) -> None
 WORDS = {
     "derivative": "Expected one of 'evaluate', 'gradient', 'jacobian', 'hessian', 'jvp', 'vjp', "
     "'hvp'.",
-    "mode": "Expected one of 'auto', 'fwd', 'rev', 'loop', 'structured', 'sparse', 'tuned', "
-    "'fwd-fwd', 'fwd-rev', 'rev-fwd', 'rev-rev'.",
+    "mode": "Expected one of 'auto', 'fwd', 'rev', 'loop', "
+    "'structured', 'structured-fwd', 'structured-rev', 'sparse', 'tuned', "
+    "'fwd-fwd', 'fwd-rev', 'rev-fwd', 'rev-rev', 'structured-fwd-fwd', 'structured-fwd-rev', "
+    "'structured-rev-fwd', 'structured-rev-rev'.",
     "storage": "Expected one of 'dense', 'sparse'.",
     "dtype": "Expected one of 'float32', 'float64'.",
     "precision": "Expected one of 'default', 'high', 'highest'.",
     "layout": "Expected one of 'blocks', 'matrix'.",
     "format": "Expected one of 'table', 'plain', 'json', 'csv', 'npy', 'none'.",
 }
-JACOBIAN = "Expected one of 'auto', 'fwd', 'rev', 'loop', 'structured'."
-HESSIAN = "Expected one of 'auto', 'fwd-fwd', 'fwd-rev', 'rev-fwd', 'rev-rev', 'structured'."
-HVP = "Expected one of 'auto', 'fwd-rev', 'rev-rev'."
+JACOBIAN = (
+    "Expected one of 'auto', 'fwd', 'rev', 'loop', "
+    "'structured', 'structured-fwd', 'structured-rev', 'tuned'."
+)
+HESSIAN = (
+    "Expected one of 'auto', 'fwd-fwd', 'fwd-rev', 'rev-fwd', 'rev-rev', 'structured', "
+    "'structured-fwd-fwd', 'structured-fwd-rev', 'structured-rev-fwd', 'structured-rev-rev', "
+    "'tuned'."
+)
+HVP = "Expected one of 'auto', 'fwd-rev', 'rev-rev', 'tuned'."
 SIZE = "Write it as 512MiB, 2GiB or a number of bytes."
 NAMED = "Letters, digits and underscores, not beginning with a digit."
 

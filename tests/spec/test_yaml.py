@@ -24,8 +24,10 @@ KEYS = (
     "'chunk', 'layout', 'vector', 'output', 'expect', 'sparsity', 'sweep'."
 )
 MODES = (
-    "Expected one of 'auto', 'fwd', 'rev', 'loop', 'structured', 'sparse', 'tuned', "
-    "'fwd-fwd', 'fwd-rev', 'rev-fwd', 'rev-rev'."
+    "Expected one of 'auto', 'fwd', 'rev', 'loop', "
+    "'structured', 'structured-fwd', 'structured-rev', 'sparse', 'tuned', "
+    "'fwd-fwd', 'fwd-rev', 'rev-fwd', 'rev-rev', 'structured-fwd-fwd', 'structured-fwd-rev', "
+    "'structured-rev-fwd', 'structured-rev-rev'."
 )
 NO_INPUT_Y = "wrt: no input named 'y'.\nExpected 'x'."
 SECONDS = 10.0

@@ -1,0 +1,101 @@
+"""What holds of every choice, whatever the facts."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jaccli.derivative.choose import choose, family
+from jaccli.derivative.facts import Facts
+from jaccli.derivative.operators import REGISTRIES
+from jaccli.vocabulary import DECIDED_MODES, MODES, UNAVAILABLE_MODES
+
+sizes = st.one_of(st.integers(0, 4), st.integers(0, 10**9))
+some_facts = st.builds(Facts, sizes, sizes, st.booleans(), st.booleans())
+RULED = ["gradient", "jacobian", "hessian"]
+ruled = st.sampled_from(RULED)
+
+
+def directions(operator: str) -> list[str]:
+    return operator.removeprefix("structured-").split("-")
+
+
+@given(st.sampled_from(sorted(REGISTRIES)), some_facts, st.data())
+def test_the_chosen_operator_is_built(derivative: str, facts: Facts, data: st.DataObject) -> None:
+    modes = [m for m in MODES[derivative] if m not in (*UNAVAILABLE_MODES, "tuned")]
+    mode = data.draw(st.sampled_from(modes))
+    choice = choose(derivative, facts, mode)
+    assert choice.operator in REGISTRIES[derivative]
+    assert choice.reason
+    if mode not in DECIDED_MODES:
+        assert (choice.mode, choice.operator) == (mode, mode)
+    else:
+        assert choice.mode == family(choice.operator)
+
+
+@given(ruled, some_facts, st.sampled_from(["auto", "structured"]))
+def test_a_barred_direction_is_not_taken_when_the_other_is_open(
+    derivative: str, facts: Facts, mode: str
+) -> None:
+    inner = directions(choose(derivative, facts, mode).operator)[-1]
+    if facts.no_forward and not facts.no_reverse:
+        assert inner == "rev"
+    if facts.no_reverse and not facts.no_forward:
+        assert inner == "fwd"
+
+
+@given(ruled, some_facts)
+def test_a_loop_bars_reverse_on_both_levels(derivative: str, facts: Facts) -> None:
+    if facts.no_reverse and not facts.no_forward:
+        assert "rev" not in directions(choose(derivative, facts).operator)
+
+
+@given(ruled, some_facts)
+def test_structured_is_always_a_structured_operator(derivative: str, facts: Facts) -> None:
+    choice = choose(derivative, facts, "structured")
+    assert choice.mode == "structured"
+    assert choice.operator.startswith("structured-")
+
+
+@given(ruled, some_facts)
+def test_auto_takes_the_direction_that_structured_takes(derivative: str, facts: Facts) -> None:
+    auto, structured = (choose(derivative, facts, mode) for mode in ("auto", "structured"))
+    assert directions(auto.operator) == directions(structured.operator)
+
+
+@given(ruled, st.integers(0, 10**6), st.integers(0, 10**6))
+def test_with_nothing_barred_the_side_with_fewer_unit_vectors_is_taken(
+    derivative: str, inputs: int, outputs: int
+) -> None:
+    inner = directions(choose(derivative, Facts(inputs, outputs)).operator)[-1]
+    assert inner == ("fwd" if inputs <= outputs else "rev")
+
+
+@given(st.integers(0, 10**6), st.integers(0, 10**6), st.booleans(), st.booleans())
+def test_auto_is_plain_where_one_row_or_column_is_all(
+    inputs: int, outputs: int, no_forward: bool, no_reverse: bool
+) -> None:
+    choice = choose("jacobian", Facts(inputs, outputs, no_forward, no_reverse))
+    count = inputs if directions(choice.operator)[-1] == "fwd" else outputs
+    assert (choice.mode == "structured") == (count > 1)
+
+
+@pytest.mark.parametrize(
+    ("facts", "inner", "word"),
+    [
+        (Facts(9, 3, no_reverse=True), "fwd", "loop"),
+        (Facts(3, 9, no_forward=True), "rev", "custom rule"),
+    ],
+)
+@pytest.mark.parametrize("derivative", RULED)
+def test_the_reason_says_what_is_barred_where_that_decides(
+    derivative: str, facts: Facts, inner: str, word: str
+) -> None:
+    barred = choose(derivative, facts)
+    assert directions(barred.operator)[-1] == inner
+    assert word in barred.reason
+    free = choose(derivative, Facts(facts.outputs, facts.inputs, facts.no_forward,
+                                    facts.no_reverse))  # fmt: skip
+    assert directions(free.operator)[-1] == inner
+    assert word not in free.reason

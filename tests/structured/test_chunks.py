@@ -1,0 +1,187 @@
+"""Derivatives in chunks: every operator that can be split, every chunk size, equal to the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jaccli.derivative.operators import CHUNKED, REGISTRIES
+from jaccli.derivative.tiles import corners
+from tests.structured.agreement import assert_close, points, quickly
+from tests.structured.test_random import composed, programs
+from tests.structured.test_rules import conv
+
+Tree = Any
+Function = Callable[[Tree], Tree]
+
+
+def layers(t: Tree) -> Tree:
+    """Several wrt of several ranks, several outputs, one that depends on a part alone."""
+    hidden = jnp.tanh(t["w"] @ t["x"]) * t["s"]
+    return {"y": hidden, "z": (t["x"] ** 3).sum() * t["s"], "m": t["w"] * t["x"]}
+
+
+def stencils(x: Any) -> Any:
+    """Bands, a permutation, picked and summed entries."""
+    return {
+        "shift": x[1:] * x[:-1],
+        "ring": jnp.roll(x, 1) * (jnp.roll(x, -1) - x),
+        "sum": jnp.cumsum(x**2),
+        "picked": x[np.array([2, 0, 0])] ** 2,
+    }
+
+
+def matrices(x: Any) -> Any:
+    """Transposed, reshaped and multiplied with itself."""
+    return [x.T @ x, jnp.sin(x).reshape(-1)[::-1], (x * x[:1]).sum(0)]
+
+
+def signals(x: Any) -> Any:
+    return conv(x, points(2, 1, 3, seed="kernel"), (1,), "SAME") ** 2
+
+
+CASES: dict[str, tuple[Function, Tree]] = {
+    "several wrt and outputs": (
+        layers,
+        {"w": points(2, 3, seed="w"), "x": points(3, seed="x"), "s": np.float64(1.5)},
+    ),
+    "stencils": (stencils, points(5)),
+    "matrices": (matrices, points(2, 3)),
+    "a convolution": (signals, points(1, 1, 4)),
+    "scalars": (lambda t: {"r": t[0] * jnp.sin(t[1]), "q": t[1] ** 2}, (np.float64(2), 0.5)),
+    "dims of size 1": (
+        lambda t: {"y": t["a"] * t["b"], "z": (t["b"] @ t["a"]).sum(0)},
+        {"a": points(1, 3), "b": points(2, 1)},
+    ),
+    "dims of size 0": (
+        lambda t: {"e": 2 * t["a"], "y": t["b"] ** 3 + t["a"].sum(), "o": t["b"][:0]},
+        {"a": np.zeros((0, 2)), "b": points(2)},
+    ),
+    "nothing": (lambda x: x**2, np.zeros(0)),
+    "a constant": (lambda x: jnp.ones((2, 2)) + 0 * x[0], points(3)),
+}
+
+
+def in_every_chunk(derivative: str, operator: str, f: Function, x: Tree) -> Tree:
+    """Return the derivative by every chunk size from 1 to one beyond all, from one program.
+
+    Of long sweeps some sizes are left out: each is a loop of its own to compile.
+    """
+    derivatives = CHUNKED[derivative][operator](f, x)
+    steps = sum(int(np.prod(piece.far)) for piece in derivatives.pieces(1))
+    few = {1, 2, 5, steps // 2, steps, steps + 1} - {0}
+    sizes = range(1, steps + 2) if steps <= EVERY else sorted(few)
+    kinds = {
+        (number, piece.tile): piece
+        for size in sizes
+        for number, piece in enumerate(derivatives.pieces(size))
+        if corners(piece.far, piece.tile)
+    }
+
+    def compute(x: Tree) -> Tree:
+        def at(piece: Any) -> Tree:
+            places = [corner for corner, _ in corners(piece.far, piece.tile)]
+            flat = jnp.asarray(places, np.int32).reshape(len(places), len(piece.far))
+            return jax.lax.map(lambda corner: piece.compute(x, corner), flat)
+
+        return {str(kind): at(piece) for kind, piece in kinds.items()}
+
+    computed = quickly(compute, x)
+
+    def assembled(size: int) -> Tree:
+        whole = derivatives.empty()
+        for array in whole:
+            array.fill(np.nan)  # what no chunk writes would show
+        for number, piece in enumerate(derivatives.pieces(size)):
+            for step, (corner, _) in enumerate(corners(piece.far, piece.tile)):
+                parts = computed[str((number, piece.tile))]
+                part = jax.tree.map(lambda leaf, k=step: np.asarray(leaf[k]), parts)
+                piece.place(whole, part, corner)
+        return derivatives.assemble(whole)
+
+    return [assembled(size) for size in sizes]
+
+
+EVERY = 10
+REFERENCE = {"jacobian": "rev", "hessian": "fwd-fwd"}
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    ("derivative", "operator"),
+    [(derivative, operator) for derivative in REFERENCE for operator in CHUNKED[derivative]],
+)
+def test_every_chunk_gives_the_whole(derivative: str, operator: str, name: str) -> None:
+    f, x = CASES[name]
+    x = jax.tree.map(np.asarray, x)
+    whole = quickly(lambda x: REGISTRIES[derivative][REFERENCE[derivative]](f, x), x)
+    for found in in_every_chunk(derivative, operator, f, x):
+        assert jax.tree.structure(found) == jax.tree.structure(whole)
+        assert_close(found, whole, 1e-12)
+
+
+def test_all_structured_operators_can_be_split_but_those_with_the_outer_derivative_in_reverse() -> (
+    None
+):
+    for derivative, registry in REGISTRIES.items():
+        whole = {name for name in registry if name not in CHUNKED.get(derivative, registry)}
+        rest = {"structured-rev-fwd", "structured-rev-rev"} if derivative == "hessian" else set()
+        assert whole == rest
+
+
+@settings(max_examples=6)
+@given(programs, st.sampled_from(["fwd", "rev"]))
+def test_random_compositions_in_every_chunk(
+    program: tuple[list[str], tuple[int, int]], direction: str
+) -> None:
+    f, x = composed(program[0]), points(*program[1], seed="p")
+    whole = quickly(lambda x: jax.jacrev(f)(x), x)
+    for found in in_every_chunk("jacobian", f"structured-{direction}", f, x):
+        assert_close(found, whole)
+
+
+@settings(max_examples=3)
+@given(programs, st.sampled_from(["fwd-fwd", "fwd-rev"]))
+def test_random_hessians_in_every_chunk(
+    program: tuple[list[str], tuple[int, int]], way: str
+) -> None:
+    f, x = composed(program[0][:2]), points(*program[1], seed="p")
+    whole = quickly(lambda x: jax.hessian(f)(x), x)
+    for found in in_every_chunk("hessian", f"structured-{way}", f, x):
+        assert_close(found, whole)
+
+
+@pytest.mark.slow
+@settings(max_examples=60)
+@given(programs, st.sampled_from(["fwd", "rev", "fwd-fwd", "fwd-rev"]))
+def test_many_random_compositions_in_every_chunk(
+    program: tuple[list[str], tuple[int, int]], way: str
+) -> None:
+    derivative = "hessian" if "-" in way else "jacobian"
+    f, x = composed(program[0][: 3 if derivative == "hessian" else 5]), points(*program[1])
+    whole = quickly(lambda x: REGISTRIES[derivative][REFERENCE[derivative]](f, x), x)
+    for found in in_every_chunk(derivative, f"structured-{way}", f, x):
+        assert_close(found, whole)
+
+
+def test_a_chunk_of_a_structured_derivative_multiplies_no_zeros() -> None:
+    """A diagonal's columns: what a window of three costs does not grow with the rest."""
+    from jaccli.derivative import cost
+
+    def operations(size: int) -> float:
+        x = points(size)
+        f = lambda x: jnp.sin(x) * x**2  # noqa: E731
+        (piece,) = CHUNKED["jacobian"]["structured-fwd"](f, x).pieces(4)
+        corner = np.zeros(1, np.int32)
+        return cost.of(
+            jax.jit(lambda x, c: piece.compute(x, c)).lower(x, corner).compile()
+        ).transcendentals
+
+    assert operations(400) <= 2 * 400

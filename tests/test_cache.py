@@ -1,0 +1,187 @@
+"""The cache folder: the user's alone, and never a reason to fail."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from jaccli import cache
+
+RECORD = {"operator": "fwd", "reason": "it was é the fastest"}
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_what_is_written_is_read_and_nothing_else_is_there(cache_home: Path) -> None:
+    cache.write("tuned", "key", RECORD)
+    assert cache.read("tuned", "key") == RECORD
+    assert cache.read("tuned", "other") is None
+    assert cache.read("others", "key") is None
+    assert [p.name for p in (cache_home / "jaccli" / "tuned").iterdir()] == ["key.json"]
+
+
+def test_a_later_record_takes_the_place_of_an_earlier_one() -> None:
+    for record in (RECORD, {}, {"a": [1, None]}):
+        cache.write("tuned", "key", record)
+        assert cache.read("tuned", "key") == record
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_the_folder_is_the_user_s_alone(cache_home: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        cache.write("tuned", "key", RECORD)
+    finally:
+        os.umask(before)
+    assert mode(cache_home / "jaccli") == mode(cache_home / "jaccli" / "tuned") == 0o700
+
+
+def test_a_folder_that_others_may_read_is_closed(cache_home: Path) -> None:
+    folder = cache_home / "jaccli" / "tuned"
+    folder.mkdir(parents=True)
+    for path in (folder, folder.parent):
+        path.chmod(0o755)
+    assert cache.folder("tuned") == folder
+    assert mode(folder) == mode(folder.parent) == 0o700
+
+
+def somebody_else_s(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache.write("tuned", "key", RECORD)
+    stranger = os.geteuid() + 1
+    monkeypatch.setattr(os, "geteuid", lambda: stranger)
+
+
+def a_link(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = home / "elsewhere" / "tuned"
+    elsewhere.mkdir(parents=True)
+    (elsewhere / "key.json").write_text('{"operator": "planted"}')
+    (home / "jaccli").symlink_to(elsewhere.parent, target_is_directory=True)
+
+
+def a_link_inside(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "elsewhere").mkdir(parents=True)
+    (home / "elsewhere" / "key.json").write_text('{"operator": "planted"}')
+    (home / "jaccli").mkdir()
+    (home / "jaccli" / "tuned").symlink_to(home / "elsewhere", target_is_directory=True)
+
+
+def a_dangling_link(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.mkdir()
+    (home / "jaccli").symlink_to(home / "nowhere")
+
+
+def a_file_in_its_place(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.mkdir()
+    (home / "jaccli").write_text("not a folder")
+
+
+def a_file_as_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.write_text("not a folder")
+
+
+def no_permission(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root may write anywhere, so the refusal is made."""
+
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+
+
+def no_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", lambda: _raise(RuntimeError("no home")))
+
+
+def _raise(error: Exception) -> Path:
+    raise error
+
+
+Spoil = Callable[[Path, pytest.MonkeyPatch], None]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        somebody_else_s,
+        a_link,
+        a_link_inside,
+        a_dangling_link,
+        a_file_in_its_place,
+        a_file_as_home,
+        no_permission,
+        no_home,
+    ],
+    ids=lambda spoil: spoil.__name__,
+)
+def test_without_a_folder_of_one_s_own_there_is_no_memory_and_no_error(
+    cache_home: Path, monkeypatch: pytest.MonkeyPatch, spoil: Spoil
+) -> None:
+    spoil(cache_home, monkeypatch)
+    assert cache.folder("tuned") is None
+    assert cache.read("tuned", "key") is None
+    cache.write("tuned", "key", RECORD)
+    assert cache.read("tuned", "key") is None
+
+
+def test_nothing_is_written_through_a_link(
+    cache_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_link(cache_home, monkeypatch)
+    cache.write("tuned", "new", RECORD)
+    assert [p.name for p in (cache_home / "elsewhere" / "tuned").iterdir()] == ["key.json"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b'{"a": 1', b"[1, 2]", b'"text"', b"null", b"3", b"\xff\xfe", b"[" * 100_000],
+    ids=["empty", "open", "cut", "list", "text", "null", "number", "bytes", "deep"],
+)
+def test_what_is_no_record_is_as_if_it_were_not_there(cache_home: Path, content: bytes) -> None:
+    cache.write("tuned", "key", RECORD)
+    path = cache_home / "jaccli" / "tuned" / "key.json"
+    path.write_bytes(content)
+    assert cache.read("tuned", "key") is None
+    cache.write("tuned", "key", RECORD)
+    assert cache.read("tuned", "key") == RECORD
+
+
+def test_a_folder_in_the_place_of_a_record_is_no_error(cache_home: Path) -> None:
+    (cache_home / "jaccli" / "tuned" / "key.json").mkdir(parents=True)
+    assert cache.read("tuned", "key") is None
+    cache.write("tuned", "key", RECORD)
+    assert [p.name for p in (cache_home / "jaccli" / "tuned").iterdir()] == ["key.json"]
+
+
+def test_a_full_disk_is_no_error_and_leaves_the_old_record(
+    cache_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.write("tuned", "key", RECORD)
+
+    def full(self: Path, text: str, encoding: str) -> None:
+        with self.open("w", encoding=encoding) as file:
+            file.write(text[:3])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    cache.write("tuned", "key", {"operator": "rev"})
+    assert cache.read("tuned", "key") == RECORD
+    assert [p.name for p in (cache_home / "jaccli" / "tuned").iterdir()] == ["key.json"]
+
+
+@pytest.mark.parametrize("given", ["", "relative/cache", "./cache", "~/cache"])
+def test_a_home_that_is_not_absolute_is_ignored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    """As the XDG specification asks."""
+    monkeypatch.setenv("XDG_CACHE_HOME", given)
+    monkeypatch.setenv("HOME", str(tmp_path / "user"))
+    monkeypatch.chdir(tmp_path)
+    assert cache.folder("tuned") == tmp_path / "user" / ".cache" / "jaccli" / "tuned"
+    assert [path.name for path in tmp_path.iterdir()] == ["user"]

@@ -1,0 +1,1 @@
+"""Tests of comparing modes: candidates, the tuned choice, the bench."""
