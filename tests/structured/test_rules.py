@@ -175,6 +175,15 @@ CASES: dict[str, tuple[str, Function, list[Shape]]] = {
         lambda x: (x**2).at[np.array([0, 2, 0])].add(x[:3]),
         [(5,), (3,), (3, 2)],
     ),
+    "scatter-add of many": (
+        "scatter-add",
+        lambda x: (
+            jnp.zeros((2, *x.shape[1:]))
+            .at[np.arange(30) % 2]
+            .add(jnp.sin(x)[np.arange(30) % x.shape[0]])
+        ),
+        [(5,), (1,), (3, 2), (3, 1), (3, 0)],
+    ),
     "scatter-add to zeros": (
         "scatter-add",
         lambda x: jnp.zeros((4, 2)).at[np.array([3, 1]), 0].add(jnp.sin(x)),

@@ -64,14 +64,50 @@ def gather(eqn: Equation, x: Operand, indices: Operand) -> Linear:
 
 @rule("scatter-add")
 def scatter_add(eqn: Equation, x: Operand, indices: Operand, updates: Operand) -> Linear:
-    """Y = x, then y[p[k]] += u[k]: the r-th update of every cell makes one term."""
+    """Y = x, then y[p[k]] += u[k]: the r-th update of every cell makes one term.
+
+    Where cells have many updates, their values are added up at (p[k], idx[k]), near and far.
+    """
     if not isinstance(indices, np.ndarray):
         raise NoStructure
     terms = list(x.terms) if isinstance(x, Linear) else []
     if isinstance(updates, Linear):
-        for positions in _rounds(_targets(eqn, indices, updates.shape), out_shape(eqn)):
-            terms += [moved(term, updates.shape, positions) for term in updates.terms]
+        shape = updates.shape
+        targets = _targets(eqn, indices, shape)
+        rounds = _rounds(targets, out_shape(eqn))
+        if rounds is None:
+            terms += [_added(term, shape, targets, out_shape(eqn)) for term in updates.terms]
+        else:
+            terms += [
+                moved(term, shape, positions) for positions in rounds for term in updates.terms
+            ]
     return result(eqn, terms)
+
+
+def _added(term: Term, shape: Shape, targets: np.ndarray, out: Shape) -> Term:
+    """Return the dense sum of updates: y[p[k], idx[k], far…] += val[k, far…], idx by its links."""
+    seed = term.seed
+    linked = [b for b, link in enumerate(term.links) if link is not None]
+    if not linked or seed.window is not None:  # then the fallback does as well
+        raise NoStructure
+    place = targets.ravel()
+    kept = place >= 0
+    for b in linked:
+        link = np.broadcast_to(np.asarray(term.links[b]), shape).ravel()
+        place, kept = place * seed.shape[b] + link, kept & (link >= 0)
+    val = term.broadcast(shape).val
+    free = list(range(len(term.free)))
+    if seed.far_first:
+        val = val.transpose([*(len(free) + d for d in range(len(shape))), *free])
+    val = val.reshape((-1, *term.far))
+    if not kept.all():
+        place, val = place[kept], val[np.flatnonzero(kept)]
+    sizes = (*out, *(seed.shape[b] for b in linked))
+    total = jnp.zeros((math.prod(sizes), *term.far), val.dtype).at[place].add(val)
+    total = total.reshape((*sizes, *term.far))
+    axes = {b: len(out) + position for position, b in enumerate((*linked, *term.free))}
+    order = seed.order(list(range(len(out))), [axes[b] for b in range(len(seed.shape))])
+    return Term(seed, total.transpose(order), (None,) * len(seed.shape))
 
 
 def _targets(eqn: Equation, indices: np.ndarray, shape: Shape) -> np.ndarray:
@@ -97,8 +133,11 @@ def _targets(eqn: Equation, indices: np.ndarray, shape: Shape) -> np.ndarray:
         return np.asarray(lax.gather(at, indices, same, sizes, mode=mode, fill_value=-1))
 
 
-def _rounds(targets: np.ndarray, shape: Shape) -> list[np.ndarray]:
-    """Return for every cell its first update, then its second and so on (-1: none)."""
+def _rounds(targets: np.ndarray, shape: Shape) -> list[np.ndarray] | None:
+    """Return for every cell its first update, then its second and so on (-1: none).
+
+    None if there are too many for one term each.
+    """
     flat = targets.ravel()
     order = np.argsort(flat, kind="stable")
     order = order[flat[order] >= 0]
@@ -107,7 +146,7 @@ def _rounds(targets: np.ndarray, shape: Shape) -> list[np.ndarray]:
     counts = np.diff(np.append(starts, cells.size))
     turn = np.arange(cells.size) - np.repeat(starts, counts)
     if counts.size and counts.max() > MAX_REPEATS:
-        raise NoStructure
+        return None
     rounds = []
     for r in range(int(counts.max()) if counts.size else 0):
         positions = np.full(math.prod(shape), -1, np.int32)
