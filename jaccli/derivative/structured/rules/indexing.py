@@ -26,10 +26,14 @@ from jaccli.derivative.structured.registry import (
     rule,
 )
 from jaccli.derivative.structured.rules.shapes import cut, padded
-from jaccli.derivative.structured.terms import Linear, Term
+from jaccli.derivative.structured.terms import FEW_TERMS, Linear, Term
 
 MAX_REPEATS = 8
 """A scatter-add that adds at most so many updates to a cell is one term for each of them."""
+
+
+SPARSE = 1 << 20
+"""Entries of the dense array from which on many terms are worth while."""
 
 
 def moved(term: Term, shape: Shape, positions: np.ndarray) -> Term:
@@ -75,7 +79,9 @@ def scatter_add(eqn: Equation, x: Operand, indices: Operand, updates: Operand) -
         shape = updates.shape
         targets = _targets(eqn, indices, shape)
         rounds = _rounds(targets, out_shape(eqn))
-        if rounds is None:
+        far = sum(math.prod(seed.sizes) for seed in updates.seeds)
+        many = rounds is not None and len(rounds) * len(updates.terms) > FEW_TERMS
+        if rounds is None or (many and math.prod(out_shape(eqn)) * far < SPARSE):
             terms += [_added(term, shape, targets, out_shape(eqn)) for term in updates.terms]
         else:
             terms += [
