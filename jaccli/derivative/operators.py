@@ -53,7 +53,7 @@ def _structured_jacobian(direction: str) -> Operator:
     def operator(f: Function, x: Tree) -> Tree:
         from jaccli.derivative import structured  # its rules are imported by calls that use them
 
-        return structured.densified(structured.jacobian(f, x, direction))
+        return structured.densified(structured.jacobian(f, x, direction, keep=False))
 
     return operator
 
@@ -64,7 +64,7 @@ def _structured_hessian(outer: str, inner: str) -> Operator:
     def operator(f: Function, x: Tree) -> Tree:
         from jaccli.derivative import structured
 
-        return structured.densified(structured.hessian(f, x, outer, inner))
+        return structured.densified(structured.hessian(f, x, outer, inner, keep=False))
 
     return operator
 

@@ -32,9 +32,10 @@ Tree = Any
 Function = Callable[[Tree], Tree]
 
 
-def forward(f: Function, x: Tree) -> Tree:
+def forward(f: Function, x: Tree, *, keep: bool = True) -> Tree:
     """Return the Jacobian at x in forward mode: `tree(out)` of `tree(in)`, structured leaves.
 
+    Without `keep`, small arrays become dense where that is faster, as when the result will be.
     Functions with a custom reverse rule alone have no forward mode: they are taken in reverse.
 
     >>> j = forward(lambda x: x**2, jnp.array([1.0, 2.0, 3.0]))
@@ -42,9 +43,9 @@ def forward(f: Function, x: Tree) -> Tree:
     (3, [2.0, 4.0, 6.0])
     """
     flat = _flattened(f, x)
-    seeds = [Seed(k, tuple(leaf.shape), False) for k, leaf in enumerate(flat.leaves)]
+    seeds = [Seed(k, tuple(leaf.shape), False, keep=keep) for k, leaf in enumerate(flat.leaves)]
     rows = _pushed(flat, seeds)
-    return reverse(f, x) if rows is None else flat.blocks(rows)
+    return reverse(f, x, keep=keep) if rows is None else flat.blocks(rows)
 
 
 def columns(f: Function, x: Tree, leaf: int, window: Window) -> Tree:
@@ -54,13 +55,13 @@ def columns(f: Function, x: Tree, leaf: int, window: Window) -> Tree:
         TypeError: the function has a custom reverse rule alone.
     """
     flat = _flattened(f, x)
-    rows = _pushed(flat, [Seed(leaf, tuple(flat.leaves[leaf].shape), False, window)])
+    rows = _pushed(flat, [Seed(leaf, tuple(flat.leaves[leaf].shape), False, window, keep=False)])
     if rows is None:
         raise TypeError("a function with a custom_vjp has no forward mode")
     return jax.tree.unflatten(flat.outside, [block for (block,) in rows])
 
 
-def reverse(f: Function, x: Tree) -> Tree:
+def reverse(f: Function, x: Tree, *, keep: bool = True) -> Tree:
     """Return the Jacobian at x in reverse mode: `tree(out)` of `tree(in)`, structured leaves.
 
     >>> j = reverse(lambda x: x.sum(), jnp.array([1.0, 2.0, 3.0]))
@@ -68,15 +69,14 @@ def reverse(f: Function, x: Tree) -> Tree:
     (1, [1.0, 1.0, 1.0])
     """
     flat = _flattened(f, x)
-    return flat.blocks(
-        _pulled(flat, [Seed(k, tuple(y.shape), True) for k, y in enumerate(flat.outs)])
-    )
+    seeds = [Seed(k, tuple(y.shape), True, keep=keep) for k, y in enumerate(flat.outs)]
+    return flat.blocks(_pulled(flat, seeds))
 
 
 def rows(f: Function, x: Tree, leaf: int, window: Window) -> Tree:
     """Return the rows of a window on one output: `tree(in)`, leaves `(*window, *in)`."""
     flat = _flattened(f, x)
-    (row,) = _pulled(flat, [Seed(leaf, tuple(flat.outs[leaf].shape), True, window)])
+    (row,) = _pulled(flat, [Seed(leaf, tuple(flat.outs[leaf].shape), True, window, keep=False)])
     return jax.tree.unflatten(flat.inside, row)
 
 
@@ -130,7 +130,7 @@ def _pulled(flat: _Flattened, seeds: Sequence[Seed]) -> Rows:
     return [[block(_linear(value), seed) for value in pulled] for seed in seeds]
 
 
-DIRECTIONS: dict[str, Callable[[Function, Tree], Tree]] = {"fwd": forward, "rev": reverse}
+DIRECTIONS: dict[str, Callable[..., Tree]] = {"fwd": forward, "rev": reverse}
 
 
 def direction(f: Function, x: Tree) -> str:
@@ -140,12 +140,12 @@ def direction(f: Function, x: Tree) -> str:
     return "fwd" if count <= sum(y.size for y in outs) else "rev"
 
 
-def jacobian(f: Function, x: Tree, direction: str) -> Tree:
+def jacobian(f: Function, x: Tree, direction: str, *, keep: bool = True) -> Tree:
     """Return the structured Jacobian, `fwd` or `rev`."""
-    return DIRECTIONS[direction](f, x)
+    return DIRECTIONS[direction](f, x, keep=keep)
 
 
-def hessian(f: Function, x: Tree, outer: str, inner: str) -> Tree:
+def hessian(f: Function, x: Tree, outer: str, inner: str, *, keep: bool = True) -> Tree:
     """Return the structured Hessian: `tree(out)` of `tree(in)` of `tree(in)`.
 
     The engine applied to itself: the values of the inner Jacobian are a function of x, and their
@@ -155,15 +155,17 @@ def hessian(f: Function, x: Tree, outer: str, inner: str) -> Tree:
     >>> h.stored, h.dense().tolist()
     (2, [[6.0, 0.0], [0.0, 12.0]])
     """
-    first = partial(DIRECTIONS[inner], f)
+    first = partial(DIRECTIONS[inner], f, keep=keep)
     leaves, ins = jax.tree.flatten(x)
     shapes = [tuple(leaf.shape) for leaf in leaves]
-    return _second(first, x, DIRECTIONS[outer](first, x), shapes, partial(jax.tree.unflatten, ins))
+    return _second(
+        first, x, DIRECTIONS[outer](first, x, keep=keep), shapes, partial(jax.tree.unflatten, ins)
+    )
 
 
 def hessian_columns(f: Function, x: Tree, inner: str, leaf: int, window: Window) -> Tree:
     """Return the columns of a window of the Hessian, outer forward: `tree(out)` of `tree(in)`."""
-    first = partial(DIRECTIONS[inner], f)
+    first = partial(DIRECTIONS[inner], f, keep=False)
     seconds = columns(first, x, leaf, window)
     return _second(first, x, seconds, [window.sizes], lambda pieces: pieces[0])
 

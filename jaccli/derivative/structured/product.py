@@ -142,12 +142,17 @@ def _multiplied(x: Factor, y: Factor, target: Sequence[Label], dot: dict[str, An
     swapped = [*batch, *free(y, x)]
     if swapped == [label for label in target if label in swapped]:
         x, y = y, x
-    if not batch:  # the right factor as XLA likes it, which costs nothing where it is constant
-        order = [*sums, *(label for label in y.labels if label not in sums)]
-        y = Factor(y.array.transpose([y.labels.index(label) for label in order]), order)
+    if not batch:  # as XLA likes it: x with the sums last, y with them first
+        x = _transposed(x, [*(label for label in x.labels if label not in sums), *sums])
+        y = _transposed(y, [*sums, *(label for label in y.labels if label not in sums)])
 
     def axes(labels: Labels) -> tuple[list[int], list[int]]:
         return [x.labels.index(k) for k in labels], [y.labels.index(k) for k in labels]
 
     dims = (axes(sums), axes(batch))
     return arranged(lax.dot_general(x.array, y.array, dims, **dot), [*batch, *free(x, y)], target)
+
+
+def _transposed(factor: Factor, order: Labels) -> Factor:
+    axes = [factor.labels.index(label) for label in order]
+    return factor if order == factor.labels else Factor(factor.array.transpose(axes), order)

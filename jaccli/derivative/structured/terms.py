@@ -30,8 +30,8 @@ from jaccli.derivative.structured.product import Product, whole
 MAX_TERMS = 32
 """Terms of one map from one seed; more are added up densely, to keep compile time in bounds."""
 
-FEW_TERMS, PER_TERM = 4, 256
-"""More than a few terms are dense in small arrays: a term costs as much as so many numbers."""
+PER_TERM = 4096
+"""A term beside others costs as much time as so many numbers: in small arrays, all become one."""
 
 Array = Any  # jax.Array, or numpy's for constants
 
@@ -50,13 +50,15 @@ class Window:
 class Seed(NamedTuple):
     """A far array: its number, its shape, and whether values store far dims before near ones.
 
-    With a `window`, its unit vectors are those of a box.
+    With a `window`, its unit vectors are those of a box.  With `keep`, terms are kept apart even
+    where one dense array would be faster: somebody wants to see them.
     """
 
     number: int
     shape: Shape
     far_first: bool
     window: Window | None = None
+    keep: bool = True
 
     @property
     def sizes(self) -> Shape:
@@ -235,7 +237,7 @@ def _bounded(shape: Shape, terms: list[Term]) -> list[Term]:
         own = [term for term in terms if term.seed == seed]
         stored = sum(math.prod(term.val.shape) for term in own)
         dense = math.prod(shape) * math.prod(seed.sizes)
-        stored += PER_TERM * len(own) if len(own) > FEW_TERMS else 0
+        stored += 0 if seed.keep else PER_TERM * len(own)
         if len(own) > MAX_TERMS or (len(own) > 1 and stored > dense):
             rest = [term for term in terms if term.seed != seed]
             terms = [*rest, total([unlinked(term, range(len(seed.shape))) for term in own])]

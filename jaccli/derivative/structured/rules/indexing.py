@@ -26,7 +26,7 @@ from jaccli.derivative.structured.registry import (
     rule,
 )
 from jaccli.derivative.structured.rules.shapes import cut, padded
-from jaccli.derivative.structured.terms import FEW_TERMS, Linear, Term
+from jaccli.derivative.structured.terms import Linear, Term
 
 MAX_REPEATS = 8
 """A scatter-add that adds at most so many updates to a cell is one term for each of them."""
@@ -79,15 +79,20 @@ def scatter_add(eqn: Equation, x: Operand, indices: Operand, updates: Operand) -
         shape = updates.shape
         targets = _targets(eqn, indices, shape)
         rounds = _rounds(targets, out_shape(eqn))
-        far = sum(math.prod(seed.sizes) for seed in updates.seeds)
-        many = rounds is not None and len(rounds) * len(updates.terms) > FEW_TERMS
-        if rounds is None or (many and math.prod(out_shape(eqn)) * far < SPARSE):
+        if rounds is None or _better_dense(updates, len(rounds), out_shape(eqn)):
             terms += [_added(term, shape, targets, out_shape(eqn)) for term in updates.terms]
         else:
             terms += [
                 moved(term, shape, positions) for positions in rounds for term in updates.terms
             ]
     return result(eqn, terms)
+
+
+def _better_dense(updates: Linear, rounds: int, out: Shape) -> bool:
+    """Return whether so many terms cost more than one dense array."""
+    far = sum(math.prod(seed.sizes) for seed in updates.seeds)
+    small = math.prod(out) * far < SPARSE
+    return small and rounds * len(updates.terms) > 1 and not any(s.keep for s in updates.seeds)
 
 
 def _added(term: Term, shape: Shape, targets: np.ndarray, out: Shape) -> Term:
