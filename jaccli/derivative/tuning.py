@@ -112,7 +112,7 @@ def tuned(derivative: str, f: Function, x: Tree, *more: Tree) -> Choice:
     shapes = [(np.shape(leaf), jnp.result_type(leaf)) for leaf in leaves]
     name = key(derivative, about, f"{device} {device.device_kind}", precision, shapes)
     choice = remembered(name)
-    if choice is not None:
+    if choice is not None and choice.operator in candidates(derivative):
         return choice
     registry = operators.REGISTRIES[derivative]
     found: dict[str, Candidate] = {}
