@@ -112,7 +112,7 @@ def tuned(derivative: str, f: Function, x: Tree, *more: Tree) -> Choice:
     where = f"{device} {device.device_kind}"
     name = key(derivative, facts(f, args[0]), where, precision, shapes)
     choice = remembered(name)
-    if choice is None:
+    if choice is None or choice.operator not in candidates(derivative):
         choice = measured(derivative, f, *args)
         remember(name, choice)
     return choice

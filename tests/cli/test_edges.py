@@ -59,7 +59,7 @@ def test_a_named_vector_takes_the_place_of_the_spec_s_only_one(jaccli: Callable[
 
 def test_the_spec_s_mode_is_for_the_derivatives_that_have_it(jaccli: Callable[..., Any]) -> None:
     assert "· rev: as asked ·" in jaccli("jacobian", "-", stdin=PRODUCT).stderr
-    assert "· fwd-fwd: " in jaccli("hessian", "-", stdin=PRODUCT).stderr
+    assert "· structured: 2 inputs, " in jaccli("hessian", "-", stdin=PRODUCT).stderr
     assert jaccli("evaluate", "-", stdin=PRODUCT).stdout == "f[0] 3.0\nf[1] 6.0\n"
     refused = jaccli("hessian", "-", "--mode", "rev", stdin=PRODUCT, check=False)
     assert refused.exit_code == 2

@@ -192,7 +192,7 @@ WRONG = [
         "storage: «sparse»",
         "storage: sparse storage is not available in this version.\nExpected 'dense'.",
     ),
-    ("mode: «tuned»", f"mode: the mode 'tuned' is not available in this version.\n{JACOBIAN}"),
+    ("mode: «sparse»", f"mode: the mode 'sparse' is not available in this version.\n{JACOBIAN}"),
     ("sparsity: «{»file: p.mtx}", "sparsity: sparsity patterns are not available in this version."),
 ]
 

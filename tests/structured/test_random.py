@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax import lax
@@ -18,18 +19,19 @@ from tests.structured.agreement import (
     assert_hessian_is_right,
     assert_structured_is_right,
     points,
+    quickly,
 )
 
 Step = Callable[[Any], Any]
 
 
 def matrix(x: Any, columns: int) -> Any:
-    return jnp.asarray(points(x.shape[-1], columns, seed="m"))
+    return jnp.asarray(points(x.shape[-1], columns, seed="m"), x.dtype)
 
 
 STEPS: dict[str, Step] = {
     "sin": jnp.sin,
-    "scale": lambda x: x * jnp.linspace(0.5, 1.5, x.shape[-1]),
+    "scale": lambda x: x * jnp.linspace(0.5, 1.5, x.shape[-1], dtype=x.dtype),
     "square": lambda x: 0.5 * x**2,
     "transpose": lambda x: x.T,
     "reshape": lambda x: x.reshape(x.shape[::-1]),
@@ -63,6 +65,10 @@ programs = st.tuples(
 )
 
 
+DTYPES = {"float32": 2e-4, "float64": 1e-9}
+"""Tolerances relative to the largest entry."""
+
+
 def composed(names: list[str]) -> Step:
     def f(x: Any) -> Any:
         for name in names:
@@ -88,15 +94,85 @@ def test_random_hessians_equal_plain_ones(program: tuple[list[str], tuple[int, i
     assert_hessian_is_right(composed(names[:3]), points(*shape, seed="p"))
 
 
+def jacobians(f: Step) -> Callable[[Any], Any]:
+    """Return the function that computes both structured Jacobians, dense."""
+    return lambda x: [structured.jacobian(f, x, way).dense() for way in ("fwd", "rev")]
+
+
+TRANSFORMS: dict[str, Callable[[Any], Any]] = {
+    "jit": jax.jit,
+    "vmap": jax.vmap,
+    "jit of vmap": lambda f: jax.jit(jax.vmap(f)),
+    "vmap of jit": lambda f: jax.vmap(jax.jit(f)),
+}
+
+
 @settings(max_examples=6)
+@given(programs, st.sampled_from(sorted(DTYPES)), st.sampled_from(sorted(TRANSFORMS)))
+def test_random_compositions_under_jit_and_vmap_in_both_dtypes(
+    program: tuple[list[str], tuple[int, int]], dtype: str, transform: str
+) -> None:
+    f = composed(program[0])
+    rows = () if transform == "jit" else (2,)
+    x = points(*rows, *program[1], seed="p").astype(dtype)
+    plain = jax.jit(jax.jacrev(f) if transform == "jit" else jax.vmap(jax.jacrev(f)))
+    expected = plain(x.astype(np.float64))
+    for found in TRANSFORMS[transform](jacobians(f))(x):
+        assert found.dtype == plain(x).dtype
+        assert_close(found, expected, DTYPES[dtype])
+
+
+@settings(max_examples=4)
 @given(programs)
-def test_random_compositions_under_vmap(program: tuple[list[str], tuple[int, int]]) -> None:
-    f, x = composed(program[0]), points(2, *program[1], seed="p")
+def test_random_hessians_in_float32(program: tuple[list[str], tuple[int, int]]) -> None:
+    f, x = composed(program[0][:3]), points(*program[1], seed="p")
+    expected = quickly(lambda x: jax.hessian(f)(x), x)
+    small = x.astype(np.float32)
+    ways = [(outer, inner) for outer in ("fwd", "rev") for inner in ("fwd", "rev")]
+    compute = lambda x: [structured.hessian(f, x, *way).dense() for way in ways]  # noqa: E731
+    for found in quickly(compute, small):
+        assert_close(found, expected, 2e-3)
+
+
+@settings(max_examples=4)
+@given(programs)
+def test_random_jacobians_of_jacobians(program: tuple[list[str], tuple[int, int]]) -> None:
+    """The engine applied to what it made dense itself, in all four combinations."""
+    f, x = composed(program[0][:3]), points(*program[1], seed="p")
+
+    def twice(outer: str, inner: str) -> Step:
+        dense = lambda x: structured.jacobian(f, x, inner).dense()  # noqa: E731
+        return lambda x: structured.jacobian(dense, x, outer).dense()
+
+    ways = [(outer, inner) for outer in ("fwd", "rev") for inner in ("fwd", "rev")]
+    expected, found = quickly(lambda x: (jax.hessian(f)(x), [twice(*way)(x) for way in ways]), x)
+    for result in found:
+        assert_close(result, expected)
+
+
+THIRD = ["sin", "product", "softmax", "gram", "roll"]
+
+
+@pytest.mark.parametrize("names", [[name] for name in THIRD] + [["square", "matmul"]], ids=str)
+@pytest.mark.parametrize("way", ["fwd", "rev"])
+def test_third_derivatives(names: list[str], way: str) -> None:
+    f, x = composed([*names, "square"]), points(2, 3, seed="third")
+    second = lambda x: structured.hessian(f, x, "fwd", "rev").dense()  # noqa: E731
 
     def compute(x: Any) -> Any:
-        found = [structured.jacobian(f, x, direction).dense() for direction in ("fwd", "rev")]
-        return found, jax.jacrev(f)(x)
+        return structured.jacobian(second, x, way).dense(), jax.jacfwd(jax.hessian(f))(x)
 
-    (forward, reverse), expected = jax.jit(jax.vmap(compute))(x)
-    assert_close(forward, expected)
-    assert_close(reverse, expected)
+    found, expected = quickly(compute, x)
+    assert_close(found, expected)
+
+
+@pytest.mark.slow
+@settings(max_examples=80)
+@given(programs, st.sampled_from(sorted(DTYPES)))
+def test_many_random_compositions_in_both_dtypes(
+    program: tuple[list[str], tuple[int, int]], dtype: str
+) -> None:
+    f, x = composed(program[0]), points(*program[1], seed="many")
+    expected = quickly(lambda x: jax.jacrev(f)(x), x)
+    for found in quickly(jacobians(f), x.astype(dtype)):
+        assert_close(found, expected, DTYPES[dtype])

@@ -38,6 +38,11 @@ def mixed(x: Any) -> Any:
     return jnp.sin(x) @ (jnp.arange(n * n * 1.0).reshape(n, n) / (n * n) - 0.3)
 
 
+def spread(x: Any) -> Any:
+    """Make a broadcast: the same for both indices of a new first dim."""
+    return jnp.broadcast_to(x, (2, *x.shape))
+
+
 def conv(x: Any, kernel: Any, strides: Shape, padding: Any, **more: Any) -> Any:
     return lax.conv_general_dilated(x, kernel, strides, padding, **more)
 
@@ -50,6 +55,7 @@ def loop(step: Function, h: Any, xs: Any, **more: Any) -> Any:
 VECTORS: list[Shape] = [(5,), (1,), (0,)]
 MATRICES: list[Shape] = [(3, 4), (1, 4), (3, 1), (0, 4)]
 SIGNALS: list[Shape] = [(2, 3, 7), (1, 3, 7), (2, 3, 5), (0, 3, 7)]
+SQUARE: list[Shape] = [(3, 3), (1, 1), (0, 0)]
 K, K1 = points(4, 3, 3, seed="kernel"), points(1, 3, 1, seed="kernel")
 
 # The primitive, what uses it, and the shapes to take.
@@ -89,7 +95,11 @@ CASES: dict[str, tuple[str, Function, list[Shape]]] = {
         lambda x: (x**2).reshape(x.shape[1], -1) * row(2),
         [(2, 3), (2, 1)],
     ),
-    "reshape of dense": ("reshape", lambda x: mixed(x).reshape(2, -1).sum(0), [(3, 4), (1, 4)]),
+    "reshape of dense": (
+        "reshape",
+        lambda x: mixed(x).reshape(2, -1).sum(0),
+        [(3, 4), (1, 4), (0, 4)],
+    ),
     "reshape after a transposition": (
         "reshape",
         lambda x: lax.reshape(mixed(x) + x, (x.size, 1), (1, 0)) ** 2,
@@ -100,16 +110,28 @@ CASES: dict[str, tuple[str, Function, list[Shape]]] = {
     "transpose": ("transpose", lambda x: x.T * row(x.shape[0]), MATRICES),
     "transpose of dense": ("transpose", lambda x: mixed(x).T * row(x.shape[0]), MATRICES),
     "rev": ("rev", lambda x: x[::-1] * jnp.cos(x), [*VECTORS, *MATRICES]),
-    "slice": ("slice", lambda x: x[1:] * x[:-1] * 2, [(5,), (1,), (3, 4), (3, 1)]),
+    "slice": ("slice", lambda x: x[1:] * x[:-1] * 2, [(5,), (1,), (0,), (3, 4), (3, 1)]),
     "slice with steps": ("slice", lambda x: lax.slice(x, (1,), (5,), (2,)) ** 2, [(5,), (6,)]),
-    "split": ("split", lambda x: jnp.prod(jnp.stack(jnp.split(x, 2)), 0), [(6,), (4, 3), (2, 1)]),
+    "split": (
+        "split",
+        lambda x: jnp.prod(jnp.stack(jnp.split(x, 2)), 0),
+        [(6,), (4, 3), (2, 1), (0, 3)],
+    ),
     "stack": ("stack", lambda x: jnp.stack([x, mixed(x), 2 * x], 1) ** 2, [(3, 4), (1, 4), (0, 4)]),
-    "stack alike": ("stack", lambda x: jnp.stack([x[1:], x[:-1]]) * 2, [(5,), (2,), (1,)]),
-    "unstack": ("unstack", lambda x: jnp.prod(jnp.stack(list(x)), 0), [(3, 4), (1, 4), (3, 1)]),
+    "stack alike": ("stack", lambda x: jnp.stack([x[1:], x[:-1]]) * 2, [(5,), (2,), (1,), (0,)]),
+    "unstack": (
+        "unstack",
+        lambda x: jnp.prod(jnp.stack(list(x)), 0),
+        [(3, 4), (1, 4), (3, 1), (3, 0)],
+    ),
     "tile": ("tile", lambda x: jnp.tile(x, (2, 3)) ** 2, MATRICES),
     "pad": ("pad", lambda x: lax.pad(x, 0.0, [(1, 2, 0)]) ** 2, VECTORS),
     "pad inside": ("pad", lambda x: lax.pad(mixed(x), 0.0, [(0, 1, 0), (1, 0, 2)]), MATRICES),
-    "pad by cutting": ("pad", lambda x: lax.pad(x, 0.0, [(-1, 2, 0)]) ** 2, [(5,), (2,), (1,)]),
+    "pad by cutting": (
+        "pad",
+        lambda x: lax.pad(x, 0.0, [(-1, 2, 0)]) ** 2,
+        [(5,), (2,), (1,), (0,)],
+    ),
     "pad of constant dims": (
         "pad",
         lambda x: lax.pad(jnp.broadcast_to(x, (2, *x.shape)), 0.0, [(1, 0, 0), (0, 1, 0)]),
@@ -118,7 +140,7 @@ CASES: dict[str, tuple[str, Function, list[Shape]]] = {
     "concatenate alike": (
         "concatenate",
         lambda x: jnp.concatenate([x[1:], x[:1]]) * x,
-        [(5,), (1,)],
+        [(5,), (1,), (0,), (3, 4)],
     ),
     "concatenate unlike": (
         "concatenate",
@@ -132,16 +154,16 @@ CASES: dict[str, tuple[str, Function, list[Shape]]] = {
         lambda x: jnp.broadcast_to(x, (3, *x.shape)).sum(0) ** 2,
         MATRICES,
     ),
-    "reduce_sum of a shift": ("reduce_sum", lambda x: (x[1:] ** 2).sum(), [(5,), (1,)]),
+    "reduce_sum of a shift": ("reduce_sum", lambda x: (x[1:] ** 2).sum(), [(5,), (1,), (0,)]),
     "reduce_sum of windows": (
         "reduce_sum",
         lambda x: (jnp.stack([x[:-2], x[1:-1], x[2:]], 1) ** 2).sum(1),
-        [(6,), (3,), (2,)],
+        [(6,), (3,), (2,), (1,), (0,)],
     ),
     "reduce_sum of many windows": (
         "reduce_sum",
         lambda x: (jnp.stack([x[k : k + 3] for k in range(10)], 1) ** 2).sum(1),
-        [(12,)],
+        [(12,), (0,)],
     ),
     "dot on the right": ("dot_general", lambda x: x @ jnp.ones((x.shape[-1], 2)), MATRICES),
     "dot on the left": ("dot_general", lambda x: jnp.ones((2, x.shape[0])) @ x, MATRICES),
@@ -157,23 +179,23 @@ CASES: dict[str, tuple[str, Function, list[Shape]]] = {
         MATRICES,
     ),
     "dot with itself": ("dot_general", lambda x: x @ x.T, MATRICES),
-    "diagonal": ("dot_general", lambda x: jnp.einsum("ii,ij->i", x, jnp.ones((3, 2))), [(3, 3)]),
+    "diagonal": ("dot_general", lambda x: jnp.einsum("ii,ij->i", x, jnp.ones((len(x), 2))), SQUARE),
     "flat parameters": ("dot_general", lambda x: x[:6].reshape(2, 3) @ x[6:9], [(9,), (12,)]),
     "cumsum": ("cumsum", lambda x: jnp.cumsum(x**2), VECTORS),
     "cumsum of rows": ("cumsum", lambda x: lax.cumsum(x**2, 0, reverse=True), MATRICES),
     "cumsum of dense": ("cumsum", lambda x: jnp.cumsum(mixed(x), -1), MATRICES),
-    "cumsum of a shift": ("cumsum", lambda x: jnp.cumsum(x[1:] ** 2), [(5,), (2,), (1,)]),
+    "cumsum of a shift": ("cumsum", lambda x: jnp.cumsum(x[1:] ** 2), [(5,), (2,), (1,), (0,)]),
     "gather": ("gather", lambda x: x[np.array([2, 0, 0, -1])] ** 2, [(5,), (3, 2), (3, 1), (3, 0)]),
-    "gather of columns": ("gather", lambda x: x[:, np.array([[0], [1]])], [(3, 4), (1, 2)]),
+    "gather of columns": ("gather", lambda x: x[:, np.array([[0], [1]])], [(3, 4), (1, 2), (0, 4)]),
     "gather past the end": (
         "gather",
         lambda x: jnp.take(x, np.array([1, 9]), mode="fill", fill_value=0.0) ** 2,
-        [(5,), (2,)],
+        [(5,), (2,), (1,)],
     ),
     "scatter-add": (
         "scatter-add",
         lambda x: (x**2).at[np.array([0, 2, 0])].add(x[:3]),
-        [(5,), (3,), (3, 2)],
+        [(5,), (3,), (3, 2), (3, 1), (3, 0)],
     ),
     "scatter-add of many": (
         "scatter-add",
@@ -192,12 +214,12 @@ CASES: dict[str, tuple[str, Function, list[Shape]]] = {
     "dynamic_slice": (
         "dynamic_slice",
         lambda x: lax.dynamic_slice_in_dim(x**2, 1, 2),
-        [(5,), (2, 3)],
+        [(5,), (2, 3), (2, 1), (2, 0)],
     ),
     "dynamic_update_slice": (
         "dynamic_update_slice",
         lambda x: lax.dynamic_update_slice(x**2, x[:2], (1,)),
-        [(5,), (3,), (2,)],
+        [(5,), (3,), (2,), (1,), (0,)],
     ),
     "convolution": ("conv_general_dilated", lambda x: conv(x, K, (1,), "SAME"), SIGNALS),
     "convolution with steps": (
@@ -232,6 +254,51 @@ CASES: dict[str, tuple[str, Function, list[Shape]]] = {
         "scan",
         lambda x: loop(lambda h, a: jnp.sin(h + x) * a, jnp.zeros(x.shape), row(3)),
         [*VECTORS, *MATRICES],
+    ),
+    # What is the same along a dim, which values keep with size 1.
+    "add of a broadcast": ("add", lambda x: jnp.sin(spread(x)) + spread(x)[:, :1], MATRICES),
+    "sub of a broadcast": ("sub", lambda x: mixed(spread(x)) - spread(x)[:, :1], MATRICES),
+    "neg of a broadcast": ("neg", lambda x: -spread(x), MATRICES),
+    "convert a broadcast": (
+        "convert_element_type",
+        lambda x: spread(x).astype(np.float32).astype(np.float64),
+        MATRICES,
+    ),
+    "copy of a broadcast": ("copy", lambda x: jnp.array(spread(x), copy=True), MATRICES),
+    "squeeze of a broadcast": (
+        "squeeze",
+        lambda x: lax.squeeze(jnp.broadcast_to(x, (3, 1, *x.shape)), (1,)) ** 2,
+        MATRICES,
+    ),
+    "rev of a broadcast": ("rev", lambda x: spread(x)[::-1, ::-1], MATRICES),
+    "slice of a broadcast": ("slice", lambda x: spread(x)[1:, 1:] * 3, MATRICES),
+    "split of a broadcast": (
+        "split",
+        lambda x: jnp.prod(jnp.stack(jnp.split(spread(x), 2)), 0),
+        MATRICES,
+    ),
+    "stack of a broadcast": ("stack", lambda x: jnp.stack([spread(x), mixed(spread(x))]), MATRICES),
+    "unstack of a broadcast": (
+        "unstack",
+        lambda x: jnp.prod(jnp.stack(list(spread(x))), 0),
+        MATRICES,
+    ),
+    "tile of a broadcast": ("tile", lambda x: jnp.tile(spread(x), (2, 1, 3)), MATRICES),
+    "cumsum of a broadcast": ("cumsum", lambda x: jnp.cumsum(spread(x), 0) ** 2, MATRICES),
+    "dynamic_slice of a broadcast": (
+        "dynamic_slice",
+        lambda x: lax.dynamic_slice_in_dim(spread(x), 1, 1) ** 2,
+        MATRICES,
+    ),
+    "dynamic_update_slice of a broadcast": (
+        "dynamic_update_slice",
+        lambda x: lax.dynamic_update_slice(spread(x), x[None] ** 2, (1, 0, 0)),
+        MATRICES,
+    ),
+    "convolution of a broadcast": (
+        "conv_general_dilated",
+        lambda x: conv(jnp.broadcast_to(x[:, :1], x.shape), K, (1,), "SAME"),
+        SIGNALS,
     ),
 }
 
@@ -276,7 +343,7 @@ def test_rule_equals_plain_modes_and_differences(name: str) -> None:
     _, f, shapes = CASES[name]
     # float32 has no finite differences of use.
     assert_structured_is_right(
-        f, *(points(*shape, seed=name) for shape in shapes), numeric=name != "convert"
+        f, *(points(*shape, seed=name) for shape in shapes), numeric=not name.startswith("convert")
     )
 
 
@@ -322,6 +389,39 @@ ELSEWHERE = {
 
 def test_every_rule_has_a_case() -> None:
     assert set(RULES) - {case[0] for case in CASES.values()} == set(ELSEWHERE)
+
+
+NO_SIZE_1 = {
+    "slice with steps": "it begins at 1 and ends at 5",
+    "reduce_sum of many windows": "windows of a signal shorter than they are of unlike lengths",
+    "flat parameters": "nine of them",
+}
+NO_SIZE_0 = {
+    "reshape across": "-1 stands for no number where the others are 0",
+    "slice with steps": "it begins at 1 and ends at 5",
+    "flat parameters": "nine of them",
+    "gather past the end": "nothing can be taken from nothing",
+    "scatter-add to zeros": "two rows are indexed",
+}
+"""Cases that no shape with such a dim fits, and why."""
+
+
+def test_every_case_has_dims_of_size_1_and_0() -> None:
+    dims = {name: {n for shape in case[2] for n in shape} for name, case in CASES.items()}
+    assert {name for name in CASES if 1 not in dims[name]} == set(NO_SIZE_1)
+    assert {name for name in CASES if 0 not in dims[name]} == set(NO_SIZE_0)
+
+
+def test_every_rule_has_a_case_that_is_not_square_and_one_with_a_broadcast() -> None:
+    oblong: set[str] = set()
+    broadcast: set[str] = set()
+    for primitive, f, shapes in CASES.values():
+        if any(len({n for n in shape if n > 1}) > 1 for shape in shapes):
+            oblong.add(primitive)
+        if "broadcast_in_dim" in str(jax.make_jaxpr(f)(np.zeros(shapes[0]))):
+            broadcast.add(primitive)
+    primitives = {case[0] for case in CASES.values()}
+    assert oblong == broadcast == primitives
 
 
 def test_links_survive_a_chain_of_shape_changes() -> None:
