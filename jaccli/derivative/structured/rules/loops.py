@@ -107,12 +107,12 @@ def scan(eqn: Equation, *operands: Operand) -> list[Operand]:
         state, start = _each([parted(x) for x in joined])
         jax.eval_shape(step, start, first)
         pairs = [(a, b) for a, b in zip(state, found["state"], strict=True) if a is not None]
+        if not any(b.saves() for _, b in pairs):
+            raise NoStructure
         if all(a.alike(b) for a, b in pairs):
             break
         state = found["state"]
     else:
-        raise NoStructure
-    if not any(a.saves() for a, _ in pairs):
         raise NoStructure
     how = {key: params[key] for key in ("length", "reverse", "unroll")}
     last, ys = lax.scan(step, start, columns, **how)
