@@ -187,10 +187,13 @@ def _joined(a: Term, b: Term) -> Term | None:
 
 
 def _covers(a: Term, b: Term) -> bool:
-    """Return whether a + b is best stored with the free dims of a: as one block, no larger."""
+    """Return whether a + b is best stored with the free dims of a: as one block, no larger.
+
+    Not with a dense a: a diagonal beside it is cheaper to multiply apart.
+    """
     if a.free == b.free:
         return True
-    if not {*a.free} > {*b.free}:
+    if not {*a.free} > {*b.free} or len(a.free) == len(a.links):
         return False
     hidden = [k.shape for f in a.free if (k := b.links[f]) is not None]
     near = np.broadcast_shapes(a.near, b.near, *hidden)
@@ -205,7 +208,7 @@ def _bounded(shape: Shape, terms: list[Term]) -> list[Term]:
         stored = sum(math.prod(term.val.shape) for term in own)
         dense = math.prod(shape) * math.prod(seed.shape)
         stored += PER_TERM * len(own) if len(own) > FEW_TERMS else 0
-        if len(own) > MAX_TERMS or (len(own) > 1 and stored > dense):
+        if len(own) > MAX_TERMS or (len(own) > 2 and stored > dense):
             rest = [term for term in terms if term.seed != seed]
             terms = [*rest, total([unlinked(term, range(len(seed.shape))) for term in own])]
     return terms
