@@ -220,14 +220,17 @@ def _joined(a: Term, b: Term) -> Term | None:
 
 
 def _covers(a: Term, b: Term) -> bool:
-    """Return whether a + b is best stored with the free dims of a: as one block, no larger."""
+    """Return whether a + b is best stored with the free dims of a: as one block, no larger.
+
+    Not with a dense a: a diagonal beside it is cheaper to multiply apart.
+    """
     if a.free == b.free:
         return True
-    if not {*a.free} > {*b.free}:
+    if not {*a.free} > {*b.free} or len(a.free) == len(a.links):
         return False
     hidden = [k.shape for f in a.free if (k := b.links[f]) is not None]
     near = np.broadcast_shapes(a.near, b.near, *hidden)
-    joint = math.prod(near) * math.prod(a.seed.shape[f] for f in a.free)
+    joint = math.prod(near) * math.prod(a.seed.sizes[f] for f in a.free)
     return bool(joint <= math.prod(a.val.shape) + math.prod(b.val.shape))
 
 
@@ -236,9 +239,10 @@ def _bounded(shape: Shape, terms: list[Term]) -> list[Term]:
     for seed in sorted({term.seed for term in terms}):
         own = [term for term in terms if term.seed == seed]
         stored = sum(math.prod(term.val.shape) for term in own)
-        dense = math.prod(shape) * math.prod(seed.sizes)
         stored += 0 if seed.keep else PER_TERM * len(own)
-        if len(own) > MAX_TERMS or (len(own) > 1 and stored > dense):
+        several = len(own) > (2 if seed.keep else 1)
+        whole = math.prod(shape) * math.prod(seed.sizes)
+        if len(own) > MAX_TERMS or (several and stored > whole):
             rest = [term for term in terms if term.seed != seed]
             terms = [*rest, total([unlinked(term, range(len(seed.shape))) for term in own])]
     return terms
