@@ -59,12 +59,13 @@ def _decided(derivative: str, facts: Facts, mode: str, predict: Predict | None) 
     """Take the direction with fewer unit vectors; one of them alone has no structure to keep."""
     hessian = derivative == "hessian"
     # A Hessian's inner derivative meets the outer one's columns: it goes in reverse for longer.
-    forward = (_INNER_FORWARD if hessian else 1) * facts.inputs <= facts.outputs
+    weight = _INNER_FORWARD if hessian and facts.inputs > 1 else 1
+    forward = weight * facts.inputs <= facts.outputs
     side, why = _side(facts, forward)
     count = facts.inputs if side == "fwd" or hessian else facts.outputs
     ways = _WAYS[derivative]
     if count <= 1 and mode == "auto":
-        return Choice(ways[side], ways[side], f"{_sizes(facts)}: {_WORDS[ways[side]]}{why}")
+        return Choice(ways[side], ways[side], f"{_sizes(facts)}: {_ALONE[ways[side]]}{why}")
     operator = f"structured-{ways[side]}"
     entries = facts.inputs * facts.outputs * (facts.inputs if hessian else 1)
     if predict is not None and entries >= LARGE and not (facts.no_forward or facts.no_reverse):
@@ -91,6 +92,12 @@ _WAYS = {
     "jacobian": _JACOBIAN,
     # The outer derivative has at least as many outputs as inputs, so it goes forward.
     "hessian": {"fwd": "fwd-fwd", "rev": "fwd-rev"},
+}
+_ALONE = {
+    "fwd": "1 column by forward mode",
+    "rev": "1 row by reverse mode",
+    "fwd-fwd": "forward over forward",
+    "fwd-rev": "forward over reverse",
 }
 _WORDS = {
     "fwd": "forward",

@@ -110,7 +110,10 @@ def tuned(derivative: str, f: Function, x: Tree, *more: Tree) -> Choice:
     precision = jax.config.values["jax_default_matmul_precision"]
     shapes = [(np.shape(leaf), jnp.result_type(leaf)) for leaf in jax.tree.leaves(args)]
     where = f"{device} {device.device_kind}"
-    name = key(derivative, facts(f, args[0]), where, precision, shapes)
+    about = facts(f, args[0])
+    if any(isinstance(const, jax.core.Tracer) for const in about.jaxpr.consts):
+        return choose(derivative, about)  # arrays that f holds are traced: nothing can be run
+    name = key(derivative, about, where, precision, shapes)
     choice = remembered(name)
     if choice is None or choice.operator not in candidates(derivative):
         choice = measured(derivative, f, *args)

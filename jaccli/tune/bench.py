@@ -61,7 +61,7 @@ class Row:
         """Half the distance between the quartiles, relative to the median."""
         if len(self.seconds) < 2:
             return 0.0
-        low, _, high = quantiles(self.seconds, n=4)
+        low, _, high = quantiles(self.seconds, n=4, method="inclusive")
         return (high - low) / 2 / self.median
 
     @property
@@ -103,7 +103,7 @@ def _time(row: Row) -> float:
 
 def delta(a: float, b: float) -> float:
     """Return the performance delta in percent: (slower − faster) / slower."""
-    return 100 * abs(a - b) / max(a, b)
+    return 100 * abs(a - b) / max(a, b) if a != b else 0.0
 
 
 def modes(plan: Plan) -> tuple[str, ...]:
@@ -185,4 +185,6 @@ def _eager(plan: Plan, reference: Tree | None, repeat: int | None) -> Row:
         found = eager.loop(plan, reference, repeat or 3)
     except (TypeError, ValueError, NotImplementedError) as error:
         return Row(EAGER, problem=str(error).strip().split("\n")[0])
+    if not found.seconds:
+        return Row(EAGER, problem="there are no rows to loop over")
     return Row(EAGER, 0.0, found.seconds, None, found.difference, found.done, found.total)

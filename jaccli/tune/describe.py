@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -178,7 +179,7 @@ def _row_as_json(report: Report, row: Row) -> dict[str, Any]:
         "estimated_from_rows": [row.done, row.total] if row.estimated else None,
         "speedup": {name: other.median / row.median for name, other in against.items() if other},
         "temporaries": row.temporaries,
-        "difference": row.difference,
+        "difference": "Infinity" if row.difference == math.inf else row.difference,
         "agrees": None if row.difference is None else row.difference <= report.tolerance,
     }
 

@@ -49,7 +49,7 @@ def loop(plan: Plan, reference: Tree | None, repeat: int) -> Loop:
     """
     total = count(plan)
     if not total:
-        return Loop((0.0,), 0, 0, None)
+        return Loop((), 0, 0, None)
     next(_rows(plan)).compute()
     seconds, agreement = [], Agreement()
     for _ in range(repeat):

@@ -69,7 +69,25 @@ def test_with_nothing_barred_the_side_with_fewer_unit_vectors_is_taken(
     derivative: str, inputs: int, outputs: int
 ) -> None:
     inner = directions(choose(derivative, Facts(inputs, outputs)).operator)[-1]
-    assert inner == ("fwd" if inputs <= outputs else "rev")
+    weight = 4 if derivative == "hessian" and inputs > 1 else 1
+    assert inner == ("fwd" if weight * inputs <= outputs else "rev")
+
+
+def test_structure_decides_where_it_makes_the_other_direction_much_cheaper() -> None:
+    def predict(operator: str) -> float:
+        asked.append(operator)
+        return {"structured-fwd": 1.0, "structured-rev": 3.5}[operator]
+
+    asked: list[str] = []
+    choice = choose("jacobian", Facts(300, 200), "auto", predict)
+    assert choice.operator == "structured-fwd"
+    assert choice.reason == (
+        "300 inputs, 200 outputs: forward, which its structure makes cheaper, zeros left out"
+    )
+    assert sorted(asked) == ["structured-fwd", "structured-rev"]
+    asked.clear()
+    assert choose("jacobian", Facts(30, 20), "auto", predict).operator == "structured-rev"
+    assert asked == []
 
 
 @given(st.integers(0, 10**6), st.integers(0, 10**6), st.booleans(), st.booleans())
@@ -84,8 +102,8 @@ def test_auto_is_plain_where_one_row_or_column_is_all(
 @pytest.mark.parametrize(
     ("facts", "inner", "word"),
     [
-        (Facts(9, 3, no_reverse=True), "fwd", "loop"),
-        (Facts(3, 9, no_forward=True), "rev", "custom rule"),
+        (Facts(9, 2, no_reverse=True), "fwd", "(its loop"),
+        (Facts(2, 9, no_forward=True), "rev", "(its custom rule"),
     ],
 )
 @pytest.mark.parametrize("derivative", RULED)

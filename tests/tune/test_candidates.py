@@ -13,7 +13,7 @@ import pytest
 from pipeline import plan_of
 
 from jaccli.derivative import operators
-from jaccli.tune import candidates
+from jaccli.tune.candidates import candidates
 
 Call = Callable[..., Any]
 DENSE = ("-e", "y = tanh(w @ x)", "--at", "w={random: normal, shape: [3, 5], seed: 1}",
