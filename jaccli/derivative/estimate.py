@@ -21,7 +21,9 @@ _MOVING = {
     "reshape", "broadcast_in_dim", "squeeze", "expand_dims", "iota", "copy", "transpose", "slice",
     "rev", "pad", "convert_element_type", "stop_gradient",
 }  # fmt: skip
-_INDEXING = ("gather", "scatter", "dynamic_")
+_INDEXING = ("gather", "dynamic_")
+_PER_UPDATE = 20
+"""Numbers that XLA computes in the time of one update of a scatter, about."""
 _TRANSCENDENTAL = {
     "tanh", "exp", "exp2", "expm1", "log", "log1p", "sin", "cos", "tan", "logistic", "erf", "pow",
     "sqrt", "rsqrt", "cbrt", "atan2", "lgamma", "digamma", "sinh", "cosh", "asin", "acos", "atan",
@@ -79,6 +81,8 @@ def _equation(eqn: Any) -> float:
         return 2 * written * last * _PER_OPERATION + written * _PER_NUMBER
     if name.startswith(("reduce_", "cum", "arg")):
         return sum(map(_size, eqn.invars)) * _PER_NUMBER
+    if name.startswith("scatter"):  # one update after another
+        return (_PER_UPDATE * _size(eqn.invars[2]) + written) * _PER_NUMBER
     if name.startswith(_INDEXING):
         return 3 * written * _PER_NUMBER
     if parts:

@@ -30,8 +30,11 @@ from jaccli.derivative.structured.product import Product, whole
 MAX_TERMS = 32
 """Terms of one map from one seed; more are added up densely, to keep compile time in bounds."""
 
-PER_TERM = 4096
+PER_TERM = 2048
 """A term beside others costs as much time as so many numbers: in small arrays, all become one."""
+
+PIECE = 8
+"""A near array is a small piece of the far one if it is so many times smaller."""
 
 Array = Any  # jax.Array, or numpy's for constants
 
@@ -239,9 +242,11 @@ def _bounded(shape: Shape, terms: list[Term]) -> list[Term]:
     for seed in sorted({term.seed for term in terms}):
         own = [term for term in terms if term.seed == seed]
         stored = sum(math.prod(term.val.shape) for term in own)
-        stored += 0 if seed.keep else PER_TERM * len(own)
-        several = len(own) > (2 if seed.keep else 1)
-        whole = math.prod(shape) * math.prod(seed.sizes)
+        near, far = math.prod(shape), math.prod(seed.sizes)
+        # A small piece that became dense would make dense what it is later joined to.
+        kept = seed.keep or PIECE * near < far
+        stored += 0 if kept else PER_TERM * len(own)
+        several, whole = len(own) > (2 if kept else 1), near * far
         if len(own) > MAX_TERMS or (several and stored > whole):
             rest = [term for term in terms if term.seed != seed]
             terms = [*rest, total([unlinked(term, range(len(seed.shape))) for term in own])]

@@ -101,11 +101,15 @@ def _added(term: Term, shape: Shape, targets: np.ndarray, out: Shape) -> Term:
     linked = [b for b, link in enumerate(term.links) if link is not None]
     if not linked or seed.window is not None:  # then the fallback does as well
         raise NoStructure
-    place = targets.ravel()
-    kept = place >= 0
+    near = targets.ravel()
+    kept, far = near >= 0, np.zeros_like(near)
     for b in linked:
         link = np.broadcast_to(np.asarray(term.links[b]), shape).ravel()
-        place, kept = place * seed.shape[b] + link, kept & (link >= 0)
+        far, kept = far * seed.shape[b] + link, kept & (link >= 0)
+    sizes = [seed.shape[b] for b in linked]
+    # Near and linked far dims in the seed's order, so that nothing is transposed without free ones.
+    place = far * math.prod(out) + near if seed.far_first else near * math.prod(sizes) + far
+    lead = seed.order(list(out), sizes)
     val = term.broadcast(shape).val
     free = list(range(len(term.free)))
     if seed.far_first:
@@ -113,12 +117,12 @@ def _added(term: Term, shape: Shape, targets: np.ndarray, out: Shape) -> Term:
     val = val.reshape((-1, *term.far))
     if not kept.all():
         place, val = place[kept], val[np.flatnonzero(kept)]
-    sizes = (*out, *(seed.shape[b] for b in linked))
-    total = jnp.zeros((math.prod(sizes), *term.far), val.dtype).at[place].add(val)
-    total = total.reshape((*sizes, *term.far))
-    axes = {b: len(out) + position for position, b in enumerate((*linked, *term.free))}
-    order = seed.order(list(range(len(out))), [axes[b] for b in range(len(seed.shape))])
-    return Term(seed, total.transpose(order), (None,) * len(seed.shape))
+    total = jnp.zeros((math.prod(lead), *term.far), val.dtype).at[place].add(val)
+    total = total.reshape((*lead, *term.far))
+    first = seed.order(list(range(len(out))), [("far", b) for b in linked])
+    where = {label: axis for axis, label in enumerate((*first, *(("far", b) for b in term.free)))}
+    order = seed.order(list(range(len(out))), [("far", b) for b in range(len(seed.shape))])
+    return Term(seed, total.transpose([where[k] for k in order]), (None,) * len(seed.shape))
 
 
 def _targets(eqn: Equation, indices: np.ndarray, shape: Shape) -> np.ndarray:
