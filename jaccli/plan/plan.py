@@ -256,7 +256,9 @@ def _predict(model: Model, derivative: str) -> Callable[[str], float]:
 
     def predict(operator: str) -> float:
         def compute(wrt: Any, rest: Any) -> Any:
-            f = lambda wrt: model.function({**rest, **wrt})  # noqa: E731
+            def f(wrt: Any) -> Any:
+                return model.function({**rest, **wrt})
+
             return REGISTRIES[derivative][operator](f, wrt)
 
         return estimate.of(compute, wrt, rest)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -68,17 +69,14 @@ def jacobian(f: Function, x: Tree, direction: str) -> Tiles:
     """Return the Jacobian as windows on the inputs (`fwd`), or on the outputs (`rev`)."""
     whole = _shapes(engine.jacobian, f, x, direction)
     if direction == "fwd":
-        compute = lambda x, leaf, window: engine.columns(f, x, leaf, window)  # noqa: E731
-        return Tiles(_far(x), compute, whole, columns=True)
-    compute = lambda x, leaf, window: engine.rows(f, x, leaf, window)  # noqa: E731
-    return Tiles(_far(jax.eval_shape(f, x)), compute, whole, columns=False)
+        return Tiles(_far(x), partial(engine.columns, f), whole, columns=True)
+    return Tiles(_far(jax.eval_shape(f, x)), partial(engine.rows, f), whole, columns=False)
 
 
 def hessian(f: Function, x: Tree, inner: str) -> Tiles:
     """Return the Hessian, outer forward, as windows on the inputs of its last dims."""
     whole = _shapes(engine.hessian, f, x, "fwd", inner)
-    compute = lambda x, leaf, window: engine.hessian_columns(f, x, inner, leaf, window)  # noqa: E731
-    return Tiles(_far(x), compute, whole, columns=True)
+    return Tiles(_far(x), partial(engine.hessian_columns, f, inner), whole, columns=True)
 
 
 def _far(tree: Tree) -> list[Shape]:

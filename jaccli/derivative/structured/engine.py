@@ -163,7 +163,7 @@ def hessian(f: Function, x: Tree, outer: str, inner: str, *, keep: bool = True) 
     )
 
 
-def hessian_columns(f: Function, x: Tree, inner: str, leaf: int, window: Window) -> Tree:
+def hessian_columns(f: Function, inner: str, x: Tree, leaf: int, window: Window) -> Tree:
     """Return the columns of a window of the Hessian, outer forward: `tree(out)` of `tree(in)`."""
     first = partial(DIRECTIONS[inner], f, keep=False)
     seconds = columns(first, x, leaf, window)
