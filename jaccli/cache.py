@@ -1,4 +1,4 @@
-"""Small JSON records in the user's cache folder, kept from one process to the next.
+"""JSON records and arrays in the user's cache folder, kept from one process to the next.
 
 The folder is the user's alone (mode 0700, owner checked).  What cannot be read or written is as if
 it were not there: a cache never fails a call.  Imports nothing of the package.
@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import os
 import stat
+import zipfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 
 def folder(name: str) -> Path | None:
@@ -50,12 +52,39 @@ def read(name: str, key: str) -> dict[str, Any] | None:
 
 def write(name: str, key: str, record: dict[str, Any]) -> None:
     """Keep a record under that key; it appears whole or not at all."""
+    _keep(name, f"{key}.json", lambda file: file.write(json.dumps(record).encode()))
+
+
+def read_arrays(name: str, key: str) -> dict[str, Any] | None:
+    """Return the numpy arrays of that key (a file name) by name, or None."""
+    import numpy as np
+
+    path = folder(name)
+    if path is None:
+        return None
+    try:
+        with np.load(path / f"{key}.npz", allow_pickle=False) as archive:
+            return dict(archive)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def write_arrays(name: str, key: str, arrays: Mapping[str, Any]) -> None:
+    """Keep numpy arrays under that key; they appear whole or not at all."""
+    import numpy as np
+
+    _keep(name, f"{key}.npz", lambda file: np.savez(file, **arrays))
+
+
+def _keep(name: str, file: str, save: Callable[[IO[bytes]], object]) -> None:
+    """Write a file beside its name and rename it; nothing if that fails."""
     path = folder(name)
     if path is None:
         return
-    new = path / f".{key}.{os.getpid()}"
+    new = path / f".{file}.{os.getpid()}"
     try:
-        new.write_text(json.dumps(record), encoding="utf-8")
-        new.replace(path / f"{key}.json")
+        with new.open("wb") as stream:
+            save(stream)
+        new.replace(path / file)
     except OSError:
         new.unlink(missing_ok=True)

@@ -85,22 +85,28 @@ class StructuredJacobian:
 
         A row is the flat position in the outputs, a column that in the inputs.
         """
-        rows, columns, values = [], [], []
-        for block in self.blocks:
-            axes, coordinates = block.places.axes, block.places.coordinates
-            row = _flat(coordinates[: self.rank_out], self.shape[: self.rank_out], axes)
-            column = _flat(coordinates[self.rank_out :], self.shape[self.rank_out :], axes)
-            flat = spread(block.values, axes).reshape(-1)
-            kept = (row >= 0) & (column >= 0)
-            if not kept.all():
-                row, column, flat = row[kept], column[kept], flat[np.flatnonzero(kept)]
-            rows.append(row)
-            columns.append(column)
-            values.append(flat)
+        where, values = self.located()
+        return *divmod(where, max(math.prod(self.shape[self.rank_out :]), 1)), values
+
+    def located(self) -> tuple[np.ndarray, Array]:
+        """Return flat positions in `shape` (numpy) and values; those at one place are to be added.
+        """
+        found = [located(block.places, self.shape) for block in self.blocks]
+        where = [positions for positions, _ in found]
+        return (
+            np.concatenate(where) if where else np.zeros(0, np.int64),
+            self.picked([kept for _, kept in found]),
+        )
+
+    def picked(self, kept: Sequence[Kept]) -> Array:
+        """Return the values that stand somewhere, of one block after another."""
+        values = [
+            spread(block.values, block.places.axes).reshape(-1)[chosen]
+            for block, chosen in zip(self.blocks, kept, strict=True)
+        ]
         if not values:
-            return np.zeros(0, np.int64), np.zeros(0, np.int64), jnp.zeros(0, self.dtype)
-        joined = values[0] if len(values) == 1 else jnp.concatenate(values)
-        return np.concatenate(rows), np.concatenate(columns), joined
+            return jnp.zeros(0, self.dtype)
+        return values[0] if len(values) == 1 else jnp.concatenate(values)
 
     def to_scipy(self) -> Any:
         """Return a `scipy.sparse.coo_array` of shape (outputs, inputs), duplicates added."""
@@ -161,14 +167,27 @@ def _block(term: Term, near: Shape, far_is_out: bool) -> Block:
     return Block(term.val, Places(tuple(axes), tuple(maps)))
 
 
-def _flat(coordinates: Sequence[Link], shape: Shape, axes: Shape) -> np.ndarray:
-    """Return the flat coordinate of every entry, -1 where one of `coordinates` is."""
+Kept = slice | np.ndarray
+"""Which values of a block, spread over its axes, stand somewhere: a range, or their indices."""
+
+
+def located(places: Places, shape: Shape) -> tuple[np.ndarray, Kept]:
+    """Return the flat position of every value of a block that has one, and which those are."""
+    axes = places.axes
     flat = np.zeros((1,) * len(axes), np.int64)
-    zero = np.zeros((1,) * len(axes), np.bool_)
-    for link, size in zip(coordinates, shape, strict=True):
+    none = np.zeros((1,) * len(axes), np.bool_)
+    for link, size in zip(places.coordinates, shape, strict=True):
         flat = flat * size + link
-        zero = zero | (link < 0)
-    return np.broadcast_to(np.where(zero, -1, flat), axes).ravel()
+        if (link < 0).any():
+            none = none | (link < 0)
+    flat = np.broadcast_to(flat, axes).reshape(-1)
+    if not none.any():
+        return flat, slice(None)
+    kept = np.flatnonzero(~np.broadcast_to(none, axes).reshape(-1))
+    if kept.size and kept[-1] - kept[0] + 1 == kept.size:
+        run = slice(int(kept[0]), int(kept[-1]) + 1)  # a slice costs less than a gather
+        return flat[run], run
+    return flat[kept], kept
 
 
 def _placed(block: Block, shape: Shape) -> Array:

@@ -1,0 +1,305 @@
+"""A sparse derivative is prepared once: where its entries stand, and how they are computed.
+
+The structured engine's links come first.  Where they say too little, asdex detects the pattern and
+colors it.  A pattern that the user vouches for is colored as it is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaccli.derivative.basis import Function, Tree, size
+from jaccli.derivative.facts import Facts
+from jaccli.derivative.sparse import colored, linked, remember
+from jaccli.derivative.sparse.colored import Chunks, Coloring
+from jaccli.derivative.sparse.entries import Entries, Pattern, Shape, joined
+from jaccli.derivative.sparse.linked import Parametric
+
+_TINY = 256
+"""Entries up to which a few zeros more do not matter."""
+_SMALL = 2**20
+"""Entries up to which detection costs little, whatever it finds."""
+_FEW = 64
+"""Linked numbers for each row and column that are few enough not to look for fewer."""
+_DENSE = 0.1
+"""The share of non-zeros from which on there is nothing to detect."""
+
+
+class Method(Protocol):
+    """What computes the entries of every block, by output, then input."""
+
+    @property
+    def entries(self) -> Sequence[Entries]:
+        """Where the values of each block stand."""
+
+    @property
+    def words(self) -> str:
+        """How the entries are computed."""
+
+    def values(self, f: Function, x: Tree) -> list[Any]:
+        """Return the values of each block, `(computed,)`, in the order of its `entries.where`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sparse:
+    """A sparse derivative of functions of one structure: `tree(out)` of `tree(in)` (of `tree(in)`).
+
+    `outs` and `ins` are the shapes of the rows' and columns' arrays, `structure` is the tree of
+    the blocks.
+    """
+
+    method: Method
+    outs: tuple[Shape, ...]
+    ins: tuple[Shape, ...]
+    structure: Any
+
+    @property
+    def entries(self) -> Tree:
+        """Where the values of each block stand: a tree of `Entries`."""
+        return jax.tree.unflatten(self.structure, self.method.entries)
+
+    @cached_property
+    def pattern(self) -> Pattern:
+        """The pattern of the matrix of all blocks joined, in the order of the tree."""
+        sizes = [math.prod(shape) for shape in self.outs], [math.prod(shape) for shape in self.ins]
+        return joined(self.method.entries, *sizes)
+
+    @property
+    def nnz(self) -> int:
+        """How many entries are stored."""
+        return sum(entries.nnz for entries in self.method.entries)
+
+    @property
+    def size(self) -> int:
+        """How many entries there are, zeros included."""
+        return sum(entries.size for entries in self.method.entries)
+
+    @property
+    def coloring(self) -> Coloring | None:
+        """The coloring that is used, if one is."""
+        return getattr(self.method, "coloring", None)
+
+    @property
+    def words(self) -> str:
+        """The density, and how the entries are computed."""
+        share = 100 * self.nnz / max(self.size, 1)
+        return f"{self.nnz:,} of {self.size:,} entries ({share:.3g} %), {self.method.words}"
+
+    def values(self, f: Function, x: Tree) -> Tree:
+        """Return the values of the blocks, each `(computed,)` in the order of `entries.where`."""
+        return jax.tree.unflatten(self.structure, self.method.values(f, x))
+
+    def dense(self, f: Function, x: Tree) -> Tree:
+        """Return the blocks as dense arrays, `(*out, *in)`."""
+        blocks = []
+        for entries, values in zip(self.method.entries, self.method.values(f, x), strict=True):
+            zeros = jnp.zeros(entries.size, values.dtype)
+            once = entries.nnz == entries.where.size
+            filled = zeros.at[entries.where].add(values, unique_indices=once)
+            blocks.append(filled.reshape(entries.shape))
+        return jax.tree.unflatten(self.structure, blocks)
+
+    def chunks(self, f: Function, x: Tree) -> Chunks | None:
+        """Return the products of the coloring, to be taken in chunks; None if there are none."""
+        if not isinstance(self.method, colored.Colored):
+            return None
+        return self.method.chunks(f, x)
+
+
+def prepare(
+    derivative: str,
+    f: Parametric,
+    x: Tree,
+    rest: Tree = None,
+    *,
+    about: Facts | None = None,
+    pattern: Pattern | None = None,
+) -> Sparse:
+    """Return the sparse `jacobian` or `hessian` of `f(x, rest)` by x, of which shapes are read.
+
+    The result is that of every function with the structure of f.  `pattern`, of the joined matrix
+    in the order of the trees, is taken as it is.  `about` says which ways are barred.
+
+    Raises:
+        ImportError: asdex is needed, and not installed.
+        TypeError, ValueError, NotImplementedError: JAX has no way to differentiate `f`.
+    """
+    problem = _Problem(derivative, f, x, rest, about or Facts(0, 0))
+    if pattern is not None:
+        method: Method = problem.colored(problem.color(pattern))
+    else:
+        method = _method(problem)
+    rows = problem.outs if derivative == "jacobian" else problem.hessian_rows
+    return Sparse(method, rows, problem.ins, problem.structure)
+
+
+def _method(problem: _Problem) -> Method:
+    """Return the engine's links, or a coloring, whichever has fewer entries."""
+    traced = linked.trace(problem.derivative, problem.f, problem.x, problem.rest)
+    if 4 * traced.count <= problem.entries and traced.count <= _FEW * sum(problem.shape):
+        return traced.linked()
+    dense = traced.count >= _DENSE * problem.entries
+    if problem.entries <= _TINY or (problem.entries > _SMALL and dense and problem.is_dense()):
+        return traced.linked()
+    try:
+        found = problem.found()
+    except ImportError:
+        if dense and problem.entries > _SMALL:
+            raise
+        return traced.linked()
+    if problem.entries <= _SMALL or not dense:
+        links = traced.linked()
+        if sum(entries.nnz for entries in links.entries) <= sum(e.nnz for e in found.entries):
+            return links
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Problem:
+    """What is prepared: a derivative of `f(x, rest)` by x, at shapes."""
+
+    derivative: str
+    f: Parametric
+    x: Tree
+    rest: Tree
+    about: Facts
+
+    @cached_property
+    def out(self) -> Tree:
+        """The shapes of the outputs."""
+        return jax.eval_shape(self.f, self.x, self.rest)
+
+    @property
+    def outs(self) -> tuple[Shape, ...]:
+        """The shape of each output."""
+        return _shapes(self.out)
+
+    @property
+    def ins(self) -> tuple[Shape, ...]:
+        """The shape of each array of x."""
+        return _shapes(self.x)
+
+    @property
+    def hessian_rows(self) -> tuple[Shape, ...]:
+        """The shapes of the arrays that a Hessian's rows count: each output's, then each input's."""
+        return tuple((*out, *wrt) for out in self.outs for wrt in self.ins)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The rows and columns of the matrix; a Hessian's rows count outputs and inputs."""
+        rows, columns = size(self.out), size(self.x)
+        return (rows, columns) if self.derivative == "jacobian" else (rows * columns, columns)
+
+    @property
+    def entries(self) -> int:
+        """How many entries there are, zeros included."""
+        return math.prod(self.shape)
+
+    @property
+    def structure(self) -> Any:
+        """The tree of the blocks."""
+        inside = jax.tree.structure(self.x)
+        levels = [inside] if self.derivative == "jacobian" else [inside, inside]
+        whole = jax.tree.structure(self.out)
+        for level in levels:
+            whole = whole.compose(level)
+        return whole
+
+    def is_dense(self) -> bool:
+        """Return whether a few columns, at a random point, have hardly any zeros."""
+        generator = np.random.default_rng(0)
+
+        def drawn(leaf: Any) -> Any:
+            if not jnp.issubdtype(leaf.dtype, jnp.floating):
+                return np.zeros(leaf.shape, leaf.dtype)
+            return generator.uniform(0.1, 1.0, leaf.shape).astype(leaf.dtype)
+
+        x, rest = jax.tree.map(drawn, (self.x, self.rest))
+        columns = size(x)
+        marks = np.unique(np.linspace(0, columns - 1, 5).astype(np.int32)[1:-1])
+        way = "rev" if self.about.no_forward and self.derivative == "jacobian" else "fwd"
+        g: Function = partial(_with, self.f, rest)
+        if self.derivative == "hessian":
+            g = jax.grad(lambda x: sum(map(jnp.sum, jax.tree.leaves(self.f(x, rest)))))
+        products = jax.jit(lambda x: colored.unit_products(way, g, x, marks))(x)
+        return bool(np.count_nonzero(np.asarray(products)) >= _DENSE * products.size)
+
+    def found(self) -> Method:
+        """Return the derivative by the coloring that is remembered, or found and remembered now."""
+        if self.derivative == "hessian" and size(self.out) > 1:
+            return self._composed()
+        name = remember.key(self.derivative, self.f, self.x, self.rest, self._barred)
+        coloring = remember.recall(name, self.shape)
+        if coloring is None:
+            coloring = self.color(colored.detected(self.derivative, self.f, self.x, self.rest))
+            remember.keep(name, coloring)
+        return self.colored(coloring)
+
+    @property
+    def _barred(self) -> tuple[bool, bool]:
+        return self.about.no_forward, self.about.no_reverse
+
+    def color(self, pattern: Pattern) -> Coloring:
+        """Return a coloring of the joined matrix."""
+        return colored.color(self.derivative, pattern, *self._barred)
+
+    def colored(self, coloring: Coloring) -> colored.Colored:
+        """Return what computes the blocks with a coloring."""
+        rows = self.outs if self.derivative == "jacobian" else self.ins
+        return colored.colored(coloring, rows, self.ins)
+
+    def _composed(self) -> Method:
+        """Return the Hessian of several numbers: the Jacobian of the Jacobian's entries."""
+        inner = _Problem("jacobian", self.f, self.x, self.rest, self.about).found()
+
+        def values(x: Tree, rest: Tree) -> list[Any]:
+            return inner.values(partial(_with, self.f, rest), x)
+
+        outer = _Problem("jacobian", values, self.x, self.rest, self.about).found()
+        return _Composed(inner, outer, self.ins)
+
+
+@dataclass(frozen=True, eq=False)
+class _Composed:
+    """The Jacobian `outer` of the values of the Jacobian `inner`, by inputs of the shapes `ins`."""
+
+    inner: Method
+    outer: Method
+    ins: tuple[Shape, ...]
+
+    @property
+    def words(self) -> str:
+        """How the entries are computed."""
+        return f"{self.outer.words} of the Jacobian, which has {self.inner.words}"
+
+    @cached_property
+    def entries(self) -> list[Entries]:
+        """An entry stands where the value stood that it is the derivative of, at its own input."""
+        found = []
+        for number, block in enumerate(self.outer.entries):
+            first, second = divmod(number, len(self.ins))
+            value, column = divmod(block.where, math.prod(self.ins[second]))
+            stood = self.inner.entries[first]
+            where = stood.where[value] * math.prod(self.ins[second]) + column
+            found.append(Entries(where, (*stood.shape, *self.ins[second])))
+        return found
+
+    def values(self, f: Function, x: Tree) -> list[Any]:
+        """Return the values of each block."""
+        return self.outer.values(partial(self.inner.values, f), x)
+
+
+def _with(f: Parametric, rest: Tree, x: Tree) -> Tree:
+    return f(x, rest)
+
+
+def _shapes(tree: Tree) -> tuple[Shape, ...]:
+    return tuple(tuple(leaf.shape) for leaf in jax.tree.leaves(tree))
