@@ -74,7 +74,7 @@ def _compute(task: Task, plan: Plan, values: Values) -> Result:
     """Compile and run a plan and write its file; warn of, or refuse, what is not finite."""
     from jaccli.execute import execute, run
     from jaccli.plan import as_text, make
-    from jaccli.result import first_nonfinite, summary
+    from jaccli.result import dense, first_nonfinite, summary
     from jaccli.tune.tune import compiled
 
     quiet = bool(values["quiet"])
@@ -88,7 +88,8 @@ def _compute(task: Task, plan: Plan, values: Values) -> Result:
             if plan.derivative != "evaluate":
                 made = make(plan.spec, plan.model, "evaluate", plan.device)
                 blocks = execute(made, progress).blocks
-            result = replace(result, value={str(block.output): block.values for block in blocks})
+            value = {str(block.output): dense(block.values) for block in blocks}
+            result = replace(result, value=value)
     nonfinite = first_nonfinite(result)
     if nonfinite is not None and values["fail_on_nonfinite"]:
         raise ComputationError(f"{nonfinite}.")

@@ -1,9 +1,10 @@
 """From a `Result` to a table, text, JSON, a file, a verdict.  numpy only, never JAX.
 
-result    the data: `Result`, `Block`
-labels, view, show, matrix, panels, notation, numerals     what is shown, and by what name
+sparse, result    the data: `Sparse`, `Result`, `Block`
+labels, view, show, matrix, panels, nonzeros, notation, numerals     what is shown, and its names
 plain, table, json_text, csv_table → formats               standard output
 npy, npz, csv_table, json_text, mtx → files, publish       files, read and written
+mtx, npz → pattern                                         the files of sparsity patterns
 summary, nonfinite                                         about the numbers
 stored → pairing → compare                                 two results
 """
@@ -14,6 +15,7 @@ from jaccli.result.compare import NORMS, Comparison, compare
 from jaccli.result.files import (
     FORMATS,
     READ_LIMIT,
+    check_dense,
     check_layout,
     check_target,
     read,
@@ -22,9 +24,11 @@ from jaccli.result.files import (
 )
 from jaccli.result.formats import RENDERERS, default_format, render
 from jaccli.result.nonfinite import NonFinite, first_nonfinite
+from jaccli.result.pattern import read_pattern, write_pattern
 from jaccli.result.publish import publishing
 from jaccli.result.result import Block, BlockShape, Result, block_key
 from jaccli.result.show import check_show
+from jaccli.result.sparse import Sparse, dense
 from jaccli.result.stored import Stored
 from jaccli.result.summary import duration, summary
 
@@ -38,19 +42,24 @@ __all__ = [
     "Comparison",
     "NonFinite",
     "Result",
+    "Sparse",
     "Stored",
     "block_key",
+    "check_dense",
     "check_layout",
     "check_show",
     "check_target",
     "compare",
     "default_format",
+    "dense",
     "duration",
     "first_nonfinite",
     "publishing",
     "read",
+    "read_pattern",
     "render",
     "suffix_of",
     "summary",
     "write",
+    "write_pattern",
 ]

@@ -12,6 +12,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Literal
 
 import numpy as np
@@ -22,6 +23,7 @@ from jaccli.result.numerals import floats, significant
 from jaccli.result.numerals import norm as euclidean
 from jaccli.result.pairing import Pair, pairs
 from jaccli.result.result import Array, Result
+from jaccli.result.sparse import Sparse, Values
 from jaccli.result.stored import Stored, stored
 
 Norm = Literal["entry", "max", "fro"]
@@ -151,11 +153,12 @@ def _verdict(pair: Pair, rtol: float | None, atol: float, norm: Norm) -> Verdict
         rtol = 1e-4 if np.float32 in (a.dtype, b.dtype) else 1e-6
     if a.shape != b.shape:
         return Verdict(pair.key, False, (a.shape, b.shape), rtol, atol)
-    measured = _measure(pair, rtol, atol, by_entry=norm == "entry")
+    x, y, where = _entries(a, b)
+    measured = _measure(x, y, rtol, atol, by_entry=norm == "entry")
     difference, allowed = measured.largest, None
     passed = measured.failed == 0
     if norm != "entry":
-        difference, allowed, within = _by_norm(a, b, rtol, atol, norm)
+        difference, allowed, within = _by_norm(x, y, rtol, atol, norm)
         passed = passed and within
     return Verdict(
         pair.key,
@@ -167,22 +170,35 @@ def _verdict(pair: Pair, rtol: float | None, atol: float, norm: Norm) -> Verdict
         allowed,
         measured.failed,
         a.size,
-        tuple(measured.worst),
+        tuple(
+            Entry(excess, pair.name(place if where is None else int(where[place])), one, other)
+            for excess, place, one, other in measured.worst
+        ),
     )
+
+
+def _entries(a: Values, b: Values) -> tuple[Values, Values, Array | None]:
+    """Return what is compared: of two sparse arrays what either keeps, and where that is."""
+    if not (isinstance(a, Sparse) and isinstance(b, Sparse)):
+        return a, b, None
+    where = np.union1d(a.where, b.where)
+    return a.at(where), b.at(where), where
 
 
 @dataclass(slots=True)
 class _Measured:
+    """`worst` has excess, position and the two numbers of the entries that differ the most."""
+
     largest: float = 0.0
     failed: int = 0
-    worst: list[Entry] = field(default_factory=list)
+    worst: list[tuple[float, int, float, float]] = field(default_factory=list)
 
 
-def _measure(pair: Pair, rtol: float, atol: float, *, by_entry: bool) -> _Measured:
+def _measure(a: Values, b: Values, rtol: float, atol: float, *, by_entry: bool) -> _Measured:
     """Go through all entries; by norm only those that are not finite can fail here."""
     measured = _Measured()
     start = 0
-    for x, y in zip(floats(pair.a, _CHUNK), floats(pair.b, _CHUNK), strict=True):
+    for x, y in zip(floats(a, _CHUNK), floats(b, _CHUNK), strict=True):
         with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
             difference = np.abs(x - y)
             allowed = atol + rtol * np.maximum(np.abs(x), np.abs(y))
@@ -197,16 +213,18 @@ def _measure(pair: Pair, rtol: float, atol: float, *, by_entry: bool) -> _Measur
         measured.largest = max(measured.largest, float(difference[finite].max(initial=0.0)))
         candidates = np.argpartition(-excess, min(_WORST, len(excess)) - 1)[:_WORST]
         entries = [
-            Entry(float(excess[i]), pair.name(start + int(i)), float(x[i]), float(y[i]))
+            (float(excess[i]), start + int(i), float(x[i]), float(y[i]))
             for i in candidates
             if excess[i] > 0
         ]
-        measured.worst = heapq.nlargest(_WORST, measured.worst + entries)
+        measured.worst = heapq.nlargest(_WORST, measured.worst + entries, key=itemgetter(0))
         start += len(x)
     return measured
 
 
-def _by_norm(a: Array, b: Array, rtol: float, atol: float, norm: Norm) -> tuple[float, float, bool]:
+def _by_norm(
+    a: Values, b: Values, rtol: float, atol: float, norm: Norm
+) -> tuple[float, float, bool]:
     """Return the norm of a - b, what it may be, and whether it is, over what is finite in both."""
 
     def measure(of: Callable[[Array, Array], Array]) -> float:
@@ -226,7 +244,7 @@ def _by_norm(a: Array, b: Array, rtol: float, atol: float, norm: Norm) -> tuple[
     return unscaled[0], unscaled[1], difference <= allowed
 
 
-def _finite(a: Array, b: Array) -> Iterator[tuple[Array, Array]]:
+def _finite(a: Values, b: Values) -> Iterator[tuple[Array, Array]]:
     """Yield the entries that are finite in both, in chunks."""
     for x, y in zip(floats(a, _CHUNK), floats(b, _CHUNK), strict=True):
         both = np.isfinite(x) & np.isfinite(y)

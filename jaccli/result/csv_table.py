@@ -23,7 +23,7 @@ from jaccli.result.stored import Stored
 from jaccli.result.view import View
 
 
-def check(keys: Sequence[str], shape: tuple[int, ...], layout: str) -> None:
+def check(keys: Sequence[str], shape: tuple[int, ...], layout: str, storage: str) -> None:
     """Refuse a matrix layout of more than two axes."""
     if len(shape) > 2:
         raise UsageError(
@@ -36,7 +36,7 @@ def check(keys: Sequence[str], shape: tuple[int, ...], layout: str) -> None:
 def csv_lines(view: View, layout: str = "matrix") -> Iterator[str]:
     """Yield the lines of a view, each with its end; always the matrix layout."""
     joined = matrix(view)
-    check([], joined.values.shape, layout)
+    check([], joined.values.shape, layout, "dense")
     values = joined.values
     rows, columns = joined.sides[0], Axis((Names("value"),))
     if len(joined.sides) == 2:
@@ -44,7 +44,7 @@ def csv_lines(view: View, layout: str = "matrix") -> Iterator[str]:
     elif values.ndim == 2 and joined.batch is not None:
         rows, columns = Axis((joined.batch,)), joined.sides[0]
     yield f"{','.join(['', *map(_quoted, columns)])}\n"
-    for label, row in zip(rows, lines(values.reshape(len(rows), len(columns))), strict=True):
+    for label, row in zip(rows, lines(values.reshape((len(rows), len(columns)))), strict=True):
         yield f"{','.join([_quoted(label), *row])}\n"
 
 

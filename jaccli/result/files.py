@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from jaccli.errors import SourceError, UsageError
+from jaccli.errors import BudgetError, SourceError, UsageError, format_bytes
 from jaccli.result import csv_table, json_text, mtx, npy, npz
 from jaccli.result.matrix import matrix_shape
 from jaccli.result.publish import check_writable, is_special, publishing
@@ -28,19 +28,21 @@ READ_LIMIT = 4 << 30
 class FileFormat:
     """How one format is written and read.
 
-    `check(keys, matrix_shape, layout)` refuses results that do not fit, `write(view, layout,
-    stream)` writes one, and `read(stream, size, limit)` reads one back.
+    `check(keys, matrix_shape, layout, storage)` refuses results that do not fit, `write(view,
+    layout, stream)` writes one, and `read(stream, size, limit)` reads one back.  `dense` says that
+    zeros are written too.
     """
 
-    check: Callable[[Sequence[str], tuple[int, ...], str], None]
+    check: Callable[[Sequence[str], tuple[int, ...], str, str], None]
     write: Callable[[View, str, BinaryIO], None]
     read: Callable[[BinaryIO, int, int], Stored]
+    dense: bool = False
 
 
 FORMATS: dict[str, FileFormat] = {
-    ".npy": FileFormat(npy.check, npy.write, npy.read),
+    ".npy": FileFormat(npy.check, npy.write, npy.read, dense=True),
     ".npz": FileFormat(npz.check, npz.write, npz.read),
-    ".csv": FileFormat(csv_table.check, csv_table.write, csv_table.read),
+    ".csv": FileFormat(csv_table.check, csv_table.write, csv_table.read, dense=True),
     ".json": FileFormat(json_text.check, json_text.write, json_text.read),
     ".mtx": FileFormat(mtx.check, mtx.write, mtx.read),
 }
@@ -59,11 +61,29 @@ def check_layout(
     derivative: str,
     blocks: Sequence[Shaped],
     batch: int | None,
+    *,
+    storage: str = "dense",
 ) -> None:
     """Refuse, before computing, a result that does not fit into the format of `suffix`."""
     slots = [Slot.of(block) for block in blocks]
     shape = matrix_shape(derivative, slots, batch_names(batch))
-    FORMATS[suffix].check([slot.key for slot in slots], shape, layout)
+    FORMATS[suffix].check([slot.key for slot in slots], shape, layout, storage)
+
+
+def check_dense(suffix: str, nbytes: int, budget: int) -> None:
+    """Refuse, before computing, sparse storage in a dense format that needs too much memory.
+
+    `nbytes` is what the dense form of all blocks takes, `budget` the memory budget.
+
+    Raises:
+        BudgetError: it takes more.
+    """
+    if FORMATS[suffix].dense and nbytes > budget:
+        raise BudgetError(
+            f"{suffix[1:]}: this format is dense, and the dense form of the result takes "
+            f"{format_bytes(nbytes)}, more than the memory budget of {format_bytes(budget)}.",
+            hint="Use .mtx, .json, or .npz with --layout matrix; or raise --memory.",
+        )
 
 
 def write(
@@ -76,7 +96,14 @@ def write(
     """Write a result to a file that appears whole or not at all."""
     target = Path(path)
     form = _format(target)
-    check_layout(suffix_of(target), layout, result.derivative, result.blocks, result.batch)
+    check_layout(
+        suffix_of(target),
+        layout,
+        result.derivative,
+        result.blocks,
+        result.batch,
+        storage=result.storage,
+    )
     with publishing(target, force=force) as stream:
         form.write(whole(result), layout, stream)
 

@@ -2,7 +2,11 @@
 
 Numbers are in shortest round-trip form, float32 as float32; what is not finite is the string
 `"NaN"`, `"Infinity"` or `"-Infinity"`.  In the matrix layout `blocks` is replaced by `matrix` and
-the labels of its sides.
+the labels of its sides.  With sparse storage an array is
+
+    {"shape": [2, 3], "storage": "sparse", "indices": [[0, 2], [1, 0]], "values": [1.5, -2.0]}
+
+its non-zeros in reading order, with the index of each along all axes.
 """
 
 from __future__ import annotations
@@ -16,11 +20,14 @@ import numpy as np
 
 from jaccli.errors import SourceError
 from jaccli.result.matrix import matrix
-from jaccli.result.numerals import lines
+from jaccli.result.numerals import lines, shortest
 from jaccli.result.result import Array
+from jaccli.result.sparse import Sparse, Values
 from jaccli.result.stored import Stored
 from jaccli.result.view import View
 
+_CHUNK = 1 << 16
+"""Non-zeros that are written at a time."""
 _SPELLED = {
     "nan": '"NaN"',
     "inf": '"Infinity"',
@@ -30,7 +37,7 @@ _SPELLED = {
 }
 
 
-def check(keys: Sequence[str], shape: tuple[int, ...], layout: str) -> None:
+def check(keys: Sequence[str], shape: tuple[int, ...], layout: str, storage: str) -> None:
     """Refuse nothing: every result fits."""
 
 
@@ -76,10 +83,29 @@ def json_text(view: View, layout: str = "blocks") -> Iterator[str]:
     yield f", {json.dumps(tail)[1:]}\n"
 
 
-def _described(values: Array) -> Iterator[str]:
-    yield f'{{"shape": {json.dumps(values.shape)}, "values": '
-    yield from nested(values)
+def _described(values: Values) -> Iterator[str]:
+    yield f'{{"shape": {json.dumps(values.shape)}, '
+    if isinstance(values, Sparse):
+        yield from _coordinates(values)
+    else:
+        yield '"values": '
+        yield from nested(values)
     yield "}"
+
+
+def _coordinates(values: Sparse) -> Iterator[str]:
+    """Yield the indices and the numbers of the non-zeros."""
+    starts = range(0, values.nnz, _CHUNK)
+    indices = np.stack((*values.indices(),), axis=1) if values.shape else np.empty((values.nnz, 0))
+    yield '"storage": "sparse", "indices": ['
+    for start in starts:
+        chunk = json.dumps(indices[start : start + _CHUNK].tolist())
+        yield f"{', ' if start else ''}{chunk[1:-1]}"
+    yield '], "values": ['
+    for start in starts:
+        chunk = ", ".join(_spell(shortest(values.values[start : start + _CHUNK])))
+        yield f"{', ' if start else ''}{chunk}"
+    yield "]"
 
 
 def nested(values: Array) -> Iterator[str]:
@@ -133,21 +159,40 @@ def read(stream: BinaryIO, size: int, limit: int) -> Stored:
     return Stored(arrays, "blocks")
 
 
-def _array(key: str, described: Any, dtype: Any) -> Array:
-    """Return the array that `{"shape": …, "values": …}` describes."""
+def _array(key: str, described: Any, dtype: Any) -> Values:
+    """Return the array that `{"shape": …, "values": …}` describes, or the sparse one."""
     try:
-        values, shape = described["values"], tuple(described["shape"])
-        array = np.array(values)
-        if array.dtype.kind == "U":
-            # Strings are what is not finite.
-            array = np.array(values, dtype=np.float64)
-        if array.dtype.kind == "f":
-            array = array.astype(np.float32 if dtype == "float32" else np.float64)
-        if array.dtype == object or (array.size and array.shape != shape):
+        shape = tuple(described["shape"])
+        array = _numbers(described["values"], dtype)
+        if described.get("storage") == "sparse":
+            return _from_coordinates(described["indices"], array, shape)
+        if array.size and array.shape != shape:
             raise ValueError(f"shape {shape} of {array.shape}")
         return array.reshape(shape)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise SourceError(f"{key}: this is not an array with a shape and values.") from error
+
+
+def _numbers(values: Any, dtype: Any) -> Array:
+    """Return nested lists of numbers as an array."""
+    array = np.array(values)
+    if array.dtype.kind == "U":
+        # Strings are what is not finite.
+        array = np.array(values, dtype=np.float64)
+    if array.dtype.kind == "f":
+        array = array.astype(np.float32 if dtype == "float32" else np.float64)
+    if array.dtype == object:
+        raise ValueError("no numbers")
+    return array
+
+
+def _from_coordinates(indices: Any, values: Array, shape: tuple[int, ...]) -> Sparse:
+    places = np.array(indices).reshape(len(indices), len(shape))
+    if values.shape != (len(indices),) or not all(type(n) is int and n >= 0 for n in shape):
+        raise ValueError(f"{len(indices)} indices of {values.shape} values")
+    if places.size and places.dtype.kind != "i":
+        raise ValueError(f"indices of {places.dtype}")
+    return Sparse.from_indices(tuple(places.T), values, shape)
 
 
 def _labels(labels: Any) -> Sequence[str]:

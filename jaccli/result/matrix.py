@@ -14,14 +14,12 @@ labelled axis are its `rows` without a batch, and its `columns` with one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
-
-import numpy as np
+from itertools import accumulate
 
 from jaccli.result.labels import Axis, Names
-from jaccli.result.result import Array
+from jaccli.result.sparse import Values, assemble
 from jaccli.result.view import Slot, View, keeps_output
 
 
@@ -29,7 +27,7 @@ from jaccli.result.view import Slot, View, keeps_output
 class Matrix:
     """`values` is `(*batch, *sides)`, with the labels of every side."""
 
-    values: Array
+    values: Values
     batch: Names | None
     sides: tuple[Axis, ...]
 
@@ -55,31 +53,30 @@ def matrix_shape(derivative: str, slots: Sequence[Slot], batch: Names | None) ->
 
 
 def matrix(view: View) -> Matrix:
-    """Return the matrix layout of a view; of a single block it shares the values."""
+    """Return the matrix layout of a view; of a single block it shares the values.
+
+    It is sparse where a block is.
+    """
     derivative = view.result.derivative
     slots = [part.slot for part in view.parts]
     axes = sides(derivative, slots)
     shape = (*view.batch_shape, *map(len, axes))
     if len(view.parts) == 1:
         return Matrix(view.parts[0].values.reshape(shape), view.batch, axes)
-    values = np.zeros(shape, np.result_type(*(part.values for part in view.parts)))
     offsets = [_offsets(axis.parts) for axis in axes]
+    pieces = []
     for part in view.parts:
         groups = _groups(part.slot, keeps_output(derivative, slots))
-        place = tuple(where[names] for where, names in zip(offsets, groups, strict=True))
+        place = [starts[names] for starts, names in zip(offsets, groups, strict=True)]
         box = (*view.batch_shape, *map(len, groups))
-        values[(*(slice(None),) * len(view.batch_shape), *place)] = part.values.reshape(box)
-    return Matrix(values, view.batch, axes)
+        pieces.append(([0] * len(view.batch_shape) + place, part.values.reshape(box)))
+    return Matrix(assemble(pieces, shape), view.batch, axes)
 
 
 def _groups(slot: Slot, keep_output: bool) -> tuple[Names, ...]:
     return slot.names if keep_output else slot.wrt
 
 
-def _offsets(parts: Iterable[Names]) -> dict[Names, slice]:
-    """Return where each array's entries lie along the side they share."""
-    found, start = {}, 0
-    for names in parts:
-        found[names] = slice(start, start + prod(names.shape))
-        start += prod(names.shape)
-    return found
+def _offsets(parts: Sequence[Names]) -> dict[Names, int]:
+    """Return where each array's entries begin along the side they share."""
+    return dict(zip(parts, accumulate(map(len, parts), initial=0), strict=False))

@@ -2,15 +2,16 @@
 
 One labelled side makes a matrix of one column.  Small matrices carry their labels in comments.
 Reading knows the variants that other programs write: coordinates or arrays, real, integer or
-pattern, general, symmetric or skew-symmetric.
+pattern, general, symmetric or skew-symmetric.  scipy formats and reads the entries.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from math import prod
-from typing import BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
@@ -18,68 +19,105 @@ from jaccli.arrayfile import too_large
 from jaccli.errors import SourceError, UsageError
 from jaccli.result.matrix import matrix
 from jaccli.result.notation import shape_text
-from jaccli.result.numerals import shortest
 from jaccli.result.result import Array
+from jaccli.result.sparse import Sparse, Values, nonzeros
 from jaccli.result.stored import Stored
 from jaccli.result.view import View
 
+Field = Literal["real", "pattern"]
 _COMMENTED = 1000
 """Labels that a file carries at most."""
-_CHUNK = 1 << 16
-"""Entries that are looked at together."""
+_LONGEST = 200
+"""Characters of a line that is looked at, at most: comments may be longer."""
 
 
-def check(keys: Sequence[str], shape: tuple[int, ...], layout: str) -> None:
+def check(keys: Sequence[str], shape: tuple[int, ...], layout: str, storage: str) -> None:
     """Refuse a matrix layout of more than two axes."""
     if len(shape) > 2:
         raise UsageError(
             f"mtx: two axes at most, and the matrix layout of the result has the shape "
             f"{shape_text(shape)}.",
-            hint="Use .npz or .json.",
+            hint="Use .json." if storage == "sparse" else "Use .npz or .json.",
         )
 
 
 def write(view: View, layout: str, stream: BinaryIO) -> None:
-    """Write the nonzeros of a view's matrix layout, row by row."""
-    for line in mtx_lines(view):
-        stream.write(line.encode())
-
-
-def mtx_lines(view: View) -> Iterator[str]:
-    """Yield the text of a view in pieces that end with a line."""
+    """Write the non-zeros of a view's matrix layout, row by row."""
     joined = matrix(view)
-    check([], joined.values.shape, "matrix")
-    values = joined.values.reshape(len(joined.values), prod(joined.values.shape[1:]))
-    yield "%%MatrixMarket matrix coordinate real general\n"
+    values = joined.values
+    check([], values.shape, "matrix", "sparse" if isinstance(values, Sparse) else "dense")
+    labels = []
     if sum(map(len, joined.sides)) <= _COMMENTED:
         for name, axis in joined.labels.items():
-            for number, label in enumerate(axis, 1):
-                yield f"% {name.removesuffix('s')} {number}: {label}\n"
+            side = name.removesuffix("s")
+            labels += [f"{side} {number}: {label}" for number, label in enumerate(axis, 1)]
+    write_matrix(values.reshape((values.shape[0], prod(values.shape[1:]))), stream, labels)
+
+
+def write_matrix(
+    values: Values, stream: BinaryIO, comments: Sequence[str] = (), field: Field = "real"
+) -> None:
+    """Write the non-zeros of a matrix; with the field `pattern` only where they are."""
     count, width = values.shape
-    yield f"{count} {width} {np.count_nonzero(values)}\n"
-    step = max(1, _CHUNK // max(1, width))
-    for start in range(0, count, step):
-        chunk = values[start : start + step]
-        rows, columns = np.nonzero(chunk)
-        numbers = chunk[rows, columns]
-        texts = shortest(numbers.astype(np.int8) if numbers.dtype == bool else numbers)
-        places = zip((rows + start + 1).tolist(), (columns + 1).tolist(), texts, strict=True)
-        yield "".join(f"{row} {column} {text}\n" for row, column, text in places)
+    nnz = values.nnz if isinstance(values, Sparse) else np.count_nonzero(values)
+    head = [f"%%MatrixMarket matrix coordinate {field} general", *(f"% {c}" for c in comments)]
+    stream.write("".join(f"{line}\n" for line in (*head, f"{count} {width} {nnz}")).encode())
+    for where, numbers in nonzeros(values):
+        rows, columns = np.divmod(where, width)
+        if numbers.dtype == bool:
+            numbers = numbers.astype(np.int8)
+        stream.write(_entries(rows, columns, numbers, field))
+
+
+def _entries(rows: Array, columns: Array, numbers: Array, field: Field) -> bytes:
+    """Return a line for each entry, its number in shortest round-trip form."""
+    from scipy.io import mmwrite
+    from scipy.sparse import coo_array
+
+    if not len(rows):
+        return b""
+    shape = (int(rows.max()) + 1, int(columns.max()) + 1)
+    entries = coo_array((numbers, (rows, columns)), shape=shape)
+    text = io.BytesIO()
+    mmwrite(text, entries, field=None if field == "real" else field, symmetry="general")
+    text.seek(0)
+    while text.readline().startswith(b"%"):
+        pass  # The last line that is left out is the one of the sizes.
+    return text.read()
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """What a file says of itself; `stated` is the number of entries that follow."""
+
+    kind: str
+    symmetry: str
+    count: int
+    width: int
+    stated: int
 
 
 def read(stream: BinaryIO, size: int, limit: int) -> Stored:
-    """Read a matrix of at most `limit` bytes as a dense array."""
-    text = io.TextIOWrapper(stream, encoding="utf-8", newline=None)
-    try:
-        return Stored({"matrix": _read(text, size, limit)}, "matrix", typed=False)
-    except UnicodeDecodeError as error:
-        raise SourceError("this is not a MatrixMarket file.") from error
-    finally:
-        text.detach()
+    """Read a matrix whose entries need at most `limit` bytes; coordinates stay sparse."""
+    head = _head(stream)
+    # An entry takes two indices, or one number, and at least as many blanks.
+    least = 2 * head.stated * (2 if head.kind == "coordinate" else 1)
+    if least > size + 1:
+        raise SourceError(f"the file is too short for {head.stated} entries.")
+    needed = head.stated * 24 if head.kind == "coordinate" else head.count * head.width * 8
+    if needed > limit:
+        raise too_large(f"{head.stated} entries need", needed, limit)
+    if head.symmetry != "general" and head.count != head.width:
+        raise SourceError("a symmetric matrix must be square.")
+    stream.seek(0)
+    values = _body(stream)
+    return Stored({"matrix": values}, "matrix", typed=False)
 
 
-def _read(text: io.TextIOWrapper, size: int, limit: int) -> Array:
-    banner = text.readline(200).lower().split()
+def _head(stream: BinaryIO) -> _Head:
+    """Read up to the line of the sizes."""
+    lines = _lines(stream)
+    banner = next(lines).lower().split()
     if len(banner) != 5 or banner[:2] != ["%%matrixmarket", "matrix"]:
         raise SourceError("this is not a MatrixMarket file: it has no %%MatrixMarket line.")
     kind, field, symmetry = banner[2:]
@@ -90,66 +128,47 @@ def _read(text: io.TextIOWrapper, size: int, limit: int) -> Array:
         or (kind == "array" and field == "pattern")
     ):
         raise SourceError(f"MatrixMarket {' '.join(banner[2:])!r} is not supported.")
-    line = "%"
-    while line.startswith("%") or line == "\n":
-        line = text.readline()
-    try:
-        sizes = [int(item) for item in line.split()]
-        count, width = sizes[:2]
-        stated = count * width if kind == "array" else sizes[2]
-    except (ValueError, IndexError):
-        raise SourceError(f"{line.strip()!r} does not give the matrix's size.") from None
-    if min(sizes) < 0 or len(sizes) != (2 if kind == "array" else 3):
+    line = next(line for line in lines if not line.startswith("%") and (line.strip() or not line))
+    words = line.split()
+    # Only ASCII digits: int() would also read 1_000.
+    if len(words) != (2 if kind == "array" else 3) or not all(
+        word.isascii() and word.isdigit() and len(word) < 20 for word in words
+    ):
         raise SourceError(f"{line.strip()!r} does not give the matrix's size.")
-    if count * width * 8 > limit:
-        raise too_large(f"a dense {count} x {width} matrix needs", count * width * 8, limit)
-    across = 1 if kind == "array" else 2 if field == "pattern" else 3
-    data = _numbers(text, across)
-    if kind == "array":
-        return _from_array(data[:, 0], count, width, symmetry)
-    if len(data) != stated:
-        raise SourceError(f"{len(data)} entries where the size line announces {stated}.")
-    return _from_coordinates(data, count, width, symmetry)
+    count, width, *rest = map(int, words)
+    if max(count, width) > np.iinfo(np.int64).max:
+        raise SourceError(f"{line.strip()!r} does not give the matrix's size.")
+    stated = rest[0] if rest else count * width
+    if kind == "array" and symmetry != "general":
+        # Only the lower triangle is stored.
+        stated = count * (count + (1 if symmetry == "symmetric" else -1)) // 2
+    return _Head(kind, symmetry, count, width, stated)
 
 
-def _numbers(text: io.TextIOWrapper, across: int) -> Array:
-    """Return the rest of the file as `(entries, across)` numbers."""
+def _lines(stream: BinaryIO) -> Iterator[str]:
+    """Yield the beginnings of the lines; empty ones without end after the last."""
+    while True:
+        line = stream.readline(_LONGEST)
+        beginning = line
+        while line and not line.endswith(b"\n"):
+            line = stream.readline(1 << 16)
+        try:
+            yield beginning.decode()
+        except UnicodeDecodeError as error:
+            if not beginning.startswith(b"%"):
+                raise SourceError("this is not a MatrixMarket file.") from error
+            yield "%"
+
+
+def _body(stream: BinaryIO) -> Values:
+    """Read the entries."""
+    from scipy.io import mmread
+
     try:
-        numbers = np.fromiter((float(item) for line in text for item in line.split()), np.float64)
-        return numbers.reshape(-1, across)
-    except ValueError:
-        raise SourceError(f"the entries are not lines of {across} numbers.") from None
-
-
-def _from_coordinates(data: Array, count: int, width: int, symmetry: str) -> Array:
-    rows, columns = data[:, 0] - 1, data[:, 1] - 1
-    inside = (rows >= 0) & (rows < count) & (columns >= 0) & (columns < width)
-    if not np.all(inside & (rows % 1 == 0) & (columns % 1 == 0)):
-        raise SourceError(f"an entry lies outside the {count} x {width} matrix.")
-    place = (rows.astype(np.intp), columns.astype(np.intp))
-    dense = np.zeros((count, width))
-    np.add.at(dense, place, data[:, 2] if data.shape[1] == 3 else 1.0)
-    return _mirrored(dense, symmetry)
-
-
-def _from_array(data: Array, count: int, width: int, symmetry: str) -> Array:
-    # Arrays are stored column by column; of a symmetric one only the lower triangle.
-    if symmetry == "general":
-        if len(data) != count * width:
-            raise SourceError(f"{len(data)} entries where {count * width} are needed.")
-        return data.reshape(width, count).T
-    columns, rows = np.triu_indices(count, 1 if symmetry == "skew-symmetric" else 0)
-    if count != width or len(data) != len(rows):
-        raise SourceError(f"{len(data)} entries where {len(rows)} are needed.")
-    dense = np.zeros((count, width))
-    dense[rows, columns] = data
-    return _mirrored(dense, symmetry)
-
-
-def _mirrored(dense: Array, symmetry: str) -> Array:
-    if symmetry == "general":
-        return dense
-    if dense.shape[0] != dense.shape[1]:
-        raise SourceError("a symmetric matrix must be square.")
-    below = np.tril(dense, -1).T
-    return dense + (below if symmetry == "symmetric" else -below)
+        found: Any = mmread(stream, spmatrix=False)
+        if isinstance(found, np.ndarray):
+            return found
+        return Sparse.from_indices(found.coords, found.data, found.shape)
+    except (ValueError, OverflowError, TypeError) as error:
+        reason = str(error).lower().rstrip(".").replace(". ", ", ")
+        raise SourceError(f"this matrix is damaged: {reason}.") from error

@@ -9,6 +9,7 @@ import numpy as np
 from jaccli.result import notation
 from jaccli.result.numerals import floats
 from jaccli.result.result import Block, Result
+from jaccli.result.sparse import Sparse
 from jaccli.result.view import Slot
 
 _CHUNK = 1 << 20
@@ -40,12 +41,16 @@ def first_nonfinite(result: Result) -> NonFinite | None:
         total += block.values.size
         if block.values.dtype.kind != "f":
             continue
-        for number, chunk in enumerate(floats(block.values, _CHUNK)):
+        kept = block.values.values if isinstance(block.values, Sparse) else block.values
+        for number, chunk in enumerate(floats(kept, _CHUNK)):
             bad = ~np.isfinite(chunk)
             found = int(np.count_nonzero(bad))
             if found and not count:
                 place = int(np.argmax(bad))
-                entry = _name(result, block, number * _CHUNK + place)
+                position = number * _CHUNK + place
+                if isinstance(block.values, Sparse):
+                    position = int(block.values.where[position])
+                entry = _name(result, block, position)
                 kind = "NaN" if np.isnan(chunk[place]) else str(chunk[place])
             count += found
     return NonFinite(entry, kind, count, total) if count else None

@@ -8,11 +8,12 @@ from typing import BinaryIO
 from jaccli.arrayfile import read_array, write_array
 from jaccli.errors import UsageError
 from jaccli.result.matrix import matrix
+from jaccli.result.sparse import dense
 from jaccli.result.stored import Stored
 from jaccli.result.view import View
 
 
-def check(keys: Sequence[str], shape: tuple[int, ...], layout: str) -> None:
+def check(keys: Sequence[str], shape: tuple[int, ...], layout: str, storage: str) -> None:
     """Refuse several blocks."""
     if len(keys) > 1 and layout == "blocks":
         raise UsageError(
@@ -23,9 +24,9 @@ def check(keys: Sequence[str], shape: tuple[int, ...], layout: str) -> None:
 
 def write(view: View, layout: str, stream: BinaryIO) -> None:
     """Write the one array of a view."""
-    check([part.slot.key for part in view.parts], (), layout)
+    check([part.slot.key for part in view.parts], (), layout, "dense")
     values = matrix(view).values if layout == "matrix" else view.parts[0].values
-    write_array(values, stream)
+    write_array(dense(values), stream)
 
 
 def read(stream: BinaryIO, size: int, limit: int) -> Stored:

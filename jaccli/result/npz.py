@@ -1,7 +1,9 @@
 """`.npz`: every block under its key, and a `manifest`; not compressed.
 
 In the matrix layout the array is `matrix`, and `rows`, `columns` and `outputs` hold the labels of
-its sides (`jaccli.result.matrix` says which there are).
+its sides (`jaccli.result.matrix` says which there are).  A sparse matrix is written as
+`scipy.sparse.save_npz` writes compressed rows, and has no labels: the manifest has the shapes of
+the blocks.
 """
 
 from __future__ import annotations
@@ -9,31 +11,51 @@ from __future__ import annotations
 import zipfile
 import zlib
 from collections.abc import Sequence
+from math import prod
 from typing import IO, BinaryIO, cast
 
 import numpy as np
 
 from jaccli.arrayfile import read_array, too_large, write_array
-from jaccli.errors import SourceError
+from jaccli.errors import SourceError, UsageError
 from jaccli.result.matrix import matrix
+from jaccli.result.notation import shape_text
 from jaccli.result.result import Array
+from jaccli.result.sparse import Sparse, dense
 from jaccli.result.stored import Stored
 from jaccli.result.view import View
 
 _LABELS = ("rows", "columns", "outputs")
 
 
-def check(keys: Sequence[str], shape: tuple[int, ...], layout: str) -> None:
-    """Refuse nothing: every result fits."""
+def check(keys: Sequence[str], shape: tuple[int, ...], layout: str, storage: str) -> None:
+    """Refuse sparse storage of anything but a matrix."""
+    if storage == "sparse" and layout != "matrix":
+        raise UsageError(
+            "npz: sparse storage holds one matrix.",
+            hint="Add --layout matrix, or use .json, or --storage dense.",
+        )
+    if storage == "sparse" and len(shape) > 2:
+        raise UsageError(
+            f"npz: two axes at most with sparse storage, and the matrix layout of the result has "
+            f"the shape {shape_text(shape)}.",
+            hint="Use .json, or --storage dense.",
+        )
 
 
 def write(view: View, layout: str, stream: BinaryIO) -> None:
     """Write all parts of a view, or their matrix."""
-    arrays = {part.slot.key: part.values for part in view.parts}
     if layout == "matrix":
         joined = matrix(view)
-        labels = {name: np.array(list(axis), dtype=str) for name, axis in joined.labels.items()}
-        arrays = {"matrix": joined.values, **labels}
+        if isinstance(joined.values, Sparse):
+            arrays = _as_scipy(joined.values)
+        else:
+            labels = {name: np.array(list(axis), dtype=str) for name, axis in joined.labels.items()}
+            arrays = {"matrix": joined.values, **labels}
+    else:
+        if any(isinstance(part.values, Sparse) for part in view.parts):
+            check([], (), layout, "sparse")
+        arrays = {part.slot.key: dense(part.values) for part in view.parts}
     arrays["manifest"] = np.array(view.result.manifest_json())
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         for key, values in arrays.items():
@@ -44,8 +66,22 @@ def write(view: View, layout: str, stream: BinaryIO) -> None:
                 write_array(values, cast(BinaryIO, entry))
 
 
+def _as_scipy(values: Sparse) -> dict[str, Array]:
+    """Return what `scipy.sparse.save_npz` writes of a matrix; of a vector, a column."""
+    check([], values.shape, "matrix", "sparse")
+    rows = values.reshape((values.shape[0], prod(values.shape[1:]))).scipy()
+    return {
+        "indices": rows.indices,
+        "indptr": rows.indptr,
+        "format": np.array(b"csr"),
+        "shape": np.array(rows.shape),
+        "data": rows.data,
+        "_is_array": np.array(True),
+    }
+
+
 def read(stream: BinaryIO, size: int, limit: int) -> Stored:
-    """Read every array, and the labels of a matrix."""
+    """Read every array, and the labels of a matrix; what scipy wrote stays sparse."""
     try:
         with zipfile.ZipFile(stream) as archive:
             members = archive.infolist()
@@ -59,7 +95,7 @@ def read(stream: BinaryIO, size: int, limit: int) -> Stored:
         raise SourceError("this is not an .npz archive, or it is damaged.") from error
     arrays.pop("manifest", None)
     if {"format", "shape", "data"} <= arrays.keys():
-        return Stored({"matrix": _from_sparse(arrays, limit)}, "matrix")
+        return Stored({"matrix": _from_scipy(arrays)}, "matrix")
     if "matrix" not in arrays:
         return Stored(arrays, "blocks")
     labels = {name: arrays[name].tolist() for name in _LABELS if name in arrays}
@@ -68,29 +104,28 @@ def read(stream: BinaryIO, size: int, limit: int) -> Stored:
     )
 
 
-def _from_sparse(arrays: dict[str, Array], limit: int) -> Array:
-    """Return the dense matrix of what `scipy.sparse.save_npz` wrote."""
+def _from_scipy(arrays: dict[str, Array]) -> Sparse:
+    """Return the matrix that `scipy.sparse.save_npz` wrote."""
     try:
         kind, data = arrays["format"].item().decode(), arrays["data"]
         count, width = map(int, arrays["shape"])
         if kind == "coo":
             rows, columns = arrays["row"], arrays["col"]
         elif kind in ("csr", "csc"):
-            starts = arrays["indptr"]
+            starts = arrays["indptr"].astype(np.int64, casting="safe")
+            if len(starts) != (count if kind == "csr" else width) + 1 or starts[0]:
+                raise ValueError("indptr")
             rows = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
             columns = arrays["indices"]
             rows, columns = (rows, columns) if kind == "csr" else (columns, rows)
         else:
             raise SourceError(f"sparse matrices of the format {kind!r} are not supported.")
-        needed = count * width * data.dtype.itemsize
-        if needed > limit:
-            raise too_large("the dense matrix needs", needed, limit)
-        if rows.size and min(rows.min(), columns.min()) < 0:
-            raise IndexError("negative")
-        dense = np.zeros((count, width), data.dtype)
-        np.add.at(dense, (rows, columns), data)
-        return dense
-    except (KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
+        if not rows.shape == columns.shape == data.shape == (data.size,):
+            raise ValueError("lengths")
+        if {rows.dtype.kind, columns.dtype.kind} - set("iu") or min(count, width) < 0:
+            raise ValueError("indices")
+        return Sparse.from_indices((rows, columns), data, (count, width))
+    except (KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError) as error:
         raise SourceError("this sparse matrix is damaged.") from error
 
 

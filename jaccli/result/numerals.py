@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from jaccli.result.result import Array
+from jaccli.result.sparse import Sparse, Values
 
 _CHUNK = 1 << 16
 """Numbers that are turned into text, or into float64, at a time."""
@@ -29,20 +30,31 @@ def longest(dtype: np.dtype[np.generic]) -> int:
     return {"f": 24 if dtype.itemsize > 4 else 15, "b": 5}.get(dtype.kind, 20)
 
 
-def lines(values: Array) -> Iterator[list[str]]:
+def lines(values: Values) -> Iterator[list[str]]:
     """Yield the rows of an `(rows, columns)` array as shortest numbers."""
     count, columns = values.shape
     step = max(1, _CHUNK // max(1, columns))
     for start in range(0, count, step):
         # A row may be long by itself, so a chunk is at least one row.
-        chunk = values[start : start + step]
-        texts = shortest(chunk.reshape(-1))
-        for row in range(len(chunk)):
+        stop = min(start + step, count)
+        texts = shortest(_rows(values, start, stop))
+        for row in range(stop - start):
             yield texts[row * columns : (row + 1) * columns]
 
 
-def floats(values: Array, size: int = 1 << 20) -> Iterator[Array]:
-    """Yield an array's entries in reading order as flat float64 chunks."""
+def _rows(values: Values, start: int, stop: int) -> Array:
+    """Return some rows, flat; only these become dense."""
+    if isinstance(values, Sparse):
+        return values.stretch(start * values.shape[1], stop * values.shape[1])
+    return values[start:stop].reshape(-1)
+
+
+def floats(values: Values, size: int = 1 << 20) -> Iterator[Array]:
+    """Yield all of an array's entries, zeros included, in reading order as float64 chunks."""
+    if isinstance(values, Sparse):
+        for start in range(0, values.size, size):
+            yield values.stretch(start, start + size).astype(np.float64)
+        return
     flat = values.reshape(-1)
     for start in range(0, flat.size, size):
         yield flat[start : start + size].astype(np.float64)

@@ -7,14 +7,15 @@ of the output and those of the inputs: the one split that gives the matrix its s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from math import prod
 
 import numpy as np
 
 from jaccli.result.labels import Axis
-from jaccli.result.result import Array
+from jaccli.result.sparse import Values, assemble
 from jaccli.result.stored import Stored
 
 Shape = tuple[int, ...]
@@ -25,8 +26,8 @@ class Pair:
     """Two arrays to compare and how their entries are called."""
 
     key: str
-    a: Array
-    b: Array
+    a: Values
+    b: Values
     rows: Sequence[str] | Axis = ()
     columns: Sequence[str] | Axis = ()
 
@@ -68,7 +69,7 @@ def pairs(a: Stored, b: Stored) -> Pairing:
     return _matrices(a, b)
 
 
-def _types(key: str, a: Array, b: Array) -> tuple[str, ...]:
+def _types(key: str, a: Values, b: Values) -> tuple[str, ...]:
     return () if a.dtype == b.dtype else (f"{key}: the types are {a.dtype} and {b.dtype}",)
 
 
@@ -101,7 +102,7 @@ def _matrices(a: Stored, b: Stored) -> Pairing:
     return Pairing((Pair("matrix", x, y, a.rows or b.rows, a.columns or b.columns),), notes=notes)
 
 
-def _sole(stored: Stored) -> Array | None:
+def _sole(stored: Stored) -> Values | None:
     return next(iter(stored.arrays.values())) if len(stored.arrays) == 1 else None
 
 
@@ -114,7 +115,9 @@ def _same_vector(a: Shape, b: Shape) -> bool:
     return prod(a) == prod(b) == max(a, default=1) == max(b, default=1)
 
 
-def as_matrix(arrays: dict[str, Array], shape: Shape, otherwise: Array | None) -> Array | None:
+def as_matrix(
+    arrays: Mapping[str, Values], shape: Shape, otherwise: Values | None
+) -> Values | None:
     """Join blocks to a matrix of this shape: `otherwise` where no split of their axes does.
 
     Leading axes of the shape, beyond its last two, have to be leading axes of every block.  A
@@ -132,7 +135,7 @@ def as_matrix(arrays: dict[str, Array], shape: Shape, otherwise: Array | None) -
     return otherwise
 
 
-def _cells(arrays: dict[str, Array]) -> dict[tuple[str, str], Array] | None:
+def _cells(arrays: Mapping[str, Values]) -> dict[tuple[str, str], Values] | None:
     """Return the blocks by row and column: output and input, or the two inputs of a Hessian."""
     keys = [key.split(".") for key in arrays]
     if len({len(key) for key in keys}) != 1 or len(keys[0]) > 3:
@@ -145,7 +148,7 @@ def _cells(arrays: dict[str, Array]) -> dict[tuple[str, str], Array] | None:
     }
 
 
-def _join(cells: dict[tuple[str, str], Array], lead: Shape, split: int) -> Array | None:
+def _join(cells: dict[tuple[str, str], Values], lead: Shape, split: int) -> Values | None:
     """Join the cells when the first one's axes, after `lead`, are split at `split`."""
     shapes = {cell: values.shape[len(lead) :] for cell, values in cells.items()}
     rows, columns = (list(dict.fromkeys(side)) for side in zip(*cells, strict=True))
@@ -157,11 +160,12 @@ def _join(cells: dict[tuple[str, str], Array], lead: Shape, split: int) -> Array
     ins = {column: shapes[rows[0], column][split:] for column in columns}
     if any(shapes[row, column] != outs[row] + ins[column] for row, column in cells):
         return None
-    grid = [
-        [
-            cells[row, column].reshape(*lead, prod(outs[row]), prod(ins[column]))
-            for column in columns
-        ]
-        for row in rows
+    heights, widths = [prod(outs[row]) for row in rows], [prod(ins[column]) for column in columns]
+    tops, lefts = (list(accumulate(sizes, initial=0)) for sizes in (heights, widths))
+    zeros = (0,) * len(lead)
+    pieces = [
+        ((*zeros, top, left), cells[row, column].reshape((*lead, height, width)))
+        for row, top, height in zip(rows, tops, heights, strict=False)
+        for column, left, width in zip(columns, lefts, widths, strict=False)
     ]
-    return np.concatenate([np.concatenate(line, axis=-1) for line in grid], axis=-2)
+    return assemble(pieces, (*lead, tops[-1], lefts[-1]))

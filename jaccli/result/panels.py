@@ -3,7 +3,8 @@
 Blocks whose outputs are all scalars share rows, and blocks whose inputs are all scalars share
 columns; otherwise a block is a panel of its own.  A panel is a stack of grids: one for each batch
 row, and in a Hessian for each entry of the output.  Values and vectors are lists, or grids when
-their array has two or more axes or a batch.
+their array has two or more axes or a batch.  A sparse panel is a list of its non-zeros
+(`jaccli.result.nonzeros`) and has no grids.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from jaccli.result import notation
 from jaccli.result.labels import Axis, Names
 from jaccli.result.matrix import matrix
 from jaccli.result.result import Array
+from jaccli.result.sparse import Sparse, Values
 from jaccli.result.view import Part, View
 
 
@@ -41,7 +43,7 @@ class Panel:
     output: str
     wrt: tuple[str, ...]
     shape: tuple[int, ...]
-    values: Array
+    values: Values
     batch: Names | None
     entries: Names | Axis | None
     rows: Axis
@@ -53,6 +55,7 @@ class Panel:
 
     def __getitem__(self, position: int) -> Grid:
         sides = (self.rows,) if self.columns is None else (self.rows, self.columns)
+        assert not isinstance(self.values, Sparse)
         values = self.values.reshape(len(self), *map(len, sides))[position]
         entry, batch_row = None, None
         if self.entries is not None:
@@ -104,8 +107,9 @@ def _block_panel(view: View) -> Panel:
     slot = view.parts[0].slot
     derivative = view.result.derivative
     names = slot.output if derivative in ("evaluate", "jvp") else slot.wrt[0]
-    vector = derivative not in ("jacobian", "hessian")
-    if len(view.parts) > 1 or not vector or names is None or len(names.shape) < 2:
+    values = view.parts[0].values
+    listed = derivative in ("jacobian", "hessian") or isinstance(values, Sparse)
+    if len(view.parts) > 1 or listed or names is None or len(names.shape) < 2:
         return _panel(view)
     *stacked, row, column = (i for i, index in enumerate(names.indices) if isinstance(index, range))
     return Panel(
@@ -113,7 +117,7 @@ def _block_panel(view: View) -> Panel:
         slot.output.name if slot.output is not None else "",
         tuple(entries.name for entries in slot.wrt),
         names.shape,
-        view.parts[0].values,
+        values,
         view.batch,
         _standing_for(names, (row, column)) if stacked else None,
         Axis((_standing_for(names, (*stacked, column)),)),

@@ -11,6 +11,8 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
+from jaccli.result.sparse import Sparse, Values
+
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -49,12 +51,13 @@ class Block:
     """One array of a result, `(*batch, *out, *in1, *in2)`, and whose entries its axes count.
 
     `output` is None for a vjp.  `wrt` names nothing for evaluate and jvp, two inputs for a
-    Hessian and one otherwise, with one shape in `in_shapes` for each.
+    Hessian and one otherwise, with one shape in `in_shapes` for each.  `values` is `Sparse` with
+    sparse storage.
     """
 
     output: str | None
     wrt: tuple[str, ...]
-    values: Array
+    values: Values
     out_shape: tuple[int, ...]
     in_shapes: tuple[tuple[int, ...], ...]
 
@@ -84,6 +87,12 @@ class Result:
     versions: dict[str, str]
     spec_sha256: str
     value: dict[str, Array] | None = None
+
+    @property
+    def storage(self) -> str:
+        """`sparse` if a block is kept as its non-zeros, otherwise `dense`."""
+        kept = any(isinstance(block.values, Sparse) for block in self.blocks)
+        return "sparse" if kept else "dense"
 
     def manifest(self) -> dict[str, Any]:
         """Return everything but the numbers, ready for JSON."""

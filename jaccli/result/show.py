@@ -20,6 +20,7 @@ import numpy as np
 from jaccli.errors import UsageError, expected
 from jaccli.result.labels import Names
 from jaccli.result.result import Block, Result, Shaped
+from jaccli.result.sparse import Sparse, dense
 from jaccli.result.view import Part, Slot, View, batch_names, whole
 
 _SELECTION = re.compile(r"\s*([^\W\d]\w*(?:\.[^\W\d]\w*)*)\s*(?:\[([^\[\]]*)\])?\s*(,|\Z)")
@@ -44,11 +45,15 @@ def check_show(text: str | None, blocks: Sequence[Shaped], batch: int | None) ->
     """Refuse, before computing, a `--show` that picks what is not there."""
     lead = () if batch is None else (batch,)
     empty = tuple(
-        # One zero, seen in the block's shape: nothing of that size is allocated.
+        # Of which nothing is kept: nothing of that size is allocated.
         Block(
             block.output,
             block.wrt,
-            np.broadcast_to(np.zeros(()), lead + block.out_shape + sum(block.in_shapes, ())),
+            Sparse(
+                np.empty(0, np.int64),
+                np.empty(0),
+                lead + block.out_shape + sum(block.in_shapes, ()),
+            ),
             block.out_shape,
             block.in_shapes,
         )
@@ -167,7 +172,9 @@ def _cut(
         key += [*index, *[_FULL] * (len(entry.shape) - len(index))]
     output = None if part.slot.output is None else names[0]
     wrt = tuple(names if output is None else names[1:])
-    return Part(Slot(part.slot.key, output, wrt), part.values[tuple(key)])
+    values = part.values[tuple(key)]
+    # One entry is shown even if it is 0.
+    return Part(Slot(part.slot.key, output, wrt), dense(values) if values.shape == () else values)
 
 
 def _narrow(names: Names, index: Index, text: str) -> Names:

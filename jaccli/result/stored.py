@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from jaccli.result.labels import Axis
 from jaccli.result.matrix import matrix
-from jaccli.result.result import Array, Result
+from jaccli.result.result import Result
+from jaccli.result.sparse import Values
 from jaccli.result.view import whole
 
 
@@ -19,10 +20,11 @@ class Stored:
     `layout` says what the keys of `arrays` are: `blocks`, the keys of the result's blocks;
     `matrix`, one array `matrix` in the matrix layout, with the labels of its `rows` and `columns`
     when the file has them; `array`, one array without a name, whose key is empty.  `typed` is
-    false for text that does not say whether its numbers were float32 or float64.
+    false for text that does not say whether its numbers were float32 or float64.  What was stored
+    sparse is `Sparse`.
     """
 
-    arrays: dict[str, Array]
+    arrays: Mapping[str, Values]
     layout: Literal["blocks", "matrix", "array"]
     rows: Sequence[str] | Axis = ()
     columns: Sequence[str] | Axis = ()

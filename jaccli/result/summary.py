@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import chain
 
 import numpy as np
 
 from jaccli.result.notation import shape_text
 from jaccli.result.numerals import floats, norm, significant
-from jaccli.result.result import Result
+from jaccli.result.result import Array, Result
+from jaccli.result.sparse import Sparse, Values
 
 _BLOCKS = 3
 """Blocks that are named at most."""
@@ -55,7 +57,7 @@ def _range(result: Result) -> str:
     """Return the least and the greatest entry and the Euclidean norm, of what is finite."""
     low, high, nans, infinities = np.inf, -np.inf, 0, 0
     clean = []
-    for chunk in chain.from_iterable(floats(block.values) for block in result.blocks):
+    for chunk in chain.from_iterable(_numbers(block.values) for block in result.blocks):
         least, greatest = chunk.min(), chunk.max()
         if not np.isfinite(least + greatest):
             finite = np.isfinite(chunk)
@@ -72,4 +74,21 @@ def _range(result: Result) -> str:
         size = norm(iter([np.array(clean)]))
         numbers = (significant(float(number), 4) for number in (low, high, size))
         found.insert(0, "min {} max {} norm {}".format(*numbers))
-    return ", ".join(filter(None, found)) or "empty"
+    return ", ".join(filter(None, (*found, _kept(result)))) or "empty"
+
+
+def _numbers(values: Values) -> Iterator[Array]:
+    """Yield the entries in chunks; one 0 stands for all that a sparse array leaves out."""
+    if not isinstance(values, Sparse):
+        yield from floats(values)
+        return
+    yield from floats(values.values)
+    if values.nnz < values.size:
+        yield np.zeros(1)
+
+
+def _kept(result: Result) -> str:
+    """Return how many entries the sparse arrays keep, of how many, and the density."""
+    kept = [block.values for block in result.blocks if isinstance(block.values, Sparse)]
+    nnz, size = sum(values.nnz for values in kept), sum(values.size for values in kept)
+    return f"nnz {nnz} of {size} ({significant(100 * nnz / size, 2)} %)" if size else ""

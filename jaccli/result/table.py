@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, TextIO
 import numpy as np
 
 from jaccli.errors import UsageError
+from jaccli.result.nonzeros import counted, labels
 from jaccli.result.numerals import shortest, significant
 from jaccli.result.panels import Grid, Panel, panels
 from jaccli.result.result import Array
+from jaccli.result.sparse import Sparse
 from jaccli.result.view import View
 
 if TYPE_CHECKING:
@@ -52,6 +54,9 @@ def _print_panel(console: Console, panel: Panel, digits: int, ascii_only: bool) 
         _print_title(console, panel.title(ascii_only=ascii_only))
         console.print("empty", style="dim")
         return
+    if isinstance(panel.values, Sparse):
+        _print_nonzeros(console, panel, panel.values, digits, ascii_only)
+        return
     shown = elided(len(panel), _STACK)
     for place, position in enumerate(shown):
         if place:
@@ -65,6 +70,29 @@ def _print_panel(console: Console, panel: Panel, digits: int, ascii_only: bool) 
         if not _is_named_scalars(panel):
             _print_title(console, panel.title(grid, ascii_only=ascii_only))
         _print_grid(console, grid, digits, ascii_only)
+
+
+def _print_nonzeros(
+    console: Console, panel: Panel, values: Sparse, digits: int, ascii_only: bool
+) -> None:
+    """Print the labels and the number of each non-zero."""
+    from rich.text import Text
+
+    _print_title(console, f"{panel.title(ascii_only=ascii_only)}  {counted(values)}")
+    rows = elided(values.nnz, _ROWS)
+    picked = [row for row in rows if row is not None]
+    columns = labels(panel, values.where[picked])
+    entries = iter(zip(*columns, aligned(values.values[picked], digits), strict=True))
+    widths = [max(map(len, names)) for names in columns]
+    for row in rows:
+        if row is None:
+            console.print("..." if ascii_only else "⋮", style="dim")
+            continue
+        *names, cell = next(entries)
+        padded = map(str.ljust, names, widths)
+        line = Text((" " * _GAP).join(padded), "cyan")
+        line.append(" " * _GAP + cell.rstrip(), _style(cell, head=False))
+        console.print(line, soft_wrap=True)
 
 
 def _is_named_scalars(panel: Panel) -> bool:

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jaccli.result.labels import Names
-from jaccli.result.result import Array, Result, Shaped, block_key
+from jaccli.result.result import Result, Shaped, block_key
+from jaccli.result.sparse import Values
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Part:
     """A slot with its values, `(*batch, *out, *in1, *in2)`."""
 
     slot: Slot
-    values: Array
+    values: Values
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,8 +9,9 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from jaccli.result import Block, Result
+from jaccli.result import Block, Result, Sparse, dense
 
+Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
 Spec = tuple[str | None, tuple[str, ...], Shape, tuple[Shape, ...]]
 
@@ -101,6 +102,7 @@ def results(
     return result_of(derivative, *blocks, batch=batch, dtype=np.dtype(dtype).name)
 
 
-def same(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> bool:
+def same(a: Array | Sparse, b: Array | Sparse) -> bool:
     """Whether two arrays have the same shape, the same type and the same numbers, NaN included."""
+    a, b = dense(a), dense(b)
     return a.shape == b.shape and a.dtype == b.dtype and np.array_equal(a, b, equal_nan=True)

@@ -26,7 +26,7 @@ from jaccli.result import (
 )
 from jaccli.result.view import whole
 
-from .samples import POLAR, block, jacobian, result_of
+from .samples import POLAR, block, jacobian, result_of, same
 
 RESULT = jacobian((2,), (3,))
 SUFFIXES = [".npy", ".npz", ".csv", ".json", ".mtx"]
@@ -178,7 +178,7 @@ def test_devices_and_pipes_are_written_directly(folder: Path) -> None:
         reader.join()
         (folder / f"copy{suffix}").write_bytes(received[0])
         (values,) = read(folder / f"copy{suffix}").arrays.values()
-        assert np.array_equal(values, RESULT.blocks[0].values)
+        assert same(values, RESULT.blocks[0].values)
 
 
 def test_targets_are_refused_before_computing(folder: Path) -> None:

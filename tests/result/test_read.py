@@ -157,18 +157,66 @@ CASES: dict[str, tuple[str, bytes, str]] = {
     "bad size": (".mtx", MTX + b"1 1\n", "'1 1' does not give the matrix's size."),
     "huge mtx": (
         ".mtx",
-        MTX + b"1000000000 1000000000 0\n",
-        "a dense 1000000000 x 1000000000 matrix needs 7105.4 PiB, more than the limit 4.0 MiB.",
+        MTX + b"10000000000 10000000000 1\n1 1 1\n",
+        "this matrix is damaged: an array of the shape (10000000000, 10000000000) has too many "
+        "entries.",
+    ),
+    "huge array": (
+        ".mtx",
+        MTX.replace(b"coordinate", b"array") + b"100000 100000\n1.0\n",
+        "the file is too short for 10000000000 entries.",
+    ),
+    "large array": (
+        ".mtx",
+        MTX.replace(b"coordinate", b"array") + b"1000 1000\n" + b"0\n" * 10**6,
+        "1000000 entries need 7.6 MiB, more than the limit 4.0 MiB.",
+    ),
+    "huge count": (
+        ".mtx",
+        MTX + b"1000000 1000000 1000000000000\n1 1 1.0\n",
+        "the file is too short for 1000000000000 entries.",
+    ),
+    "oblong symmetric": (
+        ".mtx",
+        MTX.replace(b"general", b"symmetric") + b"2 3 1\n1 1 1.0\n",
+        "a symmetric matrix must be square.",
+    ),
+    "size in words": (".mtx", MTX + b"2 2 1_0\n", "'2 2 1_0' does not give the matrix's size."),
+    "size of many digits": (
+        ".mtx",
+        MTX + b"2 9999999999999999999 0\n",
+        "'2 9999999999999999999 0' does not give the matrix's size.",
     ),
     "missing entries": (
         ".mtx",
         MTX + b"2 2 2\n1 1 1.0\n",
-        "1 entries where the size line announces 2.",
+        "this matrix is damaged: truncated file, expected another 1 lines.",
     ),
-    "outside": (".mtx", MTX + b"2 2 1\n3 1 1.0\n", "an entry lies outside the 2 x 2 matrix."),
-    "nan place": (".mtx", MTX + b"2 2 1\nnan 1 1\n", "an entry lies outside the 2 x 2 matrix."),
-    "word in mtx": (".mtx", MTX + b"2 2 1\n1 1 one\n", "the entries are not lines of 3 numbers."),
-    "short line": (".mtx", MTX + b"2 2 1\n1 1\n", "the entries are not lines of 3 numbers."),
+    "more entries": (
+        ".mtx",
+        MTX + b"2 2 1\n1 1 1.0\n2 2 1.0\n",
+        "this matrix is damaged: line 4: too many lines in file (file too long).",
+    ),
+    "outside": (
+        ".mtx",
+        MTX + b"2 2 1\n3 1 1.0\n",
+        "this matrix is damaged: line 3: row index out of bounds.",
+    ),
+    "nan place": (
+        ".mtx",
+        MTX + b"2 2 1\nnan 1 1\n",
+        "this matrix is damaged: line 3: invalid integer value.",
+    ),
+    "word in mtx": (
+        ".mtx",
+        MTX + b"2 2 1\n1 1 one\n",
+        "this matrix is damaged: line 3: invalid floating-point value.",
+    ),
+    "short line": (
+        ".mtx",
+        MTX + b"2 2 1\n1 1\n",
+        "this matrix is damaged: line 3: invalid floating-point value.",
+    ),
     "binary mtx": (".mtx", b"\xff\xfe", "this is not a MatrixMarket file."),
 }
 
@@ -207,9 +255,26 @@ def test_a_sparse_matrix_may_not_point_outside(tmp_path: Path) -> None:
             np.savez(tmp_path / "s.npz", **arrays | {name: np.full_like(arrays[name], place)})
             with pytest.raises(SourceError, match="this sparse matrix is damaged"):
                 read(tmp_path / "s.npz")
-        np.savez(tmp_path / "s.npz", **arrays | {"shape": np.array([10**9, 10**9])})
-        with pytest.raises(SourceError, match="the dense matrix needs"):
+        # Flat positions have 63 bits; compressed rows have to be as many as they say.
+        np.savez(tmp_path / "s.npz", **arrays | {"shape": np.array([10**10, 10**10])})
+        with pytest.raises(SourceError, match="this sparse matrix is damaged"):
             read(tmp_path / "s.npz")
+    # Bounds that do not ascend, and that end before or after the entries.
+    matrix = scipy.sparse.csr_array(np.eye(3))
+    for bounds in (
+        [0, 2, 1, 3],
+        [0, 1, 2, 2],
+        [0, 1, 2, 4],
+        [1, 1, 2, 3],
+        [0, 1, 3],
+        [-1, 0, 2, 3],
+    ):
+        scipy.sparse.save_npz(tmp_path / "s.npz", matrix)
+        with np.load(tmp_path / "s.npz") as archive:
+            np.savez(tmp_path / "s.npz", **dict(archive) | {"indptr": np.array(bounds)})
+        with pytest.raises(SourceError) as error:
+            read(tmp_path / "s.npz")
+        assert str(error.value) == f"{tmp_path / 's.npz'}: this sparse matrix is damaged."
 
 
 def test_plain_csv_without_labels_is_numbers(tmp_path: Path) -> None:
