@@ -31,11 +31,11 @@ MODES: dict[str, tuple[str, ...]] = {
 
 DERIVATIVES = tuple(MODES)
 ALL_MODES = tuple(dict.fromkeys(mode for modes in MODES.values() for mode in modes))
-UNAVAILABLE_MODES = ("sparse",)
-"""Modes of the interface that this version does not have yet."""
-
 DECIDED_MODES = ("auto", "structured", "tuned")
 """Modes that stand for an operator that is chosen: by a rule, by direction, by measurement."""
+
+KEPT_SPARSE = (*DECIDED_MODES, "sparse")
+"""Modes that compute the entries alone where the result is kept sparse."""
 
 WITH_VECTOR = ("jvp", "vjp", "hvp")
 OF_SCALAR_OUTPUT = ("gradient", "hvp")

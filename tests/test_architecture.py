@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from jaccli.derivative import operators
-from jaccli.vocabulary import DECIDED_MODES, DERIVATIVES, MODES, UNAVAILABLE_MODES
+from jaccli.vocabulary import DECIDED_MODES, DERIVATIVES, MODES
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "jaccli"
@@ -195,13 +195,7 @@ def test_modes_are_those_that_are_built() -> None:
     assert set(built) == set(DERIVATIVES)
     for derivative, registry in built.items():
         named = set(MODES[derivative])
-        assert named - {*DECIDED_MODES, *UNAVAILABLE_MODES} == set(registry), derivative
+        assert named - set(DECIDED_MODES) == set(registry), derivative
         assert "auto" in named
         assert ("tuned" in named) == bool(registry)
         assert ("structured" in named) == any(name.startswith("structured-") for name in registry)
-
-
-def test_what_is_unavailable_is_not_built() -> None:
-    registries = {*operators.JACOBIAN, *operators.HESSIAN, *operators.HVP}
-    assert not registries & set(UNAVAILABLE_MODES)
-    assert set(UNAVAILABLE_MODES) <= {mode for modes in MODES.values() for mode in modes}

@@ -21,6 +21,7 @@ from jaccli.vocabulary import FORMATS, SUFFIXES, WITH_VECTOR
 
 if TYPE_CHECKING:
     from jaccli.backend import Device
+    from jaccli.derivative.sparse import Pattern
     from jaccli.model import Model
     from jaccli.plan import Plan
 
@@ -63,7 +64,8 @@ def plans(tasks: Iterable[Task], values: Values) -> Iterator[tuple[Task, Plan]]:
     """Load the model of each spec and plan its derivatives, all before the first is used."""
     for spec, group in groupby(tasks, key=lambda task: task.spec):
         model, device = _prepare(spec, values)
-        yield from [(task, _plan(task, model, device, values)) for task in list(group)]
+        given = _pattern(spec)
+        yield from [(task, _plan(task, model, device, given, values)) for task in list(group)]
 
 
 def _load(values: Values, derivative: str | None) -> list[Spec]:
@@ -186,16 +188,35 @@ def _prepare(spec: Spec, values: Values) -> tuple[Model, Device]:
     return model.load(spec, point, allow_python=bool(values["allow_python"])), device
 
 
-def _plan(task: Task, model: Model, device: Device, values: Values) -> Plan:
+def _pattern(spec: Spec) -> Pattern | None:
+    """Return the pattern that the user vouches for."""
+    if spec.sparsity is None:
+        return None
+    from jaccli.derivative.sparse import Pattern
+    from jaccli.result import read_pattern
+
+    return Pattern(*read_pattern(spec.sparsity))
+
+
+def _plan(task: Task, model: Model, device: Device, given: Pattern | None, values: Values) -> Plan:
     """Plan a task, and refuse what its formats cannot hold."""
     from jaccli.plan import make
-    from jaccli.result import check_layout, check_show, suffix_of
+    from jaccli.result import check_dense, check_layout, check_show, suffix_of
 
-    made = make(task.spec, model, task.derivative, device)
+    made = make(task.spec, model, task.derivative, device, given)
     suffixes = [suffix_of(task.target)] if task.target is not None else []
     if task.form in ("npy", "csv") and not values["show"]:  # what --show picks may fit
         suffixes.append(f".{task.form}")
     for suffix in suffixes:
-        check_layout(suffix, task.spec.layout, made.derivative, made.blocks, model.batch_size)
+        check_layout(
+            suffix,
+            task.spec.layout,
+            made.derivative,
+            made.blocks,
+            model.batch_size,
+            storage=made.storage,
+        )
+        if made.storage == "sparse":
+            check_dense(suffix, made.dense_bytes, made.budget)
     check_show(values["show"], made.blocks, model.batch_size)
     return made

@@ -16,6 +16,12 @@ from jaccli.derivative.basis import Function, Tree, size
 
 _OPAQUE = {"custom_jvp_call", "custom_vjp_call", "custom_linear_solve"}
 """Calls that bring their own derivative: what they call is not differentiated."""
+_MIXING = {
+    "dot_general", "conv_general_dilated", "sort", "fft", "cumsum", "cumprod", "cummax", "cummin",
+    "cumlogsumexp", "triangular_solve", "cholesky", "lu", "eigh", "eig", "svd", "geqrf",
+    "householder_product", "custom_linear_solve",
+}  # fmt: skip
+"""Operations whose results depend on many numbers each."""
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
@@ -23,13 +29,15 @@ _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 class Facts:
     """n `inputs` and m `outputs` (numbers, of one point), and what bars a way.
 
-    `jaxpr` is the function as JAX traced it.
+    `mixes` says that an operation makes whole axes depend on each other, so that a derivative has
+    hardly any zeros.  `jaxpr` is the function as JAX traced it.
     """
 
     inputs: int
     outputs: int
     no_forward: bool = False
     no_reverse: bool = False
+    mixes: bool = False
     jaxpr: Any = None
 
     @property
@@ -56,6 +64,7 @@ def from_jaxpr(jaxpr: Any, varied: Sequence[bool], inputs: int, outputs: int) ->
         outputs=outputs,
         no_forward="custom_vjp_call" in found,
         no_reverse="while" in found,
+        mixes=not _MIXING.isdisjoint(found),
         jaxpr=jaxpr,
     )
 

@@ -91,13 +91,26 @@ def _tiled_hessian(inner: str) -> ChunkedBuilder:
     return build
 
 
+def _sparse(derivative: str) -> Operator:
+    """Return the derivative by its non-zeros, made dense."""
+
+    def operator(f: Function, x: Tree) -> Tree:
+        from jaccli.derivative import sparse
+
+        return sparse.prepare(derivative, lambda x, _: f(x), x).dense(f, x)
+
+    return operator
+
+
 JACOBIAN: dict[str, Operator] = {
     **{name: _swept(build) for name, build in JACOBIAN_SWEEPS.items()},
     **{f"structured-{way}": _structured_jacobian(way) for way in _DIRECTIONS},
+    "sparse": _sparse("jacobian"),
 }
 HESSIAN: dict[str, Operator] = {
     **{name: _swept(build) for name, build in HESSIAN_SWEEPS.items()},
     **{f"structured-{o}-{i}": _structured_hessian(o, i) for o in _DIRECTIONS for i in _DIRECTIONS},
+    "sparse": _sparse("hessian"),
 }
 
 

@@ -5,18 +5,25 @@ Boundary: chooses nothing; what to compute and in which chunks stands in the pro
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jaccli import backend
 from jaccli.execute.interruptible import interruptible
 from jaccli.execute.prepare import Program, prepare, settings
 from jaccli.execute.progress import Progress
-from jaccli.plan import Plan
-from jaccli.result import Block, Result
+from jaccli.plan import BlockPlan, Plan
+from jaccli.result import Block, Result, Sparse
+
+if TYPE_CHECKING:
+    from jaccli.derivative.sparse import Entries
+
+Array = NDArray[Any]
 
 
 def execute(plan: Plan, progress: Progress) -> Result:
@@ -57,9 +64,31 @@ def run(program: Program, progress: Progress) -> Result:
 
 def _blocks(plan: Plan, tree: Any) -> Iterator[Block]:
     """Name the arrays of the result."""
+    sparse = plan.storage == "sparse"
     for block in plan.blocks:
-        values = tree
-        for name in ((block.output,) if block.output is not None else ()) + block.wrt:
-            values = values[name]
-        array = np.asarray(values, block.dtype).reshape(block.shape)
-        yield Block(block.output, block.wrt, array, block.out_shape, block.in_shapes)
+        array = np.asarray(_find(tree, block), block.dtype)
+        values: Array | Sparse
+        if sparse and plan.prepared is not None:
+            values = _placed(_find(plan.prepared.entries, block), array, block.shape)
+        elif sparse:
+            values = Sparse.from_dense(array.reshape(block.shape))
+        else:
+            values = array.reshape(block.shape)
+        yield Block(block.output, block.wrt, values, block.out_shape, block.in_shapes)
+
+
+def _find(tree: Any, block: BlockPlan) -> Any:
+    """Return what a tree by output, then inputs, has for a block."""
+    for name in ((block.output,) if block.output is not None else ()) + block.wrt:
+        tree = tree[name]
+    return tree
+
+
+def _placed(entries: Entries, values: Array, shape: tuple[int, ...]) -> Sparse:
+    """Return computed values, `(*batch, computed)`, as entries of the array of that shape."""
+    values = entries.collected(values)
+    rows = math.prod(values.shape[:-1])
+    where = entries.positions
+    if rows != 1:
+        where = (np.arange(rows)[:, None] * entries.size + where).reshape(-1)
+    return Sparse(where, values.reshape(-1), shape)

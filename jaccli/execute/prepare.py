@@ -27,7 +27,7 @@ from jaccli.execute import program
 from jaccli.execute.interruptible import interruptible
 from jaccli.execute.progress import Progress
 from jaccli.plan import Plan, check_budget
-from jaccli.vocabulary import DECIDED_MODES, MODES, UNAVAILABLE_MODES
+from jaccli.vocabulary import DECIDED_MODES, MODES
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ class _Compiler:
 def _underivable(plan: Plan, error: Exception) -> ComputationError:
     """Return the error of a model that JAX cannot differentiate in this mode."""
     reason = str(error).strip().split("\n")[0]
-    taken = (plan.mode, plan.operator, *DECIDED_MODES, *UNAVAILABLE_MODES)
+    taken = (plan.mode, plan.operator, *DECIDED_MODES)
     barred = [*["rev", "loop"] * plan.facts.no_reverse, *["fwd"] * plan.facts.no_forward]
     others = [
         mode

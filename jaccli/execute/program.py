@@ -46,12 +46,16 @@ def whole(plan: Plan) -> Callable[[Tree, Tree, Tree], Tree]:
 
 def chunked(plan: Plan, wrt: Tree, rest: Tree) -> Chunked:
     """Return the derivative of one point in chunks of unit vectors; shapes alone are read."""
+    if plan.prepared is not None:
+        return plan.prepared.chunks(function(plan, rest), wrt, dense=plan.storage == "dense")
     return operators.CHUNKED[plan.derivative][plan.operator](function(plan, rest), wrt)
 
 
 def function(plan: Plan, rest: Tree) -> Function:
     """Return the model as a function of the wrt inputs alone, outputs in their order."""
-    return lambda wrt: plan.model.function({**rest, **wrt})
+    # A sparse derivative knows its indices: they decide where the entries are.
+    known = plan.model.constants if plan.prepared is not None else {}
+    return lambda wrt: plan.model.function({**rest, **known, **wrt})
 
 
 def _row(plan: Plan) -> Callable[[Tree, Tree, Tree], Tree]:
@@ -61,6 +65,9 @@ def _row(plan: Plan) -> Callable[[Tree, Tree, Tree], Tree]:
         f = function(plan, rest)
         if plan.derivative in _PRODUCTS:
             return _PRODUCTS[plan.derivative](f, wrt, vectors)
+        if plan.prepared is not None:
+            compute = plan.prepared.values if plan.storage == "sparse" else plan.prepared.dense
+            return compute(f, wrt)
         operator = operators.REGISTRIES[plan.derivative][plan.operator]
         return operator(f, wrt, vectors) if vectors else operator(f, wrt)
 

@@ -42,6 +42,15 @@ class Model:
             return int(self.primals[name].shape[axis])
         return None
 
+    @property
+    def constants(self) -> dict[str, np.ndarray]:
+        """The integers that all batch rows share: known indices, if a program holds them."""
+        return {
+            name: array
+            for name, array in self.primals.items()
+            if array.dtype.kind in "iub" and name not in self.batch and name not in self.wrt
+        }
+
     def in_shape(self, name: str) -> tuple[int, ...]:
         """Return the shape of one input without its batch axis."""
         shape = list(self.primals[name].shape)

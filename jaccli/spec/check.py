@@ -15,7 +15,7 @@ from jaccli.spec.kinds import NAME, Report
 from jaccli.spec.nodes import Node
 from jaccli.spec.sources import Source, relative
 from jaccli.spec.spec import Expect, ExpressionModel, Output, PythonModel, Spec
-from jaccli.vocabulary import MODES, UNAVAILABLE_MODES, WITH_VECTOR
+from jaccli.vocabulary import MODES, WITH_VECTOR
 
 FORECAST = "tanh(weight @ x + bias)"
 FORECAST_OUTPUT = "y"
@@ -41,7 +41,8 @@ def build(name: str, values: Values, root: Node, report: Report) -> Spec | None:
     _check_names(values, batch, model, wrong, root, report)
     if not wrong & {"mode", "derivative"}:
         _check_modes(values, root, report)
-    _check_unavailable(values, root, report)
+    if not wrong & {"storage", "derivative"}:
+        _check_storage(values, root, report)
     if report.problems or model is None:
         return None
     _check_integers(values, root, report)
@@ -69,6 +70,7 @@ def build(name: str, values: Values, root: Node, report: Report) -> Spec | None:
         vector=values["vector"],
         output=Output(path, output["format"], output["force"]),
         expect=_expect(values["expect"], root),
+        sparsity=_path(root, (values["sparsity"] or {}).get("file"), "sparsity", "file"),
         sweep=values["sweep"],
         resolved=_resolved(values, wrt, model, root),
         root=root,
@@ -240,12 +242,7 @@ def _check_modes(values: Values, root: Node, report: Report) -> None:
     choices = [name for name in derivatives if len(MODES[name]) > 1] or derivatives
     for name in choices:
         if mode not in MODES[name]:
-            available = [other for other in MODES[name] if other not in UNAVAILABLE_MODES]
-            report.add(node, "mode", f"{name} has no mode {mode!r}.", expected(available))
-        elif mode in UNAVAILABLE_MODES:
-            available = [other for other in MODES[name] if other not in UNAVAILABLE_MODES]
-            message = f"the mode {mode!r} is not available in this version."
-            report.add(node, "mode", message, expected(available))
+            report.add(node, "mode", f"{name} has no mode {mode!r}.", expected(MODES[name]))
 
 
 def _is_written(node: Node) -> bool:
@@ -253,14 +250,17 @@ def _is_written(node: Node) -> bool:
     return node.text.is_file
 
 
-def _check_unavailable(values: Values, root: Node, report: Report) -> None:
-    """Report what this version does not do yet."""
-    if values["storage"] == "sparse":
-        message = "sparse storage is not available in this version."
-        report.add(root.get("storage") or root, "storage", message, "Expected 'dense'.")
-    if values["sparsity"]:
-        message = "sparsity patterns are not available in this version."
-        report.add(root.get("sparsity") or root, "sparsity", message)
+def _check_storage(values: Values, root: Node, report: Report) -> None:
+    """Report sparse storage of what is not a matrix."""
+    derivatives = values["derivative"]
+    if values["storage"] != "sparse" or any("sparse" in MODES[name] for name in derivatives):
+        return
+    node = root.get("storage") or root
+    if _is_written(node) and not _is_written(root.get("derivative") or node):
+        return  # the command asks for another derivative than the spec
+    kinds = [name for name, modes in MODES.items() if "sparse" in modes]
+    message = f"{derivatives[0]} is not kept sparse."
+    report.add(node, "storage", message, f"It goes with {', '.join(kinds)}.")
 
 
 def _check_integers(values: Values, root: Node, report: Report) -> None:

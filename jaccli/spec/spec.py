@@ -72,6 +72,7 @@ class Spec:
     vector: Source | dict[str, Source] | None
     output: Output
     expect: Expect | None
+    sparsity: Path | None
     sweep: Any
     resolved: dict[str, Any]
     root: Node

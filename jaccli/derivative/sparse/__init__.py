@@ -4,7 +4,7 @@ The order of reading: `entries.py` (where values stand), `linked.py`, `colored.p
 `remember.py`, `prepare.py` (which of them, and the whole).
 """
 
-from jaccli.derivative.sparse.entries import Entries, Pattern
-from jaccli.derivative.sparse.prepare import Sparse, prepare
+from jaccli.derivative.sparse.entries import Entries, Pattern, joined, split
+from jaccli.derivative.sparse.prepare import Prepared, prepare
 
-__all__ = ["Entries", "Pattern", "Sparse", "prepare"]
+__all__ = ["Entries", "Pattern", "Prepared", "joined", "prepare", "split"]

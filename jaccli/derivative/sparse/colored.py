@@ -26,7 +26,7 @@ from jaccli.derivative.tiles import tile
 
 @dataclass(frozen=True)
 class Coloring:
-    """A pattern in C order with a color for each column (`fwd`), row (`rev`), or both alike (`hvp`).
+    """A pattern in C order and a color for each column (`fwd`), row (`rev`), or both (`hvp`).
 
     A color of -1 is of a column, or row, that need not be taken.
     """
@@ -89,7 +89,7 @@ class Colored:
 
 @dataclass(frozen=True, eq=False)
 class Chunks:
-    """The products of a coloring, to be taken in chunks (`Chunked`)."""
+    """The products of a coloring, to be taken in chunks."""
 
     colored: Colored
     f: Function
@@ -114,7 +114,7 @@ class Chunks:
         )
         return [np.empty((count, *one.shape[1:]), one.dtype)]
 
-    def assemble(self, whole: list[np.ndarray]) -> list[np.ndarray]:
+    def values(self, whole: list[np.ndarray]) -> list[np.ndarray]:
         """Return the values of each block."""
         return [whole[0].reshape(-1)[place] for place in self.colored.places]
 
@@ -209,14 +209,15 @@ def color(
     """
     import asdex
 
-    known = asdex.SparsityPattern.from_coo(pattern.rows, pattern.columns, pattern.shape)
+    rows, columns = pattern.rows.astype(np.int32), pattern.columns.astype(np.int32)
+    known = asdex.SparsityPattern.from_coo(rows, columns, pattern.shape)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", asdex.DenseColoringWarning)  # the plan says so
         if derivative == "hessian":
             found = asdex.hessian_coloring_from_sparsity(known)
             way = "hvp-rev" if no_forward else "hvp"
         else:
-            mode = "rev" if no_forward else "fwd" if no_reverse else None
+            mode: Any = "rev" if no_forward else "fwd" if no_reverse else None
             found = asdex.jacobian_coloring_from_sparsity(known, mode=mode)
             way = found.mode
     return Coloring(pattern, found.colors.astype(np.int32), int(found.num_colors), way)

@@ -22,6 +22,9 @@ from jaccli.derivative.structured.result import Kept, StructuredJacobian, is_str
 Parametric = Callable[[Tree, Tree], Tree]
 """A function of what it is differentiated by, and of the rest."""
 
+FEW = 64
+"""Numbers for each row and column that are few."""
+
 _WAYS = {"jacobian": (("fwd",), ("rev",)), "hessian": (("fwd", "fwd"), ("fwd", "rev"))}
 _OPERATORS: dict[str, Callable[..., Tree]] = {
     "jacobian": engine.jacobian,
@@ -54,12 +57,24 @@ class Linked:
 
 @dataclass(frozen=True, eq=False)
 class Traced:
-    """A structured derivative of which the shapes are known; `count` numbers are computed."""
+    """A structured derivative of which the shapes are known.
+
+    `count` numbers are computed; the matrix has so many rows (a Hessian's count outputs and
+    inputs) and columns.
+    """
 
     derivative: str
     ways: tuple[str, ...]
     tree: Tree
     count: int
+    rows: int
+    columns: int
+
+    @property
+    def few(self) -> bool:
+        """Whether so little is computed that neither direction nor coloring need be compared."""
+        few = self.count <= FEW * (self.rows + self.columns)
+        return few and 4 * self.count <= self.rows * self.columns
 
     def linked(self) -> Linked:
         """Return where the numbers stand: the first that takes memory by their count."""
@@ -92,15 +107,11 @@ def trace(derivative: str, f: Parametric, x: Tree, rest: Tree) -> Traced:
         except (TypeError, ValueError, NotImplementedError) as error:
             failed.append(error)
             continue
-        if found[-1].count <= _FEW * (rows + columns):
+        if found[-1].few:
             break
     if not found:
         raise failed[0]
     return min(found, key=lambda each: each.count)
-
-
-_FEW = 8
-"""Numbers for each row and column at which the other direction is not worth its trace."""
 
 
 def _traced(derivative: str, ways: tuple[str, ...], f: Parametric, x: Tree, rest: Tree) -> Traced:
@@ -109,7 +120,10 @@ def _traced(derivative: str, ways: tuple[str, ...], f: Parametric, x: Tree, rest
 
     tree = jax.eval_shape(operator, x, rest)
     parts = [part for block in _blocks(tree) for part in block.blocks]
-    return Traced(derivative, ways, tree, sum(math.prod(part.places.axes) for part in parts))
+    count = sum(math.prod(part.places.axes) for part in parts)
+    columns = size(x)
+    rows = sum(math.prod(block.shape) for block in _blocks(tree)) // max(columns, 1)
+    return Traced(derivative, ways, tree, count, rows, columns)
 
 
 def _blocks(tree: Tree) -> list[StructuredJacobian]:

@@ -15,8 +15,9 @@ from typing import Any, Protocol
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
-from jaccli.derivative.basis import Function, Tree, size
+from jaccli.derivative.basis import Chunked, Function, Piece, Tree, size
 from jaccli.derivative.facts import Facts
 from jaccli.derivative.sparse import colored, linked, remember
 from jaccli.derivative.sparse.colored import Chunks, Coloring
@@ -27,8 +28,6 @@ _TINY = 256
 """Entries up to which a few zeros more do not matter."""
 _SMALL = 2**20
 """Entries up to which detection costs little, whatever it finds."""
-_FEW = 64
-"""Linked numbers for each row and column that are few enough not to look for fewer."""
 _DENSE = 0.1
 """The share of non-zeros from which on there is nothing to detect."""
 
@@ -49,7 +48,7 @@ class Method(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Sparse:
+class Prepared:
     """A sparse derivative of functions of one structure: `tree(out)` of `tree(in)` (of `tree(in)`).
 
     `outs` and `ins` are the shapes of the rows' and columns' arrays, `structure` is the tree of
@@ -90,8 +89,7 @@ class Sparse:
     @property
     def words(self) -> str:
         """The density, and how the entries are computed."""
-        share = 100 * self.nnz / max(self.size, 1)
-        return f"{self.nnz:,} of {self.size:,} entries ({share:.3g} %), {self.method.words}"
+        return f"density {100 * self.nnz / max(self.size, 1):.3g} %, {self.method.words}"
 
     def values(self, f: Function, x: Tree) -> Tree:
         """Return the values of the blocks, each `(computed,)` in the order of `entries.where`."""
@@ -107,11 +105,46 @@ class Sparse:
             blocks.append(filled.reshape(entries.shape))
         return jax.tree.unflatten(self.structure, blocks)
 
-    def chunks(self, f: Function, x: Tree) -> Chunks | None:
-        """Return the products of the coloring, to be taken in chunks; None if there are none."""
+    def chunks(self, f: Function, x: Tree, *, dense: bool) -> Chunked:
+        """Return the products of the coloring, to be taken in chunks, and what they assemble to.
+
+        Raises:
+            TypeError: there is no coloring.
+        """
         if not isinstance(self.method, colored.Colored):
-            return None
-        return self.method.chunks(f, x)
+            raise TypeError("without a coloring there are no products to take in chunks")
+        return _Chunks(self, self.method.chunks(f, x), dense)
+
+
+@dataclass(frozen=True, eq=False)
+class _Chunks:
+    """The products of a coloring in chunks; they assemble to values, or to dense blocks."""
+
+    prepared: Prepared
+    products: Chunks
+    dense: bool
+
+    def pieces(self, chunk: int) -> Sequence[Piece]:
+        """Return what to compute for `chunk` colors at a time."""
+        return self.products.pieces(chunk)
+
+    def empty(self) -> list[np.ndarray]:
+        """Return the array that the pieces fill."""
+        return self.products.empty()
+
+    def assemble(self, whole: list[np.ndarray]) -> Tree:
+        """Return the blocks."""
+        blocks = self.products.values(whole)
+        if self.dense:
+            blocks = list(map(_filled, self.prepared.method.entries, blocks))
+        return jax.tree.unflatten(self.prepared.structure, blocks)
+
+
+def _filled(entries: Entries, values: np.ndarray) -> np.ndarray:
+    """Return the dense block of its values."""
+    dense = np.zeros(entries.size, values.dtype)
+    dense[entries.positions] = entries.collected(values)
+    return dense.reshape(entries.shape)
 
 
 def prepare(
@@ -122,7 +155,7 @@ def prepare(
     *,
     about: Facts | None = None,
     pattern: Pattern | None = None,
-) -> Sparse:
+) -> Prepared:
     """Return the sparse `jacobian` or `hessian` of `f(x, rest)` by x, of which shapes are read.
 
     The result is that of every function with the structure of f.  `pattern`, of the joined matrix
@@ -132,19 +165,20 @@ def prepare(
         ImportError: asdex is needed, and not installed.
         TypeError, ValueError, NotImplementedError: JAX has no way to differentiate `f`.
     """
+    f, rest = _lifted(f, x, rest)
     problem = _Problem(derivative, f, x, rest, about or Facts(0, 0))
     if pattern is not None:
         method: Method = problem.colored(problem.color(pattern))
     else:
         method = _method(problem)
     rows = problem.outs if derivative == "jacobian" else problem.hessian_rows
-    return Sparse(method, rows, problem.ins, problem.structure)
+    return Prepared(method, rows, problem.ins, problem.structure)
 
 
 def _method(problem: _Problem) -> Method:
     """Return the engine's links, or a coloring, whichever has fewer entries."""
     traced = linked.trace(problem.derivative, problem.f, problem.x, problem.rest)
-    if 4 * traced.count <= problem.entries and traced.count <= _FEW * sum(problem.shape):
+    if traced.few:
         return traced.linked()
     dense = traced.count >= _DENSE * problem.entries
     if problem.entries <= _TINY or (problem.entries > _SMALL and dense and problem.is_dense()):
@@ -189,7 +223,7 @@ class _Problem:
 
     @property
     def hessian_rows(self) -> tuple[Shape, ...]:
-        """The shapes of the arrays that a Hessian's rows count: each output's, then each input's."""
+        """The shapes of what a Hessian's rows count: outputs, then inputs."""
         return tuple((*out, *wrt) for out in self.outs for wrt in self.ins)
 
     @property
@@ -206,12 +240,10 @@ class _Problem:
     @property
     def structure(self) -> Any:
         """The tree of the blocks."""
-        inside = jax.tree.structure(self.x)
-        levels = [inside] if self.derivative == "jacobian" else [inside, inside]
-        whole = jax.tree.structure(self.out)
-        for level in levels:
-            whole = whole.compose(level)
-        return whole
+        by_input = self.x
+        if self.derivative == "hessian":
+            by_input = jax.tree.map(lambda _: self.x, self.x)
+        return jax.tree.structure(jax.tree.map(lambda _: by_input, self.out))
 
     def is_dense(self) -> bool:
         """Return whether a few columns, at a random point, have hardly any zeros."""
@@ -229,8 +261,9 @@ class _Problem:
         g: Function = partial(_with, self.f, rest)
         if self.derivative == "hessian":
             g = jax.grad(lambda x: sum(map(jnp.sum, jax.tree.leaves(self.f(x, rest)))))
-        products = jax.jit(lambda x: colored.unit_products(way, g, x, marks))(x)
-        return bool(np.count_nonzero(np.asarray(products)) >= _DENSE * products.size)
+        with jax.ensure_compile_time_eval():
+            products = np.asarray(jax.jit(lambda x: colored.unit_products(way, g, x, marks))(x))
+        return bool(np.count_nonzero(products) >= _DENSE * products.size)
 
     def found(self) -> Method:
         """Return the derivative by the coloring that is remembered, or found and remembered now."""
@@ -295,6 +328,28 @@ class _Composed:
     def values(self, f: Function, x: Tree) -> list[Any]:
         """Return the values of each block."""
         return self.outer.values(partial(self.inner.values, f), x)
+
+
+def _lifted(f: Parametric, x: Tree, rest: Tree) -> tuple[Parametric, Tree]:
+    """Return f with the traced arrays that it holds among `rest`: they have shapes, no numbers."""
+    jaxpr, out = jax.make_jaxpr(f, return_shape=True)(x, rest)
+    traced = [isinstance(const, jax.core.Tracer) for const in jaxpr.consts]
+    if not any(traced):
+        return f, rest
+    structure = jax.tree.structure(out)
+    held = [const for const, flag in zip(jaxpr.consts, traced, strict=True) if flag]
+
+    def lifted(x: Tree, more: Tree) -> Tree:
+        rest, given = more
+        numbers = iter(given)
+        consts = [
+            next(numbers) if flag else const
+            for const, flag in zip(jaxpr.consts, traced, strict=True)
+        ]
+        call = jaxpr_as_fun(ClosedJaxpr(jaxpr.jaxpr, consts))
+        return jax.tree.unflatten(structure, call(*jax.tree.leaves((x, rest))))
+
+    return lifted, (rest, [jax.ShapeDtypeStruct(array.shape, array.dtype) for array in held])
 
 
 def _with(f: Parametric, rest: Tree, x: Tree) -> Tree:

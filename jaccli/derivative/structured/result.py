@@ -89,8 +89,7 @@ class StructuredJacobian:
         return *divmod(where, max(math.prod(self.shape[self.rank_out :]), 1)), values
 
     def located(self) -> tuple[np.ndarray, Array]:
-        """Return flat positions in `shape` (numpy) and values; those at one place are to be added.
-        """
+        """Return flat positions in `shape` (numpy) and values; those at one are to be added."""
         found = [located(block.places, self.shape) for block in self.blocks]
         where = [positions for positions, _ in found]
         return (
@@ -100,10 +99,7 @@ class StructuredJacobian:
 
     def picked(self, kept: Sequence[Kept]) -> Array:
         """Return the values that stand somewhere, of one block after another."""
-        values = [
-            spread(block.values, block.places.axes).reshape(-1)[chosen]
-            for block, chosen in zip(self.blocks, kept, strict=True)
-        ]
+        values = [_picked(block, chosen) for block, chosen in zip(self.blocks, kept, strict=True)]
         if not values:
             return jnp.zeros(0, self.dtype)
         return values[0] if len(values) == 1 else jnp.concatenate(values)
@@ -169,6 +165,13 @@ def _block(term: Term, near: Shape, far_is_out: bool) -> Block:
 
 Kept = slice | np.ndarray
 """Which values of a block, spread over its axes, stand somewhere: a range, or their indices."""
+
+
+def _picked(block: Block, kept: Kept) -> Array:
+    """Return the values that stand somewhere, `(count,)`."""
+    if isinstance(kept, np.ndarray) and math.prod(block.values.shape) == 1:
+        return jnp.broadcast_to(block.values.reshape(()), kept.shape)
+    return spread(block.values, block.places.axes).reshape(-1)[kept]
 
 
 def located(places: Places, shape: Shape) -> tuple[np.ndarray, Kept]:
