@@ -44,6 +44,7 @@ def ours(case: Case) -> Way:
 
     start = time.perf_counter()
     prepared = sparse.prepare(case.derivative, lambda x, _: case.f(x), case.x)
+    prepared = prepared.folded(case.f, case.x)
     (entries,) = prepared.method.entries
     run = jax.jit(lambda x: prepared.values(case.f, x)).lower(case.x).compile()
     seconds = time.perf_counter() - start
@@ -110,7 +111,9 @@ def matrix(way: Way, shape: tuple[int, int]) -> Any:
     return coo_array((np.array(way.run()), (way.rows, way.columns)), shape).tocsr()
 
 
-def measure(name: str, size: int, seconds: float, only: list[str]) -> dict[str, tuple[float, float]]:
+def measure(
+    name: str, size: int, seconds: float, only: list[str]
+) -> dict[str, tuple[float, float]]:
     """Return seconds of preparation and of evaluation for each way."""
     case = CASES[name](size)
     made = {way: prepared for way in only if (prepared := WAYS[way](case)) is not None}
@@ -152,7 +155,9 @@ def table(names: list[str], sizes: list[int], seconds: float, only: list[str]) -
                 worst = max(worst, found["jaccli"][1] / found["asdex"][1])
             print(f"{name:18} {size:9,}  {cells[0]}  {cells[1]}  {verdict}", flush=True)
     if best:
-        print(f"\nevaluation, geometric mean: {geometric_mean(best):.2f}x faster than the better of")
+        print(
+            f"\nevaluation, geometric mean: {geometric_mean(best):.2f}x faster than the better of"
+        )
         print(f"asdex and CasADi (bar: 1.5x); at worst {worst:.2f}x the time of asdex (bar: 1.1x)")
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from jaccli import backend, model
 from jaccli.plan import Plan, make
-from jaccli.result import Result
+from jaccli.result import Result, dense
 from jaccli.spec import Spec
 from jaccli.spec import load as load_spec
 from jaccli.spec.overrides import from_set
@@ -82,9 +82,9 @@ def result_of(
 def solve(
     expressions: Mapping[str, str], inputs: Mapping[str, Any], derivative: str, **entries: Any
 ) -> Blocks:
-    """Return the arrays of the result by key."""
+    """Return the arrays of the result by key, dense ones."""
     result = result_of(expressions, inputs, derivative, **entries)
-    return {block.key: block.values for block in result.blocks}
+    return {block.key: dense(block.values) for block in result.blocks}
 
 
 def assert_blocks(actual: Blocks, expected: Blocks, tolerance: float = 1e-12) -> None:

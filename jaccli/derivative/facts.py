@@ -82,6 +82,15 @@ def _differentiated(jaxpr: Any, varied: Sequence[bool]) -> Iterator[str]:
                 yield from _differentiated(inner, [True] * len(inner.invars))
 
 
+def dependent(jaxpr: Any) -> list[bool]:
+    """Return for each result of a jaxpr whether it depends on the arguments."""
+    live = set(jaxpr.invars)
+    for eqn in jaxpr.eqns:
+        if any(not is_literal(v) and v in live for v in eqn.invars):
+            live.update(eqn.outvars)
+    return [not is_literal(v) and v in live for v in jaxpr.outvars]
+
+
 def is_literal(atom: Any) -> bool:
     """Return whether an operand is written in the jaxpr: such have a `val`, variables have none."""
     return hasattr(atom, "val")

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import jaxpr_as_fun
 
 from jaccli.derivative.basis import Function, Tree, size
+from jaccli.derivative.facts import dependent
 from jaccli.derivative.sparse.entries import Entries
 from jaccli.derivative.structured import engine
 from jaccli.derivative.structured.result import Kept, StructuredJacobian, is_structured, located
@@ -36,13 +40,15 @@ _OPERATORS: dict[str, Callable[..., Tree]] = {
 class Linked:
     """A derivative whose entries the engine computes by themselves.
 
-    `entries` and `kept` have one item for each block, by output, then input.
+    `entries` and `kept` have one item for each block, by output, then input.  `constants` are the
+    values of blocks that do not depend on x, None for the others; there are none but by `folded`.
     """
 
     derivative: str
     ways: tuple[str, ...]
     entries: Sequence[Entries]
     kept: Sequence[Sequence[Kept]]
+    constants: Sequence[Any] = ()
 
     @property
     def words(self) -> str:
@@ -52,7 +58,27 @@ class Linked:
     def values(self, f: Function, x: Tree) -> list[Any]:
         """Return the values of each block, `(computed,)`, in the order of its `entries.where`."""
         found = _blocks(_OPERATORS[self.derivative](f, x, *self.ways, keep=True))
-        return [block.picked(kept) for block, kept in zip(found, self.kept, strict=True)]
+        values = [block.picked(kept) for block, kept in zip(found, self.kept, strict=True)]
+        if not self.constants:
+            return values
+        pairs = zip(values, self.constants, strict=True)
+        return [new if known is None else known for new, known in pairs]
+
+    def folded(self, f: Function, x: Tree) -> Linked:
+        """Return the same with the blocks that do not depend on x, as linear ones, known."""
+        jaxpr = jax.make_jaxpr(partial(self.values, f))(x)
+        live = dependent(jaxpr.jaxpr)
+        if all(live):
+            return self
+
+        def settled() -> list[Any]:
+            any_x = [jnp.zeros(v.aval.shape, v.aval.dtype) for v in jaxpr.jaxpr.invars]
+            blocks = jaxpr_as_fun(jaxpr)(*any_x)
+            return [block for block, flag in zip(blocks, live, strict=True) if not flag]
+
+        numbers = iter(jax.jit(settled)())
+        constants = [None if flag else np.asarray(next(numbers)) for flag in live]
+        return replace(self, constants=constants)
 
 
 @dataclass(frozen=True, eq=False)

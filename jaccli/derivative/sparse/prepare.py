@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, Protocol
 
@@ -94,6 +94,15 @@ class Prepared:
     def values(self, f: Function, x: Tree) -> Tree:
         """Return the values of the blocks, each `(computed,)` in the order of `entries.where`."""
         return jax.tree.unflatten(self.structure, self.method.values(f, x))
+
+    def folded(self, f: Function, x: Tree) -> Prepared:
+        """Return the same, of f at this structure, with what does not depend on x computed now.
+
+        Worth its compilation where there are many evaluations.
+        """
+        if not isinstance(self.method, linked.Linked):
+            return self
+        return replace(self, method=self.method.folded(f, x))
 
     def dense(self, f: Function, x: Tree) -> Tree:
         """Return the blocks as dense arrays, `(*out, *in)`."""

@@ -99,10 +99,10 @@ class StructuredJacobian:
 
     def picked(self, kept: Sequence[Kept]) -> Array:
         """Return the values that stand somewhere, of one block after another."""
-        values = [_picked(block, chosen) for block, chosen in zip(self.blocks, kept, strict=True)]
-        if not values:
+        vectors = [_picked(block, chosen) for block, chosen in zip(self.blocks, kept, strict=True)]
+        if not vectors:
             return jnp.zeros(0, self.dtype)
-        return values[0] if len(values) == 1 else jnp.concatenate(values)
+        return vectors[0] if len(vectors) == 1 else jnp.concatenate(vectors)
 
     def to_scipy(self) -> Any:
         """Return a `scipy.sparse.coo_array` of shape (outputs, inputs), duplicates added."""
@@ -163,15 +163,15 @@ def _block(term: Term, near: Shape, far_is_out: bool) -> Block:
     return Block(term.val, Places(tuple(axes), tuple(maps)))
 
 
-Kept = slice | np.ndarray
-"""Which values of a block, spread over its axes, stand somewhere: a range, or their indices."""
+Kept = tuple[slice, ...] | np.ndarray
+"""Which values of a block, spread over its axes, stand somewhere: a box, or flat indices."""
 
 
 def _picked(block: Block, kept: Kept) -> Array:
     """Return the values that stand somewhere, `(count,)`."""
-    if isinstance(kept, np.ndarray) and math.prod(block.values.shape) == 1:
-        return jnp.broadcast_to(block.values.reshape(()), kept.shape)
-    return spread(block.values, block.places.axes).reshape(-1)[kept]
+    if isinstance(kept, np.ndarray):
+        return spread(block.values, block.places.axes).reshape(-1)[kept]
+    return spread(block.values, block.places.axes)[kept].reshape(-1)
 
 
 def located(places: Places, shape: Shape) -> tuple[np.ndarray, Kept]:
@@ -183,14 +183,21 @@ def located(places: Places, shape: Shape) -> tuple[np.ndarray, Kept]:
         flat = flat * size + link
         if (link < 0).any():
             none = none | (link < 0)
-    flat = np.broadcast_to(flat, axes).reshape(-1)
+    flat = np.broadcast_to(flat, axes)
     if not none.any():
-        return flat, slice(None)
-    kept = np.flatnonzero(~np.broadcast_to(none, axes).reshape(-1))
-    if kept.size and kept[-1] - kept[0] + 1 == kept.size:
-        run = slice(int(kept[0]), int(kept[-1]) + 1)  # a slice costs less than a gather
-        return flat[run], run
-    return flat[kept], kept
+        return flat.reshape(-1), (slice(None),) * len(axes)
+    there = ~np.broadcast_to(none, axes)
+    # A box costs less than a gather.
+    spans = [np.flatnonzero(there.any(_others(a, len(axes)))) for a in range(len(axes))]
+    box = tuple(slice(int(span[0]), int(span[-1]) + 1) for span in spans if span.size)
+    if len(box) == len(axes) and there[box].all():
+        return flat[box].reshape(-1), box
+    kept = np.flatnonzero(there)
+    return flat.reshape(-1)[kept], kept
+
+
+def _others(axis: int, rank: int) -> tuple[int, ...]:
+    return tuple(a for a in range(rank) if a != axis)
 
 
 def _placed(block: Block, shape: Shape) -> Array:
