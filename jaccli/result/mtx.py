@@ -27,6 +27,8 @@ from jaccli.result.view import View
 Field = Literal["real", "pattern"]
 _COMMENTED = 1000
 """Labels that a file carries at most."""
+_ELSE = {"dense": ".npz or .json", "sparse": ".json, or .npz with --storage dense"}
+"""The formats of more axes."""
 _LONGEST = 200
 """Characters of a line that is looked at, at most: comments may be longer."""
 
@@ -37,7 +39,7 @@ def check(keys: Sequence[str], shape: tuple[int, ...], layout: str, storage: str
         raise UsageError(
             f"mtx: two axes at most, and the matrix layout of the result has the shape "
             f"{shape_text(shape)}.",
-            hint="Use .json." if storage == "sparse" else "Use .npz or .json.",
+            hint=f"Use {_ELSE[storage]}.",
         )
 
 

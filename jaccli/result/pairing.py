@@ -112,7 +112,7 @@ def _keys(stored: Stored) -> tuple[str, ...]:
 
 def _same_vector(a: Shape, b: Shape) -> bool:
     """Whether both shapes are those of a row or a column of the same length."""
-    return prod(a) == prod(b) == max(a, default=1) == max(b, default=1)
+    return prod(a) == prod(b) and all(sum(n != 1 for n in shape) <= 1 for shape in (a, b))
 
 
 def as_matrix(
