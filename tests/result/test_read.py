@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jaccli.errors import SourceError
-from jaccli.result import read, write
+from jaccli.result import Block, Result, Sparse, read, write
 
-from .samples import POLAR, jacobian
+from .samples import POLAR, jacobian, result_of
 
 
 def npy_header(shape: object, dtype: str = "<f8") -> bytes:
@@ -285,25 +285,30 @@ def test_plain_csv_without_labels_is_numbers(tmp_path: Path) -> None:
     assert not back.columns
 
 
-FUZZED = {suffix: jacobian((2,), (3,)) for suffix in (".npy", ".csv", ".mtx")} | {
-    ".npz": POLAR,
-    ".json": POLAR,
-}
+SPARSE = result_of(
+    "jacobian", Block("y", ("x",), Sparse.from_dense(np.array([[0.0, 1.5]])), (1,), ((2,),))
+)
+FUZZED = [
+    *((suffix, "blocks", jacobian((2,), (3,))) for suffix in (".npy", ".csv", ".mtx")),
+    *((suffix, "blocks", POLAR) for suffix in (".npz", ".json")),
+    *((suffix, "matrix", SPARSE) for suffix in (".npz", ".json", ".mtx")),
+]
 
 
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
-    st.sampled_from(list(FUZZED)),
+    st.sampled_from(FUZZED),
     st.lists(st.tuples(st.integers(0, 4000), st.integers(0, 255)), min_size=1, max_size=4),
     st.integers(0, 4000),
 )
 def test_damage_is_never_a_traceback(
-    tmp_path: Path, suffix: str, changes: list[tuple[int, int]], length: int
+    tmp_path: Path, case: tuple[str, str, Result], changes: list[tuple[int, int]], length: int
 ) -> None:
+    suffix, layout, result = case
     path = tmp_path / f"r{suffix}"
-    write(FUZZED[suffix], path, force=True)
+    write(result, path, layout=layout, force=True)
     content = bytearray(path.read_bytes())
     for position, value in changes:
         content[position % len(content)] = value

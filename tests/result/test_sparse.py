@@ -388,6 +388,30 @@ def test_blocks_of_sparse_json_meet_a_sparse_matrix(tmp_path: Path) -> None:
     }
 
 
+def test_a_sparse_npz_names_its_entries(tmp_path: Path) -> None:
+    for number, matrix_ in enumerate([MATRIX, MATRIX + np.eye(2, 3)]):
+        blocks = [
+            block("y", ("x",), matrix_[:, 1:], (2,), (1, 2)),
+            block("y", ("c",), matrix_[:, 0], (2,), ()),
+        ]
+        result = kept(result_of("jacobian", *blocks))
+        write(result, tmp_path / f"{number}.npz", layout="matrix")
+    a, b = read(tmp_path / "0.npz"), read(tmp_path / "1.npz")
+    assert (list(a.rows), list(a.columns)) == (["y[0]", "y[1]"], ["x[0,0]", "x[0,1]", "c"])
+    assert str(compare(a, b)) == (
+        "matrix: 2 of 6 entries differ\n  y[0], c: 0.0 and 1.0\n  y[1], x[0,0]: 0.0 and 1.0"
+    )
+    with np.load(tmp_path / "0.npz") as archive:
+        arrays = dict(archive)
+    for manifest in ("", "[]", '{"command": "jacobian", "blocks": {}}', '{"blocks": 3}',
+                     '{"command": "jacobian", "blocks": {"y.x": {"out_shape": [2], "in_shapes": '
+                     '[[10000000000000000000]]}}}'):  # fmt: skip
+        np.savez(tmp_path / "m.npz", **arrays | {"manifest": np.array(manifest)})
+        assert (read(tmp_path / "m.npz").rows, read(tmp_path / "m.npz").columns) == ((), ())
+    np.savez(tmp_path / "m.npz", **arrays | {"shape": np.array([2, 9])})
+    assert read(tmp_path / "m.npz").columns == ()
+
+
 def shape_of(batch: int | None, *blocks: BlockShape, derivative: str = "jacobian") -> Any:
     return derivative, list(blocks), batch
 
