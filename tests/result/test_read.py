@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jaccli.errors import SourceError
-from jaccli.result import Block, Result, Sparse, read, write
+from jaccli.result import Block, Result, Sparse, dense, read, write
 
 from .samples import POLAR, jacobian, result_of
 
@@ -210,7 +210,24 @@ CASES: dict[str, tuple[str, bytes, str]] = {
     "word in mtx": (
         ".mtx",
         MTX + b"2 2 1\n1 1 one\n",
-        "this matrix is damaged: line 3: invalid floating-point value.",
+        "this matrix is damaged: 'o' in its numbers.",
+    ),
+    "short array": (
+        ".mtx",
+        MTX.replace(b"coordinate", b"array") + b"2 2\n1\n2\n3\n",
+        "3 entries where 4 are needed.",
+    ),
+    "word in array": (
+        ".mtx",
+        MTX.replace(b"coordinate", b"array") + b"1 2\n1\none\n",
+        "this matrix is damaged: its entries are not numbers.",
+    ),
+    # These two crash scipy's parser, so they must not get there.
+    "open end": (".mtx", MTX + b"2 2 1\n1 1 5,", "this matrix is damaged: ',' in its numbers."),
+    "zero byte": (
+        ".mtx",
+        MTX + b"2 2 1\n1 1 5\0\n",
+        "this matrix is damaged: '\\x00' in its numbers.",
     ),
     "short line": (
         ".mtx",
@@ -275,6 +292,17 @@ def test_a_sparse_matrix_may_not_point_outside(tmp_path: Path) -> None:
         with pytest.raises(SourceError) as error:
             read(tmp_path / "s.npz")
         assert str(error.value) == f"{tmp_path / 's.npz'}: this sparse matrix is damaged."
+
+
+def test_an_empty_mtx_is_an_empty_matrix(tmp_path: Path) -> None:
+    for kind in ("array", "coordinate"):
+        for shape in ("0 2", "2 0", "0 0"):
+            sizes = shape if kind == "array" else f"{shape} 0"
+            path = tmp_path / "r.mtx"
+            path.write_text(f"%%MatrixMarket matrix {kind} real general\n{sizes}\n")
+            values = read(path).arrays["matrix"]
+            assert values.shape == tuple(map(int, shape.split()))
+            assert dense(values).size == 0
 
 
 def test_plain_csv_without_labels_is_numbers(tmp_path: Path) -> None:
