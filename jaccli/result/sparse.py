@@ -224,7 +224,7 @@ def _ravel(indices: Sequence[Array], shape: Sequence[int], count: int) -> NDArra
     """Return the flat positions of `count` entries."""
     where = np.zeros(count, np.int64)
     for index, stride in zip(indices, _strides(shape), strict=True):
-        where += index * stride
+        where += index.astype(np.int64, copy=False) * stride
     return where
 
 
