@@ -23,7 +23,7 @@ from jaccli.result.numerals import floats, significant
 from jaccli.result.numerals import norm as euclidean
 from jaccli.result.pairing import Pair, pairs
 from jaccli.result.result import Array, Result
-from jaccli.result.sparse import Sparse, Values
+from jaccli.result.sparse import Sparse, Values, union
 from jaccli.result.stored import Stored, stored
 
 Norm = Literal["entry", "max", "fro"]
@@ -181,7 +181,7 @@ def _entries(a: Values, b: Values) -> tuple[Values, Values, Array | None]:
     """Return what is compared: of two sparse arrays what either keeps, and where that is."""
     if not (isinstance(a, Sparse) and isinstance(b, Sparse)):
         return a, b, None
-    where = np.union1d(a.where, b.where)
+    where = union(a, b)
     return a.at(where), b.at(where), where
 
 

@@ -192,7 +192,7 @@ def _from_coordinates(indices: Any, values: Array, shape: tuple[int, ...]) -> Sp
         raise ValueError(f"{len(indices)} indices of {values.shape} values")
     if places.size and places.dtype.kind != "i":
         raise ValueError(f"indices of {places.dtype}")
-    return Sparse.from_indices(tuple(places.T), values, shape)
+    return Sparse.from_indices(tuple(places.T.astype(np.int64)), values, shape)
 
 
 def _labels(labels: Any) -> Sequence[str]:

@@ -5,6 +5,7 @@ A `Names` lists the entries of one array, an `Axis` those of several joined.  No
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, product
@@ -51,11 +52,18 @@ class Names:
         return (f"{self.name}[{','.join(index)}]" for index in product(*texts))
 
     def __getitem__(self, position: int) -> str:
-        picked: list[str] = []
+        return self.pick([position])[0]
+
+    def pick(self, positions: Sequence[int]) -> list[str]:
+        """Return the names at these positions."""
+        picked: list[list[str]] = []
         for index in reversed(self._spelled()):
-            position, place = divmod(position, len(index))
-            picked.append(str(index[place]))
-        return f"{self.name}[{','.join(reversed(picked))}]" if picked else self.name
+            size = len(index)
+            picked.insert(0, [str(index[position % size]) for position in positions])
+            positions = [position // size for position in positions]
+        if not picked:
+            return [self.name] * len(positions)
+        return [f"{self.name}[{','.join(index)}]" for index in zip(*picked, strict=True)]
 
     def _spelled(self) -> list[Sequence[int | str]]:
         """Return what the names say along every axis."""
@@ -83,8 +91,16 @@ class Axis:
         return chain.from_iterable(self.parts)
 
     def __getitem__(self, position: int) -> str:
+        if not 0 <= position < len(self):
+            raise IndexError(position)
+        return self.pick([position])[0]
+
+    def pick(self, positions: Sequence[int]) -> list[str]:
+        """Return the labels at these positions, which ascend."""
+        picked: list[str] = []
+        start = first = 0
         for names in self.parts:
-            if position < len(names):
-                return names[position]
-            position -= len(names)
-        raise IndexError(position)
+            last = bisect_left(positions, start + len(names), first)
+            picked += names.pick([position - start for position in positions[first:last]])
+            start, first = start + len(names), last
+        return picked

@@ -2,7 +2,7 @@
 
 One labelled side makes a matrix of one column.  Small matrices carry their labels in comments.
 Reading knows the variants that other programs write: coordinates or arrays, real, integer or
-pattern, general, symmetric or skew-symmetric.  scipy formats and reads the entries.
+pattern, general, symmetric or skew-symmetric.  scipy formats and reads coordinates.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from math import prod
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, cast
 
 import numpy as np
 
@@ -27,6 +28,10 @@ from jaccli.result.view import View
 Field = Literal["real", "pattern"]
 _COMMENTED = 1000
 """Labels that a file carries at most."""
+_ELSE = {"dense": ".npz or .json", "sparse": ".json, or .npz with --storage dense"}
+"""The formats of more axes."""
+_NUMERIC = b"0123456789+-.eE \t\r\nnaifntyNAIFNTY"
+"""The characters of numbers, `nan` and `infinity` among them."""
 _LONGEST = 200
 """Characters of a line that is looked at, at most: comments may be longer."""
 
@@ -37,7 +42,7 @@ def check(keys: Sequence[str], shape: tuple[int, ...], layout: str, storage: str
         raise UsageError(
             f"mtx: two axes at most, and the matrix layout of the result has the shape "
             f"{shape_text(shape)}.",
-            hint="Use .json." if storage == "sparse" else "Use .npz or .json.",
+            hint=f"Use {_ELSE[storage]}.",
         )
 
 
@@ -88,13 +93,17 @@ def _entries(rows: Array, columns: Array, numbers: Array, field: Field) -> bytes
 
 @dataclass(frozen=True, slots=True)
 class _Head:
-    """What a file says of itself; `stated` is the number of entries that follow."""
+    """What a file says of itself; `stated` is the number of entries that follow.
+
+    `text` is this head, as many lines long, without the comments.
+    """
 
     kind: str
     symmetry: str
     count: int
     width: int
     stated: int
+    text: str
 
 
 def read(stream: BinaryIO, size: int, limit: int) -> Stored:
@@ -109,8 +118,7 @@ def read(stream: BinaryIO, size: int, limit: int) -> Stored:
         raise too_large(f"{head.stated} entries need", needed, limit)
     if head.symmetry != "general" and head.count != head.width:
         raise SourceError("a symmetric matrix must be square.")
-    stream.seek(0)
-    values = _body(stream)
+    values = _array(head, stream) if head.kind == "array" else _coordinates(head, stream)
     return Stored({"matrix": values}, "matrix", typed=False)
 
 
@@ -128,7 +136,9 @@ def _head(stream: BinaryIO) -> _Head:
         or (kind == "array" and field == "pattern")
     ):
         raise SourceError(f"MatrixMarket {' '.join(banner[2:])!r} is not supported.")
-    line = next(line for line in lines if not line.startswith("%") and (line.strip() or not line))
+    comments, line = 0, next(lines)
+    while line.startswith("%") or line.isspace():
+        comments, line = comments + 1, next(lines)
     words = line.split()
     # Only ASCII digits: int() would also read 1_000.
     if len(words) != (2 if kind == "array" else 3) or not all(
@@ -142,7 +152,9 @@ def _head(stream: BinaryIO) -> _Head:
     if kind == "array" and symmetry != "general":
         # Only the lower triangle is stored.
         stated = count * (count + (1 if symmetry == "symmetric" else -1)) // 2
-    return _Head(kind, symmetry, count, width, stated)
+    first = f"%%MatrixMarket matrix {kind} {field} {symmetry}"
+    text = "\n".join((first, *["%"] * comments, " ".join(words), ""))
+    return _Head(kind, symmetry, count, width, stated, text)
 
 
 def _lines(stream: BinaryIO) -> Iterator[str]:
@@ -160,14 +172,53 @@ def _lines(stream: BinaryIO) -> Iterator[str]:
             yield "%"
 
 
-def _body(stream: BinaryIO) -> Values:
-    """Read the entries."""
+def _array(head: _Head, stream: BinaryIO) -> Array:
+    """Read the entries of a dense matrix, which are stored column by column."""
+    words = (word for line in stream for word in line.split())
+    try:
+        data = np.fromiter(map(float, words), np.float64)
+    except ValueError as error:
+        raise SourceError("this matrix is damaged: its entries are not numbers.") from error
+    if len(data) != head.stated:
+        raise SourceError(f"{len(data)} entries where {head.stated} are needed.")
+    if head.symmetry == "general":
+        return data.reshape(head.width, head.count).T
+    # Only the lower triangle is stored, and of a skew-symmetric one not the diagonal.
+    sign = 1 if head.symmetry == "symmetric" else -1
+    columns, rows = np.triu_indices(head.count, 0 if sign > 0 else 1)
+    dense = np.zeros((head.count, head.width))
+    dense[columns, rows] = sign * data
+    dense[rows, columns] = data
+    return dense
+
+
+class _Clean:
+    """A file for scipy to read, with a known head and nothing but numbers after it.
+
+    Other characters, and a last line without an end, lead scipy's parser beyond its buffer.
+    """
+
+    def __init__(self, head: str, stream: BinaryIO) -> None:
+        self._parts = chain([head.encode()], iter(lambda: stream.read(1 << 20), b""), [b"\n"])
+        self._left = b""
+
+    def read(self, size: int) -> bytes:
+        """Return up to `size` bytes; none at the end."""
+        if not self._left:
+            self._left = next(self._parts, b"")
+            strange = b"" if self._left.startswith(b"%%") else self._left.translate(None, _NUMERIC)
+            if strange:
+                raise ValueError(f"{strange[:1].decode('ascii', 'replace')!r} in its numbers")
+        found, self._left = self._left[:size], self._left[size:]
+        return found
+
+
+def _coordinates(head: _Head, stream: BinaryIO) -> Sparse:
+    """Read the entries of a sparse matrix."""
     from scipy.io import mmread
 
     try:
-        found: Any = mmread(stream, spmatrix=False)
-        if isinstance(found, np.ndarray):
-            return found
+        found: Any = mmread(cast(BinaryIO, _Clean(head.text, stream)), spmatrix=False)
         return Sparse.from_indices(found.coords, found.data, found.shape)
     except (ValueError, OverflowError, TypeError) as error:
         reason = str(error).lower().rstrip(".").replace(". ", ", ")

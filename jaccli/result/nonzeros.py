@@ -46,5 +46,5 @@ def counted(values: Sparse) -> str:
 def _named(axis: Names | Axis, index: Array) -> list[str]:
     """Return the labels at these positions, each of them made once."""
     unique, places = np.unique(index, return_inverse=True)
-    names = [axis[position] for position in unique.tolist()]
+    names = axis.pick(unique.tolist())
     return [names[place] for place in places.tolist()]

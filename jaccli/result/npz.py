@@ -2,12 +2,13 @@
 
 In the matrix layout the array is `matrix`, and `rows`, `columns` and `outputs` hold the labels of
 its sides (`jaccli.result.matrix` says which there are).  A sparse matrix is written as
-`scipy.sparse.save_npz` writes compressed rows, and has no labels: the manifest has the shapes of
-the blocks.
+`scipy.sparse.save_npz` writes compressed rows; its labels follow from the shapes of the blocks in
+the manifest.
 """
 
 from __future__ import annotations
 
+import json
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -18,12 +19,13 @@ import numpy as np
 
 from jaccli.arrayfile import read_array, too_large, write_array
 from jaccli.errors import SourceError, UsageError
-from jaccli.result.matrix import matrix
+from jaccli.result.labels import Axis
+from jaccli.result.matrix import matrix, sides
 from jaccli.result.notation import shape_text
-from jaccli.result.result import Array
+from jaccli.result.result import Array, BlockShape
 from jaccli.result.sparse import Sparse, dense
 from jaccli.result.stored import Stored
-from jaccli.result.view import View
+from jaccli.result.view import Slot, View
 
 _LABELS = ("rows", "columns", "outputs")
 
@@ -93,9 +95,10 @@ def read(stream: BinaryIO, size: int, limit: int) -> Stored:
             }
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError) as error:
         raise SourceError("this is not an .npz archive, or it is damaged.") from error
-    arrays.pop("manifest", None)
+    manifest = arrays.pop("manifest", None)
     if {"format", "shape", "data"} <= arrays.keys():
-        return Stored({"matrix": _from_scipy(arrays)}, "matrix")
+        values = _from_scipy(arrays)
+        return Stored({"matrix": values}, "matrix", *_sides(manifest, values.shape))
     if "matrix" not in arrays:
         return Stored(arrays, "blocks")
     labels = {name: arrays[name].tolist() for name in _LABELS if name in arrays}
@@ -127,6 +130,21 @@ def _from_scipy(arrays: dict[str, Array]) -> Sparse:
         return Sparse.from_indices((rows, columns), data, (count, width))
     except (KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError) as error:
         raise SourceError("this sparse matrix is damaged.") from error
+
+
+def _sides(manifest: Array | None, shape: tuple[int, ...]) -> tuple[Axis, Axis] | tuple[()]:
+    """Return the labels of a matrix as its manifest has them; none if it is not ours."""
+    try:
+        account = json.loads(str(manifest))
+        slots = []
+        for key, block in account["blocks"].items():
+            names, ins = key.split("."), tuple(map(tuple, block["in_shapes"]))
+            output = names.pop(0) if len(names) > len(ins) else None
+            slots.append(Slot.of(BlockShape(output, tuple(names), tuple(block["out_shape"]), ins)))
+        rows, columns = sides(account["command"], slots)
+        return (rows, columns) if (len(rows), len(columns)) == shape else ()
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+        return ()
 
 
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Array:

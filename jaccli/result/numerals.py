@@ -61,10 +61,12 @@ def floats(values: Values, size: int = 1 << 20) -> Iterator[Array]:
 
 
 def norm(values: Iterator[Array]) -> float:
-    """Return the Euclidean norm of finite chunks, without overflow for finite norms."""
+    """Return the Euclidean norm of chunks without NaN, without overflow for finite norms."""
     scale, total = 0.0, 0.0
     for chunk in values:
         largest = float(np.max(np.abs(chunk), initial=0.0))
+        if np.isinf(largest):
+            return largest
         if largest > scale:
             total, scale = total * (scale / largest) ** 2, largest
         if scale:

@@ -19,6 +19,7 @@ from jaccli.result.sparse import Values, assemble
 from jaccli.result.stored import Stored
 
 Shape = tuple[int, ...]
+Labels = Sequence[str] | Axis
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,8 +29,8 @@ class Pair:
     key: str
     a: Values
     b: Values
-    rows: Sequence[str] | Axis = ()
-    columns: Sequence[str] | Axis = ()
+    rows: Labels = ()
+    columns: Labels = ()
 
     def name(self, position: int) -> str:
         """Return the name of the entry at a position: `y.x[2,0]`, or `y[2], x[0]` by labels."""
@@ -96,10 +97,16 @@ def _matrices(a: Stored, b: Stored) -> Pairing:
     notes = tuple(
         f"the labels of the {side} differ"
         for side, one, other in (("rows", a.rows, b.rows), ("columns", a.columns, b.columns))
-        if x.shape == y.shape and one and other and list(one) != list(other)
+        if x.shape == y.shape and one and other and not _same_labels(one, other)
     )
     notes += _types("matrix", x, y)
     return Pairing((Pair("matrix", x, y, a.rows or b.rows, a.columns or b.columns),), notes=notes)
+
+
+def _same_labels(a: Labels, b: Labels) -> bool:
+    if isinstance(a, Axis) and isinstance(b, Axis):
+        return a == b  # Those of a large matrix are not spelled out.
+    return list(a) == list(b)
 
 
 def _sole(stored: Stored) -> Values | None:
@@ -112,7 +119,7 @@ def _keys(stored: Stored) -> tuple[str, ...]:
 
 def _same_vector(a: Shape, b: Shape) -> bool:
     """Whether both shapes are those of a row or a column of the same length."""
-    return prod(a) == prod(b) == max(a, default=1) == max(b, default=1)
+    return prod(a) == prod(b) and all(sum(n != 1 for n in shape) <= 1 for shape in (a, b))
 
 
 def as_matrix(

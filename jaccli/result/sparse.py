@@ -109,6 +109,8 @@ class Sparse:
 
     def at(self, positions: Array) -> Array:
         """Return the entries at these flat positions, kept or not."""
+        if positions is self.where:
+            return self.values
         found = np.zeros(len(positions), self.dtype)
         if self.nnz:
             nearest = np.minimum(np.searchsorted(self.where, positions), self.nnz - 1)
@@ -183,6 +185,15 @@ def nonzeros(values: Values, size: int = 1 << 18) -> Iterator[tuple[Array, Array
         yield places + start, chunk[places]
 
 
+def union(a: Sparse, b: Sparse) -> NDArray[np.int64]:
+    """Return the flat positions of what either of two arrays of one shape keeps, ascending."""
+    if np.array_equal(a.where, b.where):
+        return a.where
+    # Two ascending runs: what a stable sort merges fastest, and np.union1d would hash.
+    both = np.sort(np.concatenate((a.where, b.where)), kind="stable")
+    return both[np.concatenate(([True], both[1:] != both[:-1]))]
+
+
 def assemble(pieces: Sequence[tuple[Sequence[int], Values]], shape: tuple[int, ...]) -> Values:
     """Return an array of zeros with each piece put at its first index; sparse where one is.
 
@@ -213,7 +224,7 @@ def _ravel(indices: Sequence[Array], shape: Sequence[int], count: int) -> NDArra
     """Return the flat positions of `count` entries."""
     where = np.zeros(count, np.int64)
     for index, stride in zip(indices, _strides(shape), strict=True):
-        where += index * stride
+        where += index.astype(np.int64, copy=False) * stride
     return where
 
 

@@ -59,7 +59,7 @@ def _range(result: Result) -> str:
     clean = []
     for chunk in chain.from_iterable(_numbers(block.values) for block in result.blocks):
         least, greatest = chunk.min(), chunk.max()
-        if not np.isfinite(least + greatest):
+        if not (np.isfinite(least) and np.isfinite(greatest)):
             finite = np.isfinite(chunk)
             nans += int(np.count_nonzero(np.isnan(chunk)))
             infinities += int(np.count_nonzero(np.isinf(chunk)))

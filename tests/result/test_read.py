@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jaccli.errors import SourceError
-from jaccli.result import read, write
+from jaccli.result import Block, Result, Sparse, dense, read, write
 
-from .samples import POLAR, jacobian
+from .samples import POLAR, jacobian, result_of
 
 
 def npy_header(shape: object, dtype: str = "<f8") -> bytes:
@@ -210,7 +210,24 @@ CASES: dict[str, tuple[str, bytes, str]] = {
     "word in mtx": (
         ".mtx",
         MTX + b"2 2 1\n1 1 one\n",
-        "this matrix is damaged: line 3: invalid floating-point value.",
+        "this matrix is damaged: 'o' in its numbers.",
+    ),
+    "short array": (
+        ".mtx",
+        MTX.replace(b"coordinate", b"array") + b"2 2\n1\n2\n3\n",
+        "3 entries where 4 are needed.",
+    ),
+    "word in array": (
+        ".mtx",
+        MTX.replace(b"coordinate", b"array") + b"1 2\n1\none\n",
+        "this matrix is damaged: its entries are not numbers.",
+    ),
+    # These two crash scipy's parser, so they must not get there.
+    "open end": (".mtx", MTX + b"2 2 1\n1 1 5,", "this matrix is damaged: ',' in its numbers."),
+    "zero byte": (
+        ".mtx",
+        MTX + b"2 2 1\n1 1 5\0\n",
+        "this matrix is damaged: '\\x00' in its numbers.",
     ),
     "short line": (
         ".mtx",
@@ -277,6 +294,17 @@ def test_a_sparse_matrix_may_not_point_outside(tmp_path: Path) -> None:
         assert str(error.value) == f"{tmp_path / 's.npz'}: this sparse matrix is damaged."
 
 
+def test_an_empty_mtx_is_an_empty_matrix(tmp_path: Path) -> None:
+    for kind in ("array", "coordinate"):
+        for shape in ("0 2", "2 0", "0 0"):
+            sizes = shape if kind == "array" else f"{shape} 0"
+            path = tmp_path / "r.mtx"
+            path.write_text(f"%%MatrixMarket matrix {kind} real general\n{sizes}\n")
+            values = read(path).arrays["matrix"]
+            assert values.shape == tuple(map(int, shape.split()))
+            assert dense(values).size == 0
+
+
 def test_plain_csv_without_labels_is_numbers(tmp_path: Path) -> None:
     np.savetxt(tmp_path / "r.csv", [[1.5, 2.0], [3.0, np.nan]], delimiter=",")
     back = read(tmp_path / "r.csv")
@@ -285,25 +313,30 @@ def test_plain_csv_without_labels_is_numbers(tmp_path: Path) -> None:
     assert not back.columns
 
 
-FUZZED = {suffix: jacobian((2,), (3,)) for suffix in (".npy", ".csv", ".mtx")} | {
-    ".npz": POLAR,
-    ".json": POLAR,
-}
+SPARSE = result_of(
+    "jacobian", Block("y", ("x",), Sparse.from_dense(np.array([[0.0, 1.5]])), (1,), ((2,),))
+)
+FUZZED = [
+    *((suffix, "blocks", jacobian((2,), (3,))) for suffix in (".npy", ".csv", ".mtx")),
+    *((suffix, "blocks", POLAR) for suffix in (".npz", ".json")),
+    *((suffix, "matrix", SPARSE) for suffix in (".npz", ".json", ".mtx")),
+]
 
 
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
-    st.sampled_from(list(FUZZED)),
+    st.sampled_from(FUZZED),
     st.lists(st.tuples(st.integers(0, 4000), st.integers(0, 255)), min_size=1, max_size=4),
     st.integers(0, 4000),
 )
 def test_damage_is_never_a_traceback(
-    tmp_path: Path, suffix: str, changes: list[tuple[int, int]], length: int
+    tmp_path: Path, case: tuple[str, str, Result], changes: list[tuple[int, int]], length: int
 ) -> None:
+    suffix, layout, result = case
     path = tmp_path / f"r{suffix}"
-    write(FUZZED[suffix], path, force=True)
+    write(result, path, layout=layout, force=True)
     content = bytearray(path.read_bytes())
     for position, value in changes:
         content[position % len(content)] = value
