@@ -108,7 +108,7 @@ def brusselator(n: int) -> Case:
 
 
 def bundle_adjustment(n: int) -> Case:
-    """n observations by n/40 cameras of 11 parameters of n/4 points."""
+    """N observations by n/40 cameras of 11 parameters of n/4 points."""
     cameras, points, which, where, observed = observations(n)
 
     def f(x: Any) -> Any:

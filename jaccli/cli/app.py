@@ -76,6 +76,11 @@ COMMANDS: dict[str, Command] = {
         "Time every mode on this machine, the row-by-row loop included.",
         "jaccli.cli.bench:bench_command",
     ),
+    "sparsity": Command(
+        _INSPECT,
+        "Show where a Jacobian or Hessian may be non-zero, and what that saves.",
+        "jaccli.cli.sparsity:sparsity_command",
+    ),
     "validate": Command(
         _INSPECT,
         "Check a spec's names, types and declared sizes, and print it with its defaults.",

@@ -50,6 +50,15 @@ def choose(
     return Choice(mode, mode, "as asked")
 
 
+def may_be_colored(derivative: str, facts: Facts) -> bool:
+    """Return whether a coloring may win, and looking for one is known to end soon."""
+    return derivative in _WAYS and not facts.mixes and facts.entries(derivative) >= _WORTH_COLORING
+
+
+_WORTH_COLORING = 2**16
+"""Entries of a dense derivative that takes longer than to look for a coloring."""
+
+
 def family(operator: str) -> str:
     """Return the mode that an operator belongs to, in the user's words."""
     return "structured" if operator.startswith("structured-") else operator
@@ -67,8 +76,11 @@ def _decided(derivative: str, facts: Facts, mode: str, predict: Predict | None) 
     if count <= 1 and mode == "auto":
         return Choice(ways[side], ways[side], f"{_sizes(facts)}: {_ALONE[ways[side]]}{why}")
     operator = f"structured-{ways[side]}"
-    entries = facts.inputs * facts.outputs * (facts.inputs if hessian else 1)
-    if predict is not None and entries >= LARGE and not (facts.no_forward or facts.no_reverse):
+    if (
+        predict is not None
+        and facts.entries(derivative) >= LARGE
+        and not (facts.no_forward or facts.no_reverse)
+    ):
         other = f"structured-{ways['rev' if side == 'fwd' else 'fwd']}"
         if CLEARLY * predict(other) < predict(operator):
             operator, why = other, ", which its structure makes cheaper"

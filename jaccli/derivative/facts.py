@@ -40,6 +40,10 @@ class Facts:
     mixes: bool = False
     jaxpr: Any = None
 
+    def entries(self, derivative: str) -> int:
+        """Return how many entries the Jacobian or Hessian has, zeros included."""
+        return self.inputs * self.outputs * (self.inputs if derivative == "hessian" else 1)
+
     @property
     def text(self) -> str:
         """The function's structure with shapes and dtypes, but without its arrays' numbers."""

@@ -25,7 +25,8 @@ def jacobian(
     """Return a function that computes the Jacobian of `f`, as `jax.jacobian` does.
 
     Leaves have the shape `(*out, *in)`.  `mode` is `auto`, `fwd`, `rev`, `loop`, `structured`
-    (`structured-fwd`, `structured-rev`), `sparse` or `tuned`; the result traces under `jit` and `vmap`.
+    (`structured-fwd`, `structured-rev`), `sparse` or `tuned`; the result traces under `jit` and
+    `vmap`.
 
     >>> import jax.numpy as jnp
     >>> jacobian(lambda x: x**2, mode="fwd")(jnp.array([1.0, 2.0])).tolist()

@@ -20,7 +20,7 @@ import numpy as np
 from jaccli import cache
 from jaccli.derivative import cost, operators
 from jaccli.derivative.basis import Function, Tree
-from jaccli.derivative.choose import Choice, choose, family
+from jaccli.derivative.choose import Choice, choose, family, may_be_colored
 from jaccli.derivative.facts import Facts, facts
 from jaccli.derivative.timing import alternating
 
@@ -39,9 +39,10 @@ class Candidate(NamedTuple):
     parts: float = 1.0
 
 
-def candidates(derivative: str) -> tuple[str, ...]:
-    """Return the operators that `tuned` chooses among: all but the baseline."""
-    return tuple(name for name in operators.REGISTRIES.get(derivative, ()) if name != "loop")
+def candidates(derivative: str, about: Facts) -> tuple[str, ...]:
+    """Return the operators that `tuned` chooses among: all that may win."""
+    out = {"loop"} if may_be_colored(derivative, about) else {"loop", "sparse"}
+    return tuple(name for name in operators.REGISTRIES.get(derivative, ()) if name not in out)
 
 
 def pick(found: Mapping[str, Candidate], first: str, seconds: float = SECONDS) -> Choice:
@@ -115,13 +116,13 @@ def tuned(derivative: str, f: Function, x: Tree, *more: Tree) -> Choice:
         return choose(derivative, about)  # arrays that f holds are traced: nothing can be run
     name = key(derivative, about, where, precision, shapes)
     choice = remembered(name)
-    if choice is None or choice.operator not in candidates(derivative):
-        choice = measured(derivative, f, *args)
+    if choice is None or choice.operator not in candidates(derivative, about):
+        choice = measured(derivative, f, about, *args)
         remember(name, choice)
     return choice
 
 
-def measured(derivative: str, f: Function, *args: Tree) -> Choice:
+def measured(derivative: str, f: Function, about: Facts, *args: Tree) -> Choice:
     """Return the fastest operator at the point `args[0]`, measured now.
 
     Raises:
@@ -129,7 +130,7 @@ def measured(derivative: str, f: Function, *args: Tree) -> Choice:
     """
     found: dict[str, Candidate] = {}
     failed: Exception | None = None
-    for operator in candidates(derivative):
+    for operator in candidates(derivative, about):
         compute = operators.REGISTRIES[derivative][operator]
         try:
             compiled = jax.jit(lambda *a, c=compute: c(f, *a)).lower(*args).compile()
@@ -139,7 +140,7 @@ def measured(derivative: str, f: Function, *args: Tree) -> Choice:
         found[operator] = Candidate(cost.of(compiled).seconds, _runner(compiled, args))
     if not found and failed is not None:
         raise failed
-    return pick(found, choose(derivative, facts(f, args[0])).operator)
+    return pick(found, choose(derivative, about).operator)
 
 
 def _runner(compiled: Any, args: Any) -> Callable[[], object]:

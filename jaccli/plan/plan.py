@@ -14,7 +14,7 @@ import numpy as np
 
 from jaccli.backend import Device
 from jaccli.derivative import estimate
-from jaccli.derivative.choose import Choice, choose
+from jaccli.derivative.choose import Choice, choose, may_be_colored
 from jaccli.derivative.facts import Facts
 from jaccli.derivative.operators import CHUNKED, REGISTRIES
 from jaccli.derivative.tiles import tile
@@ -156,7 +156,7 @@ def make(
         input_bytes=sum(a.nbytes for a in (*model.primals.values(), *vectors.values())),
         given=given,
     )
-    if choice.mode == "structured" and asked == "auto":
+    if choice.mode == "structured" and asked == "auto" and may_be_colored(derivative, about):
         from jaccli.plan import sparse
 
         plan = replace(plan, prepared=sparse.cheaper(plan))

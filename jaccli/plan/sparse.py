@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaccli.derivative.sparse import Pattern, Prepared, joined, prepare, split
+from jaccli.derivative.sparse import Coloring, Pattern, Prepared, color, joined, prepare, split
 from jaccli.errors import ComputationError, SpecError
 from jaccli.plan.shapes import avals
 
 if TYPE_CHECKING:
     from jaccli.plan.plan import Plan
 
-LARGE = 2**16
-"""Entries of a dense result from which on `auto` looks for a coloring."""
 CLEARLY = 8
 """`auto` takes a coloring with so many times fewer products than there are rows or columns."""
 
@@ -48,12 +46,8 @@ def prepared(plan: Plan) -> Prepared:
 def cheaper(plan: Plan) -> Prepared | None:
     """Return the derivative by a coloring, if it needs far fewer products than other modes.
 
-    Only where the engine's links say nothing, and where detection is known to end soon.
+    Only where the engine's links say nothing.
     """
-    entries = plan.facts.inputs * plan.facts.outputs
-    entries *= plan.facts.inputs if plan.derivative == "hessian" else 1
-    if entries < LARGE or plan.facts.mixes:
-        return None
     try:
         found = _prepared(plan, None)
     except (ImportError, TypeError, ValueError, NotImplementedError):
@@ -100,11 +94,30 @@ def _in_tree_order(plan: Plan, given: Pattern) -> Pattern:
     return joined(ordered, *sizes).sorted()
 
 
-def in_spec_order(plan: Plan, found: Prepared) -> Pattern:
-    """Return the pattern of the joined matrix, rows and columns as in `--layout matrix`.
+def coloring(plan: Plan) -> Coloring | None:
+    """Return the coloring of a plan whose operator is `sparse`; None where asdex is missing.
+
+    Where links serve, no coloring is needed, and this is the one that it would take.
+    """
+    found = plan.prepared
+    assert found is not None
+    if found.coloring is not None:
+        return found.coloring
+    square = plan.derivative == "hessian" and plan.facts.outputs == 1
+    barred = plan.facts.no_forward, plan.facts.no_reverse
+    try:
+        return color("hessian" if square else "jacobian", found.pattern.sorted(), *barred)
+    except ImportError:
+        return None
+
+
+def in_spec_order(plan: Plan) -> Pattern:
+    """Return the pattern of a plan's joined matrix, rows and columns as in `--layout matrix`.
 
     Of a Hessian of several numbers, the rows count outputs and inputs.
     """
+    found = plan.prepared
+    assert found is not None
     ins = {name: math.prod(plan.model.in_shape(name)) for name in plan.model.wrt}
     blocks, rows = [], []
     for out, shape in plan.outputs.items():

@@ -25,6 +25,7 @@ from jaccli.result.files import (
 from jaccli.result.formats import RENDERERS, default_format, render
 from jaccli.result.nonfinite import NonFinite, first_nonfinite
 from jaccli.result.pattern import read_pattern, write_pattern
+from jaccli.result.picture import picture
 from jaccli.result.publish import publishing
 from jaccli.result.result import Block, BlockShape, Result, block_key
 from jaccli.result.show import check_show
@@ -54,6 +55,7 @@ __all__ = [
     "dense",
     "duration",
     "first_nonfinite",
+    "picture",
     "publishing",
     "read",
     "read_pattern",

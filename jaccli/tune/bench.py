@@ -138,7 +138,7 @@ def _measured(plan: Plan, wanted: Sequence[str], progress: Progress, repeat: int
             progress.advance(1)
             continue
         made[mode] = candidate.program
-        tree = candidate.program.run(Silence())
+        tree = _dense(candidate.program, len(compiled) > 1)
         if reference is None:
             reference = jax.tree.map(np.array, tree)  # a copy: programs reuse their memory
         rows[mode] = Row(
@@ -161,6 +161,14 @@ def _measured(plan: Plan, wanted: Sequence[str], progress: Progress, repeat: int
         rows[mode] = replace(rows[mode], seconds=tuple(seconds))
         progress.advance(1)
     return Report(plan, tuple(rows[mode] for mode in wanted))
+
+
+def _dense(program: Program, compared: bool) -> Tree:
+    """Return a program's result, with its zeros if it is to be compared."""
+    tree, plan = program.run(Silence()), program.plan
+    if compared and plan.prepared is not None and plan.storage == "sparse":
+        return plan.prepared.filled(tree)
+    return tree
 
 
 def _runner(program: Program) -> Callable[[], object]:

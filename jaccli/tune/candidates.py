@@ -25,8 +25,14 @@ class Candidate:
 
 
 def names(plan: Plan) -> tuple[str, ...]:
-    """Return the operators that compute the plan's derivative; its own where there is no choice."""
-    return tuning.candidates(plan.derivative) or (plan.operator,)
+    """Return the operators that may compute the plan's derivative fastest.
+
+    Its own alone where there is no choice: one way, or a result that fits only without its zeros.
+    """
+    if plan.storage == "sparse" and plan.dense_bytes > plan.budget:
+        return (plan.operator,)
+    found = tuning.candidates(plan.derivative, plan.facts)
+    return found if plan.operator in found else (*found, plan.operator)
 
 
 def candidates(

@@ -4,7 +4,8 @@ The order of reading: `entries.py` (where values stand), `linked.py`, `colored.p
 `remember.py`, `prepare.py` (which of them, and the whole).
 """
 
+from jaccli.derivative.sparse.colored import Coloring, color
 from jaccli.derivative.sparse.entries import Entries, Pattern, joined, split
 from jaccli.derivative.sparse.prepare import Prepared, prepare
 
-__all__ = ["Entries", "Pattern", "Prepared", "joined", "prepare", "split"]
+__all__ = ["Coloring", "Entries", "Pattern", "Prepared", "color", "joined", "prepare", "split"]

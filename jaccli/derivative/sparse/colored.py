@@ -37,6 +37,16 @@ class Coloring:
     way: str
 
     @property
+    def side(self) -> str:
+        """What is colored, in words."""
+        return "rows" if self.way == "rev" else "columns"
+
+    @property
+    def whole(self) -> int:
+        """How many products there are without a coloring."""
+        return self.pattern.shape[0] if self.way == "rev" else self.pattern.shape[1]
+
+    @property
     def read(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """The color, and the index in its product, that each entry is read at."""
         rows, columns, colors = self.pattern.rows, self.pattern.columns, self.colors
@@ -68,10 +78,9 @@ class Colored:
     @property
     def words(self) -> str:
         """How the entries are computed."""
-        count, way = self.coloring.count, self.coloring.way
-        rows, columns = self.coloring.pattern.shape
-        whole, what = (rows, "row") if way == "rev" else (columns, "column")
-        return f"{count:,} {'color' if count == 1 else 'colors'} for {whole:,} {what}s"
+        count = self.coloring.count
+        colors = f"{count:,} {'color' if count == 1 else 'colors'}"
+        return f"{colors} for {self.coloring.whole:,} {self.coloring.side}"
 
     def values(self, f: Function, x: Tree) -> list[Any]:
         """Return the values of each block, `(computed,)`, in the order of its `entries.where`."""

@@ -51,6 +51,12 @@ class Entries:
             values = values[..., order]
         return values if starts is None else np.add.reduceat(values, starts, axis=-1)
 
+    def filled(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return the dense block of values `(*batch, computed)`: `(*batch, *out, *in)`."""
+        dense = np.zeros((*values.shape[:-1], self.size), values.dtype)
+        dense[..., self.positions] = self.collected(values)
+        return dense.reshape(*values.shape[:-1], *self.shape)
+
     @cached_property
     def _sorted(self) -> tuple[Integers, NDArray[np.intp] | None, NDArray[np.intp] | None]:
         """Positions; what sorts the values, where needed; where equal ones begin, if any are."""
@@ -79,6 +85,11 @@ class Pattern:
     def nnz(self) -> int:
         """How many entries there are."""
         return self.rows.size
+
+    @property
+    def density(self) -> float:
+        """The share of entries that may be non-zero; 0 of an empty matrix."""
+        return self.nnz / max(math.prod(self.shape), 1)
 
     def sorted(self) -> Pattern:
         """Return the pattern in C order, each place once."""

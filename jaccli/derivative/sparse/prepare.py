@@ -114,6 +114,10 @@ class Prepared:
             blocks.append(filled.reshape(entries.shape))
         return jax.tree.unflatten(self.structure, blocks)
 
+    def filled(self, values: Tree) -> Tree:
+        """Return the blocks as dense numpy arrays, of values `(*batch, computed)` in numpy."""
+        return jax.tree.map(Entries.filled, self.entries, values)
+
     def chunks(self, f: Function, x: Tree, *, dense: bool) -> Chunked:
         """Return the products of the coloring, to be taken in chunks, and what they assemble to.
 
@@ -143,17 +147,8 @@ class _Chunks:
 
     def assemble(self, whole: list[np.ndarray]) -> Tree:
         """Return the blocks."""
-        blocks = self.products.values(whole)
-        if self.dense:
-            blocks = list(map(_filled, self.prepared.method.entries, blocks))
-        return jax.tree.unflatten(self.prepared.structure, blocks)
-
-
-def _filled(entries: Entries, values: np.ndarray) -> np.ndarray:
-    """Return the dense block of its values."""
-    dense = np.zeros(entries.size, values.dtype)
-    dense[entries.positions] = entries.collected(values)
-    return dense.reshape(entries.shape)
+        values = jax.tree.unflatten(self.prepared.structure, self.products.values(whole))
+        return self.prepared.filled(values) if self.dense else values
 
 
 def prepare(

@@ -1,0 +1,128 @@
+"""The command `sparsity`: where a derivative may be non-zero, and what that saves."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from jaccli.cli import console
+from jaccli.cli.options import OF, OPTIONS, Values, with_options
+from jaccli.cli.tasks import check_targets, plans, tasks
+from jaccli.errors import UsageError, expected, format_bytes
+from jaccli.vocabulary import MODES
+
+if TYPE_CHECKING:
+    from jaccli.derivative.sparse import Coloring, Pattern
+    from jaccli.plan import Plan
+
+_FIXED = ("mode", "storage")
+"""Options that the command decides itself."""
+_WIDTH, _HEIGHT = 64, 24
+"""Characters and lines of the picture, at most."""
+
+
+def sparsity_command(_: str) -> Callable[..., int | None]:
+    """Return `sparsity`."""
+    return with_options(
+        sparsity, (OF, *(option for option in OPTIONS if option.name not in _FIXED))
+    )
+
+
+def sparsity(values: Values) -> int:
+    """Print the pattern of each spec's derivative, or write it as MatrixMarket."""
+    of = values["of"]
+    kinds = [name for name, modes in MODES.items() if "sparse" in modes]
+    if of is not None and of not in kinds:
+        raise UsageError(f"--of: {of!r} is no matrix.", hint=expected(kinds))
+    asked = tasks(
+        {**values, "mode": "sparse", "storage": "sparse"}, of, ("table", "plain", "json", "none")
+    )
+    for task in asked:
+        if task.target is not None and task.target.suffix.lower() != ".mtx":
+            hint = "Expected a name that ends in .mtx."
+            raise UsageError(f"-o: {task.target}: a pattern is written as MatrixMarket.", hint=hint)
+    check_targets(asked, values)
+    for task, plan in plans(asked, values):
+        from jaccli.plan.sparse import coloring, in_spec_order
+        from jaccli.result import write_pattern
+
+        pattern, colors = in_spec_order(plan), coloring(plan)
+        if task.target is not None:
+            force = task.spec.output.force
+            write_pattern(task.target, pattern.rows, pattern.columns, pattern.shape, force=force)
+        if task.form == "json":
+            console.out(console.json_line(as_json(plan, pattern, colors)))
+        elif task.form != "none":
+            console.out("\n".join(as_lines(plan, pattern, colors)))
+    return 0
+
+
+def as_json(plan: Plan, pattern: Pattern, coloring: Coloring | None) -> dict[str, Any]:
+    """Return the figures as plain data."""
+    least, most = _in_a_row(pattern)
+    return {
+        "schema": 1,
+        "derivative": plan.derivative,
+        "blocks": [block.key for block in plan.blocks],
+        "shape": list(pattern.shape),
+        "nnz": pattern.nnz,
+        "density": pattern.density,
+        "row_nnz": [least, most],
+        "colors": None if coloring is None else coloring.count,
+        "colored": None if coloring is None else coloring.side,
+        "method": plan.reason,
+        "bytes": {"dense": plan.dense_bytes, "sparse": plan.result_bytes},
+    }
+
+
+def as_lines(plan: Plan, pattern: Pattern, coloring: Coloring | None) -> list[str]:
+    """Return the figures and the picture, for a person."""
+    rows, columns = pattern.shape
+    least, most = _in_a_row(pattern)
+    each = f"{most:,} in each row" if least == most else f"{least:,} to {most:,} in a row"
+    dense, sparse = format_bytes(plan.dense_bytes), format_bytes(plan.result_bytes)
+    lines = {
+        "pattern": f"{plan.derivative} of {plan.spec.name}",
+        "blocks": ", ".join(block.key for block in plan.blocks),
+        "size": f"{rows:,} x {columns:,}",
+        "nnz": f"{pattern.nnz:,}, {each}, density {100 * pattern.density:.3g} %",
+        "colors": _colors(coloring),
+        "method": plan.reason,
+        "saves": f"{sparse} in place of {dense}",
+    }
+    text = [f"{name:8} {value}" for name, value in lines.items()]
+    return [*text, *_picture(pattern)]
+
+
+def _colors(coloring: Coloring | None) -> str:
+    """Return what a coloring saves."""
+    if coloring is None:
+        return "not known: asdex is not installed (pip install 'jaccli[sparse]')"
+    count, whole, side = coloring.count, coloring.whole, coloring.side
+    fewer = f", {whole / count:,.3g} times fewer products" if count else ""
+    return f"{count:,} for {whole:,} {side}{fewer}"
+
+
+def _in_a_row(pattern: Pattern) -> tuple[int, int]:
+    """Return the least and the greatest number of entries in a row."""
+    import numpy as np
+
+    counts = np.bincount(pattern.rows, minlength=pattern.shape[0])
+    return int(counts.min(initial=pattern.nnz)), int(counts.max(initial=0))
+
+
+def _picture(pattern: Pattern) -> list[str]:
+    from jaccli.result import picture
+
+    width = min(_WIDTH, shutil.get_terminal_size().columns)
+    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
+    return picture(
+        pattern.rows,
+        pattern.columns,
+        pattern.shape,
+        width=width,
+        height=_HEIGHT,
+        ascii=not encoding.startswith("utf"),
+    )
