@@ -199,18 +199,20 @@ class _Clean:
     """
 
     def __init__(self, head: str, stream: BinaryIO) -> None:
-        self._parts = chain([head.encode()], iter(lambda: stream.read(1 << 20), b""), [b"\n"])
-        self._left = b""
+        self._parts = chain(iter(lambda: stream.read(1 << 20), b""), [b"\n"])
+        self._part = io.BytesIO(head.encode())
 
     def read(self, size: int) -> bytes:
         """Return up to `size` bytes; none at the end."""
-        if not self._left:
-            self._left = next(self._parts, b"")
-            strange = b"" if self._left.startswith(b"%%") else self._left.translate(None, _NUMERIC)
-            if strange:
-                raise ValueError(f"{strange[:1].decode('ascii', 'replace')!r} in its numbers")
-        found, self._left = self._left[:size], self._left[size:]
-        return found
+        found = self._part.read(size)
+        if found:
+            return found
+        part = next(self._parts, b"")
+        strange = part.translate(None, _NUMERIC)
+        if strange:
+            raise ValueError(f"{strange[:1].decode('ascii', 'replace')!r} in its numbers")
+        self._part = io.BytesIO(part)
+        return self._part.read(size)
 
 
 def _coordinates(head: _Head, stream: BinaryIO) -> Sparse:
