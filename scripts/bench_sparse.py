@@ -84,9 +84,10 @@ def by_casadi(case: Case) -> Way | None:
     function = ca.Function("derivative", [x], [matrix])
     seconds = time.perf_counter() - start
     values = np.zeros(matrix.nnz())
+    buffer: Any
     buffer, trigger = function.buffer()
-    buffer.set_arg(0, memoryview(case.x))
-    buffer.set_res(0, memoryview(values))
+    buffer.set_arg(0, memoryview(case.x))  # type: ignore[arg-type]
+    buffer.set_res(0, memoryview(values))  # type: ignore[arg-type]
     rows, columns = matrix.sparsity().get_triplet()
 
     def run() -> Any:

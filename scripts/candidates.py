@@ -22,8 +22,8 @@ _JAX: dict[str, Function] = {"fwd": jax.jacfwd, "rev": jax.jacrev}
 
 
 def operators(case: Case) -> list[str]:
-    """Return the names of all operators but the row-by-row loop, plain ones first."""
-    return list(tuning.candidates(case.derivative))
+    """Return the names of all operators but the loop and colorings, plain ones first."""
+    return [name for name in REGISTRIES[case.derivative] if name not in ("loop", "sparse")]
 
 
 def operated(case: Case, names: Iterable[str]) -> dict[str, Function]:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "configs"))
-from bundle_adjustment import residuals
+from bundle_adjustment import residuals  # type: ignore[import-not-found]
 
 Array = NDArray[np.float64]
 

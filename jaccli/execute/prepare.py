@@ -175,6 +175,9 @@ def _underivable(plan: Plan, error: Exception) -> ComputationError:
 def _whole(plan: Plan, compiler: _Compiler, *, repeated: bool) -> Program:
     """Compile everything as one call."""
     args = jax.device_put(program.arguments(plan), plan.device.handle)
+    if repeated and plan.prepared is not None and plan.model.batch_size is None:
+        wrt, rest, _ = args
+        plan = replace(plan, prepared=plan.prepared.folded(program.function(plan, rest), wrt))
     make = compiler.repeated if repeated else compiler.once
     call, needs = make(plan, program.whole(plan), *args)
 
