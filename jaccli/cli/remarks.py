@@ -33,7 +33,7 @@ def remarks(plan: Plan, nonfinite: NonFinite | None, *, debug: bool = False) -> 
         said = [f"{said[0]}\n{cause}"]
     said += map(str, kinks)
     more = len(said) - _MOST
-    return (*said[:_MOST], *([f"and {more} more like these."] if more > 0 else []))
+    return (*said[:_MOST], *([f"and {more} more."] if more > 0 else []))
 
 
 def nonfinite_problems(plan: Plan, nonfinite: NonFinite) -> tuple[Problem, ...]:

@@ -154,9 +154,7 @@ def of_expressions(
         values = dict(inputs)
         results: Arrays = {}
         for name, expression in model.expressions.items():
-            results[name] = evaluate(
-                expression, values, dtype=dtype, limit=limit, watch=watch
-            )
+            results[name] = evaluate(expression, values, dtype=dtype, limit=limit, watch=watch)
             values[name] = results[name]
         return {name: results[name] for name in model.outputs}
 

@@ -23,7 +23,7 @@ from jaccli.spec import ExpressionModel
 from jaccli.verify import steps
 from jaccli.verify.points import at_row
 from jaccli.verify.singular import SINGULAR
-from jaccli.verify.steps import Step, fits
+from jaccli.verify.steps import Step, entry, fits, is_number
 
 _ORDERS = ("value", "derivative", "second derivative")
 _SHAPES = dict[str, tuple[int, ...]]
@@ -72,10 +72,12 @@ def cause(plan: Plan, found: NonFinite) -> Cause | None:
     of_value = any(bad >= 0 for name, bad in outputs[0].items() if found.output in (None, name))
     for order in [0] if of_value else range(1, len(outputs)):
         makers = [a for a in accounts if a.bad[order] >= 0 and all(a.clean[: order + 1])]
-        if any(bad >= 0 for bad in outputs[order].values()):
+        # Forward, a branch that is not taken is left out; in reverse it counts as 0 * inf.
+        shows = any(bad >= 0 for bad in outputs[order].values())
+        if shows:
             makers = [a for a in makers if not _hidden(a, accounts, order)]
         if makers:
-            return _said(makers[0], order)
+            return _said(makers[0], order, left_out=not shows)
     return None
 
 
@@ -235,8 +237,8 @@ def _at(array: Any, shape: tuple[int, ...], place: Any) -> Any:
 # What is said.
 
 
-def _said(account: _Account, order: int) -> Cause:
-    """Return what to say of the step that made it."""
+def _said(account: _Account, order: int, *, left_out: bool) -> Cause:
+    """Return what to say of the step that made it; `left_out` if it is of no branch taken."""
     step = account.step
     shape = jnp.shape(jax.tree.leaves(step.result)[0])
     place = account.bad[order]
@@ -247,31 +249,18 @@ def _said(account: _Account, order: int) -> Cause:
         message = f"{step.origin.text} has no finite {_ORDERS[order]}{at}."
     else:
         message = f"{step.origin.text} is not finite{at}."
-    return Cause(step.origin.key, step.origin.problem(message, _remedy(step, order)))
+    return Cause(step.origin.key, step.origin.problem(message, _remedy(step, order, left_out)))
 
 
-def _operand(
-    account: _Account, name: str, shape: tuple[int, ...], index: Sequence[int]
-) -> str:
-    """Return `x[3] = 0`, or `x = 0` of equal entries; nothing for a literal or without one value."""
+def _operand(account: _Account, name: str, shape: tuple[int, ...], index: Sequence[int]) -> str:
+    """Return `x[3] = 0`, or `x = 0` of equal entries; nothing where there is no one value."""
     own, least, most = account.operands[name]
     text, dims = account.step.origin.operand(name), account.shapes[name]
-    if _is_number(text):
+    if is_number(text):
         return ""
     if not math.isnan(own):
-        tail = index[len(index) - len(dims) :]
-        places = [str(0 if size == 1 else i) for size, i in zip(dims, tail, strict=True)]
-        entry = f"{text}[{','.join(places)}]" if places else text
-        return f"{entry} = {_number(own)}"
+        return f"{entry(text, dims, index)} = {_number(own)}"
     return f"{text} = {_number(least)}" if least == most else ""
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _number(value: float) -> str:
@@ -279,13 +268,16 @@ def _number(value: float) -> str:
     return "NaN" if math.isnan(value) else f"{value:.6g}"
 
 
-def _remedy(step: Step, order: int) -> str:
+def _remedy(step: Step, order: int, left_out: bool) -> str:
     """Return what to write instead, if that is known."""
     known = SINGULAR.get(step.name)
     if known is None:
         return ""
-    guarded = step.origin.guarded(known.operand, known.safe) if known.safe else ""
-    if guarded and order:
-        return f"A branch that is not taken still counts, as 0 * inf. Write {guarded}."
+    operand = step.origin.operand(known.operand)
+    safe = step.origin.guarded(known.operand, known.safe) if known.safe else ""
+    if left_out and known.safe and not safe:
+        safe = f"where(condition, {operand}, {known.safe}) for its {operand}"
+    if safe and order:
+        return f"A branch that is not taken still counts, as 0 * inf. Write {safe}."
     remedy = known.remedy if order else known.domain
     return remedy.format(**{name: step.origin.operand(name) for name in step.arguments})

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 import operator
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,7 @@ from jaccli.errors import Problem
 from jaccli.plan import Plan
 from jaccli.verify import steps
 from jaccli.verify.points import at_rows
-from jaccli.verify.steps import Origin, Step
+from jaccli.verify.steps import Step, entry
 from jaccli.verify.ties import KINKS, Tie
 
 _SHOWN = 2
@@ -76,35 +76,19 @@ def explain(plan: Plan) -> tuple[Finding, ...]:
             return step.result
 
         steps.run(plan, {**rest, **wrt}, watch)
-        return [_first(tie.settle(tie.at)) for _, tie in sites.found]
+        return [jnp.any(tie.at) for _, tie in sites.found]
 
-    counts = at_rows(plan, tied)
-    if counts is None or not any(np.any(count[..., 0]) for count in counts):
+    # Most points are on no kink: one cheap program says so.
+    if not any(map(np.any, at_rows(plan, tied) or ())):
         return ()
-    exact = at_rows(plan, _mattering(plan, sites))
-    return tuple(_findings(plan, sites, counts if exact is None else exact))
-
-
-def _first(at: Any) -> Any:
-    """Return how many entries there are, and the places of the first, -1 where there is none."""
-    flat = jnp.ravel(at)
-    if flat.size == 0:
-        return jnp.full(1 + _SHOWN, 0)
-    places = jnp.arange(flat.size)
-    found = [jnp.sum(flat, dtype=places.dtype)]
-    last = jnp.array(-1, places.dtype)
-    for _ in range(_SHOWN):
-        later = flat & (places > last)
-        last = jnp.where(jnp.any(later), jnp.argmax(later).astype(places.dtype), flat.size)
-        found.append(last)
-    return jnp.stack(found)
+    return tuple(_findings(plan, sites, at_rows(plan, _mattering(plan, sites)) or ()))
 
 
 # What matters.
 
 
 def _mattering(plan: Plan, sites: _Sites) -> Callable[[Any, Any], list[Any]]:
-    """Return the function that counts the ties that the derivative notices."""
+    """Return the function that says which entries of each tie the derivative notices."""
     second = plan.derivative in _SECOND
 
     def mattering(wrt: Any, rest: Any) -> list[Any]:
@@ -130,7 +114,7 @@ def _mattering(plan: Plan, sites: _Sites) -> Callable[[Any, Any], list[Any]]:
         weights = _weights(plan, lambda s, w: total(s, w)[0], zero, wrt, toward, second)
         _, (_, at) = total(zero, wrt)
         owner = _owners(sites)
-        counted = []
+        noticed_at = []
         for number, (step, tie) in enumerate(sites.found):
             matters = at[number]
             for pair in range(len(tie.pairs)):
@@ -142,8 +126,8 @@ def _mattering(plan: Plan, sites: _Sites) -> Callable[[Any, Any], list[Any]]:
             if weights:
                 *kinks, jump = [tie.spread(order[owner[number]]) != 0 for order in weights]
                 matters &= functools.reduce(operator.or_, kinks, jump & jumps)
-            counted.append(_first(tie.settle(matters)))
-        return counted
+            noticed_at.append(tie.settle(matters))
+        return noticed_at
 
     return mattering
 
@@ -217,7 +201,7 @@ def _differ(orders: Sequence[Any]) -> Any:
         return True
     differ: Any = False
     for a, b in orders:
-        tolerance = math.sqrt(jnp.finfo(a.dtype).eps)
+        tolerance = math.sqrt(float(np.finfo(a.dtype).eps))
         scale = jnp.maximum(jnp.abs(a), jnp.abs(b))
         differ |= ~((a == b) | (jnp.abs(a - b) <= tolerance * scale))
     return differ
@@ -226,25 +210,20 @@ def _differ(orders: Sequence[Any]) -> Any:
 # What is said.
 
 
-def _findings(plan: Plan, sites: _Sites, counts: Sequence[np.ndarray]) -> list[Finding]:
-    """Return what to say of the ties that there are."""
-    findings = []
-    for (step, tie), count in zip(sites.found, counts, strict=True):
-        rows = np.flatnonzero(count[..., 0]) if count.ndim > 1 else np.array([0])
-        first = count[rows[0]] if count.ndim > 1 and rows.size else count
-        if not np.any(count[..., 0]):
+def _findings(plan: Plan, sites: _Sites, noticed: Sequence[np.ndarray]) -> Iterator[Finding]:
+    """Yield what to say of the ties of which some entries, `(*batch, *shape)`, are noticed."""
+    for (step, tie), at in zip(sites.found, noticed, strict=bool(noticed)):
+        if not at.any():
             continue
-        where = "" if plan.model.batch_size is None else _rows(rows)
-        message = f"{step.origin.text} is at a {KINKS[step.name].kind}: {_entries(tie, first)}"
-        texts = {name: text for name, (text, _) in tie.operands.items()}
-        takes = tie.takes or KINKS[step.name].takes.format(**_operands(step.origin, texts))
-        findings.append(Finding(step.origin.key, step.origin.problem(f"{message}{where}.", takes)))
-    return findings
-
-
-def _operands(origin: Origin, texts: dict[str, str]) -> dict[str, str]:
-    """Return how the operands that a function's text may name are written."""
-    return {name: origin.operand(name) for name in ("x1", "x2")} | texts
+        where = ""
+        if plan.model.batch_size is not None:
+            rows = np.flatnonzero(at.reshape(len(at), -1).any(axis=1))
+            at, where = at[rows[0]], _rows(rows)
+        kink = KINKS[step.name]
+        message = f"{step.origin.text} is at a {kink.kind}: {_entries(tie, at)}{where}."
+        written = {name: step.origin.operand(name) for name in ("x1", "x2")}
+        hint = tie.takes or kink.takes.format(**written)
+        yield Finding(step.origin.key, step.origin.problem(message, hint))
 
 
 def _rows(rows: np.ndarray) -> str:
@@ -255,30 +234,18 @@ def _rows(rows: np.ndarray) -> str:
     return f", at batch row{'s' if len(rows) > 1 else ''} {_listed(shown)}"
 
 
-def _entries(tie: Tie, count: np.ndarray) -> str:
+def _entries(tie: Tie, at: np.ndarray) -> str:
     """Return `x[3] = 0`, `x[0] = 0, x[3] = 0 and 2 more entries` or `x[0] and x[4] are tied`."""
-    total, places = int(count[0]), [int(place) for place in count[1:]]
-    shape = jnp.shape(jax.eval_shape(tie.settle, tie.at))
-    shown = [
-        tie.says.format(
-            **{
-                name: _entry(text, own, np.unravel_index(place, shape))
-                for name, (text, own) in tie.operands.items()
-            }
-        )
-        for place in places[:total]
-    ]
-    more = total - len(shown)
+    places = np.flatnonzero(at)
+    shown = []
+    for place in places[:_SHOWN]:
+        index = [int(i) for i in np.unravel_index(place, at.shape)]
+        named = {name: entry(text, own, index) for name, (text, own) in tie.operands.items()}
+        shown.append(tie.says.format(**named))
+    more = len(places) - len(shown)
     if more:
-        shown.append(f"{more} more entr{'y' if more == 1 else 'ies'}")
+        shown.append(f"{more:,} more entr{'y' if more == 1 else 'ies'}")
     return f"{_listed(shown)} are tied" if tie.joined else _listed(shown)
-
-
-def _entry(text: str, shape: tuple[int, ...], index: Sequence[Any]) -> str:
-    """Return an operand's entry: `x[3]`; the index is that of the array it is broadcast to."""
-    own = list(index)[len(index) - len(shape) :]
-    places = [str(0 if size == 1 else int(i)) for size, i in zip(shape, own, strict=True)]
-    return f"{text}[{','.join(places)}]" if places else text
 
 
 def _listed(parts: list[str]) -> str:

@@ -6,7 +6,7 @@ knows what operations are called and where they stand; nothing of kinks or of wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -106,10 +106,11 @@ ALIASES = {
 }
 """Functions of two names."""
 
-FLAT = frozenset(
-    "floor ceil trunc rint round sign heaviside floor_divide argmax argmin argsort count_nonzero "
-    "any all isclose isnan isinf isfinite signbit zeros_like ones_like shape size ndim".split()
-) | {*COMPARISONS}
+_FLAT = """
+    floor ceil trunc rint round sign heaviside floor_divide argmax argmin argsort count_nonzero any
+    all isclose isnan isinf isfinite signbit zeros_like ones_like shape size ndim
+"""
+FLAT = frozenset(_FLAT.split()) | {*COMPARISONS}
 """Functions that are constant but for jumps: what they return has no derivative."""
 
 
@@ -145,3 +146,22 @@ def fits(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
     """Whether an array of a shape can be broadcast to another."""
     pairs = zip(reversed(shape), reversed(whole), strict=False)
     return len(shape) <= len(whole) and all(a in (1, b) for a, b in pairs)
+
+
+def is_number(text: str) -> bool:
+    """Whether an operand is written as a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def entry(text: str, shape: tuple[int, ...], index: Sequence[int]) -> str:
+    """Return an operand's entry as it is written: `x[3]`.
+
+    `index` is that of an array which the operand, of this shape, is broadcast to.
+    """
+    own = index[len(index) - len(shape) :]
+    places = [str(0 if size == 1 else i) for size, i in zip(shape, own, strict=True)]
+    return f"{text}[{','.join(places)}]" if places and not is_number(text) else text

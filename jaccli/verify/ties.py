@@ -166,10 +166,10 @@ def _where(step: Step) -> list[Tie]:
 
 def _product(step: Step) -> list[Tie]:
     """Describe `(x > 0) * y`, which is y where the condition holds and 0 elsewhere."""
-    factors = [step.arguments["x1"], step.arguments["x2"]]
-    factors.sort(key=lambda factor: jnp.result_type(factor) != bool)
+    a, b = step.arguments["x1"], step.arguments["x2"]
+    other = b if jnp.issubdtype(jnp.result_type(a), jnp.bool_) else a
     taken = "The condition is {holds} there, and JAX takes the derivative on that side."
-    return _switches(step, factors[1], jnp.zeros_like(factors[1]), taken)
+    return _switches(step, other, jnp.zeros_like(other), taken)
 
 
 def _switches(step: Step, x: Array, y: Array, branch: str) -> list[Tie]:
@@ -220,7 +220,8 @@ def _group(step: Step, x: Array, find: Callable[..., Array]) -> Tie:
 
 def _norm(step: Step) -> list[Tie]:
     """Describe the norms of vectors that are made of absolute values."""
-    x, order, axis = (step.arguments.get(name) for name in ("x", "ord", "axis"))
+    x: Array = step.arguments["x"]
+    order, axis = step.arguments.get("ord"), step.arguments.get("axis")
     if jnp.ndim(x) != 1 and not isinstance(axis, int):
         return []
     if order in (math.inf, -math.inf):
@@ -243,8 +244,7 @@ def _ranked(
     if jnp.ndim(x) == 0 or not isinstance(axis, int):
         return []
     last = jnp.moveaxis(x, axis, -1)
-    order = jnp.argsort(jax.lax.stop_gradient(last), axis=-1)
-    ranked = jnp.take_along_axis(last, order, axis=-1)
+    ranked = jnp.sort(last, axis=-1)
     low, high = ranked[..., :-1], ranked[..., 1:]
     at = low == high
     if which is not None:
@@ -254,6 +254,7 @@ def _ranked(
     def settle(tied: Array) -> Array:
         edge = [(0, 0)] * (tied.ndim - 1)
         both = jnp.pad(tied, [*edge, (0, 1)]) | jnp.pad(tied, [*edge, (1, 0)])
+        order = jnp.argsort(jax.lax.stop_gradient(last), axis=-1)
         settled = jnp.take_along_axis(both, jnp.argsort(order, axis=-1), axis=-1)
         return jnp.moveaxis(settled, -1, axis).reshape(jnp.shape(step.arguments["x"]))
 

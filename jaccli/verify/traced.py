@@ -48,10 +48,14 @@ _FUNCTIONS = {
 }
 """The functions that primitives stand for, with their parameters; others keep their own name."""
 
+_ORDER = ["condition", "x", "y", "x1", "x2", "min", "max"]
+"""Parameters as the functions take them."""
+
 _CARRY = ("broadcast_in_dim", "reshape", "squeeze", "convert_element_type", "copy")
 """What leaves the entries of a condition what they are."""
 _LOGIC = ("and", "or", "not", "xor")
 _UNNAMED = {"x1": "left", "x2": "right"}
+_BRANCHES = {"x": "the first branch", "y": "the second branch"}
 
 
 @dataclass(frozen=True)
@@ -66,11 +70,16 @@ class Value:
 
 @dataclass(frozen=True)
 class Equation:
-    """An equation of a jaxpr: an Origin.  `names` are how the operands are written, by parameter."""
+    """An equation of a jaxpr: an Origin.
+
+    `names` are how the operands are written, by parameter; `line` is the equation that the user's
+    line made: this one, or the call of a library's function that it is in.
+    """
 
     eqn: Any
     function: str
     names: Mapping[str, str]
+    line: Any
 
     @property
     def key(self) -> Hashable:
@@ -82,16 +91,18 @@ class Equation:
         """The operation with its operands, those without a name by dtype and shape."""
         avals = [v.aval for v in self.eqn.invars]
         shapes = [f"{aval.dtype}[{','.join(map(str, aval.shape))}]" for aval in avals]
-        shown = [name or shape for name, shape in zip(self.names.values(), shapes, strict=False)]
-        return f"{self.function}({', '.join(shown)})"
+        shown = dict(zip(self.names, shapes, strict=False))
+        ordered = sorted(shown, key=_ORDER.index)
+        return f"{self.function}({', '.join(self.names[name] or shown[name] for name in ordered)})"
 
     def operand(self, name: str) -> str:
         """Return an operand's name, or what it is to the operation."""
-        return self.names.get(name) or _UNNAMED.get(name, "argument")
+        branches = _BRANCHES if self.function == "where" else {}
+        return self.names.get(name) or {**_UNNAMED, **branches}.get(name, "argument")
 
     def problem(self, message: str, hint: str = "") -> Problem:
         """Return a problem at the user's line."""
-        return Problem(message, place=_place(self.eqn), hint=hint)
+        return Problem(message, place=_place(self.line), hint=hint)
 
     def is_within(self, other: Origin) -> bool:
         """No: what is around an equation is not known."""
@@ -111,9 +122,7 @@ def _place(eqn: Any) -> Place | None:
             indent = len(line) - len(line.lstrip())
             file = Path(frame.file_name)
             shown = file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
-            return Place(
-                str(shown), frame.line_num, indent + 1, line.strip(), 0, len(line.strip())
-            )
+            return Place(str(shown), frame.line_num, indent + 1, line.strip(), 0, len(line.strip()))
     return None
 
 
@@ -185,8 +194,11 @@ def run(plan: Plan, inputs: Mapping[str, Any], watch: Watch, every: bool) -> dic
     return dict(zip(sorted(plan.outputs), (value.array for value in results), strict=True))
 
 
-def _interpret(closed: Any, given: Sequence[Value], watch: Watch) -> list[Value]:
-    """Return the results of a jaxpr, its equations taken one by one."""
+def _interpret(closed: Any, given: Sequence[Value], watch: Watch, line: Any = None) -> list[Value]:
+    """Return the results of a jaxpr, its equations taken one by one.
+
+    `line` is the equation that calls it, if it is of a library.
+    """
     env = dict(zip(closed.jaxpr.constvars, map(Value, closed.consts), strict=True))
     env |= zip(closed.jaxpr.invars, given, strict=True)
 
@@ -196,16 +208,27 @@ def _interpret(closed: Any, given: Sequence[Value], watch: Watch) -> list[Value]
     for eqn in closed.jaxpr.eqns:
         operands = [read(atom) for atom in eqn.invars]
         inner = _called(eqn)
-        results = _interpret(inner, operands, watch) if inner else _apply(eqn, operands, watch)
+        if inner is None:
+            results = _apply(eqn, operands, watch, eqn if line is None else line)
+        else:
+            within = eqn if line is None and not _is_users(inner) else line
+            results = _interpret(inner, operands, watch, within)
         env |= zip(eqn.outvars, results, strict=True)
     return [read(atom) for atom in closed.jaxpr.outvars]
 
 
-def _apply(eqn: Any, operands: Sequence[Value], watch: Watch) -> list[Value]:
+def _is_users(closed: Any) -> bool:
+    """Whether a jaxpr is of a function that the user wrote; those of libraries are traced once."""
+    source = getattr(getattr(closed.jaxpr, "debug_info", None), "func_src_info", None) or ""
+    return is_users(str(source).rpartition(" at ")[2].rpartition(":")[0])
+
+
+def _apply(eqn: Any, operands: Sequence[Value], watch: Watch, line: Any) -> list[Value]:
     """Return the results of one equation, shown to the watch if it is a step."""
     arrays = _bind(eqn, [value.array for value in operands])
     if not any(value.moves or value.comparisons for value in operands):
-        return [Value(array) for array in arrays]
+        kept = operands[0].name if eqn.primitive.name in _CARRY and not jnp.ndim(arrays[0]) else ""
+        return [Value(array, name=kept) for array in arrays]
     function, parameters = _function(eqn)
     named = dict(zip(parameters, operands, strict=False))
     arguments = {name: value.array for name, value in named.items()}
@@ -221,7 +244,7 @@ def _apply(eqn: Any, operands: Sequence[Value], watch: Watch) -> list[Value]:
     if eqn.primitive.name == "sort" and len(operands) > 1:
         function = "sort of several"
     arguments |= _settings(eqn)
-    origin = Equation(eqn, function, {name: value.name for name, value in named.items()})
+    origin = Equation(eqn, function, {name: value.name for name, value in named.items()}, line)
     result = watch(Step(function, arguments, tuple(arrays) if len(arrays) > 1 else arrays[0],
                         origin, compared))  # fmt: skip
     carried = compared if function in COMPARISONS or eqn.primitive.name in _LOGIC else ()

@@ -268,8 +268,8 @@ class _Watching:
         else:
             sides = [side for side in operands(node).values() if isinstance(side, ast.expr)]
         left, right = (written(expression, side) for side in sides)
-        values = arguments.values()
-        seen.append(Comparison(COMPARISONS[name], *values, left, right))
+        a, b = arguments.values()
+        seen.append(Comparison(COMPARISONS[name], a, b, left, right))
 
     def conditions(self, condition: ast.expr) -> Iterator[Comparison]:
         """Yield the comparisons of a condition."""
