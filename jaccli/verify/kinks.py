@@ -61,6 +61,8 @@ class _Sites:
 def explain(plan: Plan) -> tuple[Finding, ...]:
     """Return the kinks that the primal point of a derivative is on, in the order of the model.
 
+    There are none to report for `evaluate`, and none where looking would exceed the budget.
+
     Raises:
         ComputationError: the model fails as it is evaluated.
     """
@@ -81,7 +83,8 @@ def explain(plan: Plan) -> tuple[Finding, ...]:
     # Most points are on no kink: one cheap program says so.
     if not any(map(np.any, at_rows(plan, tied) or ())):
         return ()
-    return tuple(_findings(plan, sites, at_rows(plan, _mattering(plan, sites)) or ()))
+    noticed = at_rows(plan, _mattering(plan, sites))
+    return () if noticed is None else tuple(_findings(plan, sites, noticed))
 
 
 # What matters.
@@ -212,7 +215,7 @@ def _differ(orders: Sequence[Any]) -> Any:
 
 def _findings(plan: Plan, sites: _Sites, noticed: Sequence[np.ndarray]) -> Iterator[Finding]:
     """Yield what to say of the ties of which some entries, `(*batch, *shape)`, are noticed."""
-    for (step, tie), at in zip(sites.found, noticed, strict=bool(noticed)):
+    for (step, tie), at in zip(sites.found, noticed, strict=True):
         if not at.any():
             continue
         where = ""
