@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,14 +78,20 @@ def said(expression: str, inputs: dict[str, Any], derivative: str = "jacobian", 
     return "" if made is None else f"{made.problem.message} {made.problem.hint}"
 
 
-@pytest.mark.parametrize(("expression", "inputs", "text"), CASES)
+def marked(cases: Sequence[tuple[Any, ...]], quick: int) -> list[Any]:
+    """Return cases with the mark `slow` on all but the first: they are many."""
+    slow = (pytest.mark.slow,)
+    return [pytest.param(*case, marks=slow[: n >= quick]) for n, case in enumerate(cases)]
+
+
+@pytest.mark.parametrize(("expression", "inputs", "text"), marked(CASES, 5))
 def test_the_operation_its_arguments_and_the_remedy_are_named(
     expression: str, inputs: dict[str, Any], text: str
 ) -> None:
     assert said(expression, inputs) == text
 
 
-@pytest.mark.parametrize(("expression", "inputs", "remedy"), TRAPS)
+@pytest.mark.parametrize(("expression", "inputs", "remedy"), marked(TRAPS, 2))
 def test_the_remedy_for_a_branch_that_is_not_taken_is_finite(
     expression: str, inputs: dict[str, Any], remedy: str
 ) -> None:
@@ -181,13 +188,13 @@ def test_lines_of_python_models_are_named(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", [name for name in SINGULAR if name in FUNCTIONS and SINGULAR[name].operand == "x"]
+    "name",
+    [n for n, row in SINGULAR.items() if row.operand == "x" and row.safe and n in FUNCTIONS],
 )
 def test_safe_values_have_finite_derivatives(name: str) -> None:
     row = SINGULAR[name]
-    if not row.safe:
-        pytest.skip("matrices have no safe value")
     inputs = {"x": [float(row.safe), float(row.safe) * 0.9] if name == "std" else float(row.safe)}
     (values,) = solve({"f": f"{name}(x)"}, inputs, "jacobian").values()
     assert all(map(math.isfinite, np.ravel(values)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -140,14 +141,42 @@ def said(expression: str, inputs: dict[str, Any], derivative: str = "jacobian", 
     return "\n".join(f"{problem.message} {problem.hint}" for problem in problems)
 
 
-@pytest.mark.parametrize(("expression", "inputs", "text"), CASES)
+QUICK = {
+    "sum(abs(x - 1))",
+    "floor(x) + x",
+    "x % y",
+    "maximum(x, y)",
+    "clip(x, -1, max=y)",
+    "where(x > 0, x, 0)",
+    "where(x > 0, 1, -1) * x",
+    "relu(x)",
+    "max(abs(x))",
+    "median(x, axis=0)",
+    "sort(x)[-1]",
+    "abs(x)",
+    "relu(x)**2",
+    "where(abs(x) <= 0.3, x**2 / 2, 0.3 * (abs(x) - 0.15))",
+    "where(x > 1, abs(x), x**2)",
+    "abs(x * y)",
+}
+"""What is run at every change; the other cases are slow only because they are many."""
+
+
+def marked(cases: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """Return cases with the mark `slow` where they are not quick ones."""
+    return [
+        pytest.param(*case, marks=() if case[0] in QUICK else pytest.mark.slow) for case in cases
+    ]
+
+
+@pytest.mark.parametrize(("expression", "inputs", "text"), marked(CASES))
 def test_a_kink_is_named_with_its_entries_and_what_jax_takes(
     expression: str, inputs: dict[str, Any], text: str
 ) -> None:
     assert said(expression, inputs) == text
 
 
-@pytest.mark.parametrize(("expression", "inputs"), SILENT)
+@pytest.mark.parametrize(("expression", "inputs"), marked(SILENT))
 def test_no_alarm_where_there_is_a_derivative(expression: str, inputs: dict[str, Any]) -> None:
     assert said(expression, inputs, wrt="x") == ""
 
@@ -172,7 +201,7 @@ def test_parts_that_are_not_differentiated_have_no_kinks() -> None:
         ("sum(exp(x) + x**4)", ""),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("derivative", ["hessian", "hvp"])
+@pytest.mark.parametrize("derivative", ["hessian", pytest.param("hvp", marks=pytest.mark.slow)])
 def test_second_derivatives_have_kinks_of_their_own(
     expression: str, text: str, derivative: str
 ) -> None:
@@ -226,7 +255,7 @@ def _grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     )
 
 
-@hypothesis.settings(max_examples=25)
+@hypothesis.settings(max_examples=12)
 @hypothesis.given(st.recursive(LEAVES, _grown, max_leaves=6), st.sampled_from([0.0, 1.0, -0.5]))
 def test_smooth_expressions_have_no_kinks(text: str, value: float) -> None:
     inputs = {"x": np.full(2, value), "y": np.array([value, 0.0])}
@@ -234,7 +263,7 @@ def test_smooth_expressions_have_no_kinks(text: str, value: float) -> None:
     assert said(f"sum(x + {text})", inputs, "hessian") == ""
 
 
-@hypothesis.settings(max_examples=12)
+@hypothesis.settings(max_examples=6)
 @hypothesis.given(
     st.lists(st.sampled_from([-1.0, 0.0, 2.0]), min_size=1, max_size=5),
     st.sampled_from(["abs(x)", "relu(x)", "maximum(x, -x)", "leaky_relu(x)"]),
