@@ -23,7 +23,7 @@ from jaccli.spec import ExpressionModel
 from jaccli.verify import steps
 from jaccli.verify.points import at_row
 from jaccli.verify.singular import SINGULAR
-from jaccli.verify.steps import Step, entry, fits, is_number
+from jaccli.verify.steps import Step, bare, entry, fits, is_number
 
 _ORDERS = ("value", "derivative", "second derivative")
 _SHAPES = dict[str, tuple[int, ...]]
@@ -109,7 +109,7 @@ def _input(plan: Plan, found: NonFinite) -> Cause | None:
         if bad.any():
             place = int(np.argmax(bad))
             value = _number(float(array.flat[place]))
-            message = f"The input {Names.of(name, array.shape)[place]} is {value}."
+            message = f"the input {Names.of(name, array.shape)[place]} is {value}."
             return Cause(None, Problem(message, f"inputs.{name}", plan.spec.place("inputs", name)))
     return None
 
@@ -260,7 +260,7 @@ def _operand(account: _Account, name: str, shape: tuple[int, ...], index: Sequen
         return ""
     if not math.isnan(own):
         return f"{entry(text, dims, index)} = {_number(own)}"
-    return f"{text} = {_number(least)}" if least == most else ""
+    return f"{bare(text)} = {_number(least)}" if least == most else ""
 
 
 def _number(value: float) -> str:
@@ -279,5 +279,7 @@ def _remedy(step: Step, order: int, left_out: bool) -> str:
         safe = f"where(condition, {operand}, {known.safe}) for its {operand}"
     if safe and order:
         return f"A branch that is not taken still counts, as 0 * inf. Write {safe}."
-    remedy = known.remedy if order else known.domain
-    return remedy.format(**{name: step.origin.operand(name) for name in step.arguments})
+    written = {name: step.origin.operand(name) for name in step.arguments}
+    if order:
+        return known.remedy.format(**written)
+    return known.domain.format(**{name: bare(text) for name, text in written.items()})

@@ -22,7 +22,7 @@ from jaccli.errors import Problem
 from jaccli.plan import Plan
 from jaccli.verify import steps
 from jaccli.verify.points import at_rows
-from jaccli.verify.steps import Step, entry
+from jaccli.verify.steps import Step, bare, entry
 from jaccli.verify.ties import KINKS, Tie
 
 _SHOWN = 2
@@ -224,7 +224,7 @@ def _findings(plan: Plan, sites: _Sites, noticed: Sequence[np.ndarray]) -> Itera
             at, where = at[rows[0]], _rows(rows)
         kink = KINKS[step.name]
         message = f"{step.origin.text} is at a {kink.kind}: {_entries(tie, at)}{where}."
-        written = {name: step.origin.operand(name) for name in ("x1", "x2")}
+        written = {name: bare(step.origin.operand(name)) for name in ("x1", "x2")}
         hint = tie.takes or kink.takes.format(**written)
         yield Finding(step.origin.key, step.origin.problem(message, hint))
 

@@ -164,4 +164,9 @@ def entry(text: str, shape: tuple[int, ...], index: Sequence[int]) -> str:
     """
     own = index[len(index) - len(shape) :]
     places = [str(0 if size == 1 else i) for size, i in zip(shape, own, strict=True)]
-    return f"{text}[{','.join(places)}]" if places and not is_number(text) else text
+    return f"{text}[{','.join(places)}]" if places and not is_number(text) else bare(text)
+
+
+def bare(text: str) -> str:
+    """Return an operand without the brackets that an index would need."""
+    return text[1:-1] if text.startswith("(") and text.endswith(")") else text

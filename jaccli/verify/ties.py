@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaccli.verify.steps import Step, fits
+from jaccli.verify.steps import Step, bare, fits
 
 Array = Any
 Pair = tuple[Array, Array]
@@ -191,7 +191,7 @@ def _switches(step: Step, x: Array, y: Array, branch: str) -> list[Tie]:
                 ((compared.left, compared.right), (x, y)),
                 "{x1} = {x2}",
                 {"x1": left, "x2": right},
-                takes=branch.format(holds=holds, picked=picked) if picked else "",
+                takes=branch.format(holds=holds, picked=bare(picked)) if picked else "",
             )
         )
     return ties

@@ -14,6 +14,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from jaccli.derivative.facts import is_literal
+from jaccli.derivative.structured.fallback import bind
 from jaccli.errors import Place, Problem
 from jaccli.model.python import is_users
 from jaccli.plan import Plan
@@ -150,7 +151,7 @@ def _moving(jaxpr: Any, live: set[Any]) -> Iterator[Any]:
             live.update(v for v, out in results if not is_literal(out) and out in within)
             continue
         yield eqn
-        if _keeps(eqn) or eqn.outvars[0].aval.dtype == bool:
+        if _keeps(eqn) or any(v.aval.dtype == bool for v in eqn.outvars):
             live.update(eqn.outvars)
 
 
@@ -226,7 +227,9 @@ def _is_users(closed: Any) -> bool:
 
 def _apply(eqn: Any, operands: Sequence[Value], watch: Watch, line: Any) -> list[Value]:
     """Return the results of one equation, shown to the watch if it is a step."""
-    arrays = _bind(eqn, [value.array for value in operands])
+    arrays = bind(eqn, [value.array for value in operands])
+    if not arrays:  # a print
+        return []
     if not any(value.moves or value.comparisons for value in operands):
         kept = operands[0].name if eqn.primitive.name in _CARRY and not jnp.ndim(arrays[0]) else ""
         return [Value(array, name=kept) for array in arrays]
@@ -260,12 +263,6 @@ def _settings(eqn: Any) -> dict[str, Any]:
     return {"axis": eqn.params["dimension"]} if eqn.primitive.name == "sort" else {}
 
 
-def _bind(eqn: Any, arrays: Sequence[Any]) -> list[Any]:
-    """Apply an equation's primitive."""
-    results = eqn.primitive.bind(*arrays, **eqn.primitive.get_bind_params(eqn.params))
-    return list(results) if eqn.primitive.multiple_results else [results]
-
-
 def _carried(eqn: Any, compared: Comparison) -> Comparison:
     """Return a comparison whose entries have been moved as its truth values have been."""
     if eqn.primitive.name == "convert_element_type":
@@ -273,6 +270,6 @@ def _carried(eqn: Any, compared: Comparison) -> Comparison:
     shape = eqn.invars[0].aval.shape
 
     def carry(side: Any) -> Any:
-        return _bind(eqn, [side])[0] if jnp.shape(side) == shape else side
+        return bind(eqn, [side])[0] if jnp.shape(side) == shape else side
 
     return compared._replace(left=carry(compared.left), right=carry(compared.right))
