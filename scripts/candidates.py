@@ -58,7 +58,8 @@ def one_shot(case: Case) -> str:
 
 def tuned(case: Case) -> str:
     """Return the operator that `tuned` takes, measured anew."""
-    return tuning.measured(case.derivative, case.f, case.point).operator
+    about = facts(case.f, case.point)
+    return tuning.measured(case.derivative, case.f, about, case.point).operator
 
 
 def _chosen(case: Case, mode: str) -> str:

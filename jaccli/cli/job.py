@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from jaccli.cli import console
 from jaccli.cli.options import Values
+from jaccli.cli.remarks import nonfinite_problems, remarks
 from jaccli.cli.tasks import Task, check_targets, plans, tasks
 from jaccli.errors import ComputationError, VerdictError
 from jaccli.spec import Spec
@@ -71,7 +72,7 @@ def plan(values: Values, derivative: str | None) -> int:
 
 
 def _compute(task: Task, plan: Plan, values: Values) -> Result:
-    """Compile and run a plan and write its file; warn of, or refuse, what is not finite."""
+    """Compile and run a plan and write its file; warn of, or refuse, what is not as it seems."""
     from jaccli.execute import execute, run
     from jaccli.plan import as_text, make
     from jaccli.result import dense, first_nonfinite, summary
@@ -92,14 +93,17 @@ def _compute(task: Task, plan: Plan, values: Values) -> Result:
             result = replace(result, value=value)
     nonfinite = first_nonfinite(result)
     if nonfinite is not None and values["fail_on_nonfinite"]:
-        raise ComputationError(f"{nonfinite}.")
+        raise ComputationError(*nonfinite_problems(program.plan, nonfinite))
+    if not quiet or task.is_json:
+        warnings = remarks(program.plan, nonfinite, debug=bool(values["debug"]))
+        result = replace(result, warnings=warnings)
     _write(task, result)
     if not quiet:
         console.err(summary(result))
     if values["verbose"]:
         console.err(", ".join(f"{name} {number}" for name, number in result.versions.items()))
-    if nonfinite is not None and not quiet:
-        console.warn(f"{nonfinite}.")
+    for warning in () if quiet else result.warnings:
+        console.warn(warning)
     return result
 
 

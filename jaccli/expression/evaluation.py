@@ -10,7 +10,7 @@ import ast
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -44,24 +44,44 @@ _UNARY: dict[str, Callable[[Any], Any]] = {
 }
 
 
+class Watch(Protocol):
+    """What is shown every operation on arrays as it is evaluated, and gives its result back.
+
+    `name` is the operator's symbol, or the function's name (`where` for `a if c else b`);
+    `arguments` are the operands by the names of the function's parameters (`x1`, `x2` of an
+    operator).  The evaluation goes on with what is returned.
+    """
+
+    def __call__(
+        self,
+        expression: Expression,
+        node: ast.expr,
+        name: str,
+        arguments: Mapping[str, Any],
+        result: Any,
+    ) -> Any:
+        """Return the result, or another of its shape."""
+
+
 def evaluate(
     expression: Expression,
     values: Mapping[str, ArrayLike],
     *,
     dtype: DTypeLike,
     limit: int | None = None,
+    watch: Watch | None = None,
 ) -> Array:
     """Return the value of the expression, an array of any shape.
 
     `values` are the inputs and the expressions before this one, by name.  `dtype` is the type of
     what the expression creates (literals, `zeros(3)`); `limit`, in bytes, bounds each array that
-    it creates.  Raises SpecError, and BudgetError beyond the limit.
+    it creates.  `watch` sees every operation.  Raises SpecError, and BudgetError beyond the limit.
     """
     problems = check_names(expression, values)
     if problems:
         raise SpecError(*problems)
     given = {name: jnp.asarray(values[name]) for name in expression.names if name in values}
-    evaluation = _Evaluation(expression, given, np.dtype(dtype), limit)
+    evaluation = _Evaluation(expression, given, np.dtype(dtype), limit, watch)
     root = expression.tree
     result = evaluation.operand(root, evaluation.node(root))
     if isinstance(result, jax.Array):
@@ -77,6 +97,7 @@ class _Evaluation:
     values: Mapping[str, Array]
     dtype: np.dtype[Any]
     limit: int | None
+    watch: Watch | None
 
     def node(self, node: ast.expr) -> Any:
         """Return the value of a node: an array, a number, a tuple of these, or Several."""
@@ -126,7 +147,8 @@ class _Evaluation:
         except Exception as error:
             shown = f"{_shown(left)} {symbol} {_shown(right)}"
             raise self.failure(node, shown, [left, right], error) from error
-        return settled(result, [left, right], self.dtype)
+        result = settled(result, [left, right], self.dtype)
+        return self.watched(node, symbol, {"x1": left, "x2": right}, result)
 
     def unary(self, node: ast.expr, symbol: str, value: Any) -> Any:
         """Return `symbol value`."""
@@ -134,9 +156,10 @@ class _Evaluation:
             return self.number(node, scalars.unary, symbol, value)
         value = self.operand(node, value)
         try:
-            return _UNARY[symbol](value)
+            result = _UNARY[symbol](value)
         except Exception as error:
             raise self.failure(node, f"{symbol}{_shown(value)}", [value], error) from error
+        return self.watched(node, symbol, {"x": value}, result)
 
     def number(self, node: ast.expr, work: Callable[..., Any], *arguments: Any) -> Any:
         """Return the result of arithmetic on plain numbers."""
@@ -169,7 +192,9 @@ class _Evaluation:
             condition, body, orelse = map(_shown, operands)
             shown = f"{body} if {condition} else {orelse}"
             raise self.failure(node, shown, operands, error) from error
-        return settled(result, operands[1:], self.dtype)
+        result = settled(result, operands[1:], self.dtype)
+        arguments = dict(zip(("condition", "x", "y"), operands, strict=True))
+        return self.watched(node, "where", arguments, result)
 
     # Indexing.
 
@@ -241,13 +266,12 @@ class _Evaluation:
         except Exception as error:
             shown = ", ".join(_shown(each) for each in operands)
             raise self.failure(node, shown, operands, error) from error
-        if isinstance(result, tuple | list):
-            return Several(tuple(result))
-        if not isinstance(result, jax.Array):
-            return result
-        if function.category == "creation" and not operands and result.dtype != bool:
-            return result.astype(self.dtype)
-        return settled(result, operands, self.dtype)
+        if isinstance(result, jax.Array):
+            if function.category == "creation" and not operands and result.dtype != bool:
+                return result.astype(self.dtype)
+            result = settled(result, operands, self.dtype)
+        result = self.watched(node, function.name, arguments, result)
+        return Several(tuple(result)) if isinstance(result, tuple | list) else result
 
     def argument(self, call: ast.Call, parameter: Parameter, node: ast.expr) -> Any:
         """Return the value of an argument, as its parameter takes it."""
@@ -280,6 +304,12 @@ class _Evaluation:
             allowed = f"the limit is {format_bytes(limit)}"
             hint = "Make it smaller, or raise the memory budget: --memory."
             raise BudgetError(self.expression.problem(node, f"{message}; {allowed}", hint))
+
+    def watched(self, node: ast.expr, name: str, arguments: Mapping[str, Any], result: Any) -> Any:
+        """Show an operation to the watch, and return what it makes of the result."""
+        if self.watch is None:
+            return result
+        return self.watch(self.expression, node, name, arguments, result)
 
     # Errors.
 

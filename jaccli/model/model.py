@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from jaccli.memory import default_budget
 from jaccli.model.python import load_function
 from jaccli.spec import ExpressionModel, PythonModel, Spec, batch_problems, integer_problem
 from jaccli.spec.sources import Source
+
+if TYPE_CHECKING:
+    from jaccli.expression.evaluation import Watch
 
 Arrays = dict[str, Any]
 
@@ -146,13 +149,13 @@ def _function(spec: Spec, budget: int, allow_python: bool) -> Callable[[Mapping[
     """Return the pure function of the inputs."""
     if isinstance(spec.model, PythonModel):
         return load_function(spec, spec.model, allow_python)
-    return _of_expressions(spec.model, spec.dtype, budget)
+    return of_expressions(spec.model, spec.dtype, budget)
 
 
-def _of_expressions(
-    model: ExpressionModel, dtype: str, limit: int
+def of_expressions(
+    model: ExpressionModel, dtype: str, limit: int, watch: Watch | None = None
 ) -> Callable[[Mapping[str, Any]], Arrays]:
-    """Return the function that evaluates expressions in order."""
+    """Return the function that evaluates expressions in order, and shows `watch` how."""
 
     def function(inputs: Mapping[str, Any]) -> Arrays:
         from jaccli.expression import evaluate
@@ -160,7 +163,7 @@ def _of_expressions(
         values = dict(inputs)
         results: Arrays = {}
         for name, expression in model.expressions.items():
-            results[name] = evaluate(expression, values, dtype=dtype, limit=limit)
+            results[name] = evaluate(expression, values, dtype=dtype, limit=limit, watch=watch)
             values[name] = results[name]
         return {name: results[name] for name in model.outputs}
 

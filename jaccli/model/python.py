@@ -68,6 +68,11 @@ def load_function(
     return call
 
 
+def is_users(file: str) -> bool:
+    """Whether a source file is the user's own: of no library, and not this program's."""
+    return not _LIBRARY.search(file)
+
+
 def _import(spec: Spec, model: PythonModel, name: str) -> ModuleType:
     """Import `file.py` (relative to the spec's folder) or `package.module`."""
     path = model.folder / name if name.endswith(".py") else None
@@ -113,7 +118,7 @@ def _describe(error: BaseException, target: str) -> str:
     places = [
         (frame.filename, frame.lineno)
         for frame in traceback.extract_tb(error.__traceback__)
-        if not _LIBRARY.search(frame.filename)
+        if is_users(frame.filename)
     ]
     if isinstance(error, SyntaxError) and error.filename:
         places, reason = [(error.filename, error.lineno)], error.msg

@@ -76,6 +76,7 @@ def json_text(view: View, layout: str = "blocks") -> Iterator[str]:
             yield from nested(values)
         yield "}"
     tail = {
+        **({"warnings": result.warnings} if result.warnings else {}),
         "seconds": result.seconds,
         "versions": result.versions,
         "spec_sha256": result.spec_sha256,

@@ -20,12 +20,18 @@ class NonFinite:
     """The first entry that is not finite, `d y[2] / d x[0] at batch row 5`, and how many are not.
 
     `kind` is `NaN`, `inf` or `-inf`; `count` of all `total` entries of the result are not finite.
+    The entry is one of the block of `output` and `wrt`; `places` count the entries of the output
+    (if there is one) and of each input in reading order, and `row` is that of the batch.
     """
 
     entry: str
     kind: str
     count: int
     total: int
+    output: str | None
+    wrt: tuple[str, ...]
+    places: tuple[int, ...]
+    row: int | None
 
     def __str__(self) -> str:
         verb = "is" if self.count == 1 else "are"
@@ -36,7 +42,8 @@ class NonFinite:
 
 def first_nonfinite(result: Result) -> NonFinite | None:
     """Return the first NaN or infinity in reading order, or None when all entries are finite."""
-    entry, kind, count, total = "", "", 0, 0
+    first: tuple[Block, int, str] | None = None
+    count, total = 0, 0
     for block in result.blocks:
         total += block.values.size
         if block.values.dtype.kind != "f":
@@ -45,24 +52,29 @@ def first_nonfinite(result: Result) -> NonFinite | None:
         for number, chunk in enumerate(floats(kept, _CHUNK)):
             bad = ~np.isfinite(chunk)
             found = int(np.count_nonzero(bad))
-            if found and not count:
+            if found and first is None:
                 place = int(np.argmax(bad))
                 position = number * _CHUNK + place
                 if isinstance(block.values, Sparse):
                     position = int(block.values.where[position])
-                entry = _name(result, block, position)
                 kind = "NaN" if np.isnan(chunk[place]) else str(chunk[place])
+                first = block, position, kind
             count += found
-    return NonFinite(entry, kind, count, total) if count else None
+    return None if first is None else _located(result, *first, count, total)
 
 
-def _name(result: Result, block: Block, position: int) -> str:
-    """Return the name of the entry at a position in reading order."""
+def _located(
+    result: Result, block: Block, position: int, kind: str, count: int, total: int
+) -> NonFinite:
+    """Return what is known of the entry of a block at a position in reading order."""
     slot = Slot.of(block)
-    labels: list[str] = []
+    places: list[int] = []
     for names in reversed(slot.names):
         position, place = divmod(position, len(names))
-        labels.insert(0, names[place])
+        places.insert(0, place)
+    labels = [names[place] for names, place in zip(slot.names, places, strict=True)]
     output = None if slot.output is None else labels.pop(0)
     name = notation.entry(result.derivative, output, labels)
-    return name if result.batch is None else f"{name} at batch row {position}"
+    row = None if result.batch is None else position
+    name = name if row is None else f"{name} at batch row {row}"
+    return NonFinite(name, kind, count, total, block.output, block.wrt, tuple(places), row)

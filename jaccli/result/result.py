@@ -72,7 +72,8 @@ class Result:
     """The blocks of one derivative and the account of how they came about.
 
     `batch` is the size of the one batch axis, the first of every block, or None.  `value` holds
-    the outputs at the primal, `(*batch, *out)` each.  `seconds` has `compile` and `run`.
+    the outputs at the primal, `(*batch, *out)` each.  `seconds` has `compile` and `run`; `warnings`
+    say where the numbers are not what they seem.
     """
 
     derivative: str
@@ -87,6 +88,7 @@ class Result:
     versions: dict[str, str]
     spec_sha256: str
     value: dict[str, Array] | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def storage(self) -> str:

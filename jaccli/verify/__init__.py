@@ -1,0 +1,1 @@
+"""Derivatives examined: where they are not what they seem."""

@@ -1,0 +1,275 @@
+"""The steps of Python models: equations of the jaxpr, with the user's line that made each.
+
+Calls are followed; loops and branches of JAX's own control flow are one step each.
+"""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+
+from jaccli.derivative.facts import is_literal
+from jaccli.derivative.structured.fallback import bind
+from jaccli.errors import Place, Problem
+from jaccli.model.python import is_users
+from jaccli.plan import Plan
+from jaccli.verify.steps import COMPARISONS, FLAT, Comparison, Origin, Step, Watch
+
+_CALLS = {"jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr", "checkpoint": "jaxpr"}
+"""Calls that are followed, and the parameter that holds what they call."""
+
+_FUNCTIONS = {
+    "max": ("maximum", "x1 x2"),
+    "min": ("minimum", "x1 x2"),
+    "mul": ("multiply", "x1 x2"),
+    "div": ("divide", "x1 x2"),
+    "pow": ("power", "x1 x2"),
+    "rem": ("fmod", "x1 x2"),
+    "atan2": ("arctan2", "x1 x2"),
+    "lt": ("less", "x1 x2"),
+    "le": ("less_equal", "x1 x2"),
+    "gt": ("greater", "x1 x2"),
+    "ge": ("greater_equal", "x1 x2"),
+    "eq": ("equal", "x1 x2"),
+    "ne": ("not_equal", "x1 x2"),
+    "select_n": ("where", "condition y x"),
+    "clamp": ("clip", "min x max"),
+    "reduce_max": ("max", "x"),
+    "reduce_min": ("min", "x"),
+    "acos": ("arccos", "x"),
+    "asin": ("arcsin", "x"),
+    "acosh": ("arccosh", "x"),
+    "atanh": ("arctanh", "x"),
+    "erf_inv": ("erfinv", "x"),
+}
+"""The functions that primitives stand for, with their parameters; others keep their own name."""
+
+_ORDER = ["condition", "x", "y", "x1", "x2", "min", "max"]
+"""Parameters as the functions take them."""
+
+_CARRY = ("broadcast_in_dim", "reshape", "squeeze", "convert_element_type", "copy")
+"""What leaves the entries of a condition what they are."""
+_LOGIC = ("and", "or", "not", "xor")
+_UNNAMED = {"x1": "left", "x2": "right"}
+_BRANCHES = {"x": "the first branch", "y": "the second branch"}
+
+
+@dataclass(frozen=True)
+class Value:
+    """A value of the evaluation: whether it has a derivative, its name, what it was compared of."""
+
+    array: Any
+    moves: bool = False
+    name: str = ""
+    comparisons: tuple[Comparison, ...] = ()
+
+
+@dataclass(frozen=True)
+class Equation:
+    """An equation of a jaxpr: an Origin.
+
+    `names` are how the operands are written, by parameter; `line` is the equation that the user's
+    line made: this one, or the call of a library's function that it is in.
+    """
+
+    eqn: Any
+    function: str
+    names: Mapping[str, str]
+    line: Any
+
+    @property
+    def key(self) -> Hashable:
+        """The equation itself."""
+        return id(self.eqn)
+
+    @property
+    def text(self) -> str:
+        """The operation with its operands, those without a name by dtype and shape."""
+        avals = [v.aval for v in self.eqn.invars]
+        shapes = [f"{aval.dtype}[{','.join(map(str, aval.shape))}]" for aval in avals]
+        shown = dict(zip(self.names, shapes, strict=False))
+        ordered = sorted(shown, key=_ORDER.index)
+        return f"{self.function}({', '.join(self.names[name] or shown[name] for name in ordered)})"
+
+    def operand(self, name: str) -> str:
+        """Return an operand's name, or what it is to the operation."""
+        branches = _BRANCHES if self.function == "where" else {}
+        return self.names.get(name) or {**_UNNAMED, **branches}.get(name, "argument")
+
+    def problem(self, message: str, hint: str = "") -> Problem:
+        """Return a problem at the user's line."""
+        return Problem(message, place=_place(self.line), hint=hint)
+
+    def is_within(self, other: Origin) -> bool:
+        """No: what is around an equation is not known."""
+        return False
+
+    def guarded(self, operand: str, safe: str) -> str:
+        """Return nothing, for the same reason."""
+        return ""
+
+
+def _place(eqn: Any) -> Place | None:
+    """Return the user's line that an equation comes from, if JAX knows it."""
+    traceback = getattr(eqn.source_info, "traceback", None)
+    for frame in getattr(traceback, "frames", ()):
+        if is_users(frame.file_name):
+            line = linecache.getline(frame.file_name, frame.line_num).rstrip()
+            indent = len(line) - len(line.lstrip())
+            file = Path(frame.file_name)
+            shown = file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
+            return Place(str(shown), frame.line_num, indent + 1, line.strip(), 0, len(line.strip()))
+    return None
+
+
+def _function(eqn: Any) -> tuple[str, list[str]]:
+    """Return the function that an equation stands for, and its parameters."""
+    name = eqn.primitive.name
+    if name == "custom_jvp_call":  # a rule of its own around one function, as that of relu
+        within = eqn.params["call_jaxpr"].eqns
+        name = str(within[0].params.get("name", name)) if len(within) == 1 else name
+    function, parameters = _FUNCTIONS.get(name, (name, "x"))
+    return function, parameters.split()
+
+
+def _moving(jaxpr: Any, live: set[Any]) -> Iterator[Any]:
+    """Yield the equations that are given what has a derivative, or what was compared of it."""
+    for eqn in jaxpr.eqns:
+        moves = [not is_literal(v) and v in live for v in eqn.invars]
+        if not any(moves):
+            continue
+        inner = _called(eqn)
+        if inner is not None:
+            within = {v for v, flag in zip(inner.jaxpr.invars, moves, strict=True) if flag}
+            yield from _moving(inner.jaxpr, within)
+            results = zip(eqn.outvars, inner.jaxpr.outvars, strict=True)
+            live.update(v for v, out in results if not is_literal(out) and out in within)
+            continue
+        yield eqn
+        if _keeps(eqn) or any(v.aval.dtype == bool for v in eqn.outvars):
+            live.update(eqn.outvars)
+
+
+def _keeps(eqn: Any) -> bool:
+    """Whether the results have a derivative when an operand has."""
+    flat = _function(eqn)[0] in FLAT or eqn.primitive.name == "stop_gradient"
+    return not flat and any(jnp.issubdtype(v.aval.dtype, jnp.inexact) for v in eqn.outvars)
+
+
+def _called(eqn: Any) -> Any:
+    """Return the jaxpr that an equation calls, closed, or None."""
+    name = _CALLS.get(eqn.primitive.name)
+    if name is None:
+        return None
+    inner = eqn.params[name]
+    return inner if hasattr(inner, "jaxpr") else _Open(inner)
+
+
+@dataclass(frozen=True)
+class _Open:
+    """A jaxpr without constants, in the shape of one that has some."""
+
+    jaxpr: Any
+    consts: tuple[Any, ...] = ()
+
+
+def names_of(plan: Plan) -> set[str]:
+    """Return the functions of all steps."""
+    jaxpr = plan.facts.jaxpr.jaxpr
+    flags = zip(jaxpr.invars, sorted(plan.model.primals), strict=True)
+    live = {v for v, name in flags if name in plan.model.wrt}
+    found = {_function(eqn)[0] for eqn in _moving(jaxpr, live)}
+    return found if found & {*COMPARISONS} else found - {"multiply"}
+
+
+def run(plan: Plan, inputs: Mapping[str, Any], watch: Watch, every: bool) -> dict[str, Any]:
+    """Return the outputs by name; see `steps.run`."""
+    closed = plan.facts.jaxpr
+    wrt = [*inputs] if every else plan.model.wrt
+    given = [Value(inputs[name], name in wrt, name) for name in sorted(inputs)]
+    results = _interpret(closed, given, watch)
+    return dict(zip(sorted(plan.outputs), (value.array for value in results), strict=True))
+
+
+def _interpret(closed: Any, given: Sequence[Value], watch: Watch, line: Any = None) -> list[Value]:
+    """Return the results of a jaxpr, its equations taken one by one.
+
+    `line` is the equation that calls it, if it is of a library.
+    """
+    env = dict(zip(closed.jaxpr.constvars, map(Value, closed.consts), strict=True))
+    env |= zip(closed.jaxpr.invars, given, strict=True)
+
+    def read(atom: Any) -> Value:
+        return Value(atom.val, name=f"{atom.val:.6g}") if is_literal(atom) else env[atom]
+
+    for eqn in closed.jaxpr.eqns:
+        operands = [read(atom) for atom in eqn.invars]
+        inner = _called(eqn)
+        if inner is None:
+            results = _apply(eqn, operands, watch, eqn if line is None else line)
+        else:
+            within = eqn if line is None and not _is_users(inner) else line
+            results = _interpret(inner, operands, watch, within)
+        env |= zip(eqn.outvars, results, strict=True)
+    return [read(atom) for atom in closed.jaxpr.outvars]
+
+
+def _is_users(closed: Any) -> bool:
+    """Whether a jaxpr is of a function that the user wrote; those of libraries are traced once."""
+    source = getattr(getattr(closed.jaxpr, "debug_info", None), "func_src_info", None) or ""
+    return is_users(str(source).rpartition(" at ")[2].rpartition(":")[0])
+
+
+def _apply(eqn: Any, operands: Sequence[Value], watch: Watch, line: Any) -> list[Value]:
+    """Return the results of one equation, shown to the watch if it is a step."""
+    arrays = bind(eqn, [value.array for value in operands])
+    if not arrays:  # a print
+        return []
+    if not any(value.moves or value.comparisons for value in operands):
+        kept = operands[0].name if eqn.primitive.name in _CARRY and not jnp.ndim(arrays[0]) else ""
+        return [Value(array, name=kept) for array in arrays]
+    function, parameters = _function(eqn)
+    named = dict(zip(parameters, operands, strict=False))
+    arguments = {name: value.array for name, value in named.items()}
+    compared = tuple(each for value in operands for each in value.comparisons)
+    keeps = _keeps(eqn)
+    if function in COMPARISONS:
+        names = [value.name or _UNNAMED[key] for key, value in named.items()]
+        compared = (Comparison(COMPARISONS[function], *arguments.values(), *names),)
+    elif eqn.primitive.name in _CARRY:
+        compared = tuple(_carried(eqn, each) for each in compared)
+        name = operands[0].name if eqn.primitive.name == "convert_element_type" else ""
+        return [Value(arrays[0], keeps, name, compared)]
+    if eqn.primitive.name == "sort" and len(operands) > 1:
+        function = "sort of several"
+    arguments |= _settings(eqn)
+    origin = Equation(eqn, function, {name: value.name for name, value in named.items()}, line)
+    result = watch(Step(function, arguments, tuple(arrays) if len(arrays) > 1 else arrays[0],
+                        origin, compared))  # fmt: skip
+    carried = compared if function in COMPARISONS or eqn.primitive.name in _LOGIC else ()
+    results = result if isinstance(result, tuple) else (result,)
+    return [Value(array, keeps, "", carried) for array in results]
+
+
+def _settings(eqn: Any) -> dict[str, Any]:
+    """Return an equation's parameters as the function of the table takes them."""
+    if eqn.primitive.name in ("reduce_max", "reduce_min"):
+        return {"axis": tuple(eqn.params["axes"])}
+    return {"axis": eqn.params["dimension"]} if eqn.primitive.name == "sort" else {}
+
+
+def _carried(eqn: Any, compared: Comparison) -> Comparison:
+    """Return a comparison whose entries have been moved as its truth values have been."""
+    if eqn.primitive.name == "convert_element_type":
+        return compared
+    shape = eqn.invars[0].aval.shape
+
+    def carry(side: Any) -> Any:
+        return bind(eqn, [side])[0] if jnp.shape(side) == shape else side
+
+    return compared._replace(left=carry(compared.left), right=carry(compared.right))
