@@ -76,6 +76,11 @@ COMMANDS: dict[str, Command] = {
         "Time every mode on this machine, the row-by-row loop included.",
         "jaccli.cli.bench:bench_command",
     ),
+    "analyze": Command(
+        _INSPECT,
+        "Spectrum, rank, condition, definiteness, kind of stationary point; of a spec or a result.",
+        "jaccli.cli.analyze:analyze_command",
+    ),
     "validate": Command(
         _INSPECT,
         "Check a spec's names, types and declared sizes, and print it with its defaults.",

@@ -6,10 +6,11 @@ its sides (`jaccli.result.matrix` says which there are).
 
 from __future__ import annotations
 
+import json
 import zipfile
 import zlib
 from collections.abc import Sequence
-from typing import IO, BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
 
 import numpy as np
 
@@ -57,15 +58,23 @@ def read(stream: BinaryIO, size: int, limit: int) -> Stored:
             }
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError) as error:
         raise SourceError("this is not an .npz archive, or it is damaged.") from error
-    arrays.pop("manifest", None)
+    manifest = _manifest(arrays.pop("manifest", None))
     if {"format", "shape", "data"} <= arrays.keys():
         return Stored({"matrix": _from_sparse(arrays, limit)}, "matrix")
     if "matrix" not in arrays:
-        return Stored(arrays, "blocks")
+        return Stored(arrays, "blocks", manifest=manifest)
     labels = {name: arrays[name].tolist() for name in _LABELS if name in arrays}
-    return Stored(
-        {"matrix": arrays["matrix"]}, "matrix", labels.get("rows", ()), labels.get("columns", ())
-    )
+    rows, columns = labels.get("rows", ()), labels.get("columns", ())
+    return Stored({"matrix": arrays["matrix"]}, "matrix", rows, columns, manifest=manifest)
+
+
+def _manifest(text: Array | None) -> dict[str, Any]:
+    """Return the manifest, or nothing where the file was written by somebody else."""
+    try:
+        found = json.loads(str(text)) if text is not None else None
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _from_sparse(arrays: dict[str, Array], limit: int) -> Array:
