@@ -24,7 +24,7 @@ def eigen(matrix: Array, rtol: float | None = None) -> Spectrum:
     residuals = np.linalg.norm(matrix @ vectors - vectors * values, axis=0)
     rtol = default_rtol(matrix) if rtol is None else rtol
     return Spectrum(
-        values=values,
+        values=values + 0.0,  # which makes -0 a plain 0
         residuals=residuals,
         converged=np.ones(len(values), bool),
         right=vectors.T,
@@ -75,7 +75,7 @@ def eigen_rows(matrices: Array, rtol: float | None = None) -> Spectra:
     residuals = np.linalg.norm(matrices @ vectors - vectors * values[:, None, :], axis=1)
     rtol = default_rtol(matrices) if rtol is None else rtol
     return Spectra(
-        values=values,
+        values=values + 0.0,
         residuals=residuals.max(axis=1),
         zero=rtol * np.abs(values).max(axis=1),
         rtol=rtol,

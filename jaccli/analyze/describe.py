@@ -92,9 +92,12 @@ def _lines(report: Report, number: Number) -> Iterator[Line]:
     how = "LAPACK" if products is None else f"Lanczos, {products} products, never formed"
     yield Line("method", how, "method", "lapack" if products is None else "lanczos")
     yield Line("", "", "products", products)
-    yield from _point(report, spectrum, number)
-    yield from (_definite if subject.of == "hessian" else _ranked)(subject, spectrum, number)
-    yield _condition(spectrum, number)
+    if subject.of == "hessian":
+        yield from _point(report, spectrum, number)
+        yield from _definite(spectrum)
+    else:
+        yield from _ranked(subject, spectrum)
+    yield from _condition(spectrum, number)
     if spectrum.determinant is not None:
         determinant = spectrum.determinant
         yield Line("determinant", number(determinant), "determinant", determinant)
@@ -108,10 +111,14 @@ def _point(report: Report, spectrum: Spectrum, number: Number) -> Iterator[Line]
     """Yield what kind of point it is, where the gradient is known."""
     slope, gtol = report.slope, report.gtol
     if slope is None or gtol is None:
+        yield Line("", "", "kind", None)
         return
     stationary = bool(slope <= gtol)
     found = verdict.kind(spectrum, stationary)
-    text = found.said or "stationary, but of which kind is not known: nothing has converged"
+    text = (
+        found.said
+        or "stationary; which kind is not known: an end of the spectrum has not converged"
+    )
     if found.said == verdict.DEGENERATE:
         zeros = verdict.inertia(spectrum).zero
         text += f": cannot tell, {_counted(zeros, 'zero eigenvalue')}"
@@ -127,21 +134,22 @@ def _point(report: Report, spectrum: Spectrum, number: Number) -> Iterator[Line]
     yield Line("", "", "gtol", float(gtol))
 
 
-def _definite(subject: Subject, spectrum: Spectrum, number: Number) -> Iterator[Line]:
+def _definite(spectrum: Spectrum) -> Iterator[Line]:
     said, proven = verdict.definiteness(spectrum)
     text = said or "not known: an end of the spectrum has not converged"
     yield Line("definiteness", text if proven or not said else f"{text}, {_UNSEEN}",
                "definiteness", said)  # fmt: skip
     yield Line("", "", "definiteness_proven", proven)
     found = verdict.inertia(spectrum)
-    which = "" if spectrum.complete else f"of the {len(spectrum.values)} found: "
-    counts = f"{found.positive} positive, {found.negative} negative, {found.zero} zero"
+    which = "" if spectrum.complete else f"of the {len(spectrum.values)} looked for: "
+    zeros = "zero" if spectrum.complete else "that may be zero"
+    counts = f"{found.positive} positive, {found.negative} negative, {found.zero} {zeros}"
     zero = significant(spectrum.zero, 3)
     yield Line("inertia", f"{which}{counts} (zero: up to {zero})", "inertia",
                found._asdict() if spectrum.complete else None)  # fmt: skip
 
 
-def _ranked(subject: Subject, spectrum: Spectrum, number: Number) -> Iterator[Line]:
+def _ranked(subject: Subject, spectrum: Spectrum) -> Iterator[Line]:
     width = subject.shape[1]
     rank = verdict.rank(spectrum)
     text = f"{'' if rank.known else 'at least '}{rank.least} of {spectrum.total}"
@@ -153,8 +161,8 @@ def _ranked(subject: Subject, spectrum: Spectrum, number: Number) -> Iterator[Li
     many = f"{'' if rank.known else 'at most '}{_counted(nullity, 'dimension')}"
     basis, _ = directions.orient(_basis(spectrum), None)
     shown = [directions.text(vector, subject.columns) for vector in basis[:_NULL]]
-    more = ", ..." if len(basis) > _NULL or (shown and nullity > len(basis)) else ""
-    yield Line("null space", f"{many}{': ' * bool(shown)}{', '.join(shown)}{more}", "nullity",
+    shown += ["..."] * bool(shown and nullity > len(shown))
+    yield Line("null space", "\n  ".join([many, *shown]), "nullity",
                nullity if rank.known else None)  # fmt: skip
     found = [directions.as_json(vector, subject.columns) for vector in basis[:_NULL]]
     yield Line("", "", "null_space", found)
@@ -166,12 +174,14 @@ def _basis(spectrum: Spectrum) -> Array:
     return spectrum.right[(spectrum.values <= spectrum.zero) & spectrum.converged]
 
 
-def _condition(spectrum: Spectrum, number: Number) -> Line:
+def _condition(spectrum: Spectrum, number: Number) -> Iterator[Line]:
     found = verdict.condition(spectrum)
     if found is None:
-        return Line("condition", "not known: it takes the smallest value", "condition", None)
-    more = "" if spectrum.complete else f", {_UNSEEN}"
-    return Line("condition", f"{number(found)}{more}", "condition", found)
+        text = "not known: it takes the smallest value"
+    else:
+        text = f"{'' if spectrum.complete else 'at least '}{number(found)}"
+    yield Line("condition", text, "condition", found if spectrum.complete else None)
+    yield Line("", "", "condition_at_least", found)
 
 
 def _estimate(name: str, key: str, found: Estimate, number: Number) -> Line:

@@ -14,6 +14,8 @@ _TERMS = 4
 """Components that are shown at most."""
 _WHOLE = 0.99
 """The part of the squared length from which on nothing is said to be missing."""
+_EQUAL = 1e-4
+"""The relative difference up to which two components are of one size."""
 _LISTED = 8
 """Components that JSON holds at most."""
 
@@ -25,7 +27,10 @@ def orient(right: Array, left: Array | None) -> tuple[Array, Array | None]:
     """
     if not right.size:
         return right, left
-    greatest = np.take_along_axis(right, np.abs(right).argmax(axis=1)[:, None], axis=1)
+    sizes = np.abs(right)
+    # Of components that are equal to rounding, the first.
+    places = (sizes >= (1 - _EQUAL) * sizes.max(axis=1, keepdims=True)).argmax(axis=1)
+    greatest = np.take_along_axis(right, places[:, None], axis=1)
     signs = np.where(greatest < 0, -1, 1).astype(right.dtype)
     return right * signs, None if left is None else left * signs
 
@@ -67,6 +72,6 @@ def _greatest(vector: Array, count: int) -> list[int]:
     else:
         places = np.arange(len(sizes))
     greatest = sizes.max(initial=0.0)
-    rounded = np.round(sizes[places] / greatest, 6) if greatest else sizes[places]
+    rounded = np.round(sizes[places] / greatest / _EQUAL) if greatest else sizes[places]
     order = np.argsort(-rounded, kind="stable")
-    return [int(place) for place in places[order] if sizes[place] > 1e-6 * greatest]
+    return [int(place) for place in places[order] if sizes[place] > _EQUAL**2 * greatest]

@@ -56,7 +56,7 @@ def subject(path: Path, of: str | None, *, memory: int, top: int | None) -> Subj
         raise UsageError(message, hint="Its singular values: --of jacobian.")
     shape = (int(values.shape[-2]), int(values.shape[-1]))
     check_top(top, shape, of)
-    return Subject(str(path), of, as_matrix(values, memory, top, of), rows, columns)
+    return Subject(str(path), of, as_matrix(values, memory, top), rows, columns)
 
 
 def _joined(path: Path, stored: Stored, derivative: str | None) -> tuple[Any, Labels, Labels]:

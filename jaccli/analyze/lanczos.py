@@ -19,6 +19,9 @@ from jaccli.analyze.spectrum import Array
 Apply = Callable[[Array], Array]
 Judge = Callable[[Array, Array], Array]
 """From Ritz values, ascending, and their residuals to which of them have converged."""
+_KEPT = 0.7
+"""A sweep that leaves so much of a vector leaves it orthogonal; else once more, which is enough:
+B. Parlett, The Symmetric Eigenvalue Problem (1980), section 6.9."""
 SPARE = 4
 """Vectors that are held beside the basis: the one beyond it, and what is at work."""
 _COLUMNS = 1 << 14
@@ -75,8 +78,11 @@ def extremes(
     while True:
         coupling = 0.0
         for step in range(kept, basis):
-            fresh, coupling = _next(apply, vectors[: step + 1], small, rng)
+            first = 0 if step == kept else step - 1
+            fresh, coupling = _next(apply, vectors[: step + 1], small, first, rng)
             vectors[step + 1] = fresh
+            if step + 1 < basis:
+                small[step, step + 1] = small[step + 1, step] = coupling
             products += 1
             advance(1)
         values, rotation = np.linalg.eigh(small)
@@ -92,26 +98,33 @@ def extremes(
         _rotated(vectors, rotation[:, keep])
         vectors[kept] = vectors[basis]
         small[:] = 0.0
-        small[np.arange(kept), np.arange(kept)] = values[keep]
+        small[:kept, :kept] = np.diag(values[keep])
+        small[:kept, kept] = small[kept, :kept] = coupling * rotation[-1, keep]
 
 
 def _next(
-    apply: Apply, vectors: Array, small: Array, rng: np.random.Generator
+    apply: Apply, vectors: Array, small: Array, first: int, rng: np.random.Generator
 ) -> tuple[Array, float]:
-    """Return the next vector of the basis and its coupling; fill the last row of `small`.
+    """Return the next vector of the basis and its coupling to the last one.
 
-    Where the basis spans an invariant subspace, the next vector is a random one beside it.
+    The last one is coupled to those from `first` on, as `small` has it; its own place there is
+    filled.  Where the basis spans an invariant subspace, the next vector is a random one beside it.
     """
     last = len(vectors) - 1
     fresh = np.array(apply(vectors[last]), vectors.dtype)  # a copy: it is changed in place
     scale = float(np.linalg.norm(fresh))
-    row = np.zeros(last + 1)
-    for _ in range(2):  # once leaves rounding errors along what is nearly all of the vector
-        along = vectors @ fresh
-        fresh -= along @ vectors
-        row += along
-    small[last, : last + 1] = small[: last + 1, last] = row
+    # What is known to be there goes first, so that the sweep through the basis meets rounding.
+    fresh -= small[last, first:last].astype(vectors.dtype) @ vectors[first:last]
+    along = vectors[last] @ fresh
+    fresh -= along * vectors[last]
+    small[last, last] = along
     coupling = float(np.linalg.norm(fresh))
+    for _ in range(2):
+        before = coupling
+        fresh -= (vectors @ fresh) @ vectors
+        coupling = float(np.linalg.norm(fresh))
+        if coupling > _KEPT * before:
+            break
     if coupling <= 10 * np.finfo(vectors.dtype).eps * scale:
         return _orthogonal(rng, vectors), 0.0
     return fresh / coupling, coupling

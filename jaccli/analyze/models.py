@@ -62,7 +62,7 @@ def subject(
     check_top(top, (count, width), of)
     dtype = np.result_type(*(block.dtype for block in shapes.blocks))
     budget = (spec.memory or default_budget()) - shapes.input_bytes
-    if lead or is_small((count, width), dtype, budget, top, of):
+    if lead or is_small((count, width), dtype, budget, top):
         return _formed(spec, model, device, of, progress), budget
     rows = Axis(tuple(Names.of(name, shape) for name, shape in outputs.items()))
     return _linearized(spec, model, device, of, columns if of == "hessian" else rows, columns)

@@ -21,6 +21,8 @@ from jaccli.result.labels import Axis
 
 SIZE = 2000
 """LAPACK takes matrices with a smaller side up to this: a few seconds (docs/spectra.md)."""
+SIZE_OF_TOP = 500
+"""The same where only some values are wanted: Lanczos' method takes a few hundred products."""
 _COPIES = 6
 """Bytes that LAPACK needs for every byte of the matrix, with the matrix and the vectors."""
 
@@ -90,20 +92,15 @@ def report(subject: Subject, effort: Effort, *, rtol: float | None, gtol: float 
     return Report(subject, _spectrum(subject, effort, rtol), tolerance)
 
 
-def is_small(
-    shape: tuple[int, int], dtype: np.dtype[Any], memory: int, top: int | None, of: str
-) -> bool:
-    """Whether LAPACK takes a matrix: it fits, it takes seconds, and not just a few are wanted.
-
-    Where the basis of Lanczos' method would be the whole space, LAPACK has less to do.
-    """
+def is_small(shape: tuple[int, int], dtype: np.dtype[Any], memory: int, top: int | None) -> bool:
+    """Whether LAPACK takes a matrix: it fits and takes seconds, or less for `top` values alone."""
     count, width = shape
     if _COPIES * count * width * dtype.itemsize > memory:
         return False
-    if top is not None:
-        wanted = 2 * top if of == "hessian" else top + 1
-        return lanczos.basis_sizes(wanted)[1] >= min(shape)
-    return count * width * min(shape) <= SIZE**3
+    size = SIZE if top is None else SIZE_OF_TOP
+    wanted = 2 * (top or 0) + 1
+    # A basis of Lanczos' method is smaller than the space.
+    return count * width * min(shape) <= size**3 or lanczos.basis_sizes(wanted)[1] >= min(shape)
 
 
 def check_top(top: int | None, shape: tuple[int, int], of: str) -> None:
@@ -134,9 +131,9 @@ def _spectrum(subject: Subject, effort: Effort, rtol: float | None) -> Spectrum 
     return iterative.eigen(operator, effort, rtol, trace)
 
 
-def as_matrix(matrix: Any, memory: int, top: int | None, of: str) -> Any:
+def as_matrix(matrix: Any, memory: int, top: int | None) -> Any:
     """Return a matrix as it is looked at: an array for LAPACK, otherwise what has products."""
-    small = len(matrix.shape) == 3 or is_small(matrix.shape, matrix.dtype, memory, top, of)
+    small = len(matrix.shape) == 3 or is_small(matrix.shape, matrix.dtype, memory, top)
     if small:
         return matrix.toarray() if is_sparse(matrix) else matrix
     return matrix if is_sparse(matrix) else aslinearoperator(matrix)

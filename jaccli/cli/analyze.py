@@ -17,7 +17,7 @@ from jaccli.cli.tasks import Task, check_targets, load_model, tasks
 from jaccli.errors import UsageError, expected
 from jaccli.memory import default_budget
 from jaccli.spec.kinds import parse_size
-from jaccli.vocabulary import SUFFIXES
+from jaccli.vocabulary import MODES, SUFFIXES
 
 if TYPE_CHECKING:
     from jaccli.analyze.subject import Report, Subject
@@ -84,6 +84,8 @@ def _check(values: Values) -> None:
     """Refuse values of the command's own options."""
     if values["of"] is not None and values["of"] not in _KINDS:
         raise UsageError(f"--of: {values['of']!r} has no spectrum.", hint=expected(_KINDS))
+    if values["of"] is None and values["mode"] in set(MODES["hessian"]) - set(MODES["jacobian"]):
+        values["of"] = "hessian"  # a mode of a Hessian alone says as much
     for name, (least, default) in _LEAST.items():
         if values[name] is None:
             values[name] = default
