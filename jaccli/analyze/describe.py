@@ -252,10 +252,11 @@ def _cut(rows: list[list[str]], most: int) -> list[list[str]]:
 
 
 def _places(report: Report, top: int | None) -> Sequence[int]:
-    """Return which values are shown: all, or the `top` of an end."""
+    """Return which values are shown: all, or the `top` of a Jacobian, or of each end."""
     spectrum = report.spectrum
-    count = len(spectrum.values)
-    if top is None or not isinstance(spectrum, Spectrum) or not spectrum.complete:
+    count = spectrum.values.shape[-1]
+    found_by_top = isinstance(spectrum, Spectrum) and not spectrum.complete
+    if top is None or found_by_top:
         return range(count)
     if report.subject.of == "jacobian":
         return range(min(top, count))
@@ -264,11 +265,11 @@ def _places(report: Report, top: int | None) -> Sequence[int]:
 
 def _records(report: Report, top: int | None) -> Iterator[dict[str, Any]]:
     """Yield the values as plain data."""
+    places = _places(report, top)
     if isinstance(report.spectrum, Spectra):
-        yield from (_batch_record(row, top, report.subject.of) for row in _batch(report))
+        yield from (_batch_record(row, places, report.subject.of) for row in _batch(report))
         return
     subject, spectrum = report.subject, report.spectrum
-    places = _places(report, top)
     right, left = directions.orient(
         spectrum.right[places], None if spectrum.left is None else spectrum.left[places]
     )
@@ -365,15 +366,10 @@ def _batch_cells(report: Report, row: _Row, number: Number) -> dict[str, str]:
     return cells
 
 
-def _batch_record(row: _Row, top: int | None, of: str) -> dict[str, Any]:
+def _batch_record(row: _Row, places: Sequence[int], of: str) -> dict[str, Any]:
     """Return one row as plain data."""
-    values = row.values.tolist()
-    if top is not None:
-        values = values[:top] if of == "jacobian" or 2 * top >= len(values) else (
-            values[:top] + values[-top:]
-        )  # fmt: skip
     record: dict[str, Any] = {
-        "values": values,
+        "values": row.values[places].tolist(),
         "residual": row.residual,
         "zero": row.zero,
         "condition": verdict.ratio(row.values),

@@ -53,9 +53,10 @@ def basis(effort: Effort, ends: int, size: int, dtype: np.dtype[Any]) -> int:
     least, good = lanczos.basis_sizes(ends)
     fitting = effort.memory // (size * dtype.itemsize) - lanczos.SPARE
     if fitting < least:
-        needed = format_bytes((least + lanczos.SPARE) * size * dtype.itemsize)
+        count = least + lanczos.SPARE
+        needed = format_bytes(count * size * dtype.itemsize)
         raise BudgetError(
-            f"analyze: {least} vectors of {size} entries for Lanczos' method take {needed}, and "
+            f"analyze: {count} vectors of {size} entries for Lanczos' method take {needed}, and "
             f"{format_bytes(max(effort.memory, 0))} are left of the memory budget.",
             hint="Raise --memory, or ask for less with --top.",
         )
