@@ -38,6 +38,13 @@ class Linearized:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        barred = "reverse" if plan.facts.no_reverse else "forward" if plan.facts.no_forward else ""
+        if barred:
+            raise ComputationError(
+                f"analyze: products with the {_NAMES[plan.derivative]} take both modes, and JAX "
+                f"has no {barred} mode for this model.",
+                hint="Have the matrix formed: leave out --top, or raise --memory.",
+            )
         wrt, rest, _ = jax.device_put(program.arguments(plan), plan.device.handle)
         ins = {name: plan.model.in_shape(name) for name in plan.model.wrt}
         dtypes = {name: plan.model.primals[name].dtype for name in ins}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from jaccli.analyze.iterative import Effort
 from jaccli.analyze.spectrum import Spectrum
 from jaccli.analyze.subject import Report, report
 from jaccli.analyze.verdict import kind
+from jaccli.errors import ComputationError
+from jaccli.spec import load as load_spec
+from jaccli.spec.overrides import from_set
 from tests.pipeline import Silent, spec_of
 
 Array = NDArray[Any]
@@ -163,3 +167,24 @@ def test_a_large_value_makes_the_gradient_tolerance_large() -> None:
     assert found.gtol == pytest.approx(1e6 * 2.0**-26)
     assert found.slope is not None
     assert found.slope <= found.gtol
+
+
+def test_a_loop_of_unknown_length_has_no_products(tmp_path: Path) -> None:
+    (tmp_path / "loop.py").write_text(
+        "import jax\n"
+        "def f(x):\n"
+        "    step = lambda s: (s[0] + 1, 1.5 * s[1])\n"
+        "    return jax.lax.while_loop(lambda s: s[0] < 3, step, (0, x))[1]\n"
+    )
+    entries = {"model": {"python": f"{tmp_path}/loop.py:f"}, "inputs": {"x": {"ones": [600]}}}
+    spec = load_spec(None, [from_set(f"{key}={json.dumps(entries[key])}") for key in entries])
+    loaded = model.load(spec, model.read(spec), allow_python=True)
+    device = backend.find(None)
+    with pytest.raises(ComputationError) as error:
+        models.subject(spec, loaded, device, "jacobian", 1, Silent())
+    assert str(error.value) == (
+        "analyze: products with the Jacobian take both modes, and JAX has no reverse mode for this "
+        "model.\nHave the matrix formed: leave out --top, or raise --memory."
+    )
+    found, _ = models.subject(spec, loaded, device, "jacobian", None, Silent())
+    np.testing.assert_allclose(found.matrix, 1.5**3 * np.eye(600))
