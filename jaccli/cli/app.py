@@ -81,6 +81,11 @@ COMMANDS: dict[str, Command] = {
         "Show where a Jacobian or Hessian may be non-zero, and what that saves.",
         "jaccli.cli.sparsity:sparsity_command",
     ),
+    "analyze": Command(
+        _INSPECT,
+        "Spectrum, rank, condition, definiteness, kind of stationary point; of a spec or a result.",
+        "jaccli.cli.analyze:analyze_command",
+    ),
     "validate": Command(
         _INSPECT,
         "Check a spec's names, types and declared sizes, and print it with its defaults.",

@@ -63,7 +63,7 @@ def tasks(values: Values, derivative: str | None, formats: Sequence[str] = FORMA
 def plans(tasks: Iterable[Task], values: Values) -> Iterator[tuple[Task, Plan]]:
     """Load the model of each spec and plan its derivatives, all before the first is used."""
     for spec, group in groupby(tasks, key=lambda task: task.spec):
-        model, device = _prepare(spec, values)
+        model, device = load_model(spec, values)
         given = _pattern(spec)
         yield from [(task, _plan(task, model, device, given, values)) for task in list(group)]
 
@@ -178,7 +178,7 @@ def check_targets(tasks: list[Task], values: Values) -> None:
             check_target(task.target, force=task.spec.output.force)
 
 
-def _prepare(spec: Spec, values: Values) -> tuple[Model, Device]:
+def load_model(spec: Spec, values: Values) -> tuple[Model, Device]:
     """Read the inputs, then import JAX, load the model and find the device."""
     from jaccli import backend, model
 

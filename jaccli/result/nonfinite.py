@@ -28,10 +28,10 @@ class NonFinite:
     kind: str
     count: int
     total: int
-    output: str | None
-    wrt: tuple[str, ...]
-    places: tuple[int, ...]
-    row: int | None
+    output: str | None = None
+    wrt: tuple[str, ...] = ()
+    places: tuple[int, ...] = ()
+    row: int | None = None
 
     def __str__(self) -> str:
         verb = "is" if self.count == 1 else "are"

@@ -13,7 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from math import prod
-from typing import IO, BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
 
 import numpy as np
 
@@ -95,16 +95,25 @@ def read(stream: BinaryIO, size: int, limit: int) -> Stored:
             }
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError) as error:
         raise SourceError("this is not an .npz archive, or it is damaged.") from error
-    manifest = arrays.pop("manifest", None)
+    manifest = _manifest(arrays.pop("manifest", None))
     if {"format", "shape", "data"} <= arrays.keys():
         values = _from_scipy(arrays)
-        return Stored({"matrix": values}, "matrix", *_sides(manifest, values.shape))
+        rows, columns = _sides(manifest, values.shape)
+        return Stored({"matrix": values}, "matrix", rows, columns, manifest=manifest)
     if "matrix" not in arrays:
-        return Stored(arrays, "blocks")
+        return Stored(arrays, "blocks", manifest=manifest)
     labels = {name: arrays[name].tolist() for name in _LABELS if name in arrays}
-    return Stored(
-        {"matrix": arrays["matrix"]}, "matrix", labels.get("rows", ()), labels.get("columns", ())
-    )
+    rows, columns = labels.get("rows", ()), labels.get("columns", ())
+    return Stored({"matrix": arrays["matrix"]}, "matrix", rows, columns, manifest=manifest)
+
+
+def _manifest(text: Array | None) -> dict[str, Any]:
+    """Return the manifest, or nothing where the file was written by somebody else."""
+    try:
+        found = json.loads(str(text)) if text is not None else None
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _from_scipy(arrays: dict[str, Array]) -> Sparse:
@@ -132,19 +141,18 @@ def _from_scipy(arrays: dict[str, Array]) -> Sparse:
         raise SourceError("this sparse matrix is damaged.") from error
 
 
-def _sides(manifest: Array | None, shape: tuple[int, ...]) -> tuple[Axis, Axis] | tuple[()]:
+def _sides(manifest: dict[str, Any], shape: tuple[int, ...]) -> tuple[Sequence[str] | Axis, ...]:
     """Return the labels of a matrix as its manifest has them; none if it is not ours."""
     try:
-        account = json.loads(str(manifest))
         slots = []
-        for key, block in account["blocks"].items():
+        for key, block in manifest["blocks"].items():
             names, ins = key.split("."), tuple(map(tuple, block["in_shapes"]))
             output = names.pop(0) if len(names) > len(ins) else None
             slots.append(Slot.of(BlockShape(output, tuple(names), tuple(block["out_shape"]), ins)))
-        rows, columns = sides(account["command"], slots)
-        return (rows, columns) if (len(rows), len(columns)) == shape else ()
+        rows, columns = sides(manifest["command"], slots)
+        return (rows, columns) if (len(rows), len(columns)) == shape else ((), ())
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
-        return ()
+        return (), ()
 
 
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Array:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from jaccli.result.labels import Axis
 from jaccli.result.matrix import matrix
@@ -20,7 +20,8 @@ class Stored:
     `layout` says what the keys of `arrays` are: `blocks`, the keys of the result's blocks;
     `matrix`, one array `matrix` in the matrix layout, with the labels of its `rows` and `columns`
     when the file has them; `array`, one array without a name, whose key is empty.  `typed` is
-    false for text that does not say whether its numbers were float32 or float64.  What was stored
+    false for text that does not say whether its numbers were float32 or float64.  `manifest` is
+    what the file says of itself, as `Result.manifest`: in part, or not at all.  What was stored
     sparse is `Sparse`.
     """
 
@@ -29,6 +30,7 @@ class Stored:
     rows: Sequence[str] | Axis = ()
     columns: Sequence[str] | Axis = ()
     typed: bool = True
+    manifest: dict[str, Any] = field(default_factory=dict)
 
 
 def stored(result: Result, layout: str = "blocks") -> Stored:

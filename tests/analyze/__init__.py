@@ -1,0 +1,1 @@
+"""Tests of spectra: LAPACK and Lanczos, what follows from them, the command."""
