@@ -63,7 +63,8 @@ def read_arrays(name: str, key: str) -> dict[str, Any] | None:
     if path is None:
         return None
     try:
-        with np.load(path / f"{key}.npz", allow_pickle=False) as archive:
+        # numpy leaves a damaged file open that it has opened itself.
+        with (path / f"{key}.npz").open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return dict(archive)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile):
         return None

@@ -47,7 +47,7 @@ def evaluate_is_numpys_value(model: RandomModel, draw: Draw) -> None:
 def jacobian_modes_agree_with_finite_differences(model: RandomModel, draw: Draw) -> None:
     tangents = vectors_like(model.inputs, 1)
     forward = run(model, "jacobian", mode="fwd")
-    for mode in ("rev", "loop", "structured"):
+    for mode in ("rev", "loop", "structured", "sparse"):
         assert_blocks(run(model, "jacobian", mode=mode), forward, ROUNDING)
     slope = {output: contract(forward, output, tangents) for output in model.expressions}
     assert_blocks(slope, model.slope(tangents), DIFFERENCES)
@@ -55,7 +55,7 @@ def jacobian_modes_agree_with_finite_differences(model: RandomModel, draw: Draw)
 
 def hessian_modes_agree_and_are_symmetric(model: RandomModel, draw: Draw) -> None:
     first = run(model, "hessian", mode="fwd-fwd")
-    for mode in ("fwd-rev", "rev-fwd", "rev-rev", "structured"):
+    for mode in ("fwd-rev", "rev-fwd", "rev-rev", "structured", "sparse"):
         assert_blocks(run(model, "hessian", mode=mode), first, ROUNDING)
     for output, value in model.value().items():
         for a, b in ((a, b) for a in model.wrt for b in model.wrt):

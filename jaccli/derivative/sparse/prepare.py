@@ -169,14 +169,22 @@ def prepare(
         ImportError: asdex is needed, and not installed.
         TypeError, ValueError, NotImplementedError: JAX has no way to differentiate `f`.
     """
-    f, rest = _lifted(f, x, rest)
-    problem = _Problem(derivative, f, x, rest, about or Facts(0, 0))
+    problem = _Problem(derivative, *_lifted(f, x, rest), about or Facts(0, 0))
     if pattern is not None:
-        method: Method = problem.colored(problem.color(pattern))
-    else:
-        method = _method(problem)
-    rows = problem.outs if derivative == "jacobian" else problem.hessian_rows
-    return Prepared(method, rows, problem.ins, problem.structure)
+        return problem.prepared(problem.colored(problem.color(pattern)))
+    return problem.prepared(_method(problem))
+
+
+def prepared_by_coloring(
+    derivative: str, f: Parametric, x: Tree, rest: Tree = None, *, about: Facts | None = None
+) -> Prepared:
+    """Return the same as `prepare` by detection and coloring alone, whatever the links say.
+
+    Raises:
+        ImportError: asdex is not installed.
+    """
+    problem = _Problem(derivative, *_lifted(f, x, rest), about or Facts(0, 0))
+    return problem.prepared(problem.found())
 
 
 def _method(problem: _Problem) -> Method:
@@ -189,7 +197,8 @@ def _method(problem: _Problem) -> Method:
         return traced.linked()
     try:
         found = problem.found()
-    except ImportError:
+    except (ImportError, TypeError, ValueError, NotImplementedError):
+        # There is no asdex, or it does not know an operation.
         if dense and problem.entries > _SMALL:
             raise
         return traced.linked()
@@ -226,11 +235,6 @@ class _Problem:
         return _shapes(self.x)
 
     @property
-    def hessian_rows(self) -> tuple[Shape, ...]:
-        """The shapes of what a Hessian's rows count: outputs, then inputs."""
-        return tuple((*out, *wrt) for out in self.outs for wrt in self.ins)
-
-    @property
     def shape(self) -> tuple[int, int]:
         """The rows and columns of the matrix; a Hessian's rows count outputs and inputs."""
         rows, columns = size(self.out), size(self.x)
@@ -248,6 +252,13 @@ class _Problem:
         if self.derivative == "hessian":
             by_input = jax.tree.map(lambda _: self.x, self.x)
         return jax.tree.structure(jax.tree.map(lambda _: by_input, self.out))
+
+    def prepared(self, method: Method) -> Prepared:
+        """Return the derivative that is computed by `method`."""
+        rows = self.outs
+        if self.derivative == "hessian":
+            rows = tuple((*out, *wrt) for out in self.outs for wrt in self.ins)
+        return Prepared(method, rows, self.ins, self.structure)
 
     def is_dense(self) -> bool:
         """Return whether a few columns, at a random point, have hardly any zeros."""
@@ -334,12 +345,12 @@ class _Composed:
         return self.outer.values(partial(self.inner.values, f), x)
 
 
-def _lifted(f: Parametric, x: Tree, rest: Tree) -> tuple[Parametric, Tree]:
+def _lifted(f: Parametric, x: Tree, rest: Tree) -> tuple[Parametric, Tree, Tree]:
     """Return f with the traced arrays that it holds among `rest`: they have shapes, no numbers."""
     jaxpr, out = jax.make_jaxpr(f, return_shape=True)(x, rest)
     traced = [isinstance(const, jax.core.Tracer) for const in jaxpr.consts]
     if not any(traced):
-        return f, rest
+        return f, x, rest
     structure = jax.tree.structure(out)
     held = [const for const, flag in zip(jaxpr.consts, traced, strict=True) if flag]
 
@@ -353,7 +364,7 @@ def _lifted(f: Parametric, x: Tree, rest: Tree) -> tuple[Parametric, Tree]:
         call = jaxpr_as_fun(ClosedJaxpr(jaxpr.jaxpr, consts))
         return jax.tree.unflatten(structure, call(*jax.tree.leaves((x, rest))))
 
-    return lifted, (rest, [jax.ShapeDtypeStruct(array.shape, array.dtype) for array in held])
+    return lifted, x, (rest, [jax.ShapeDtypeStruct(array.shape, array.dtype) for array in held])
 
 
 def _with(f: Parametric, rest: Tree, x: Tree) -> Tree:

@@ -1,0 +1,1 @@
+"""Tests of sparse derivatives: patterns, colorings, what is remembered, the commands."""
