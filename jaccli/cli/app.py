@@ -76,6 +76,16 @@ COMMANDS: dict[str, Command] = {
         "Time every mode on this machine, the row-by-row loop included.",
         "jaccli.cli.bench:bench_command",
     ),
+    "check": Command(
+        _INSPECT,
+        "Verify the derivative: finite differences, other modes, identities, a supplied file.",
+        "jaccli.cli.check:check_command",
+    ),
+    "compare": Command(
+        _INSPECT,
+        "Compare two result files, entry by entry or by a norm.",
+        "jaccli.cli.compare:compare_command",
+    ),
     "validate": Command(
         _INSPECT,
         "Check a spec's names, types and declared sizes, and print it with its defaults.",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jaccli import startup
+from jaccli.cli import console
 from jaccli.cli.options import Values, overrides
 from jaccli.errors import Problem, SpecError, UsageError, expected
 from jaccli.spec import Override, Spec, load
@@ -146,7 +147,7 @@ def _format(spec: Spec, target: Path | None, values: Values) -> str:
         return spec.output.format
     if target is not None and not values["show"]:
         return "none"
-    return "table" if sys.stdout.isatty() else "plain"
+    return console.default_form()
 
 
 def check_targets(tasks: list[Task], values: Values) -> None:

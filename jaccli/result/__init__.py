@@ -10,7 +10,7 @@ stored → pairing → compare                                 two results
 
 from __future__ import annotations
 
-from jaccli.result.compare import NORMS, Comparison, compare
+from jaccli.result.compare import NORMS, Comparison, compare, norm_named
 from jaccli.result.files import (
     FORMATS,
     READ_LIMIT,
@@ -47,6 +47,7 @@ __all__ = [
     "default_format",
     "duration",
     "first_nonfinite",
+    "norm_named",
     "publishing",
     "read",
     "render",

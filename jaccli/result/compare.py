@@ -25,7 +25,7 @@ from jaccli.result.result import Array, Result
 from jaccli.result.stored import Stored, stored
 
 Norm = Literal["entry", "max", "fro"]
-NORMS = ("entry", "max", "fro")
+NORMS: tuple[Norm, ...] = ("entry", "max", "fro")
 _WORST = 5
 """Entries that are named at most."""
 _CHUNK = 1 << 18
@@ -34,12 +34,17 @@ _CHUNK = 1 << 18
 
 @dataclass(frozen=True, slots=True, order=True)
 class Entry:
-    """Two numbers that differ; `excess` is their difference over what is allowed."""
+    """Two numbers that differ; `excess` is their difference over what is allowed.
+
+    `position` counts the entries of the array in reading order.
+    """
 
     excess: float
     name: str = field(compare=False)
     a: float = field(compare=False)
     b: float = field(compare=False)
+    key: str = field(compare=False)
+    position: int = field(compare=False)
 
     def __str__(self) -> str:
         return f"{self.name}: {self.a!r} and {self.b!r}"
@@ -51,12 +56,13 @@ class Verdict:
 
     `difference` is the greatest |a - b| (the Frobenius norm of a - b with `fro`), `allowed` what
     it may be with `max` and `fro`.  `failed` of `size` entries differ by more than is allowed,
-    or, with `max` and `fro`, in not being finite.
+    or, with `max` and `fro`, in not being finite.  `same_kind` is false where floats meet integers.
     """
 
     key: str
     passed: bool
     shapes: tuple[tuple[int, ...], tuple[int, ...]]
+    dtypes: tuple[str, str]
     rtol: float
     atol: float
     difference: float = 0.0
@@ -64,10 +70,13 @@ class Verdict:
     failed: int = 0
     size: int = 0
     worst: tuple[Entry, ...] = ()
+    same_kind: bool = True
 
     def __str__(self) -> str:
         if self.shapes[0] != self.shapes[1]:
             return f"{self.key}: the shapes are {' and '.join(map(shape_text, self.shapes))}"
+        if not self.same_kind:
+            return f"{self.key}: the types are {' and '.join(self.dtypes)}"
         if self.passed:
             atol = f", atol {self.atol:g}" if self.atol else ""
             return f"{self.key}: equal within rtol {self.rtol:g}{atol}"
@@ -114,8 +123,7 @@ def compare(
 
     `rtol` is 1e-6 when it is None, and 1e-4 where one of two arrays is float32.
     """
-    if norm not in NORMS:
-        raise UsageError(f"--norm: no norm {norm!r}.", hint=expected(NORMS))
+    norm = norm_named(norm)
     for name, tolerance in (("rtol", rtol or 0.0), ("atol", atol)):
         if not 0 <= tolerance < np.inf:
             raise UsageError(
@@ -135,6 +143,14 @@ def compare(
     )
 
 
+def norm_named(name: str) -> Norm:
+    """Return the norm of that name."""
+    for norm in NORMS:
+        if name == norm:
+            return norm
+    raise UsageError(f"--norm: no norm {name!r}.", hint=expected(NORMS))
+
+
 def _meeting(result: Result | Stored, other: Result | Stored) -> Stored:
     """Return what is compared of a result: its matrix when it meets one."""
     if isinstance(result, Stored):
@@ -147,13 +163,14 @@ def _meeting(result: Result | Stored, other: Result | Stored) -> Stored:
 
 def _verdict(pair: Pair, rtol: float | None, atol: float, norm: Norm) -> Verdict:
     a, b = pair.a, pair.b
+    dtypes = (str(a.dtype), str(b.dtype))
     if rtol is None:
         rtol = 1e-4 if np.float32 in (a.dtype, b.dtype) else 1e-6
     if a.shape != b.shape:
-        return Verdict(pair.key, False, (a.shape, b.shape), rtol, atol)
+        return Verdict(pair.key, False, (a.shape, b.shape), dtypes, rtol, atol)
     measured = _measure(pair, rtol, atol, by_entry=norm == "entry")
     difference, allowed = measured.largest, None
-    passed = measured.failed == 0
+    passed = measured.failed == 0 and pair.same_kind
     if norm != "entry":
         difference, allowed, within = _by_norm(a, b, rtol, atol, norm)
         passed = passed and within
@@ -161,6 +178,7 @@ def _verdict(pair: Pair, rtol: float | None, atol: float, norm: Norm) -> Verdict
         pair.key,
         passed,
         (a.shape, b.shape),
+        dtypes,
         rtol,
         atol,
         difference,
@@ -168,6 +186,7 @@ def _verdict(pair: Pair, rtol: float | None, atol: float, norm: Norm) -> Verdict
         measured.failed,
         a.size,
         tuple(measured.worst),
+        pair.same_kind,
     )
 
 
@@ -197,8 +216,8 @@ def _measure(pair: Pair, rtol: float, atol: float, *, by_entry: bool) -> _Measur
         measured.largest = max(measured.largest, float(difference[finite].max(initial=0.0)))
         candidates = np.argpartition(-excess, min(_WORST, len(excess)) - 1)[:_WORST]
         entries = [
-            Entry(float(excess[i]), pair.name(start + int(i)), float(x[i]), float(y[i]))
-            for i in candidates
+            Entry(float(excess[i]), pair.name(at), float(x[i]), float(y[i]), pair.key, at)
+            for i, at in zip(candidates, (start + candidates).tolist(), strict=True)
             if excess[i] > 0
         ]
         measured.worst = heapq.nlargest(_WORST, measured.worst + entries)

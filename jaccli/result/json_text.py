@@ -125,12 +125,12 @@ def read(stream: BinaryIO, size: int, limit: int) -> Stored:
     if "matrix" in document:
         rows, columns = (_labels(document.get(name)) for name in ("rows", "columns"))
         arrays = {"matrix": _array("matrix", document["matrix"], dtype)}
-        return Stored(arrays, "matrix", rows, columns)
+        return Stored(arrays, "matrix", rows, columns, typed=dtype is not None)
     blocks = document.get("blocks")
     if not isinstance(blocks, dict):
         raise SourceError("this is not a result: it has neither 'blocks' nor 'matrix'.")
     arrays = {key: _array(key, described, dtype) for key, described in blocks.items()}
-    return Stored(arrays, "blocks")
+    return Stored(arrays, "blocks", typed=dtype is not None)
 
 
 def _array(key: str, described: Any, dtype: Any) -> Array:
