@@ -82,6 +82,8 @@ def _as_table(comparison: Comparison) -> str:
 
 def _as_json(comparison: Comparison, a: str, b: str, norm: str) -> dict[str, Any]:
     """Return a comparison as plain data."""
+    from jaccli.result.json_text import number
+
     return {
         "schema": 1,
         "a": a,
@@ -92,7 +94,7 @@ def _as_json(comparison: Comparison, a: str, b: str, norm: str) -> dict[str, Any
         "only_a": list(comparison.only_a),
         "only_b": list(comparison.only_b),
         "worst": [
-            {"entry": entry.name, "a": console.number(entry.a), "b": console.number(entry.b)}
+            {"entry": entry.name, "a": number(entry.a), "b": number(entry.b)}
             for entry in comparison.worst
         ],
         "notes": list(comparison.notes),
@@ -100,14 +102,16 @@ def _as_json(comparison: Comparison, a: str, b: str, norm: str) -> dict[str, Any
 
 
 def _verdict_as_json(one: Verdict) -> dict[str, Any]:
+    from jaccli.result.json_text import number
+
     return {
         "passed": one.passed,
         "shapes": [list(shape) for shape in one.shapes],
         "dtypes": list(one.dtypes),
         "rtol": one.rtol,
         "atol": one.atol,
-        "difference": console.number(one.difference),
-        "allowed": None if one.allowed is None else console.number(one.allowed),
+        "difference": number(one.difference),
+        "allowed": number(one.allowed),
         "entries_off": one.failed,
         "entries": one.size,
     }

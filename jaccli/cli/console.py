@@ -6,7 +6,6 @@ Results go to standard output, everything else to standard error.
 from __future__ import annotations
 
 import json
-import math
 import sys
 import threading
 from collections.abc import Iterator
@@ -28,13 +27,6 @@ def out(text: str) -> None:
 def json_line(value: Any) -> str:
     """Return plain data as one line of JSON."""
     return json.dumps(value, ensure_ascii=False)
-
-
-def number(value: float) -> float | str:
-    """Return a number as JSON may hold it: what is not finite is a string."""
-    if math.isfinite(value):
-        return value
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def default_form() -> str:

@@ -60,11 +60,18 @@ def tasks(values: Values, derivative: str | None, formats: Sequence[str] = FORMA
     return found
 
 
-def plans(tasks: Iterable[Task], values: Values) -> Iterator[tuple[Task, Plan]]:
-    """Load the model of each spec and plan its derivatives, all before the first is used."""
+def plans(
+    tasks: Iterable[Task], values: Values, *, holds_result: bool = True
+) -> Iterator[tuple[Task, Plan]]:
+    """Load the model of each spec and plan its derivatives, all before the first is used.
+
+    Without `holds_result`, the result may exceed the memory budget.
+    """
     for spec, group in groupby(tasks, key=lambda task: task.spec):
         model, device = _prepare(spec, values)
-        yield from [(task, _plan(task, model, device, values)) for task in list(group)]
+        yield from [
+            (task, _plan(task, model, device, values, holds_result)) for task in list(group)
+        ]
 
 
 def _load(values: Values, derivative: str | None) -> list[Spec]:
@@ -187,12 +194,12 @@ def _prepare(spec: Spec, values: Values) -> tuple[Model, Device]:
     return model.load(spec, point, allow_python=bool(values["allow_python"])), device
 
 
-def _plan(task: Task, model: Model, device: Device, values: Values) -> Plan:
+def _plan(task: Task, model: Model, device: Device, values: Values, holds_result: bool) -> Plan:
     """Plan a task, and refuse what its formats cannot hold."""
     from jaccli.plan import make
     from jaccli.result import check_layout, check_show, suffix_of
 
-    made = make(task.spec, model, task.derivative, device)
+    made = make(task.spec, model, task.derivative, device, holds_result=holds_result)
     suffixes = [suffix_of(task.target)] if task.target is not None else []
     if task.form in ("npy", "csv") and not values["show"]:  # what --show picks may fit
         suffixes.append(f".{task.form}")

@@ -120,8 +120,10 @@ class Plan:
         )
 
 
-def make(spec: Spec, model: Model, derivative: str, device: Device) -> Plan:
-    """Plan a derivative of the model.
+def make(
+    spec: Spec, model: Model, derivative: str, device: Device, *, holds_result: bool = True
+) -> Plan:
+    """Plan a derivative of the model; without `holds_result`, whatever size it has.
 
     Raises:
         SpecError: the shapes do not fit each other, or not the derivative.
@@ -158,7 +160,7 @@ def make(spec: Spec, model: Model, derivative: str, device: Device) -> Plan:
         choice,
     )
     # Joining several blocks to one matrix makes a copy.
-    copies = 2 if spec.layout == "matrix" and len(blocks) > 1 else 1
+    copies = (2 if spec.layout == "matrix" and len(blocks) > 1 else 1) if holds_result else 0
     check_budget(plan, plan.input_bytes + copies * plan.result_bytes, "inputs and result")
     return plan
 

@@ -8,6 +8,7 @@ the labels of its sides.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from math import prod
 from typing import Any, BinaryIO
@@ -98,6 +99,13 @@ def nested(values: Array) -> Iterator[str]:
         after = "]" * sum((number + 1) % span == 0 for span in opens)
         comma = ", " if number + 1 < count else ""
         yield f"{before}[{', '.join(_spell(row))}]{after}{comma}"
+
+
+def number(value: float | None) -> float | str | None:
+    """Return one number as `json.dumps` may spell it: a string where it is not finite."""
+    if value is None or math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def _spell(texts: list[str]) -> list[str]:

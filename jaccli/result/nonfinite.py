@@ -45,13 +45,13 @@ def first_nonfinite(result: Result) -> NonFinite | None:
             found = int(np.count_nonzero(bad))
             if found and not count:
                 place = int(np.argmax(bad))
-                entry = _name(result, block, number * _CHUNK + place)
+                entry = entry_name(result, block, number * _CHUNK + place)
                 kind = "NaN" if np.isnan(chunk[place]) else str(chunk[place])
             count += found
     return NonFinite(entry, kind, count, total) if count else None
 
 
-def _name(result: Result, block: Block, position: int) -> str:
+def entry_name(result: Result, block: Block, position: int) -> str:
     """Return the name of the entry at a position in reading order."""
     slot = Slot.of(block)
     labels: list[str] = []
