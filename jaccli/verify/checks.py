@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaccli.result.result import Array
-from jaccli.verify.report import Sides
+from jaccli.verify.flat import Flat
+from jaccli.verify.report import Sides, counted
 from jaccli.verify.subject import Subject
 
 _FD = "finite differences"
@@ -40,17 +41,15 @@ def _values_bars(s: Subject) -> str:
 
 
 def _values(s: Subject) -> Sides:
-    """The outputs that the derivative's rules compute beside it are the model's own."""
-    x = s.flat.x[None]
-    plain = s.rounded(lambda model, x: model.values(x))
-    kept = np.concatenate([s.flat.primals_kept(way, x) for way in s.ways])  # a stack of `bm`
-    a = s.computed[None] if s.order == 0 else plain.values
-    a = np.broadcast_to(a, kept.shape)
+    """The outputs that the derivative's rules give beside it are the model's own."""
+    plain = s.rounded(Flat.values)
+    kept = np.stack([s.kept(way) for way in s.ways])  # `bm` by each
+    a = s.computed if s.order == 0 else plain.values[0]
     name = s.namer("bm")
     return Sides(
-        a, kept, lambda index: name(index[1:]) + f" by {s.ways[index[0]]}",
-        ("evaluated", "beside the derivative"),
-        _count(a[0].size, "output"), plain.floor,
+        np.broadcast_to(a, kept.shape), kept,
+        lambda index: f"{name(index[1:])} by {s.ways[index[0]]}",
+        ("evaluated", "beside the derivative"), _count(a.size, "output"), plain.floor,
     )  # fmt: skip
 
 
@@ -225,7 +224,7 @@ def _curves(s: Subject) -> Sides:
     words = ("computed", _FD)
 
     def slope(points: Array) -> Array:
-        return s.double.whole(s.ways[0], points).reshape(len(points), rows, m * n)
+        return s.double.jacobian(s.ways[0], points).reshape(len(points), rows, m * n)
 
     if s.plan.derivative == "hessian" and s.is_small:
         plain = s.plain(s.hessian_ways[0])
@@ -256,7 +255,7 @@ def _curves(s: Subject) -> Sides:
     pick = s.sampled(n)
     pairs = [
         s.difference(
-            lambda p, u=u: s.double.vjps(p, np.broadcast_to(u, (len(p), rows, m)))[..., pick],
+            lambda p, u=u: s.double.pulled(p, np.broadcast_to(u, (len(p), rows, m)))[1][..., pick],
             v[None],
         )
         for u, v in zip(weights, tangents, strict=True)
@@ -313,7 +312,7 @@ def _product(s: Subject) -> Sides:
     """H v by a product of the gradient, against the Hessian times v."""
     words = ("hvp", "Hessian times v")
     if s.is_product:
-        plain = s.plain(s.hessian_ways[-1])
+        plain = s.plain(s.hessian_ways[0])
         b = np.einsum("bmij,bj->bmi", plain.values, s.vector)
         floor = np.abs(s.vector).sum(axis=-1)[:, None, None] * plain.floor.max(axis=-2)
         return Sides(s.computed, b, s.namer("bmn", "hvp"), words, _count(b.size), floor)
@@ -357,10 +356,9 @@ def _barred(s: Subject) -> str:
 
 
 def _count(number: int, what: str = "entry") -> str:
-    plural = what.replace("entry", "entrie") + "s"
-    return f"all {number:,} {plural}" if number != 1 else f"the {what}"
+    return counted(number, what, "all ", "the ")
 
 
 def _along(s: Subject, number: int | None = None) -> str:
     number = s.probes if number is None else number
-    return f"{number} random direction{'s' if number != 1 else ''}"
+    return counted(number, "random direction")

@@ -8,7 +8,7 @@ from jaccli import backend
 from jaccli.result.columns import columns
 from jaccli.result.json_text import number
 from jaccli.result.notation import shape_text
-from jaccli.verify.report import FAIL, NOISE, SKIPPED, Report, Row
+from jaccli.verify.report import FAIL, NOISE, SKIPPED, Report, Row, counted
 
 _NONE = "-"
 _HEADER = ["check", "compared", "difference", "allowed", "estimated error", "verdict"]
@@ -58,7 +58,7 @@ def _headline(report: Report) -> str:
         return f"verdict  FAIL: {', '.join(failed)}"
     done = len(report.rows) - len(named(SKIPPED))
     doubt = f", noise in {', '.join(noisy)}" if noisy else ""
-    return f"verdict  ok: {done} checks{doubt}"
+    return f"verdict  ok: {counted(done, 'check')}{doubt}"
 
 
 def as_json(report: Report) -> dict[str, Any]:

@@ -30,8 +30,12 @@ from jaccli.spec import PythonModel
 
 _HELD = 1 << 22
 """Numbers that a compiled call takes and returns at most, about."""
-_AT_ONCE = 128
-"""Points that a compiled call takes at most."""
+_AT_ONCE = 64
+"""Points that a compiled call takes: always as many, because compiling takes longer."""
+
+
+_QUICKLY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+"""Most of a check's time goes into compiling, and little into what is compiled."""
 
 
 class Barred(Exception):
@@ -93,23 +97,28 @@ class Flat:
 
     def values(self, points: Array) -> Array:
         """Return the outputs, `(k, B, M)`."""
-        return self._stacked("values", lambda f, x: f(x), points)
+        return self._stacked("values", lambda f, x: f(x), points, step=_AT_ONCE)
 
-    def primals_kept(self, way: str, points: Array) -> Array:
-        """Return the outputs as the forward (`fwd`) or the reverse rules compute them."""
-        if way == "fwd":
-            return self._stacked("kept fwd", lambda f, x: jax.jvp(f, (x,), (x,))[0], points)
-        return self._stacked("kept rev", lambda f, x: jax.vjp(f, x)[0], points)
+    def pushed(self, points: Array, tangents: Array) -> tuple[Array, Array]:
+        """Return the outputs as forward rules give them, and J v, both `(k, B, M)`."""
 
-    def jvps(self, points: Array, tangents: Array) -> Array:
-        """Return J v, `(k, B, M)`."""
-        return self._stacked("jvp", lambda f, x, v: jax.jvp(f, (x,), (v,))[1], points, tangents)
+        def product(f: Any, x: Any, v: Any) -> Any:
+            return jnp.concatenate(jax.jvp(f, (x,), (v,)))
 
-    def vjps(self, points: Array, cotangents: Array) -> Array:
-        """Return Jᵀ u, `(k, B, N)`."""
-        return self._stacked("vjp", lambda f, x, u: jax.vjp(f, x)[1](u)[0], points, cotangents)
+        both = self._stacked("pushed", product, points, tangents)
+        return both[..., : self.m], both[..., self.m :]
 
-    def pulled(self, points: Array, tangents: Array, cotangents: Array) -> Array:
+    def pulled(self, points: Array, cotangents: Array) -> tuple[Array, Array]:
+        """Return the outputs as reverse rules give them, `(k, B, M)`, and Jᵀ u, `(k, B, N)`."""
+
+        def product(f: Any, x: Any, u: Any) -> Any:
+            y, pull = jax.vjp(f, x)
+            return jnp.concatenate([y, pull(u)[0]])
+
+        both = self._stacked("pulled", product, points, cotangents)
+        return both[..., : self.m], both[..., self.m :]
+
+    def curved(self, points: Array, tangents: Array, cotangents: Array) -> Array:
         """Return the derivative of Jᵀ u along v: the Hessian of ⟨u, f⟩ times v, `(k, B, N)`."""
         reverse = self.plan.facts.no_forward
 
@@ -120,20 +129,27 @@ class Flat:
             # A function that has no forward rule is symmetric in its Hessian all the same.
             return jax.vjp(slope, x)[1](v)[0] if reverse else jax.jvp(slope, (x,), (v,))[1]
 
-        return self._stacked("pulled", product, points, tangents, cotangents)
+        return self._stacked("curved", product, points, tangents, cotangents)
 
-    def whole(self, operator: str, points: Array) -> Array:
-        """Return the Jacobian `(k, B, M, N)` or Hessian `(k, B, M, N, N)` by an operator."""
-        made = (JACOBIAN | HESSIAN)[operator]
-        axes = 2 if operator in HESSIAN else 1
-        return self._stacked(operator, made, points, width=self.m * self.n**axes)
+    def jacobian(self, way: str, points: Array) -> Array:
+        """Return the Jacobian, `(k, B, M, N)`."""
+        width = self.m * self.n
+        return self._stacked(way, JACOBIAN[way], points, step=_AT_ONCE, width=width)
+
+    def hessian(self, way: str, points: Array) -> Array:
+        """Return the Hessian, `(k, B, M, N, N)`."""
+        return self._stacked(way, HESSIAN[way], points, width=self.m * self.n**2)
 
     def _stacked(
-        self, name: str, product: Callable[..., Any], *stacks: Array, width: int = 0
+        self, name: str, product: Callable[..., Any], *stacks: Array, step: int = 0, width: int = 0
     ) -> Array:
-        """Apply `product(f, x, ...)` to every batch row of every element of the stacks."""
+        """Apply `product(f, x, ...)` to every batch row of every element of the stacks.
+
+        `step` of them are taken at a time, by default all, and fewer where they are large: `width`
+        counts the numbers of one result.
+        """
         size = max(1, self.rows) * max(1, self.n, self.m, width)
-        step = max(1, min(_AT_ONCE, _HELD // size, len(stacks[0])))
+        step = max(1, min(step or len(stacks[0]), _HELD // size))
         with self._settings():
             rest = {name: self.primals[name] for name in self.primals if name not in self.wrt}
             parts, call = [], None
@@ -162,7 +178,7 @@ class Flat:
             lowered = jax.jit(stacked).lower(rest, *stacks)
         except (TypeError, ValueError, NotImplementedError) as error:
             raise Barred(str(error).strip().split("\n")[0]) from error
-        self._compiled[key] = lowered.compile()
+        self._compiled[key] = lowered.compile(_QUICKLY)
         return self._compiled[key]
 
     def _outputs(self, x: Any, rest: Mapping[str, Any]) -> Any:

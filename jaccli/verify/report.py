@@ -115,7 +115,7 @@ def judge(name: str, sides: Sides, rtol: float, atol: float) -> Row:
         sides.compared,
         **_at(np.where(noisy, off, excess) if verdict == NOISE else excess, off, tight, errors),
         worst=_worst(sides, a, b, excess, failed),
-        detail=f"{noisy.sum():,} of {off.size:,} entries lost in noise" if noisy.any() else "",
+        detail=f"{noisy.sum():,} of {counted(off.size, 'entry')} lost in noise" if noisy.any() else "",
     )
 
 
@@ -149,3 +149,10 @@ def apart(a: float, b: float) -> tuple[str, str]:
     """Return two numbers with as many digits as tell them apart, three at least."""
     texts = ((significant(a, digits), significant(b, digits)) for digits in range(3, 18))
     return next((pair for pair in texts if pair[0] != pair[1]), (repr(a), repr(b)))
+
+
+def counted(number: int, noun: str, several: str = "", one: str = "1 ") -> str:
+    """Return `5 directions`, `1 direction`, `all 12 entries`, `the entry`."""
+    if number == 1:
+        return f"{one}{noun}"
+    return f"{several}{number:,} {noun[:-1] + 'ies' if noun.endswith('y') else noun + 's'}"

@@ -15,6 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
+from jaccli.derivative.operators import HESSIAN
 from jaccli.errors import ComputationError
 from jaccli.execute import execute
 from jaccli.execute.progress import Silence
@@ -101,9 +102,9 @@ class Subject:
 
     @property
     def hessian_ways(self) -> tuple[str, ...]:
-        """The plain modes of the Hessian that are not barred, the cheaper first."""
+        """The plain modes of the Hessian that are not barred."""
         barred = ["fwd"] * self.no_forward + ["rev"] * self.no_reverse
-        ways = ("fwd-rev", "rev-rev", "fwd-fwd", "rev-fwd")
+        ways = ("fwd-fwd", "rev-rev", "fwd-rev", "rev-fwd")
         return tuple(way for way in ways if not any(word in way for word in barred))
 
     # What is computed as planned
@@ -187,48 +188,51 @@ class Subject:
     def rounded(self, f: Callable[[Flat, Array], Array], count: int = 1) -> Measured:
         """Return f of the model at `count` times the primal, and how large its rounding may be.
 
-        That follows from what f is in float64, or, if it is in float64 already, from inputs that
-        are off by one unit in the last place.  It is never below a thousand units of the largest
-        number along the last axis.
+        That follows from what f makes of inputs that are off by one unit in the last place; in
+        float32 also from f in float64: where tanh saturates, its derivative is 0 in float32, and
+        at all points nearby.  It is never below a thousand units of the largest number along the
+        last axis.
         """
         x, eps = self.flat.x, self.flat.eps
+        signs = np.random.default_rng([SEED, 3]).choice([-1.0, 1.0], (2, *x.shape))
+        nearby = [(self.flat, x * (1 + eps * sign)) for sign in signs]
+        if self.double is not self.flat:
+            nearby.append((self.double, self.double.x))
         values = f(self.flat, np.broadcast_to(x, (count, *x.shape))).astype(np.float64)
         spread = np.zeros_like(values)
         with np.errstate(all="ignore"):
-            for model, point in self._nearby:
+            for model, point in nearby:
                 near = f(model, np.broadcast_to(point, (count, *x.shape)))
                 spread = np.maximum(spread, np.abs(near - values))
             return Measured(values, 30 * _largest(spread) + 1000 * eps * _largest(values))
 
-    @cached_property
-    def _nearby(self) -> list[tuple[Flat, Array]]:
-        """The same function and point up to rounding."""
-        if self.double is not self.flat:
-            return [(self.double, self.double.x)]
-        rng = np.random.default_rng([SEED, 3])
-        signs = rng.choice([-1.0, 1.0], (2, *self.flat.x.shape))
-        return [(self.flat, self.flat.x * (1 + self.flat.eps * sign)) for sign in signs]
-
     def plain(self, way: str) -> Measured:
         """Return the Jacobian `bmn` or the Hessian `bmnn` by a plain mode."""
         if way not in self._plain:
-            found = self.rounded(lambda model, x: model.whole(way, x))
+            product = Flat.hessian if way in HESSIAN else Flat.jacobian
+            found = self.rounded(lambda model, x: product(model, way, x))
             self._plain[way] = Measured(found.values[0], found.floor[0])
         return self._plain[way]
 
+    def kept(self, way: str) -> Array:
+        """Return the outputs `bm` as the rules of forward or reverse mode give them."""
+        rule, vectors = (
+            (Flat.pushed, self.tangents) if way == "fwd" else (Flat.pulled, self.cotangents)
+        )
+        outputs, _ = rule(self.flat, np.broadcast_to(self.flat.x, (self.probes, *self.flat.x.shape)), vectors)
+        return outputs[0]
+
     def pushed(self, tangents: Array) -> Measured:
         """Return J v, `kbm`."""
-        return self.rounded(lambda model, x: model.jvps(x, tangents), len(tangents))
+        return self.rounded(lambda model, x: model.pushed(x, tangents)[1], len(tangents))
 
     def pulled(self, cotangents: Array) -> Measured:
         """Return Jᵀ u, `kbn`."""
-        return self.rounded(lambda model, x: model.vjps(x, cotangents), len(cotangents))
+        return self.rounded(lambda model, x: model.pulled(x, cotangents)[1], len(cotangents))
 
     def curved(self, tangents: Array, cotangents: Array) -> Measured:
         """Return the Hessian of ⟨u, f⟩ times v, `kbn`."""
-        return self.rounded(
-            lambda model, x: model.pulled(x, tangents, cotangents), len(tangents)
-        )
+        return self.rounded(lambda model, x: model.curved(x, tangents, cotangents), len(tangents))
 
     def difference(self, f: Callable[[Array], Array], directions: Array) -> Estimate:
         """Return the derivative of f along directions by finite differences, `k` first."""

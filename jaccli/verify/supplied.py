@@ -9,7 +9,7 @@ import numpy as np
 from jaccli.result import Stored, compare
 from jaccli.result.compare import Comparison, Entry
 from jaccli.result.nonfinite import entry_name
-from jaccli.verify.report import FAIL, OK, Row, Worst
+from jaccli.verify.report import FAIL, OK, Row, Worst, counted
 from jaccli.verify.subject import Subject
 
 _AXES = {"evaluate": "bm", "jvp": "bm", "vjp": "bn", "hessian": "bmnn"}
@@ -38,7 +38,7 @@ def against(subject: Subject, supplied: Supplied) -> Row:
     return Row(
         supplied.name,
         OK if comparison.passed else FAIL,
-        f"{sum(one.size for one in comparison.verdicts):,} entries",
+        counted(sum(one.size for one in comparison.verdicts), "entry"),
         abs(worst.a - worst.b) if worst else 0.0,
         verdict.atol + verdict.rtol * size,
         worst=tuple(

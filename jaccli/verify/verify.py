@@ -13,7 +13,7 @@ from jaccli.result import first_nonfinite
 from jaccli.verify.checks import CHECKS, Check
 from jaccli.verify.flat import Barred
 from jaccli.verify.notes import notes
-from jaccli.verify.report import FAIL, OK, SKIPPED, Report, Row, judge
+from jaccli.verify.report import FAIL, OK, SKIPPED, Report, Row, counted, judge
 from jaccli.verify.subject import SEED, Subject
 from jaccli.verify.supplied import Supplied, against
 
@@ -85,5 +85,5 @@ def _finite(subject: Subject) -> Row:
     found = first_nonfinite(subject.result)
     count = sum(np.size(block.values) for block in subject.result.blocks)
     return Row(
-        "finite", FAIL if found else OK, f"{count:,} entries", detail=str(found) if found else ""
+        "finite", FAIL if found else OK, counted(count, "entry"), detail=str(found) if found else ""
     )
