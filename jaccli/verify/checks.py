@@ -196,14 +196,11 @@ def _pulled_slopes(s: Subject, cotangents: Array, pulled: Array) -> Sides:
             floor[0], errors,
         )  # fmt: skip
     # Every direction goes with a cotangent of its own, or with the only one.
-    pairs = [
-        s.difference(lambda p, u=u: _inner(s.double.values(p), u), v[None])
-        for u, v in zip(np.broadcast_to(cotangents, s.cotangents.shape), s.tangents, strict=True)
-    ]
-    values, errors = (np.concatenate(part) for part in zip(*pairs, strict=True))
+    pairs = np.broadcast_to(cotangents, s.cotangents.shape)
+    found = s.paired(lambda p, u: _inner(s.double.values(p), u), pairs, s.tangents)
     return Sides(
-        _inner(pulled, s.tangents), values, s.namer("kb1"), ("computed", _FD), _along(s),
-        _inner(np.abs(s.tangents), floor), errors,
+        _inner(pulled, s.tangents), found.values, s.namer("kb1"), ("computed", _FD), _along(s),
+        _inner(np.abs(s.tangents), floor), found.errors,
     )  # fmt: skip
 
 
@@ -253,18 +250,16 @@ def _curves(s: Subject) -> Sides:
     elif s.is_formed:
         a = _curved_by(s, s.computed)
     pick = s.sampled(n)
-    pairs = [
-        s.difference(
-            lambda p, u=u: s.double.pulled(p, np.broadcast_to(u, (len(p), rows, m)))[1][..., pick],
-            v[None],
-        )
-        for u, v in zip(weights, tangents, strict=True)
-    ]
-    values, errors = (np.concatenate(part) for part in zip(*pairs, strict=True))
+
+    def pulled(points: Array, cotangent: Array) -> Array:
+        each = np.broadcast_to(cotangent, (len(points), rows, m))
+        return s.double.pulled(points, each)[1][..., pick]
+
+    found = s.paired(pulled, weights, tangents)
     name = s.namer("kbn", "hvp")
     return Sides(
-        a[..., pick], values, lambda index: name((*index[:2], int(pick[index[2]]))), words,
-        _along(s, len(tangents)), curved.floor, errors,
+        a[..., pick], found.values, lambda index: name((*index[:2], int(pick[index[2]]))), words,
+        _along(s, len(tangents)), curved.floor, found.errors,
     )  # fmt: skip
 
 
@@ -284,9 +279,7 @@ def _symmetry(s: Subject) -> Sides:
         plain = s.plain(s.hessian_ways[0])
         floor = np.maximum(plain.floor, np.swapaxes(plain.floor, -1, -2))
         turned = np.swapaxes(s.computed, -1, -2)
-        return Sides(
-            s.computed, turned, s.namer("bmnn"), words, _count(turned.size), floor
-        )
+        return Sides(s.computed, turned, s.namer("bmnn"), words, _count(turned.size), floor)
     one = s.curved(s.tangents, s.weights)
     two = s.curved(s.others, s.weights)
     first, second = one.values, two.values
@@ -346,7 +339,8 @@ def _curved_by(s: Subject, hessian: Array, tangents: Array | None = None) -> Arr
 def _inner(a: Array, b: Array) -> Array:
     """Return inner products over the last axis, which is kept with one entry."""
     with np.errstate(all="ignore"):
-        return np.sum(a * b, axis=-1, keepdims=True)
+        product: Array = np.sum(a * b, axis=-1, keepdims=True)
+        return product
 
 
 def _barred(s: Subject) -> str:

@@ -20,6 +20,8 @@ from jaccli.result.result import Array
 
 _FIRST = 0.37 * 10.0 ** -np.arange(0.0, 8.0, 2.0)
 """First steps of the ladder; no powers of two, at which periodic functions would repeat."""
+_MANY = 10_000
+"""Inputs from which on every second step must do."""
 _APART = 0.29
 """The second ladder's factor, so that no step of it is one of the first."""
 _HELD = 1 << 21
@@ -61,8 +63,13 @@ def _along(
         """Take the parameters `(s, k, B, M)`, or with abscissae as a last axis, to f there."""
         count = t.shape[4] if t.ndim == 5 else 1
         times = t.reshape(*shape, count)[:, :, 0, 0]  # (s, k, abscissae)
-        shifts = times[..., None, None] * directions[None, :, None].astype(np.float64)
-        found = f((x + shifts).reshape(-1, *x.shape)).astype(np.float64)
+        which = np.broadcast_to(np.arange(len(directions))[:, None], times.shape).reshape(-1)
+        moves = times.reshape(-1, 1, 1)
+        found = np.empty((len(moves), *at.shape))
+        each = max(1, _HELD // x.size)
+        for start in range(0, len(moves), each):
+            part = slice(start, start + each)
+            found[part] = f(x + moves[part] * directions[which[part]])
         found = np.moveaxis(found.reshape(*times.shape, *at.shape), 2, -1)
         return found.reshape(t.shape)
 
@@ -96,10 +103,12 @@ def _agreed(values: Array, errors: Array) -> Estimate:
 
 def _steps(x: Array, v: Array, eps: float) -> Array:
     """Return first steps for x + t v: relative to x, and relative to 1."""
+    first = _FIRST if x.size < _MANY else _FIRST[::2]
     moved = v != 0
     size = float(np.abs(v).max(initial=0.0)) or 1.0
     both = moved & (x != 0)
     relative = float(np.median(np.abs(x[both]) / np.abs(v[both]))) if both.any() else 1.0 / size
     least = 1e6 * eps * relative if both.any() else 0.0
-    ladders = np.concatenate([_FIRST * relative, _FIRST * _APART / size])
-    return np.maximum(ladders, min(least, _FIRST[0] * relative))
+    ladders = np.concatenate([first * relative, first * _APART / size])
+    steps: Array = np.maximum(ladders, min(least, _FIRST[0] * relative))
+    return steps

@@ -34,8 +34,13 @@ _AT_ONCE = 64
 """Points that a compiled call takes: always as many, because compiling takes longer."""
 
 
-_QUICKLY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-"""Most of a check's time goes into compiling, and little into what is compiled."""
+_LARGE = 10_000
+"""Inputs and outputs from which on compiled code must be fast."""
+_QUICKLY: dict[str, str | bool] = {
+    "xla_backend_optimization_level": "0",
+    "xla_llvm_disable_expensive_passes": True,
+}
+"""Otherwise most of a check's time goes into compiling, and little into what is compiled."""
 
 
 class Barred(Exception):
@@ -93,7 +98,8 @@ class Flat:
         dtypes = [aval.dtype for name, aval in avals.items() if name in self.wrt]
         dtypes += [aval.dtype for aval in out.values()]
         floats = [dtype for dtype in dtypes if jnp.issubdtype(dtype, jnp.floating)]
-        return max((float(jnp.finfo(dtype).eps) for dtype in floats), default=2.0**-52)
+        finfo: Any = jnp.finfo  # knows bfloat16, and is not typed
+        return max((float(finfo(dtype).eps) for dtype in floats), default=2.0**-52)
 
     def values(self, points: Array) -> Array:
         """Return the outputs, `(k, B, M)`."""
@@ -155,10 +161,11 @@ class Flat:
             parts, call = [], None
             for start in range(0, len(stacks[0]), step):
                 chunk = [stack[start : start + step].astype(self.x.dtype) for stack in stacks]
-                # The last chunk is filled up, so that one program serves all.
-                full = [np.concatenate([c, *[c[-1:]] * (step - len(c))]) for c in chunk]
-                call = call or self._call(f"{name} {step}", product, rest, full)
-                parts.append(np.asarray(call(rest, *full))[: len(chunk[0])])
+                count = len(chunk[0])
+                if count < step:  # filled up, so that one program serves all
+                    chunk = [np.concatenate([c, *[c[-1:]] * (step - count)]) for c in chunk]
+                call = call or self._call(f"{name} {step}", product, rest, chunk)
+                parts.append(np.asarray(call(rest, *chunk))[:count])
         return np.concatenate(parts)
 
     def _call(
@@ -178,7 +185,8 @@ class Flat:
             lowered = jax.jit(stacked).lower(rest, *stacks)
         except (TypeError, ValueError, NotImplementedError) as error:
             raise Barred(str(error).strip().split("\n")[0]) from error
-        self._compiled[key] = lowered.compile(_QUICKLY)
+        is_quick = self.rows * (self.n + self.m) < _LARGE
+        self._compiled[key] = lowered.compile(_QUICKLY if is_quick else None)
         return self._compiled[key]
 
     def _outputs(self, x: Any, rest: Mapping[str, Any]) -> Any:

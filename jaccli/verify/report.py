@@ -115,7 +115,9 @@ def judge(name: str, sides: Sides, rtol: float, atol: float) -> Row:
         sides.compared,
         **_at(np.where(noisy, off, excess) if verdict == NOISE else excess, off, tight, errors),
         worst=_worst(sides, a, b, excess, failed),
-        detail=f"{noisy.sum():,} of {counted(off.size, 'entry')} lost in noise" if noisy.any() else "",
+        detail=f"{noisy.sum():,} of {counted(off.size, 'entry')} lost in noise"
+        if noisy.any()
+        else "",
     )
 
 
@@ -129,9 +131,7 @@ def _at(
     return found | ({"estimated": float(errors[place])} if errors.any() else {})
 
 
-def _worst(
-    sides: Sides, a: Array, b: Array, excess: Array, failed: Array
-) -> tuple[Worst, ...]:
+def _worst(sides: Sides, a: Array, b: Array, excess: Array, failed: Array) -> tuple[Worst, ...]:
     places = np.flatnonzero(failed)
     chosen = heapq.nlargest(_WORST, places, key=lambda i: excess.flat[i])
     return tuple(

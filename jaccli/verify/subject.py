@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -35,7 +35,7 @@ _SMALL = 20_000
 """Entries up to which each of them is checked; beyond, random directions are."""
 _FORMED = 1 << 25
 """Entries up to which a derivative is computed whole."""
-_SAMPLE = 20_000
+_SAMPLE = 5_000
 """Outputs (or inputs) that are differenced along each direction."""
 _ORDERS = {"evaluate": 0, "hessian": 2, "hvp": 2}
 _PRODUCTS = ("jvp", "vjp", "hvp")
@@ -73,7 +73,9 @@ class Subject:
     @property
     def is_small(self) -> bool:
         """Whether every entry is checked."""
-        return self.hessian_is_small if self.plan.derivative == "hessian" else self.jacobian_is_small
+        return (
+            self.hessian_is_small if self.plan.derivative == "hessian" else self.jacobian_is_small
+        )
 
     @property
     def is_formed(self) -> bool:
@@ -150,7 +152,8 @@ class Subject:
     def units(self) -> Array:
         """Every unit tangent `nbn`, each as long as its entry of x (1 where that is 0)."""
         n = self.flat.n
-        return np.eye(n)[:, None, :] * self._scales[None]
+        units: Array = np.eye(n)[:, None, :] * self._scales[None]
+        return units
 
     @cached_property
     def tangents(self) -> Array:
@@ -181,7 +184,9 @@ class Subject:
         # Never near zero, so that every entry takes part.
         rng = np.random.default_rng([SEED, number])
         shape = (self.probes, self.flat.rows, size)
-        return rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape)
+        signs: Array = rng.choice([-1.0, 1.0], shape)
+        signs *= rng.uniform(0.5, 1.5, shape)
+        return signs
 
     # Derivatives with their rounding
 
@@ -219,7 +224,9 @@ class Subject:
         rule, vectors = (
             (Flat.pushed, self.tangents) if way == "fwd" else (Flat.pulled, self.cotangents)
         )
-        outputs, _ = rule(self.flat, np.broadcast_to(self.flat.x, (self.probes, *self.flat.x.shape)), vectors)
+        outputs, _ = rule(
+            self.flat, np.broadcast_to(self.flat.x, (self.probes, *self.flat.x.shape)), vectors
+        )
         return outputs[0]
 
     def pushed(self, tangents: Array) -> Measured:
@@ -238,6 +245,16 @@ class Subject:
         """Return the derivative of f along directions by finite differences, `k` first."""
         x = self.double.x.astype(np.float64)
         return differences.along(f, x, directions, self.double.eps)
+
+    def paired(
+        self, f: Callable[[Array, Array], Array], cotangents: Array, tangents: Array
+    ) -> Estimate:
+        """Return the derivatives of every f(·, u) along its own v."""
+        pairs = [
+            self.difference(partial(_swapped, f, u), v[None])
+            for u, v in zip(cotangents, tangents, strict=True)
+        ]
+        return Estimate(*map(np.concatenate, zip(*pairs, strict=True)))
 
     # Names
 
@@ -277,6 +294,10 @@ class Subject:
             return ", ".join(parts) + batch
 
         return name
+
+
+def _swapped(f: Callable[[Array, Array], Array], u: Array, points: Array) -> Array:
+    return f(points, u)
 
 
 def _largest(values: Array) -> Array:

@@ -27,10 +27,8 @@ class Supplied:
 
 def against(subject: Subject, supplied: Supplied) -> Row:
     """Compare as `jaccli compare` does: no allowance is made for rounding."""
-    comparison = compare(
-        subject.result, supplied.stored, rtol=supplied.rtol, atol=supplied.atol
-    )
-    if not comparison.verdicts or not comparison.passed and not comparison.worst:
+    comparison = compare(subject.result, supplied.stored, rtol=supplied.rtol, atol=supplied.atol)
+    if not comparison.verdicts or not (comparison.passed or comparison.worst):
         return Row(supplied.name, FAIL, detail=_structure(comparison))
     worst = comparison.worst[0] if comparison.worst else None
     verdict = max(comparison.verdicts, key=lambda one: (one.failed, one.rtol))
