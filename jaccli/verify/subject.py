@@ -221,13 +221,13 @@ class Subject:
 
     def kept(self, way: str) -> Array:
         """Return the outputs `bm` as the rules of forward or reverse mode give them."""
-        rule, vectors = (
-            (Flat.pushed, self.tangents) if way == "fwd" else (Flat.pulled, self.cotangents)
-        )
-        outputs, _ = rule(
-            self.flat, np.broadcast_to(self.flat.x, (self.probes, *self.flat.x.shape)), vectors
-        )
-        return outputs[0]
+        points = np.broadcast_to(self.flat.x, (self.probes, *self.flat.x.shape))
+        if way == "fwd":
+            outputs, _ = self.flat.pushed(points, self.tangents)
+        else:
+            outputs, _ = self.flat.pulled(points, self.cotangents)
+        kept: Array = outputs[0]
+        return kept
 
     def pushed(self, tangents: Array) -> Measured:
         """Return J v, `kbm`."""
