@@ -163,9 +163,7 @@ def _meeting(result: Result | Stored, other: Result | Stored) -> Stored:
     return stored(result, "matrix" if other.layout == "array" and several else other.layout)
 
 
-def _verdict(
-    pair: Pair, rtol: float | None, atol: float, norm: Norm, *, strict: bool
-) -> Verdict:
+def _verdict(pair: Pair, rtol: float | None, atol: float, norm: Norm, *, strict: bool) -> Verdict:
     a, b = pair.a, pair.b
     dtypes = (str(a.dtype), str(b.dtype))
     if rtol is None:

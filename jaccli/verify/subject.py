@@ -33,6 +33,8 @@ from jaccli.verify.flat import Barred, Flat, flat, flattened, in_double
 SEED = 20260
 _SMALL = 20_000
 """Entries up to which each of them is checked; beyond, random directions are."""
+_UNITS = 500
+"""Inputs up to which every unit tangent is taken."""
 _FORMED = 1 << 25
 """Entries up to which a derivative is computed whole."""
 _SAMPLE = 5_000
@@ -60,7 +62,8 @@ class Subject:
         self.order = _ORDERS.get(plan.derivative, 1)
         self.is_product = plan.derivative in _PRODUCTS
         rows, m, n = self.flat.rows, self.flat.m, self.flat.n
-        self.jacobian_is_small = rows * m * n <= _SMALL
+        # Every unit tangent takes about 150 evaluations of the model.
+        self.jacobian_is_small = rows * m * n <= _SMALL and n <= _UNITS
         self.hessian_is_small = rows * m * n * n <= _SMALL
 
     # How large it is, and which ways are barred

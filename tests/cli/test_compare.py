@@ -84,8 +84,8 @@ def test_worst_entries_are_named_and_missing_keys_count(jaccli: Jaccli) -> None:
     assert table == (
         "array               shape  difference  entries off    verdict\n"
         "y.x                (2, 2)         0.5       2 of 4  different\n"
-        "y.w      only in the first           -            -  different\n"
-        "z.w     only in the second           -            -  different\n"
+        "y.w     only in the first           -            -  different\n"
+        "z.w    only in the second           -            -  different\n"
         "  y.x[0,1]: 2.0 and 2.5\n"
         "  y.x[1,1]: 4.0 and 4.1\n"
     )
