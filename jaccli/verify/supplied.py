@@ -42,7 +42,7 @@ def against(subject: Subject, supplied: Supplied) -> Row:
         worst=tuple(
             Worst(_name(subject, entry), entry.b, entry.a, ("yours", "computed"))
             for entry in comparison.worst
-            if not comparison.passed
+            if entry.excess > 1  # others differ by less than is allowed
         ),
         detail=_structure(comparison),
     )

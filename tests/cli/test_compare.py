@@ -12,14 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import Outcome, call
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from result.samples import POLAR, results
 
 from jaccli.errors import UsageError
 from jaccli.result import Result, write
-
-from conftest import Outcome, call
-from result.samples import POLAR, results
 
 Jaccli = Callable[..., Outcome]
 SUFFIXES = (".npy", ".npz", ".csv", ".json", ".mtx")

@@ -11,6 +11,7 @@ import pytest
 from jaccli.verify.differences import along
 
 EPS = 2.0**-52
+TURN = 2 * np.pi
 SMOOTH = [
     ("plain", np.sin, np.cos, 1.0),
     ("large x, fast", np.sin, np.cos, 1e8),
@@ -20,7 +21,7 @@ SMOOTH = [
     ("large x", np.log, lambda x: 1 / x, 1e8),
     ("very large values", lambda x: x**3, lambda x: 3 * x**2, 1e8),
     ("fast", lambda x: np.sin(1e6 * x), lambda x: 1e6 * np.cos(1e6 * x), 0.7),
-    ("period of one", lambda x: np.sin(2 * np.pi * x), lambda x: 2 * np.pi * np.cos(2 * np.pi * x), 0.1),
+    ("period of one", lambda x: np.sin(TURN * x), lambda x: TURN * np.cos(TURN * x), 0.1),
     ("near a kink", lambda x: np.abs(x - 1e-5), lambda x: -1.0, 0.0),
     ("a wide scale", lambda x: np.exp(-1 / x**2), lambda x: 2 / x**3 * np.exp(-1 / x**2), 0.05),
 ]  # fmt: skip
