@@ -185,7 +185,8 @@ class Flat:
             lowered = jax.jit(stacked).lower(rest, *stacks)
         except (TypeError, ValueError, NotImplementedError) as error:
             raise Barred(str(error).strip().split("\n")[0]) from error
-        is_quick = self.rows * (self.n + self.m) < _LARGE
+        on_cpu = self.plan.device.handle.platform == "cpu"
+        is_quick = on_cpu and self.rows * (self.n + self.m) < _LARGE
         self._compiled[key] = lowered.compile(_QUICKLY if is_quick else None)
         return self._compiled[key]
 
