@@ -14,8 +14,8 @@ from jaccli.analyze import directions, verdict
 from jaccli.analyze.spectrum import Array, Estimate, Spectra, Spectrum
 from jaccli.analyze.subject import Report, Subject
 from jaccli.analyze.verdict import Inertia
+from jaccli.result.columns import columns
 from jaccli.result.numerals import significant
-from jaccli.tune.describe import columns
 
 Number = Callable[[float], str]
 _ENDS = 5

@@ -81,6 +81,16 @@ COMMANDS: dict[str, Command] = {
         "Show where a Jacobian or Hessian may be non-zero, and what that saves.",
         "jaccli.cli.sparsity:sparsity_command",
     ),
+    "check": Command(
+        _INSPECT,
+        "Verify the derivative: finite differences, other modes, identities, a supplied file.",
+        "jaccli.cli.check:check_command",
+    ),
+    "compare": Command(
+        _INSPECT,
+        "Compare two result files, entry by entry or by a norm.",
+        "jaccli.cli.compare:compare_command",
+    ),
     "analyze": Command(
         _INSPECT,
         "Spectrum, rank, condition, definiteness, kind of stationary point; of a spec or a result.",

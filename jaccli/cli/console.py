@@ -29,6 +29,11 @@ def json_line(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+def default_form() -> str:
+    """Return the format of standard output where none is asked for."""
+    return "table" if sys.stdout.isatty() else "plain"
+
+
 def err(text: str) -> None:
     """Print to standard error, which nobody may be reading: no result is lost for that."""
     with suppress(OSError, ValueError):

@@ -225,6 +225,13 @@ OF = Option("of", ("--of",), "The derivative in question (the spec's, else jacob
 BENCH_MODES = Option("modes", ("--modes",), "Which modes, with commas (all).", _HOW, "MODE,...")
 REPEAT = Option("repeat", ("--repeat",), "Runs of every mode (as many as half a second holds).",
                 _HOW, "N", type=int)  # fmt: skip
+PROBES = Option("probes", ("--probes",), "Random directions where entries are too many (5).",
+                _HOW, "N", type=int)  # fmt: skip
+AGAINST = Option("against", ("--against",), "Check the derivative in this file too.", _INPUT,
+                 "FILE")  # fmt: skip
+RTOL = Option("rtol", ("--rtol",), "Relative tolerance (1e-6; 1e-4 with float32).", _HOW, "R",
+              type=float)  # fmt: skip
+ATOL = Option("atol", ("--atol",), "Absolute tolerance (0).", _HOW, "A", type=float)
 
 
 def overrides(values: Values, options: Sequence[Option] = OPTIONS) -> list[Override]:

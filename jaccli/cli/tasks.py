@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jaccli import startup
+from jaccli.cli import console
 from jaccli.cli.options import Values, overrides
 from jaccli.errors import Problem, SpecError, UsageError, expected
 from jaccli.spec import Override, Spec, load
@@ -60,12 +61,18 @@ def tasks(values: Values, derivative: str | None, formats: Sequence[str] = FORMA
     return found
 
 
-def plans(tasks: Iterable[Task], values: Values) -> Iterator[tuple[Task, Plan]]:
-    """Load the model of each spec and plan its derivatives, all before the first is used."""
+def plans(
+    tasks: Iterable[Task], values: Values, *, holds_result: bool = True
+) -> Iterator[tuple[Task, Plan]]:
+    """Load the model of each spec and plan its derivatives, all before the first is used.
+
+    Without `holds_result`, the result may exceed the memory budget.
+    """
     for spec, group in groupby(tasks, key=lambda task: task.spec):
         model, device = load_model(spec, values)
         given = _pattern(spec)
-        yield from [(task, _plan(task, model, device, given, values)) for task in list(group)]
+        for task in list(group):
+            yield task, _plan(task, model, device, given, values, holds_result=holds_result)
 
 
 def _load(values: Values, derivative: str | None) -> list[Spec]:
@@ -148,7 +155,7 @@ def _format(spec: Spec, target: Path | None, values: Values) -> str:
         return spec.output.format
     if target is not None and not values["show"]:
         return "none"
-    return "table" if sys.stdout.isatty() else "plain"
+    return console.default_form()
 
 
 def check_targets(tasks: list[Task], values: Values) -> None:
@@ -198,12 +205,20 @@ def _pattern(spec: Spec) -> Pattern | None:
     return Pattern(*read_pattern(spec.sparsity))
 
 
-def _plan(task: Task, model: Model, device: Device, given: Pattern | None, values: Values) -> Plan:
+def _plan(
+    task: Task,
+    model: Model,
+    device: Device,
+    given: Pattern | None,
+    values: Values,
+    *,
+    holds_result: bool,
+) -> Plan:
     """Plan a task, and refuse what its formats cannot hold."""
     from jaccli.plan import make
     from jaccli.result import check_dense, check_layout, check_show, suffix_of
 
-    made = make(task.spec, model, task.derivative, device, given)
+    made = make(task.spec, model, task.derivative, device, given, holds_result=holds_result)
     suffixes = [suffix_of(task.target)] if task.target is not None else []
     if task.form in ("npy", "csv") and not values["show"]:  # what --show picks may fit
         suffixes.append(f".{task.form}")

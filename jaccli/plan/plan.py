@@ -113,9 +113,17 @@ class Plan:
 
 
 def make(
-    spec: Spec, model: Model, derivative: str, device: Device, given: Pattern | None = None
+    spec: Spec,
+    model: Model,
+    derivative: str,
+    device: Device,
+    given: Pattern | None = None,
+    *,
+    holds_result: bool = True,
 ) -> Plan:
-    """Plan a derivative of the model, with the pattern of the spec's `sparsity:` if there is one.
+    """Plan a derivative of the model; without `holds_result`, whatever size it has.
+
+    `given` is the pattern of the spec's `sparsity:`, if there is one.
 
     Raises:
         SpecError: the shapes do not fit each other, or not the derivative.
@@ -164,7 +172,7 @@ def make(
             choice = Choice("sparse", "sparse", plan.prepared.words)
     plan = with_choice(plan, choice)
     # Joining several blocks to one matrix makes a copy.
-    copies = 2 if spec.layout == "matrix" and len(blocks) > 1 else 1
+    copies = (2 if spec.layout == "matrix" and len(blocks) > 1 else 1) if holds_result else 0
     check_budget(plan, plan.input_bytes + copies * plan.result_bytes, "inputs and result")
     return plan
 

@@ -11,7 +11,7 @@ stored → pairing → compare                                 two results
 
 from __future__ import annotations
 
-from jaccli.result.compare import NORMS, Comparison, compare
+from jaccli.result.compare import NORMS, Comparison, compare, norm_named
 from jaccli.result.files import (
     FORMATS,
     READ_LIMIT,
@@ -55,6 +55,7 @@ __all__ = [
     "dense",
     "duration",
     "first_nonfinite",
+    "norm_named",
     "picture",
     "publishing",
     "read",

@@ -27,7 +27,7 @@ from jaccli.result.sparse import Sparse, Values, union
 from jaccli.result.stored import Stored, stored
 
 Norm = Literal["entry", "max", "fro"]
-NORMS = ("entry", "max", "fro")
+NORMS: tuple[Norm, ...] = ("entry", "max", "fro")
 _WORST = 5
 """Entries that are named at most."""
 _CHUNK = 1 << 18
@@ -36,12 +36,17 @@ _CHUNK = 1 << 18
 
 @dataclass(frozen=True, slots=True, order=True)
 class Entry:
-    """Two numbers that differ; `excess` is their difference over what is allowed."""
+    """Two numbers that differ; `excess` is their difference over what is allowed.
+
+    `position` counts the entries of the array in reading order.
+    """
 
     excess: float
     name: str = field(compare=False)
     a: float = field(compare=False)
     b: float = field(compare=False)
+    key: str = field(compare=False)
+    position: int = field(compare=False)
 
     def __str__(self) -> str:
         return f"{self.name}: {self.a!r} and {self.b!r}"
@@ -53,12 +58,13 @@ class Verdict:
 
     `difference` is the greatest |a - b| (the Frobenius norm of a - b with `fro`), `allowed` what
     it may be with `max` and `fro`.  `failed` of `size` entries differ by more than is allowed,
-    or, with `max` and `fro`, in not being finite.
+    or, with `max` and `fro`, in not being finite.  `same_kind` is false where floats meet integers.
     """
 
     key: str
     passed: bool
     shapes: tuple[tuple[int, ...], tuple[int, ...]]
+    dtypes: tuple[str, str]
     rtol: float
     atol: float
     difference: float = 0.0
@@ -66,10 +72,13 @@ class Verdict:
     failed: int = 0
     size: int = 0
     worst: tuple[Entry, ...] = ()
+    same_kind: bool = True
 
     def __str__(self) -> str:
         if self.shapes[0] != self.shapes[1]:
             return f"{self.key}: the shapes are {' and '.join(map(shape_text, self.shapes))}"
+        if not self.same_kind:
+            return f"{self.key}: the types are {' and '.join(self.dtypes)}"
         if self.passed:
             atol = f", atol {self.atol:g}" if self.atol else ""
             return f"{self.key}: equal within rtol {self.rtol:g}{atol}"
@@ -101,7 +110,7 @@ class Comparison:
         lines += [f"{key}: only in the first" for key in self.only_a]
         lines += [f"{key}: only in the second" for key in self.only_b]
         lines += [f"  {entry}" for entry in self.worst if not self.passed]
-        return "\n".join((*lines, *self.notes))
+        return "\n".join(dict.fromkeys((*lines, *self.notes)))
 
 
 def compare(
@@ -114,17 +123,18 @@ def compare(
 ) -> Comparison:
     """Compare two results, or files that `read` has read.
 
-    `rtol` is 1e-6 when it is None, and 1e-4 where one of two arrays is float32.
+    `rtol` is 1e-6 when it is None, and 1e-4 where one of two arrays is float32.  In two files,
+    floats are not integers of the same value; a result may be expected in integers.
     """
-    if norm not in NORMS:
-        raise UsageError(f"--norm: no norm {norm!r}.", hint=expected(NORMS))
+    norm = norm_named(norm)
     for name, tolerance in (("rtol", rtol or 0.0), ("atol", atol)):
         if not 0 <= tolerance < np.inf:
             raise UsageError(
                 f"--{name}: {tolerance} is not a tolerance.", hint="Expected 0 or more."
             )
     pairing = pairs(_meeting(a, b), _meeting(b, a))
-    verdicts = tuple(_verdict(pair, rtol, atol, norm) for pair in pairing.pairs)
+    files = isinstance(a, Stored) and isinstance(b, Stored)
+    verdicts = tuple(_verdict(pair, rtol, atol, norm, strict=files) for pair in pairing.pairs)
     worst = heapq.nlargest(_WORST, (entry for verdict in verdicts for entry in verdict.worst))
     passed = all(verdict.passed for verdict in verdicts)
     return Comparison(
@@ -137,6 +147,14 @@ def compare(
     )
 
 
+def norm_named(name: str) -> Norm:
+    """Return the norm of that name."""
+    for norm in NORMS:
+        if name == norm:
+            return norm
+    raise UsageError(f"--norm: no norm {name!r}.", hint=expected(NORMS))
+
+
 def _meeting(result: Result | Stored, other: Result | Stored) -> Stored:
     """Return what is compared of a result: its matrix when it meets one."""
     if isinstance(result, Stored):
@@ -147,16 +165,18 @@ def _meeting(result: Result | Stored, other: Result | Stored) -> Stored:
     return stored(result, "matrix" if other.layout == "array" and several else other.layout)
 
 
-def _verdict(pair: Pair, rtol: float | None, atol: float, norm: Norm) -> Verdict:
+def _verdict(pair: Pair, rtol: float | None, atol: float, norm: Norm, *, strict: bool) -> Verdict:
     a, b = pair.a, pair.b
+    dtypes = (str(a.dtype), str(b.dtype))
     if rtol is None:
         rtol = 1e-4 if np.float32 in (a.dtype, b.dtype) else 1e-6
     if a.shape != b.shape:
-        return Verdict(pair.key, False, (a.shape, b.shape), rtol, atol)
+        return Verdict(pair.key, False, (a.shape, b.shape), dtypes, rtol, atol)
     x, y, where = _entries(a, b)
     measured = _measure(x, y, rtol, atol, by_entry=norm == "entry")
     difference, allowed = measured.largest, None
-    passed = measured.failed == 0
+    same_kind = pair.same_kind or not strict
+    passed = measured.failed == 0 and same_kind
     if norm != "entry":
         difference, allowed, within = _by_norm(x, y, rtol, atol, norm)
         passed = passed and within
@@ -164,17 +184,24 @@ def _verdict(pair: Pair, rtol: float | None, atol: float, norm: Norm) -> Verdict
         pair.key,
         passed,
         (a.shape, b.shape),
+        dtypes,
         rtol,
         atol,
         difference,
         allowed,
         measured.failed,
         a.size,
-        tuple(
-            Entry(excess, pair.name(place if where is None else int(where[place])), one, other)
-            for excess, place, one, other in measured.worst
-        ),
+        tuple(_entry(pair, where, *found) for found in measured.worst),
+        same_kind,
     )
+
+
+def _entry(
+    pair: Pair, where: Array | None, excess: float, place: int, one: float, other: float
+) -> Entry:
+    """Return an entry that differs, by its place among those that are compared."""
+    position = place if where is None else int(where[place])
+    return Entry(excess, pair.name(position), one, other, pair.key, position)
 
 
 def _entries(a: Values, b: Values) -> tuple[Values, Values, Array | None]:

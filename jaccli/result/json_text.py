@@ -12,6 +12,7 @@ its non-zeros in reading order, with the index of each along all axes.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from math import prod
 from typing import Any, BinaryIO
@@ -127,6 +128,13 @@ def nested(values: Array) -> Iterator[str]:
         yield f"{before}[{', '.join(_spell(row))}]{after}{comma}"
 
 
+def number(value: float | None) -> float | str | None:
+    """Return one number as `json.dumps` may spell it: a string where it is not finite."""
+    if value is None or math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
 def _spell(texts: list[str]) -> list[str]:
     """Return numbers as JSON spells them."""
     if _SPELLED.keys().isdisjoint(texts):
@@ -153,12 +161,12 @@ def read(stream: BinaryIO, size: int, limit: int) -> Stored:
     if "matrix" in document:
         rows, columns = (_labels(document.get(name)) for name in ("rows", "columns"))
         arrays = {"matrix": _array("matrix", document["matrix"], dtype)}
-        return Stored(arrays, "matrix", rows, columns, manifest=manifest)
+        return Stored(arrays, "matrix", rows, columns, dtype is not None, manifest)
     blocks = document.get("blocks")
     if not isinstance(blocks, dict):
         raise SourceError("this is not a result: it has neither 'blocks' nor 'matrix'.")
     arrays = {key: _array(key, described, dtype) for key, described in blocks.items()}
-    return Stored(arrays, "blocks", manifest=manifest)
+    return Stored(arrays, "blocks", typed=dtype is not None, manifest=manifest)
 
 
 def _array(key: str, described: Any, dtype: Any) -> Values:

@@ -63,6 +63,11 @@ def first_nonfinite(result: Result) -> NonFinite | None:
     return None if first is None else _located(result, *first, count, total)
 
 
+def entry_name(result: Result, block: Block, position: int) -> str:
+    """Return the name of the entry at a position in reading order."""
+    return _located(result, block, position, "", 0, 0).entry
+
+
 def _located(
     result: Result, block: Block, position: int, kind: str, count: int, total: int
 ) -> NonFinite:

@@ -24,13 +24,18 @@ Labels = Sequence[str] | Axis
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pair:
-    """Two arrays to compare and how their entries are called."""
+    """Two arrays to compare and how their entries are called.
+
+    `same_kind` is false where one side has floats and the other integers or booleans, and both
+    say so.
+    """
 
     key: str
     a: Values
     b: Values
     rows: Labels = ()
     columns: Labels = ()
+    same_kind: bool = True
 
     def name(self, position: int) -> str:
         """Return the name of the entry at a position: `y.x[2,0]`, or `y[2], x[0]` by labels."""
@@ -58,20 +63,27 @@ def pairs(a: Stored, b: Stored) -> Pairing:
         if "matrix" not in (a.layout, b.layout):
             (x,), (y,) = a.arrays.values(), b.arrays.values()
             key = next(iter(a.arrays)) or next(iter(b.arrays)) or "array"
-            return Pairing((Pair(key, x, y),), notes=_types(key, x, y))
+            pair = Pair(key, x, y, same_kind=_same_kind(a, b, x, y))
+            return Pairing((pair,), notes=_types(key, x, y))
     elif a.layout == b.layout == "blocks":
         common = [key for key in a.arrays if key in b.arrays]
+        both = [(key, a.arrays[key], b.arrays[key]) for key in common]
         return Pairing(
-            tuple(Pair(key, a.arrays[key], b.arrays[key]) for key in common),
+            tuple(Pair(key, x, y, same_kind=_same_kind(a, b, x, y)) for key, x, y in both),
             tuple(key for key in a.arrays if key not in b.arrays),
             tuple(key for key in b.arrays if key not in a.arrays),
-            tuple(note for key in common for note in _types(key, a.arrays[key], b.arrays[key])),
+            tuple(note for key, x, y in both for note in _types(key, x, y)),
         )
     return _matrices(a, b)
 
 
 def _types(key: str, a: Values, b: Values) -> tuple[str, ...]:
     return () if a.dtype == b.dtype else (f"{key}: the types are {a.dtype} and {b.dtype}",)
+
+
+def _same_kind(a: Stored, b: Stored, x: Values, y: Values) -> bool:
+    """Whether both arrays hold floats, or neither does; text is what the other side makes of it."""
+    return not (a.typed and b.typed) or (x.dtype.kind == "f") == (y.dtype.kind == "f")
 
 
 def _matrices(a: Stored, b: Stored) -> Pairing:
@@ -100,7 +112,8 @@ def _matrices(a: Stored, b: Stored) -> Pairing:
         if x.shape == y.shape and one and other and not _same_labels(one, other)
     )
     notes += _types("matrix", x, y)
-    return Pairing((Pair("matrix", x, y, a.rows or b.rows, a.columns or b.columns),), notes=notes)
+    labels = (a.rows or b.rows, a.columns or b.columns)
+    return Pairing((Pair("matrix", x, y, *labels, _same_kind(a, b, x, y)),), notes=notes)
 
 
 def _same_labels(a: Labels, b: Labels) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from jaccli import backend
 from jaccli.errors import format_bytes
+from jaccli.result.columns import columns
 from jaccli.result.summary import duration
 from jaccli.tune.bench import EAGER, LOOP, Report, Row, delta
 from jaccli.tune.candidates import Candidate
@@ -182,19 +183,3 @@ def _row_as_json(report: Report, row: Row) -> dict[str, Any]:
         "difference": "Infinity" if row.difference == math.inf else row.difference,
         "agrees": None if row.difference is None else row.difference <= report.tolerance,
     }
-
-
-def columns(rows: Sequence[Sequence[str]]) -> str:
-    """Return rows as aligned columns, the first to the left; a short row may run over."""
-    count = max(map(len, rows))
-    widths = [
-        max((len(row[c]) for row in rows if len(row) == count), default=0) for c in range(count)
-    ]
-    widths[0] = max(len(row[0]) for row in rows)
-    return "\n".join(
-        "  ".join(
-            cell.ljust(widths[c]) if c == 0 or len(row) < count else cell.rjust(widths[c])
-            for c, cell in enumerate(row)
-        ).rstrip()
-        for row in rows
-    )

@@ -131,10 +131,28 @@ def test_what_is_not_finite_equals_only_itself(norm: str) -> None:
             assert not passes([value, 1.0], [other, 1.0], rtol=0.5, atol=1e300, norm=norm)
 
 
-def test_integers_and_booleans_are_numbers() -> None:
-    assert passes([1, 2], [1.0, 2.0])
+def test_integers_and_booleans_are_numbers_of_one_kind() -> None:
     assert passes([True, False], [1, 0])
     assert not passes([True], [False])
+
+
+def test_floats_in_a_file_are_not_the_integers_of_another() -> None:
+    assert not passes([1, 2], [1.0, 2.0])
+    comparison = compare(one([1, 2]), one([1.0, 2.0]))
+    assert str(comparison) == "y: the types are int64 and float64"
+    assert comparison.worst == ()
+    assert not passes([True, False], [1.0, 0.0])
+
+
+def test_text_that_says_no_type_differs_from_none() -> None:
+    integers = Stored({"y": np.array([1, 2])}, "blocks", typed=False)
+    assert compare(integers, one([1.0, 2.0])).passed
+    assert compare(one([1.0, 2.0]), integers).passed
+
+
+def test_a_result_may_be_expected_in_integers() -> None:
+    result = result_of("gradient", block("f", ("x",), [2.0, 4.0], (), (2,)))
+    assert compare(result, Stored({"": np.array([2, 4])}, "array")).passed
 
 
 def test_large_arrays_are_compared_to_their_end() -> None:

@@ -1,1 +1,1 @@
-"""Derivatives examined."""
+"""Tests of `jaccli check`, and of kinks and causes explained."""

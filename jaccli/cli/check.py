@@ -1,0 +1,99 @@
+"""The command `check`: whether a derivative is right at the spec's point."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from jaccli.cli import console
+from jaccli.cli.options import AGAINST, ATOL, OF, OPTIONS, PROBES, RTOL, Values, with_options
+from jaccli.cli.tasks import Task, check_targets, plans, tasks
+from jaccli.errors import UsageError, VerdictError
+
+if TYPE_CHECKING:
+    from jaccli.result import Stored
+
+_RESULTS = ("out_dir", "suffix", "layout", "show", "digits", "fail_on_nonfinite", "explain")
+"""Options of results and plans, of which a report has none."""
+
+
+def check_command(_: str) -> Callable[..., int | None]:
+    """Return `check`."""
+    kept = [option for option in OPTIONS if option.name not in _RESULTS]
+    return with_options(check, (OF, PROBES, AGAINST, RTOL, ATOL, *kept))
+
+
+def check(values: Values) -> int:
+    """Verify each derivative, print the report, and write it as JSON."""
+    values = dict.fromkeys(_RESULTS) | values
+    _check_numbers(values)
+    asked = tasks(values, values["of"], formats=("table", "plain", "json", "none"))
+    for task in asked:
+        if task.target is not None and task.target.suffix.lower() != ".json":
+            hint = "Expected a name that ends in .json."
+            raise UsageError(f"-o: {task.target}: check writes JSON.", hint=hint)
+    if values["against"] is not None and len(asked) > 1:
+        hint = "Choose one with --of."
+        raise UsageError(f"--against: one file for {len(asked)} derivatives.", hint=hint)
+    check_targets(asked, values)
+    files = [_files(task, values) for task in asked]  # read before anything is computed in vain
+    passed = True
+    for (task, plan), given in zip(
+        plans(asked, values, holds_result=any(files)), files, strict=True
+    ):
+        from jaccli.verify.describe import as_json, as_text
+        from jaccli.verify.supplied import Supplied
+        from jaccli.verify.verify import PROBES as DEFAULT
+        from jaccli.verify.verify import verify
+
+        with console.progress(quiet=bool(values["quiet"])) as progress:
+            report = verify(
+                plan,
+                progress,
+                probes=DEFAULT if values["probes"] is None else values["probes"],
+                rtol=values["rtol"],
+                atol=values["atol"] or 0.0,
+                supplied=[Supplied(*file) for file in given],
+            )
+        passed = passed and report.passed
+        data = as_json(report)
+        if task.target is not None:
+            from jaccli.result import publishing
+
+            with publishing(task.target, force=task.spec.output.force) as stream:
+                stream.write(f"{json.dumps(data, indent=2)}\n".encode())
+        if task.form == "json":
+            console.out(console.json_line(data))
+        elif task.form != "none":
+            console.out(as_text(report))
+    return 0 if passed else VerdictError.exit_code
+
+
+def _check_numbers(values: Values) -> None:
+    """Refuse what is not a count or a tolerance, before anything is read."""
+    probes = values["probes"]
+    if probes is not None and probes < 1:
+        message = f"--probes: {probes} is not a count of directions."
+        raise UsageError(message, hint="Expected 1 or more.")
+    for name in ("rtol", "atol"):
+        if values[name] is not None and not 0 <= values[name] < float("inf"):
+            message = f"--{name}: {values[name]} is not a tolerance."
+            raise UsageError(message, hint="Expected 0 or more.")
+
+
+def _files(task: Task, values: Values) -> list[tuple[str, Stored, float | None, float]]:
+    """Read what the derivative shall be compared with: a name, the arrays, rtol and atol."""
+    from jaccli.result import read
+
+    rtol, atol, expect = values["rtol"], values["atol"], task.spec.expect
+    found = []
+    if values["against"] is not None:
+        found.append((f"against {values['against']}", read(values["against"]), rtol, atol or 0.0))
+    if expect is not None and values["of"] is None:  # it is of the spec's own derivative
+        tolerances = (
+            expect.rtol if rtol is None else rtol,
+            expect.atol if atol is None else atol,
+        )
+        found.append((f"expect {expect.path.name}", read(expect.path), *tolerances))
+    return found

@@ -1,0 +1,393 @@
+"""The checks: one entry of `CHECKS` each, its name, when it applies, and the two sides it compares.
+
+`bars(subject)` says why a check does not apply, or nothing; `sides(subject)` computes.
+
+Sources: product identity and finite differences along directions, Griewank and Walther,
+Evaluating Derivatives (2008), chapters 3 and 15; the check of an adjoint against its tangent is
+known as the dot-product test (Claerbout, Earth Soundings Analysis, 1992, chapter 5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from jaccli.result.result import Array
+from jaccli.verify.flat import Flat
+from jaccli.verify.report import Sides, counted
+from jaccli.verify.subject import Subject
+
+_FD = "finite differences"
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check of a derivative against something that it must equal."""
+
+    name: str
+    bars: Callable[[Subject], str]
+    sides: Callable[[Subject], Sides]
+
+
+# Rules that keep the values
+
+
+def _values_bars(s: Subject) -> str:
+    if not s.flat.n:
+        return "no input is differentiated by"
+    return "" if s.ways else "neither forward nor reverse mode is there"
+
+
+def _values(s: Subject) -> Sides:
+    """The outputs that the derivative's rules give beside it are the model's own."""
+    plain = s.rounded(Flat.values)
+    kept = np.stack([s.kept(way) for way in s.ways])  # `bm` by each
+    a = s.computed if s.order == 0 else plain.values[0]
+    name = s.namer("bm")
+    return Sides(
+        np.broadcast_to(a, kept.shape), kept,
+        lambda index: f"{name(index[1:])} by {s.ways[index[0]]}",
+        ("evaluated", "beside the derivative"), _count(a.size, "output"), plain.floor,
+    )  # fmt: skip
+
+
+# Forward against reverse
+
+
+def _modes_bars(s: Subject) -> str:
+    if s.order == 0:
+        return "evaluate has no modes"
+    if s.no_forward or s.no_reverse:
+        return _barred(s)
+    if not (s.hessian_is_small if s.order == 2 else s.jacobian_is_small):
+        other = "symmetry" if s.order == 2 else "the product identity"
+        return f"too large for every entry; see {other}"
+    return ""
+
+
+def _modes(s: Subject) -> Sides:
+    first, second = ("fwd", "rev") if s.order < 2 else ("fwd-fwd", "rev-rev")
+    one, two = s.plain(first), s.plain(second)
+    axes = "bmn" if s.order < 2 else "bmnn"
+    floor = np.maximum(one.floor, two.floor)
+    count = _count(two.values.size)
+    return Sides(one.values, two.values, s.namer(axes), (first, second), count, floor)
+
+
+# The planned mode against a plain one
+
+
+def _planned_bars(s: Subject) -> str:
+    if s.order == 0 or s.is_product:
+        return f"{s.plan.derivative} forms no matrix"
+    if not s.is_formed:
+        return "the derivative is too large to be formed"
+    return "" if _plain(s) else _barred(s)
+
+
+def _plain(s: Subject) -> str:
+    """Return the plain mode that the planned one is held against: not itself."""
+    ways = s.hessian_ways if s.order == 2 else s.ways
+    others = [way for way in ways if way != s.plan.operator]
+    return others[0] if others else ""
+
+
+def _planned(s: Subject) -> Sides:
+    way = _plain(s)
+    words = (s.plan.operator, way)
+    if s.is_small:
+        plain = s.plain(way)
+        axes = "bmnn" if s.order == 2 else "bmn"
+        return Sides(
+            s.computed, plain.values, s.namer(axes), words, _count(s.computed.size), plain.floor
+        )
+    if s.order == 2:
+        curved = s.curved(s.tangents, s.weights)
+        a = _curved_by(s, s.computed)
+        return Sides(a, curved.values, s.namer("kbn"), words, _along(s), curved.floor)
+    if s.no_forward:
+        pulled = s.pulled(s.cotangents)
+        a = np.einsum("kbm,bmn->kbn", s.cotangents, s.computed)
+        return Sides(a, pulled.values, s.namer("kbn"), words, _along(s), pulled.floor)
+    pushed = s.pushed(s.tangents)
+    a = np.einsum("bmn,kbn->kbm", s.computed, s.tangents)
+    return Sides(a, pushed.values, s.namer("kbm"), words, _along(s), pushed.floor)
+
+
+# The product identity
+
+
+def _identity_bars(s: Subject) -> str:
+    if s.order == 0:
+        return "evaluate has no products"
+    return _barred(s) if s.no_forward or s.no_reverse else ""
+
+
+def _identity(s: Subject) -> Sides:
+    """⟨u, J v⟩ = ⟨Jᵀ u, v⟩."""
+    pushed, pulled = s.pushed(s.tangents), s.pulled(s.cotangents)
+    floor = _inner(np.abs(s.cotangents), pushed.floor) + _inner(np.abs(s.tangents), pulled.floor)
+    return Sides(
+        _inner(s.cotangents, pushed.values),
+        _inner(pulled.values, s.tangents),
+        s.namer("kb1"),
+        ("⟨u, J v⟩", "⟨Jᵀ u, v⟩"),
+        _along(s),
+        floor,
+    )
+
+
+# Finite differences of the values
+
+
+def _slopes_bars(s: Subject) -> str:
+    return "evaluate has no derivative" if s.order == 0 else ""
+
+
+def _slopes(s: Subject) -> Sides:
+    """J, or what the plan makes of it, against finite differences of the outputs."""
+    if s.plan.derivative == "jvp":
+        found = s.difference(s.double.values, s.vector[None])
+        floor = s.pushed(s.vector[None]).floor[0]
+        return Sides(
+            s.computed, found.values[0], s.namer("bm"), ("computed", _FD),
+            _count(s.computed.size), floor, found.errors[0],
+        )  # fmt: skip
+    if s.plan.derivative == "vjp":
+        return _pulled_slopes(s, s.vector[None], s.computed[None])
+    if s.jacobian_is_small:
+        own = s.order == 1
+        plain = s.plain(s.ways[0])
+        found = s.difference(s.double.values, s.units)  # (n, b, m), each scaled
+        scales = s.units.max(axis=0)[:, None]  # (b, 1, n)
+        values, errors = (np.moveaxis(part, 0, -1) / scales for part in found)
+        a = s.computed if own else plain.values
+        return Sides(
+            a, values, s.namer("bmn", "jacobian"), ("computed", _FD), _count(a.size),
+            plain.floor, errors,
+        )  # fmt: skip
+    if s.no_forward:
+        return _pulled_slopes(s, s.cotangents, s.pulled(s.cotangents).values)
+    pushed = s.pushed(s.tangents)
+    a = pushed.values
+    if s.order == 1 and s.is_formed:
+        a = np.einsum("bmn,kbn->kbm", s.computed, s.tangents)
+    pick = s.sampled(s.flat.m)
+    found = s.difference(lambda points: s.double.values(points)[..., pick], s.tangents)
+    name = s.namer("kbm")
+    return Sides(
+        a[..., pick], found.values, lambda index: name((*index[:2], int(pick[index[2]]))),
+        ("computed", _FD), _along(s), pushed.floor, found.errors,
+    )  # fmt: skip
+
+
+def _pulled_slopes(s: Subject, cotangents: Array, pulled: Array) -> Sides:
+    """⟨Jᵀ u, v⟩ against finite differences of ⟨u, f⟩ along v: all unit v where there are few."""
+    floor = s.pulled(cotangents).floor
+    if s.is_small and len(cotangents) == 1:
+        weighted = cotangents[0]
+        found = s.difference(lambda p: _inner(s.double.values(p), weighted), s.units)
+        scales = s.units.max(axis=0)  # (b, n)
+        values, errors = (np.moveaxis(part[..., 0], 0, -1) / scales for part in found)
+        return Sides(
+            pulled[0], values, s.namer("bn"), ("computed", _FD), _count(values.size),
+            floor[0], errors,
+        )  # fmt: skip
+    # Every direction goes with a cotangent of its own, or with the only one.
+    pairs = np.broadcast_to(cotangents, s.cotangents.shape)
+    found = s.paired(lambda p, u: _inner(s.double.values(p), u), pairs, s.tangents)
+    return Sides(
+        _inner(pulled, s.tangents), found.values, s.namer("kb1"), ("computed", _FD), _along(s),
+        _inner(np.abs(s.tangents), floor), found.errors,
+    )  # fmt: skip
+
+
+# Finite differences of the gradient
+
+
+def _curves_bars(s: Subject) -> str:
+    if s.order < 2:
+        return f"{s.plan.derivative} is a first derivative" if s.order else "no derivative"
+    if s.no_reverse and not s.is_small:
+        return _barred(s)
+    return ""
+
+
+def _curves(s: Subject) -> Sides:
+    """The Hessian, or its product, against finite differences of the first derivative."""
+    rows, m, n = s.flat.rows, s.flat.m, s.flat.n
+    words = ("computed", _FD)
+
+    def slope(points: Array) -> Array:
+        return s.double.jacobian(s.ways[0], points).reshape(len(points), rows, m * n)
+
+    if s.plan.derivative == "hessian" and s.is_small:
+        plain = s.plain(s.hessian_ways[0])
+        found = s.difference(slope, s.units)
+        scales = s.units.max(axis=0)[:, None, None]  # (b, 1, 1, n)
+        values, errors = (
+            np.moveaxis(part, 0, -1).reshape(rows, m, n, n) / scales for part in found
+        )
+        return Sides(
+            s.computed, values, s.namer("bmnn"), words, _count(values.size), plain.floor, errors
+        )
+    if s.plan.derivative == "hvp" and s.is_small:
+        found = s.difference(slope, s.vector[None])
+        values, errors = (part.reshape(rows, m, n) for part in found)
+        floor = s.curved(s.vector[None], np.ones((1, rows, m))).floor
+        return Sides(
+            s.computed, values, s.namer("bmn", "hvp"), words, _count(values.size),
+            floor[0][:, None], errors,
+        )  # fmt: skip
+    tangents = s.vector[None] if s.is_product else s.tangents
+    weights = s.weights[: len(tangents)]
+    curved = s.curved(tangents, weights)
+    a = curved.values
+    if s.is_product:
+        a = np.einsum("kbm,bmn->kbn", weights, s.computed)
+    elif s.is_formed:
+        a = _curved_by(s, s.computed)
+    pick = s.sampled(n)
+
+    def pulled(points: Array, cotangent: Array) -> Array:
+        each = np.broadcast_to(cotangent, (len(points), rows, m))
+        return s.double.pulled(points, each)[1][..., pick]
+
+    found = s.paired(pulled, weights, tangents)
+    name = s.namer("kbn", "hvp")
+    return Sides(
+        a[..., pick], found.values, lambda index: name((*index[:2], int(pick[index[2]]))), words,
+        _along(s, len(tangents)), curved.floor, found.errors,
+    )  # fmt: skip
+
+
+# Symmetry, and the product with the Hessian
+
+
+def _symmetry_bars(s: Subject) -> str:
+    if s.order < 2:
+        return "no Hessian"
+    return _barred(s) if s.no_reverse and not (s.is_small or s.is_formed) else ""
+
+
+def _symmetry(s: Subject) -> Sides:
+    """H = Hᵀ, by entries or as ⟨v, H w⟩ = ⟨w, H v⟩."""
+    words = ("H", "its transpose")
+    if s.plan.derivative == "hessian" and s.is_small:
+        plain = s.plain(s.hessian_ways[0])
+        floor = np.maximum(plain.floor, np.swapaxes(plain.floor, -1, -2))
+        turned = np.swapaxes(s.computed, -1, -2)
+        return Sides(s.computed, turned, s.namer("bmnn"), words, _count(turned.size), floor)
+    one = s.curved(s.tangents, s.weights)
+    two = s.curved(s.others, s.weights)
+    first, second = one.values, two.values
+    if s.plan.derivative == "hessian" and s.is_formed:
+        first, second = _curved_by(s, s.computed), _curved_by(s, s.computed, s.others)
+    floor = _inner(np.abs(s.others), one.floor) + _inner(np.abs(s.tangents), two.floor)
+    return Sides(
+        _inner(first, s.others), _inner(second, s.tangents), s.namer("kb1"),
+        ("⟨w, H v⟩", "⟨v, H w⟩"), _along(s), floor,
+    )  # fmt: skip
+
+
+def _product_bars(s: Subject) -> str:
+    if s.order < 2:
+        return "no Hessian"
+    if s.no_reverse:
+        return _barred(s)
+    formed = s.hessian_is_small if s.is_product else s.is_formed
+    return "" if formed else "the Hessian is too large to be formed"
+
+
+def _product(s: Subject) -> Sides:
+    """H v by a product of the gradient, against the Hessian times v."""
+    words = ("hvp", "Hessian times v")
+    if s.is_product:
+        plain = s.plain(s.hessian_ways[0])
+        b = np.einsum("bmij,bj->bmi", plain.values, s.vector)
+        floor = np.abs(s.vector).sum(axis=-1)[:, None, None] * plain.floor.max(axis=-2)
+        return Sides(s.computed, b, s.namer("bmn", "hvp"), words, _count(b.size), floor)
+    curved = s.curved(s.tangents, s.weights)
+    b = _curved_by(s, s.computed)
+    return Sides(curved.values, b, s.namer("kbn", "hvp"), words, _along(s), curved.floor)
+
+
+# The entries of a sparsity pattern
+
+
+def _entries_bars(s: Subject) -> str:
+    if not s.entries.are_there:
+        return "no sparsity pattern"
+    return _barred(s) if s.no_reverse and s.order == 2 else ""
+
+
+def _entries(s: Subject) -> Sides:
+    """The entries of the pattern times tangents, against products without a pattern."""
+    found, sizes = s.entries.times(s.tangents)
+    words = ("by the pattern", "without it")
+    rounding = 1000 * s.flat.eps * sizes
+    if s.order == 2:
+        found, rounding = (
+            np.einsum("kbm,kbmn->kbn", s.weights, part) for part in (found, rounding)
+        )
+        curved = s.curved(s.tangents, s.weights)
+        floor = curved.floor + np.abs(rounding)
+        return Sides(found, curved.values, s.namer("kbn", "hvp"), words, _along(s), floor)
+    if s.no_forward:
+        # ⟨u, J v⟩ with J by the pattern, and ⟨Jᵀ u, v⟩.
+        pulled = s.pulled(s.cotangents)
+        floor = _inner(np.abs(s.tangents), pulled.floor) + _inner(np.abs(s.cotangents), rounding)
+        return Sides(
+            _inner(s.cotangents, found), _inner(pulled.values, s.tangents), s.namer("kb1"), words,
+            _along(s), floor,
+        )  # fmt: skip
+    pushed = s.pushed(s.tangents)
+    floor = pushed.floor + rounding
+    return Sides(found, pushed.values, s.namer("kbm"), words, _along(s), floor)
+
+
+CHECKS: tuple[Check, ...] = (
+    Check("values", _values_bars, _values),
+    Check("forward against reverse", _modes_bars, _modes),
+    Check("mode", _planned_bars, _planned),
+    Check("sparsity pattern", _entries_bars, _entries),
+    Check("product identity", _identity_bars, _identity),
+    Check("differences of outputs", _slopes_bars, _slopes),
+    Check("differences of gradient", _curves_bars, _curves),
+    Check("symmetry", _symmetry_bars, _symmetry),
+    Check("hvp against Hessian", _product_bars, _product),
+)
+"""Every check, in the order of the report; a new one is one entry."""
+
+
+def _curved_by(s: Subject, hessian: Array, tangents: Array | None = None) -> Array:
+    """Return a Hessian `bmnn` times tangents and weights, `kbn`."""
+    tangents = s.tangents if tangents is None else tangents
+    return np.stack([
+        np.einsum("bm,bmij,bj->bi", u, hessian, v, optimize=True)
+        for u, v in zip(s.weights, tangents, strict=True)
+    ])  # fmt: skip
+
+
+def _inner(a: Array, b: Array) -> Array:
+    """Return inner products over the last axis, which is kept with one entry."""
+    with np.errstate(all="ignore"):
+        product: Array = np.sum(a * b, axis=-1, keepdims=True)
+        return product
+
+
+def _barred(s: Subject) -> str:
+    if s.no_forward:
+        return "a rule of the model's own has no forward mode"
+    return "a loop of the model has no reverse mode"
+
+
+def _count(number: int, what: str = "entry") -> str:
+    return counted(number, what, "all ", "the ")
+
+
+def _along(s: Subject, number: int | None = None) -> str:
+    number = s.probes if number is None else number
+    return counted(number, "random direction")

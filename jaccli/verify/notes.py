@@ -1,0 +1,46 @@
+"""What may explain a failed check: remarks on the model itself.
+
+A new kind of remark is one function of the plan, and one entry of `EXPLANATIONS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from jaccli.derivative.facts import inner_jaxprs
+from jaccli.plan import Plan
+from jaccli.verify import kinks
+
+_RULES = {"custom_jvp_call": "custom_jvp", "custom_vjp_call": "custom_vjp"}
+
+
+def custom_rules(plan: Plan) -> Iterable[str]:
+    """Name the functions of the user's that bring their own derivative."""
+    found = dict.fromkeys(_rules(plan.facts.jaxpr.jaxpr))
+    return [f"the derivative of {where} is a {kind} of its own" for kind, where in found]
+
+
+def _rules(jaxpr: Any) -> Iterator[tuple[str, str]]:
+    for eqn in jaxpr.eqns:
+        for inner in inner_jaxprs(eqn.params):
+            if eqn.primitive.name in _RULES:
+                where = str(inner.debug_info.func_src_info)
+                if "/jax/" not in where:  # relu and its like
+                    yield _RULES[eqn.primitive.name], _short(where)
+            yield from _rules(inner)
+
+
+def _short(where: str) -> str:
+    """Return `f at model.py:3` of `f at /some/folder/model.py:3`."""
+    name, _, place = where.partition(" at ")
+    return f"{name} at {place.rpartition('/')[2]}" if place else name
+
+
+EXPLANATIONS: tuple[Callable[[Plan], Iterable[object]], ...] = (custom_rules, kinks.explain)
+"""What looks for remarks: each returns things whose `str` is a line of the report."""
+
+
+def notes(plan: Plan) -> tuple[str, ...]:
+    """Return all remarks on a plan's model."""
+    return tuple(str(remark) for explain in EXPLANATIONS for remark in explain(plan))

@@ -1,0 +1,67 @@
+"""A derivative that the user supplies, held against the computed one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from jaccli.result import Stored, compare
+from jaccli.result.compare import Comparison, Entry
+from jaccli.result.nonfinite import entry_name
+from jaccli.verify.report import FAIL, OK, Row, Worst, counted
+from jaccli.verify.subject import Subject
+
+_AXES = {"evaluate": "bm", "jvp": "bm", "vjp": "bn", "hessian": "bmnn"}
+
+
+@dataclass(frozen=True)
+class Supplied:
+    """A file's arrays, whose they are called in the report, and the tolerances for them."""
+
+    name: str
+    stored: Stored
+    rtol: float | None
+    atol: float
+
+
+def against(subject: Subject, supplied: Supplied) -> Row:
+    """Compare as `jaccli compare` does: no allowance is made for rounding."""
+    comparison = compare(subject.result, supplied.stored, rtol=supplied.rtol, atol=supplied.atol)
+    if not comparison.verdicts or not (comparison.passed or comparison.worst):
+        return Row(supplied.name, FAIL, detail=_structure(comparison))
+    worst = comparison.worst[0] if comparison.worst else None
+    verdict = max(comparison.verdicts, key=lambda one: (one.failed, one.rtol))
+    size = max(abs(worst.a), abs(worst.b)) if worst else 0.0
+    return Row(
+        supplied.name,
+        OK if comparison.passed else FAIL,
+        counted(sum(one.size for one in comparison.verdicts), "entry"),
+        abs(worst.a - worst.b) if worst else 0.0,
+        verdict.atol + verdict.rtol * size,
+        worst=tuple(
+            Worst(_name(subject, entry), entry.b, entry.a, ("yours", "computed"))
+            for entry in comparison.worst
+            if entry.excess > 1  # others differ by less than is allowed
+        ),
+        detail=_structure(comparison),
+    )
+
+
+def _structure(comparison: Comparison) -> str:
+    """Return what differs besides numbers."""
+    lines = [str(one) for one in comparison.verdicts if not one.passed and not one.failed]
+    lines += [f"{key} is not in the file" for key in comparison.only_a]
+    lines += [f"{key} is in the file alone" for key in comparison.only_b]
+    return "; ".join((*lines, *comparison.notes))
+
+
+def _name(subject: Subject, entry: Entry) -> str:
+    """Return the entry as a derivative: `d r[3] / d k2`."""
+    for block in subject.result.blocks:
+        if block.key == entry.key:
+            return entry_name(subject.result, block, entry.position)
+    index = np.unravel_index(entry.position, subject.computed.shape)
+    derivative = subject.plan.derivative
+    name = subject.namer(_AXES.get(derivative, "bmn"), "hvp" if derivative == "hvp" else "")
+    return name(tuple(map(int, index)))

@@ -1,0 +1,88 @@
+"""All checks of a plan, one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from jaccli.execute.interruptible import interruptible
+from jaccli.execute.progress import Progress
+from jaccli.plan import Plan
+from jaccli.result import first_nonfinite
+from jaccli.verify.checks import CHECKS, Check
+from jaccli.verify.flat import Barred
+from jaccli.verify.notes import notes
+from jaccli.verify.report import FAIL, OK, SKIPPED, Report, Row, counted, judge
+from jaccli.verify.subject import SEED, Subject
+from jaccli.verify.supplied import Supplied, against
+
+PROBES = 5
+"""Random directions where a derivative is too large for every entry."""
+
+
+def verify(
+    plan: Plan,
+    progress: Progress,
+    *,
+    probes: int = PROBES,
+    rtol: float | None = None,
+    atol: float = 0.0,
+    supplied: Sequence[Supplied] = (),
+) -> Report:
+    """Check a plan's derivative at its point.
+
+    `rtol` is 1e-6 when it is None, and 1e-4 where float32 takes part.
+
+    Raises:
+        ComputationError: the derivative cannot be computed at all.
+    """
+    progress.start(len(CHECKS) + 1 + len(supplied))
+    return interruptible(
+        lambda: Report(
+            plan,
+            tuple(_rows(Subject(plan, probes), progress, rtol, atol, supplied)),
+            notes(plan),
+            probes,
+            SEED,
+        )
+    )
+
+
+def _rows(
+    subject: Subject,
+    progress: Progress,
+    rtol: float | None,
+    atol: float,
+    supplied: Sequence[Supplied],
+) -> Iterator[Row]:
+    if rtol is None:
+        rtol = 1e-4 if subject.flat.eps > 1e-10 else 1e-6
+    yield _finite(subject)
+    progress.advance(1)
+    for check in CHECKS:
+        yield _row(subject, check, rtol, atol)
+        progress.advance(1)
+    for one in supplied:
+        yield against(subject, one)
+        progress.advance(1)
+
+
+def _row(subject: Subject, check: Check, rtol: float, atol: float) -> Row:
+    reason = "there are no entries" if subject.is_empty else check.bars(subject)
+    if reason:
+        return Row(check.name, SKIPPED, detail=reason)
+    try:
+        return judge(check.name, check.sides(subject), rtol, atol)
+    except Barred as error:
+        return Row(check.name, SKIPPED, detail=f"JAX says: {error}")
+
+
+def _finite(subject: Subject) -> Row:
+    """Return the verdict on NaN and infinities, of which there should be none."""
+    kept = subject.plan.storage == "sparse" or subject.is_formed
+    if not (kept or subject.is_product or subject.order == 0):
+        return Row("finite", SKIPPED, detail="the derivative is too large to be formed")
+    found = first_nonfinite(subject.result)
+    count = sum(block.values.size for block in subject.result.blocks)
+    return Row(
+        "finite", FAIL if found else OK, counted(count, "entry"), detail=str(found) if found else ""
+    )
