@@ -63,8 +63,8 @@ def basis(effort: Effort, ends: int, size: int, dtype: np.dtype[Any]) -> int:
     return min(good, fitting, size - 1)
 
 
-def eigen(operator: Any, effort: Effort, rtol: float | None, trace: float | None) -> Spectrum:
-    """Return both ends of the spectrum of a symmetric operator; `trace` where it is known."""
+def eigen(operator: Any, effort: Effort, rtol: float | None) -> Spectrum:
+    """Return both ends of the spectrum of a symmetric operator."""
     size, dtype = operator.shape[1], operator.dtype
     bound = tolerance(dtype)
 
@@ -103,9 +103,7 @@ def eigen(operator: Any, effort: Effort, rtol: float | None, trace: float | None
         zero=rtol * greatest,
         rtol=rtol,
         frobenius=_root(squared),
-        trace=_sum(rest, float(found.values[converged].sum()))
-        if trace is None
-        else Estimate(trace),
+        trace=_sum(rest, float(found.values[converged].sum())),
         products=times.count,
     )
 

@@ -6,16 +6,16 @@ Boundary: decides between LAPACK and products; prints nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
-from scipy.sparse.linalg import LinearOperator, aslinearoperator
+from scipy.sparse.linalg import LinearOperator, aslinearoperator, norm
 
 from jaccli.analyze import dense, iterative, lanczos
 from jaccli.analyze.iterative import Effort
-from jaccli.analyze.spectrum import Array, Spectra, Spectrum
+from jaccli.analyze.spectrum import Array, Estimate, Spectra, Spectrum
 from jaccli.errors import UsageError
 from jaccli.result.labels import Axis
 
@@ -124,11 +124,14 @@ def _spectrum(subject: Subject, effort: Effort, rtol: float | None) -> Spectrum 
         return (dense.eigen_rows if symmetric else dense.singular_rows)(matrix, rtol)
     if isinstance(matrix, np.ndarray):
         return (dense.eigen if symmetric else dense.singular)(matrix, rtol)
-    operator = aslinearoperator(matrix)
-    if not symmetric:
-        return iterative.singular(operator, effort, rtol)
-    trace = None if isinstance(matrix, LinearOperator) else float(matrix.diagonal().sum())
-    return iterative.eigen(operator, effort, rtol, trace)
+    found = (iterative.eigen if symmetric else iterative.singular)(
+        aslinearoperator(matrix), effort, rtol
+    )
+    if isinstance(matrix, LinearOperator):
+        return found
+    # Of entries that are there, nothing has to be estimated.
+    trace = Estimate(float(matrix.diagonal().sum())) if symmetric else None
+    return replace(found, trace=trace, frobenius=Estimate(float(norm(matrix))))
 
 
 def as_matrix(matrix: Any, memory: int, top: int | None) -> Any:

@@ -190,7 +190,8 @@ def with_choice(plan: Plan, choice: Choice) -> Plan:
 
         prepared = sparse.prepared(plan)
         plan = replace(plan, prepared=prepared)
-        choice = replace(choice, reason=prepared.words)
+        source = f", pattern of {plan.spec.sparsity.name}" if plan.spec.sparsity else ""
+        choice = replace(choice, reason=prepared.words + source)
     plan = replace(plan, choice=choice)
     plan = replace(plan, far=_far(plan))
     if plan.chunk is not None and not plan.far:

@@ -37,7 +37,7 @@ def test_a_prescribed_spectrum_is_found_at_both_ends(
 ) -> None:
     rng = np.random.default_rng(seed)
     values = np.sort(np.r_[rng.uniform(-1, 1, 117), np.array(outer) * signs])
-    found = iterative.eigen(aslinearoperator(rotated(values, seed)), EFFORT, None, None)
+    found = iterative.eigen(aslinearoperator(rotated(values, seed)), EFFORT, None)
     assert found.converged.all()
     expected = np.r_[values[:3], values[-3:]]
     np.testing.assert_allclose(found.values, expected, atol=1e-6 * np.abs(values).max())
@@ -88,12 +88,12 @@ def test_the_basis_stays_orthogonal_beside_eigenvalues_that_converge_at_once(dty
 
 def test_multiple_eigenvalues_are_found_where_the_basis_closes() -> None:
     values = np.r_[np.full(60, 2.0), np.full(40, -1.0)]
-    found = iterative.eigen(aslinearoperator(rotated(values, 1)), EFFORT, None, None)
+    found = iterative.eigen(aslinearoperator(rotated(values, 1)), EFFORT, None)
     np.testing.assert_allclose(found.values, [-1, -1, -1, 2, 2, 2], atol=1e-6)
 
 
 def test_of_a_matrix_of_zeros_everything_is_zero() -> None:
-    found = iterative.eigen(aslinearoperator(np.zeros((100, 100))), EFFORT, None, None)
+    found = iterative.eigen(aslinearoperator(np.zeros((100, 100))), EFFORT, None)
     assert found.converged.all()
     assert not found.values.any()
     assert found.trace is not None
@@ -105,7 +105,7 @@ def test_what_has_not_converged_is_marked() -> None:
     n = 4000
     chain = scipy.sparse.diags_array([-1.0, 2.0, -1.0], offsets=[-1, 0, 1], shape=(n, n))
     effort = Effort(top=2, limit=100, probes=5, seed=0, memory=1 << 30)
-    found = iterative.eigen(aslinearoperator(chain.tocsr()), effort, None, 2.0 * n)
+    found = iterative.eigen(aslinearoperator(chain.tocsr()), effort, None)
     assert not found.converged.any()
     assert (found.residuals > 1e-6 * 4).all()
     assert found.products is not None
@@ -118,7 +118,7 @@ def test_trace_and_norm_lie_within_a_few_standard_errors(seed: int) -> None:
     H = rng.standard_normal((300, 300))
     H = (H + H.T) / 2 + np.diag(rng.standard_normal(300))
     effort = Effort(top=2, limit=1000, probes=40, seed=seed, memory=1 << 30)
-    found = iterative.eigen(aslinearoperator(H), effort, None, None)
+    found = iterative.eigen(aslinearoperator(H), effort, None)
     assert found.trace is not None
     for estimate, true in ((found.trace, np.trace(H)), (found.frobenius, np.linalg.norm(H))):
         assert estimate.error is not None
@@ -129,7 +129,7 @@ def test_trace_and_norm_lie_within_a_few_standard_errors(seed: int) -> None:
 
 def test_of_low_rank_the_trace_is_exact_because_what_was_found_is_taken_out() -> None:
     values = np.r_[np.zeros(197), [-4.0, 5.0, 7.0]]
-    found = iterative.eigen(aslinearoperator(rotated(values, 3)), EFFORT, None, None)
+    found = iterative.eigen(aslinearoperator(rotated(values, 3)), EFFORT, None)
     assert found.trace is not None
     assert found.trace.value == pytest.approx(8, abs=1e-8)
     assert found.trace.error == pytest.approx(0, abs=1e-8)
@@ -140,14 +140,14 @@ def test_a_smaller_budget_takes_a_smaller_basis_and_finds_the_same() -> None:
     values = []
     for vectors in (20, 100):
         effort = Effort(3, 5000, 5, 0, memory=vectors * 400 * 8)
-        values.append(iterative.eigen(aslinearoperator(matrix), effort, None, None).values)
+        values.append(iterative.eigen(aslinearoperator(matrix), effort, None).values)
     np.testing.assert_allclose(*values, atol=1e-6)
 
 
 def test_too_small_a_budget_is_refused() -> None:
     effort = Effort(3, 100, 5, 0, memory=19 * 400 * 8)
     with pytest.raises(BudgetError) as error:
-        iterative.eigen(aslinearoperator(np.eye(400)), effort, None, None)
+        iterative.eigen(aslinearoperator(np.eye(400)), effort, None)
     assert str(error.value) == (
         "analyze: 20 vectors of 400 entries for Lanczos' method take 62.5 KiB, and 59.4 KiB are "
         "left of the memory budget.\nRaise --memory, or ask for less with --top."
@@ -170,6 +170,6 @@ def test_a_large_sparse_matrix_is_never_formed() -> None:
     corner = scipy.sparse.coo_array(([4.0, 4.0], ([0, 1], [1, 0])), shape=(n, n))
     matrix = (scipy.sparse.diags_array(diagonal) + corner).tocsr()
     effort = Effort(1, 40, 2, 0, memory=1 << 30)
-    found = iterative.eigen(aslinearoperator(matrix), effort, None, float(diagonal.sum()))
+    found = iterative.eigen(aslinearoperator(matrix), effort, None)
     np.testing.assert_allclose(found.values, [-3, 5], atol=1e-9)
     assert found.converged.all()

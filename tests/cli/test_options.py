@@ -205,16 +205,12 @@ WRONG = [
         "«fwd-rev»",
         "jacobian has no mode 'fwd-rev'.\n"
         "Expected one of 'auto', 'fwd', 'rev', 'loop', "
-        "'structured', 'structured-fwd', 'structured-rev', 'tuned'.",
+        "'structured', 'structured-fwd', 'structured-rev', 'sparse', 'tuned'.",
     ),
     ("--device", "«gpu0»", "'gpu0' is not a device: cpu, gpu, gpu:1, tpu."),
     ("--dtype", "«f4»", "unknown value 'f4'.\nExpected one of 'float32', 'float64'."),
     ("--precision", "«max»", "unknown value 'max'.\nExpected one of 'default', 'high', 'highest'."),
-    (
-        "--storage",
-        "«sparse»",
-        "sparse storage is not available in this version.\nExpected 'dense'.",
-    ),
+    ("--storage", "«csr»", "unknown value 'csr'.\nExpected one of 'dense', 'sparse'."),
     ("--memory", "«lots»", "'lots' is not a size.\nWrite it as 512MiB, 2GiB or a number of bytes."),
     ("--memory", "«0»", "'0' is not a size.\nWrite it as 512MiB, 2GiB or a number of bytes."),
     ("--chunk", "«0»", "0 is not a whole number of at least 1."),

@@ -189,11 +189,9 @@ WRONG = [
     ("sweep: {inputs.x: {range: «[»1, 2]}}", "sweep.inputs.x.range: 2 entries in place of 3."),
     ("sweep: {«a b»: [1]}", f"sweep: 'a b' is not the path of an entry.\n{NAMED}"),
     (
-        "storage: «sparse»",
-        "storage: sparse storage is not available in this version.\nExpected 'dense'.",
+        "derivative: jvp\nstorage: «sparse»",
+        "storage: jvp is not kept sparse.\nIt goes with gradient, jacobian, hessian.",
     ),
-    ("mode: «sparse»", f"mode: the mode 'sparse' is not available in this version.\n{JACOBIAN}"),
-    ("sparsity: «{»file: p.mtx}", "sparsity: sparsity patterns are not available in this version."),
 ]
 
 

@@ -118,6 +118,16 @@ class Prepared:
         """Return the blocks as dense numpy arrays, of values `(*batch, computed)` in numpy."""
         return jax.tree.map(Entries.filled, self.entries, values)
 
+    def to_scipy(self, values: Tree) -> Any:
+        """Return the `scipy.sparse.csr_array` of all blocks joined, of values in numpy or JAX."""
+        from scipy.sparse import coo_array
+
+        leaves = map(np.asarray, jax.tree.leaves(values))
+        pairs = zip(self.method.entries, leaves, strict=True)
+        numbers = np.concatenate([entries.collected(leaf) for entries, leaf in pairs])
+        pattern = self.pattern
+        return coo_array((numbers, (pattern.rows, pattern.columns)), pattern.shape).tocsr()
+
     def chunks(self, f: Function, x: Tree, *, dense: bool) -> Chunked:
         """Return the products of the coloring, to be taken in chunks, and what they assemble to.
 
