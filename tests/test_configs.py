@@ -67,6 +67,8 @@ def read_source(source: Any) -> Any:
             return np.zeros(shape)
         case {"value": value, "dtype": dtype}:
             return np.asarray(value, dtype)
+        case {"value": value}:
+            return np.asarray(value, float)
         case dict():
             raise NotImplementedError(source)
     return np.asarray(source, float)
@@ -158,6 +160,65 @@ def puma560(i: dict[str, Any]) -> Blocks:
     end = frames[-1][:3, 3]
     columns = [np.cross(frame[:3, 2], end - frame[:3, 3]) for frame in frames[:-1]]
     return {"position.q": np.stack(columns, axis=1)}
+
+
+@oracle("heat")
+def heat(i: dict[str, Any]) -> Blocks:
+    """The five-point Laplacian as a sum of Kronecker products."""
+    rows, columns = i["u"].shape
+
+    def second(n: int) -> Array:
+        return np.eye(n, k=1) + np.eye(n, k=-1) - 2 * np.eye(n)
+
+    laplacian = np.kron(second(rows), np.eye(columns)) + np.kron(np.eye(rows), second(columns))
+    return {"flow.u": i["kappa"] * laplacian.reshape(rows, columns, rows, columns)}
+
+
+@oracle("brusselator")
+def brusselator(i: dict[str, Any]) -> Blocks:
+    u, v, shape = i["u"].ravel(), i["v"].ravel(), i["u"].shape
+
+    def ring(n: int) -> Array:
+        return np.roll(np.eye(n), 1, 0) + np.roll(np.eye(n), -1, 0) - 2 * np.eye(n)
+
+    rows, columns = shape
+    spread = np.kron(ring(rows), np.eye(columns)) + np.kron(np.eye(rows), ring(columns))
+    matrices = {
+        "du.u": np.diag(2 * u * v - i["a"] - 1) + i["alpha"] * spread,
+        "du.v": np.diag(u**2),
+        "dv.u": np.diag(i["a"] - 2 * u * v),
+        "dv.v": np.diag(-(u**2)) + i["alpha"] * spread,
+    }
+    return {key: matrix.reshape(*shape, *shape) for key, matrix in matrices.items()}
+
+
+@oracle("bundle_adjustment")
+def bundle_adjustment(i: dict[str, Any]) -> Blocks:
+    """By complex steps through rotation matrices: Squire and Trapp, SIAM Review 40 (1998)."""
+
+    def seen(camera: Array, point: Array) -> Array:
+        angle = np.sqrt(np.sum(camera[:3] ** 2))
+        a, b, c = camera[:3] / angle
+        cross = np.array([[0, -c, b], [c, 0, -a], [-b, a, 0]])
+        rotation = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+        x, y, z = rotation @ point + camera[3:6]
+        image = np.array([-x / z, -y / z])
+        square = image @ image
+        scale = camera[6] * (1 + camera[7] * square + camera[8] * square**2)
+        return scale * image + camera[9:11]
+
+    cameras, points = i["cameras"], i["points"]
+    which, where = i["camera_index"], i["point_index"]
+    by_camera = np.zeros((len(which), 2, *cameras.shape))
+    by_point = np.zeros((len(which), 2, *points.shape))
+    for row, (k, p) in enumerate(zip(which, where, strict=True)):
+        for step in range(11):
+            moved = cameras[k] + 1e-30j * (np.arange(11) == step)
+            by_camera[row, :, k, step] = seen(moved, points[p]).imag / 1e-30
+        for step in range(3):
+            moved = points[p] + 1e-30j * (np.arange(3) == step)
+            by_point[row, :, p, step] = seen(cameras[k], moved).imag / 1e-30
+    return {"f.cameras": by_camera, "f.points": by_point}
 
 
 def lorenz96_matrix(x: Array) -> Array:
@@ -328,7 +389,8 @@ def run_config(jaccli: Any, folder: Path, name: str, derivative: str, *options: 
     model = read_spec(name)["model"]
     permission = ["--allow-python"] if isinstance(model, dict) and "python" in model else []
     config = str(CONFIGS / f"{name}.yaml")
-    jaccli(derivative, config, "--layout", "blocks", "-o", str(target), *permission, *options)
+    form = ("--layout", "blocks", "--storage", "dense")
+    jaccli(derivative, config, *form, "-o", str(target), *permission, *options)
     with np.load(target) as file:
         return {key: file[key] for key in file.files if key != "manifest"}
 
