@@ -164,12 +164,10 @@ def test_a_full_disk_is_no_error_and_leaves_the_old_record(
 ) -> None:
     cache.write("tuned", "key", RECORD)
 
-    def full(self: Path, text: str, encoding: str) -> None:
-        with self.open("w", encoding=encoding) as file:
-            file.write(text[:3])
+    def full(self: Path, target: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "replace", full)
     cache.write("tuned", "key", {"operator": "rev"})
     assert cache.read("tuned", "key") == RECORD
     assert [p.name for p in (cache_home / "jaccli" / "tuned").iterdir()] == ["key.json"]

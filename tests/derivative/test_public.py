@@ -179,7 +179,7 @@ def test_operators_nest() -> None:
             "fwd-rev",
             "jacobian has no mode 'fwd-rev'; "
             "expected one of ['auto', 'fwd', 'rev', 'loop', "
-            "'structured', 'structured-fwd', 'structured-rev', 'tuned']",
+            "'structured', 'structured-fwd', 'structured-rev', 'sparse', 'tuned']",
         ),
         (
             jaccli.hessian,
@@ -187,7 +187,7 @@ def test_operators_nest() -> None:
             "hessian has no mode 'fwd'; "
             "expected one of ['auto', 'fwd-fwd', 'fwd-rev', 'rev-fwd', 'rev-rev', 'structured', "
             "'structured-fwd-fwd', 'structured-fwd-rev', 'structured-rev-fwd', "
-            "'structured-rev-rev', 'tuned']",
+            "'structured-rev-rev', 'sparse', 'tuned']",
         ),
         (
             jaccli.hvp,

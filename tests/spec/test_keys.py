@@ -98,12 +98,12 @@ WORDS = {
 }
 JACOBIAN = (
     "Expected one of 'auto', 'fwd', 'rev', 'loop', "
-    "'structured', 'structured-fwd', 'structured-rev', 'tuned'."
+    "'structured', 'structured-fwd', 'structured-rev', 'sparse', 'tuned'."
 )
 HESSIAN = (
     "Expected one of 'auto', 'fwd-fwd', 'fwd-rev', 'rev-fwd', 'rev-rev', 'structured', "
     "'structured-fwd-fwd', 'structured-fwd-rev', 'structured-rev-fwd', 'structured-rev-rev', "
-    "'tuned'."
+    "'sparse', 'tuned'."
 )
 HVP = "Expected one of 'auto', 'fwd-rev', 'rev-rev', 'tuned'."
 SIZE = "Write it as 512MiB, 2GiB or a number of bytes."

@@ -67,7 +67,7 @@ def test_the_choice_is_one_of_the_candidates_and_its_numbers_are_right(
     model = {"f": "sum(tanh(w @ x))"} if scalar else MODEL
     vector = {"vector": V} if derivative == "hvp" else {}
     program = tuned(planned(derivative, model=model, **vector), Silent())
-    candidates = set(operators.REGISTRIES[derivative]) - {"loop"}
+    candidates = set(operators.REGISTRIES[derivative]) - {"loop", "sparse"}
     assert program.plan.operator in candidates == set(compiled)
     found = {block.key: block.values for block in run(program, Silent()).blocks}
     auto = solve(model, AT, derivative, wrt="x", **vector)
@@ -121,7 +121,7 @@ def test_the_hopeless_are_not_run_but_the_rule_s_own_is(monkeypatch: pytest.Monk
 
 def test_a_choice_is_measured_once(compiled: list[str], cache_home: Path) -> None:
     first = tuned(planned(), Silent())
-    assert sorted(compiled) == sorted(set(operators.JACOBIAN) - {"loop"})
+    assert sorted(compiled) == sorted(set(operators.JACOBIAN) - {"loop", "sparse"})
     record = json.loads(record_of(cache_home).read_text())
     assert record == {"operator": first.plan.operator, "reason": first.plan.reason}
     for forget in (lambda: None, as_another_process):
