@@ -300,11 +300,11 @@ REFUSED = {
     ("--format", "npy"): "jaccli: --format: 'npy' is not a format of this command.\n"
     "Expected one of 'table', 'plain', 'json', 'none'.\n",
     ("--modes", "fwd,sideways"): "jaccli: --modes: jacobian has no mode 'sideways'.\n"
-    "Expected one of 'eager', 'loop', 'fwd', 'rev', 'structured-fwd', 'structured-rev'.\n",
+    "Expected one of 'eager', 'loop', 'fwd', 'rev', 'structured-fwd', 'structured-rev', 'sparse'.\n",
     ("--modes", "fwd-rev"): "jaccli: --modes: jacobian has no mode 'fwd-rev'.\n"
-    "Expected one of 'eager', 'loop', 'fwd', 'rev', 'structured-fwd', 'structured-rev'.\n",
+    "Expected one of 'eager', 'loop', 'fwd', 'rev', 'structured-fwd', 'structured-rev', 'sparse'.\n",
     ("--modes", ""): "jaccli: --modes: jacobian has no mode ''.\n"
-    "Expected one of 'eager', 'loop', 'fwd', 'rev', 'structured-fwd', 'structured-rev'.\n",
+    "Expected one of 'eager', 'loop', 'fwd', 'rev', 'structured-fwd', 'structured-rev', 'sparse'.\n",
 }
 
 
