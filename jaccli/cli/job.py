@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from jaccli.cli import console
 from jaccli.cli.options import Values
 from jaccli.cli.remarks import nonfinite_problems, remarks
-from jaccli.cli.tasks import Task, check_targets, plans, tasks
+from jaccli.cli.streaming import is_streamed, stream
+from jaccli.cli.tasks import Task, check_targets, is_complete, plans, tasks
 from jaccli.errors import ComputationError, VerdictError
 from jaccli.spec import Spec
 
@@ -30,6 +31,13 @@ def run(values: Values, derivative: str | None) -> int:
         golden = _expected(task.spec) if derivative is None else None
         if len(asked) > 1 and task.form in ("table", "plain"):
             console.out(f"# {task.spec.name}: {task.derivative}")
+        if values["resume"] and task.target is not None and is_complete(task.target):
+            if not values["quiet"]:
+                console.err(f"{task.target}: complete.")
+            continue
+        if is_streamed(task, plan):
+            stream(task, plan, values)
+            continue
         result = _compute(task, plan, values)
         _present(task, result, values)
         if golden is not None:

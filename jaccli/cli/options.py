@@ -208,6 +208,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("digits", ("--digits",), "Significant digits in tables (6).", RESULT, "N", type=int),
     Option("force", ("--force",), "Overwrite existing files.", RESULT, type=bool,
            path=("output", "force")),
+    Option("resume", ("--resume",), "Go on with an interrupted large result.", RESULT, type=bool),
     Option("fail_on_nonfinite", ("--fail-on-nonfinite",), "A NaN or infinity is an error.",
            RESULT, type=bool),
     Option("explain", ("--explain",), "Print the plan before running.", _CALL, type=bool),

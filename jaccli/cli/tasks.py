@@ -173,7 +173,7 @@ def check_targets(tasks: list[Task], values: Values) -> None:
         raise UsageError("--format: 'npy' is binary and standard output is a terminal.", hint=hint)
     if not targets:
         return
-    from jaccli.result import check_target
+    from jaccli.result import check_partial, check_target
 
     if values["out_dir"] is not None:
         try:
@@ -181,8 +181,18 @@ def check_targets(tasks: list[Task], values: Values) -> None:
         except OSError as error:
             raise UsageError(f"--out-dir: {values['out_dir']}: {error.strerror}.") from error
     for task in tasks:
-        if task.target is not None:
-            check_target(task.target, force=task.spec.output.force)
+        if task.target is None or (values["resume"] and is_complete(task.target)):
+            continue
+        force = task.spec.output.force
+        check_target(task.target, force=force)
+        check_partial(task.target, resume=bool(values["resume"]), force=force)
+
+
+def is_complete(target: Path) -> bool:
+    """Return whether a file is there and nothing of it is begun: `--resume` leaves it alone."""
+    from jaccli.result import is_begun
+
+    return target.exists() and not is_begun(target)
 
 
 def load_model(spec: Spec, values: Values) -> tuple[Model, Device]:
@@ -218,7 +228,10 @@ def _plan(
     from jaccli.plan import make
     from jaccli.result import check_dense, check_layout, check_show, suffix_of
 
-    made = make(task.spec, model, task.derivative, device, given, holds_result=holds_result)
+    # What is written part by part need not fit.
+    parted = task.target is not None and task.target.suffix.lower() == ".npy"
+    holds = holds_result and not (parted and task.form == "none" and task.spec.expect is None)
+    made = make(task.spec, model, task.derivative, device, given, holds_result=holds)
     suffixes = [suffix_of(task.target)] if task.target is not None else []
     if task.form in ("npy", "csv") and not values["show"]:  # what --show picks may fit
         suffixes.append(f".{task.form}")

@@ -56,7 +56,7 @@ def prepare(plan: Plan, *, repeated: bool = False) -> Program:
         ComputationError: JAX cannot differentiate the model in this mode.
         BudgetError: it needs more memory than the budget, however small the chunks.
     """
-    compiler = _Compiler()
+    compiler = Compiler()
     with settings(plan):
         if plan.chunks > 1:
             return _checked(_in_chunks(plan, compiler))
@@ -102,7 +102,7 @@ def _checked(made: Program) -> Program:
     return made
 
 
-class _Compiler:
+class Compiler:
     """Compiles functions, and adds up the seconds that it takes."""
 
     def __init__(self) -> None:
@@ -172,7 +172,7 @@ def _underivable(plan: Plan, error: Exception) -> ComputationError:
     return ComputationError(f"{plan.derivative} by mode {plan.mode}: {reason}", hint=hint)
 
 
-def _whole(plan: Plan, compiler: _Compiler, *, repeated: bool) -> Program:
+def _whole(plan: Plan, compiler: Compiler, *, repeated: bool) -> Program:
     """Compile everything as one call."""
     args = jax.device_put(program.arguments(plan), plan.device.handle)
     if repeated and plan.prepared is not None and plan.model.batch_size is None:
@@ -188,10 +188,9 @@ def _whole(plan: Plan, compiler: _Compiler, *, repeated: bool) -> Program:
     return Program(plan, run, lambda: call(*args), 1.0, compiler.seconds, needs)
 
 
-def _in_chunks(plan: Plan, compiler: _Compiler) -> Program:
+def _in_chunks(plan: Plan, compiler: Compiler) -> Program:
     """Compile the work of `plan.chunk` batch rows or unit vectors."""
-    by_rows = plan.model.batch_size is not None
-    chunks = (_by_rows if by_rows else _by_unit_vectors)(plan, compiler)
+    chunks = compiled_chunks(plan, compiler)
     costs = chunks.costs
     total = Cost(
         operations=sum(times * part.operations for times, part in costs),
@@ -205,25 +204,53 @@ def _in_chunks(plan: Plan, compiler: _Compiler) -> Program:
 
     def run(progress: Progress) -> Tree:
         progress.start(plan.steps)
-        return chunks.run(progress)
+        whole = chunks.empty()
+        for part in chunks.parts:
+            chunks.place(whole, part, chunks.compute(part))
+            progress.advance(part.fresh)
+        return chunks.assemble(whole)
+
+    firsts = {part.piece: part for part in reversed(chunks.parts)}
+
+    def sample() -> list[Tree]:
+        return [chunks.compute(part) for part in firsts.values()]
 
     samples = sum(times for times, _ in costs) / len(costs)
-    return Program(plan, run, chunks.sample, samples, compiler.seconds, total)
+    return Program(plan, run, sample, samples, compiler.seconds, total)
+
+
+class Part(NamedTuple):
+    """A chunk: the number of its piece, where it begins there, and how many steps it is new in."""
+
+    piece: int
+    corner: tuple[int, ...]
+    fresh: int
 
 
 class Chunks(NamedTuple):
-    """What runs all chunks, what runs one of each kind, and how many of what cost there are.
+    """All parts of a derivative, and what computes one, places it, and assembles the whole.
 
-    `copied` are the bytes of inputs that a chunk has for itself.
+    `pieces` has the far shape and the tile of each piece.  `costs` say how many parts cost how
+    much; `copied` are the bytes of inputs that a chunk has for itself.
     """
 
-    run: Callable[[Progress], Tree]
-    sample: Callable[[], object]
+    parts: list[Part]
+    compute: Callable[[Part], Tree]
+    empty: Callable[[], list[np.ndarray]]
+    place: Callable[[list[np.ndarray], Part, Tree], None]
+    assemble: Callable[[list[np.ndarray]], Tree]
+    pieces: list[tuple[tuple[int, ...], tuple[int, ...]]]
     costs: list[tuple[int, Cost]]
     copied: int = 0
 
 
-def _by_rows(plan: Plan, compiler: _Compiler) -> Chunks:
+def compiled_chunks(plan: Plan, compiler: Compiler) -> Chunks:
+    """Compile the plan in chunks of `plan.chunk`."""
+    by_rows = plan.model.batch_size is not None
+    return (_by_rows if by_rows else _by_unit_vectors)(plan, compiler)
+
+
+def _by_rows(plan: Plan, compiler: Compiler) -> Chunks:
     """Take slices of the batched inputs."""
     size, axes = plan.chunk or plan.steps, program.batch_axes(plan)
 
@@ -247,18 +274,16 @@ def _by_rows(plan: Plan, compiler: _Compiler) -> Chunks:
         return jax.device_put(mapped(cut, args), plan.device.handle)
 
     call, needs = compiler.repeated(plan, program.whole(plan), *rows(0))
-    starts = corners((plan.steps,), (size,))
+    parts = [Part(0, start, fresh) for start, fresh in corners((plan.steps,), (size,))]
+    shapes, structure = jax.tree.flatten(jax.eval_shape(program.whole(plan), *rows(0)))
 
-    def run(progress: Progress) -> Tree:
-        whole: list[np.ndarray] = []
-        for (start,), fresh in starts:
-            part = call(*rows(start))
-            leaves, structure = jax.tree.flatten(part)
-            whole = whole or [np.empty((plan.steps, *y.shape[1:]), y.dtype) for y in leaves]
-            for target, values in zip(whole, leaves, strict=True):
-                target[start : start + size] = values
-            progress.advance(fresh)
-        return jax.tree.unflatten(structure, whole)
+    def empty() -> list[np.ndarray]:
+        return [np.empty((plan.steps, *y.shape[1:]), y.dtype) for y in shapes]
+
+    def place(whole: list[np.ndarray], part: Part, values: Tree) -> None:
+        (start,) = part.corner
+        for target, leaf in zip(whole, jax.tree.leaves(values), strict=True):
+            target[start : start + size] = leaf
 
     copied = sum(
         array.nbytes
@@ -266,15 +291,25 @@ def _by_rows(plan: Plan, compiler: _Compiler) -> Chunks:
         for name, array in part.items()
         if axis[name] is not None
     )
-    return Chunks(run, lambda: call(*rows(0)), [(len(starts), needs)], copied)
+    return Chunks(
+        parts,
+        lambda part: call(*rows(part.corner[0])),
+        empty,
+        place,
+        lambda whole: jax.tree.unflatten(structure, whole),
+        [((plan.steps,), (size,))],
+        [(len(parts), needs)],
+        copied,
+    )
 
 
-def _by_unit_vectors(plan: Plan, compiler: _Compiler) -> Chunks:
+def _by_unit_vectors(plan: Plan, compiler: Compiler) -> Chunks:
     """Take boxes of the unit vectors of one array after another."""
     wrt, rest, _ = jax.device_put(program.arguments(plan), plan.device.handle)
     chunk = plan.chunk or plan.steps
     derivative = program.chunked(plan, wrt, rest)
     pieces = derivative.pieces(chunk)
+    parts: list[Part] = []
     calls: list[Callable[[Sequence[int]], Tree]] = []
     costs: list[tuple[int, Cost]] = []
 
@@ -287,21 +322,20 @@ def _by_unit_vectors(plan: Plan, compiler: _Compiler) -> Chunks:
 
         corner = at([0] * len(piece.far))
         call, needs = compiler.repeated(plan, compute, wrt, rest, corner)
-        costs.append((len(corners(piece.far, piece.tile)), needs))
+        found = corners(piece.far, piece.tile)
+        parts.extend(Part(number, at_, fresh) for at_, fresh in found)
+        costs.append((len(found), needs))
         return lambda corner: call(wrt, rest, at(corner))
 
     for number, piece in enumerate(pieces):
         calls.append(compiled(number, piece))
 
-    def run(progress: Progress) -> Tree:
-        whole = derivative.empty()
-        for piece, call in zip(pieces, calls, strict=True):
-            for corner, fresh in corners(piece.far, piece.tile):
-                piece.place(whole, call(corner), corner)
-                progress.advance(fresh)
-        return derivative.assemble(whole)
-
-    def sample() -> list[Tree]:
-        return [call([0] * len(p.far)) for p, call in zip(pieces, calls, strict=True)]
-
-    return Chunks(run, sample, costs)
+    return Chunks(
+        parts,
+        lambda part: calls[part.piece](part.corner),
+        derivative.empty,
+        lambda whole, part, values: pieces[part.piece].place(whole, values, part.corner),
+        derivative.assemble,
+        [(piece.far, piece.tile) for piece in pieces],
+        costs,
+    )

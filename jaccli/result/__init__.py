@@ -24,6 +24,7 @@ from jaccli.result.files import (
 )
 from jaccli.result.formats import RENDERERS, default_format, render
 from jaccli.result.nonfinite import NonFinite, first_nonfinite
+from jaccli.result.partial import Partial, check_partial, is_begun
 from jaccli.result.pattern import read_pattern, write_pattern
 from jaccli.result.picture import picture
 from jaccli.result.publish import publishing
@@ -31,7 +32,7 @@ from jaccli.result.result import Block, BlockShape, Result, block_key
 from jaccli.result.show import check_show
 from jaccli.result.sparse import Sparse, dense
 from jaccli.result.stored import Stored
-from jaccli.result.summary import duration, summary
+from jaccli.result.summary import Range, duration, summary
 
 __all__ = [
     "FORMATS",
@@ -42,12 +43,15 @@ __all__ = [
     "BlockShape",
     "Comparison",
     "NonFinite",
+    "Partial",
+    "Range",
     "Result",
     "Sparse",
     "Stored",
     "block_key",
     "check_dense",
     "check_layout",
+    "check_partial",
     "check_show",
     "check_target",
     "compare",
@@ -55,6 +59,7 @@ __all__ = [
     "dense",
     "duration",
     "first_nonfinite",
+    "is_begun",
     "norm_named",
     "picture",
     "publishing",

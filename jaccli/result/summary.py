@@ -55,26 +55,42 @@ def _mode(result: Result) -> str:
 
 def _range(result: Result) -> str:
     """Return the least and the greatest entry and the Euclidean norm, of what is finite."""
-    low, high, nans, infinities = np.inf, -np.inf, 0, 0
-    clean = []
+    found = Range()
     for chunk in chain.from_iterable(_numbers(block.values) for block in result.blocks):
+        found.add(chunk)
+    return ", ".join(filter(None, (str(found), _kept(result)))) or "empty"
+
+
+class Range:
+    """The least and the greatest number and the Euclidean norm of what is finite, added up."""
+
+    def __init__(self) -> None:
+        self.low, self.high = np.inf, -np.inf
+        self.nans = self.infinities = 0
+        self._norms: list[float] = []
+
+    def add(self, chunk: Array) -> None:
+        """Take account of more numbers: one at least."""
         least, greatest = chunk.min(), chunk.max()
         if not (np.isfinite(least) and np.isfinite(greatest)):
             finite = np.isfinite(chunk)
-            nans += int(np.count_nonzero(np.isnan(chunk)))
-            infinities += int(np.count_nonzero(np.isinf(chunk)))
+            self.nans += int(np.count_nonzero(np.isnan(chunk)))
+            self.infinities += int(np.count_nonzero(np.isinf(chunk)))
             chunk = chunk[finite]
             if not chunk.size:
-                continue
+                return
             least, greatest = chunk.min(), chunk.max()
-        low, high = min(low, least), max(high, greatest)
-        clean.append(norm(iter([chunk])))
-    found = [f"{nans} NaN" * (nans > 0), f"{infinities} infinite" * (infinities > 0)]
-    if clean:
-        size = norm(iter([np.array(clean)]))
-        numbers = (significant(float(number), 4) for number in (low, high, size))
-        found.insert(0, "min {} max {} norm {}".format(*numbers))
-    return ", ".join(filter(None, (*found, _kept(result)))) or "empty"
+        self.low, self.high = min(self.low, least), max(self.high, greatest)
+        self._norms.append(norm(iter([chunk])))
+
+    def __str__(self) -> str:
+        found = [f"{self.nans} NaN" * (self.nans > 0)]
+        found.append(f"{self.infinities} infinite" * (self.infinities > 0))
+        if self._norms:
+            size = norm(iter([np.array(self._norms)]))
+            numbers = (significant(float(number), 4) for number in (self.low, self.high, size))
+            found.insert(0, "min {} max {} norm {}".format(*numbers))
+        return ", ".join(filter(None, found))
 
 
 def _numbers(values: Values) -> Iterator[Array]:
