@@ -18,11 +18,19 @@ if TYPE_CHECKING:
 
 
 def is_streamed(task: Task, plan: Plan) -> bool:
-    """Return whether a task's result goes to its `.npy` file in parts: it does not fit."""
-    if plan.input_bytes + plan.result_bytes <= plan.budget:
+    """Return whether a task's result goes to its `.npy` file in parts: it does not fit.
+
+    Raises:
+        BudgetError: it does not fit, and has no parts that could be written one after another.
+    """
+    needed = plan.input_bytes + plan.result_bytes
+    if needed <= plan.budget:
         return False
-    # Plans that hold their result have been refused already.
-    return task.target is not None and task.form == "none"
+    if len(plan.blocks) > 1 or plan.storage != "dense" or not plan.far:
+        from jaccli.plan import check_budget
+
+        check_budget(plan, needed, "inputs and result")
+    return True
 
 
 def stream(task: Task, plan: Plan, values: Values) -> None:

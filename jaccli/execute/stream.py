@@ -9,7 +9,7 @@ Boundary: computes; what becomes of a part is the caller's.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -34,13 +34,21 @@ _HELD = 3
 class Piece:
     """One part as it is to be written: its `number`, and where it begins along the cut side.
 
-    `values` are whole rows `(count, …)`; or, with `columns`, a matrix `(height, count)`.
+    `values` are whole rows `(count, width)`; or, with `columns`, a matrix `(height, count)`.  The
+    last `new` of them are in no part before.
     """
 
     number: int
     start: int
     values: Array
+    new: int
     columns: bool
+
+    @property
+    def fresh(self) -> Array:
+        """The values that are in no part before."""
+        new = self.values[:, -self.new :] if self.columns else self.values[-self.new :]
+        return np.ascontiguousarray(new)
 
 
 @dataclass(frozen=True)
@@ -88,19 +96,10 @@ class Stream:
         count = math.prod(tile)
         start = int(np.ravel_multi_index(part.corner, far)) if far else 0
         if not self.columns:
-            return Piece(number, start, values.reshape(count, -1), columns=False)
+            return Piece(number, start, values.reshape(count, -1), part.fresh, columns=False)
         stacked = not self.plan.operator.startswith("structured-")
         matrix = values.reshape(count, -1).T if stacked else values.reshape(-1, count)
-        return Piece(number, start, matrix, columns=True)
-
-
-def streams(plan: Plan) -> bool:
-    """Return whether a plan can be computed in parts that are written one after another."""
-    return (
-        len(plan.blocks) == 1
-        and plan.storage == "dense"
-        and plan.derivative not in ("jvp", "vjp", "hvp", "evaluate")
-    ) or (len(plan.blocks) == 1 and plan.model.batch_size is not None)
+        return Piece(number, start, matrix, part.fresh, columns=True)
 
 
 def prepare_stream(plan: Plan) -> Stream:
@@ -157,8 +156,3 @@ def _too_large(plan: Plan, held: int) -> BudgetError:
     except BudgetError as error:
         return error
     raise AssertionError
-
-
-def parts(stream: Stream) -> Iterator[int]:
-    """Yield the numbers of all parts."""
-    yield from range(stream.count)
