@@ -210,7 +210,9 @@ class Partial:
             yield
         except OSError as error:
             reason = error.strerror or str(error)
-            kept = "" if not self.done else f" {len(self.done)} parts are kept."
+            count = len(self.done)
+            noun = "part is" if count == 1 else "parts are"
+            kept = f" {count} {noun} kept." if count else ""
             hint = "Free some space and go on with --resume." if error.errno in _FULL else ""
             raise ComputationError(
                 f"{self.target}: cannot be written: {reason.lower()}; the whole needs "

@@ -1,0 +1,148 @@
+"""Files that grow in parts: what is noted is there, and nothing else counts."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jaccli.errors import ComputationError, UsageError
+from jaccli.result import Partial, check_partial, is_begun
+from jaccli.result.partial import data_of, journal_of
+
+VALUES = np.arange(24.0).reshape(6, 4)
+IDENTITY = {"spec": "abc", "chunk": 2}
+
+
+def begun(target: Path, *, resume: bool = False, **identity: Any) -> Partial:
+    return Partial(target, VALUES.shape, VALUES.dtype, IDENTITY | identity, resume=resume)
+
+
+def write(partial: Partial, *parts: int) -> None:
+    for part in parts:
+        partial.write_rows(part, 8 * part, VALUES[2 * part : 2 * part + 2])
+
+
+def finished(target: Path) -> Any:
+    return np.load(target, allow_pickle=False)
+
+
+def test_the_target_appears_whole_and_nothing_else_stays(tmp_path: Path) -> None:
+    target = tmp_path / "J.npy"
+    with begun(target) as partial:
+        write(partial, 0, 1)
+        assert not target.exists()
+        assert is_begun(target)
+        write(partial, 2)
+        partial.publish(force=False)
+    np.testing.assert_array_equal(finished(target), VALUES)
+    assert [path.name for path in tmp_path.iterdir()] == ["J.npy"]
+
+
+def test_columns_stand_in_rows(tmp_path: Path) -> None:
+    target = tmp_path / "J.npy"
+    with begun(target) as partial:
+        for part, start in enumerate((0, 3, 1)):
+            partial.write_columns(part, start, 4, VALUES[:, start : start + 2 - (start == 3)])
+        partial.publish(force=False)
+    np.testing.assert_array_equal(finished(target), VALUES)
+
+
+def test_what_is_noted_is_gone_on_with(tmp_path: Path) -> None:
+    target = tmp_path / "J.npy"
+    with begun(target) as partial:
+        write(partial, 0, 2)
+    with begun(target, resume=True) as partial:
+        assert partial.done == {0, 2}
+        write(partial, 1)
+        partial.publish(force=False)
+    np.testing.assert_array_equal(finished(target), VALUES)
+
+
+@pytest.mark.parametrize("torn", [b"1", b"", b"\x00"])
+def test_a_note_that_was_being_written_does_not_count(tmp_path: Path, torn: bytes) -> None:
+    target = tmp_path / "J.npy"
+    with begun(target) as partial:
+        write(partial, 0)
+    with journal_of(target).open("ab") as journal:
+        journal.write(torn)
+    with begun(target, resume=True) as partial:
+        assert partial.done == {0}
+        write(partial, 1)
+    with begun(target, resume=True) as partial:
+        assert partial.done == {0, 1}
+
+
+@pytest.mark.parametrize("cut", [0, 5])
+def test_an_account_without_a_first_line_is_begun_again(tmp_path: Path, cut: int) -> None:
+    target = tmp_path / "J.npy"
+    with begun(target) as partial:
+        write(partial, 0)
+    journal_of(target).write_bytes(journal_of(target).read_bytes()[:cut])
+    with begun(target, resume=True) as partial:
+        assert partial.done == set()
+
+
+def test_another_computation_is_not_mixed_in(tmp_path: Path) -> None:
+    target = tmp_path / "J.npy"
+    with begun(target) as partial:
+        write(partial, 0)
+    before = data_of(target).read_bytes()
+    with pytest.raises(UsageError) as caught:
+        begun(target, resume=True, spec="other")
+    assert str(caught.value) == (
+        f"{target}: what an earlier run has begun is not this: spec was 'abc' and is 'other'.\n"
+        "Go on with what was given then, or begin again with --force."
+    )
+    assert data_of(target).read_bytes() == before
+
+
+def test_without_resume_nothing_begun_is_lost(tmp_path: Path) -> None:
+    target = tmp_path / "J.npy"
+    begun(target).close()
+    with pytest.raises(UsageError) as caught:
+        check_partial(target, resume=False, force=False)
+    assert str(caught.value) == (
+        f"{target}: an earlier run has begun this file.\n"
+        "Go on with --resume, or begin again with --force."
+    )
+    check_partial(target, resume=True, force=False)
+    check_partial(target, resume=False, force=True)
+
+
+def test_a_full_disk_says_what_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "J.npy"
+    with begun(target) as partial:
+        write(partial, 0)
+
+        def full(*_: Any) -> int:
+            raise OSError(28, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "pwrite", full)
+            with pytest.raises(ComputationError) as caught:
+                write(partial, 1)
+    assert str(caught.value) == (
+        f"{target}: cannot be written: no space left on device; the whole needs 192 B. "
+        "1 part is kept.\nFree some space and go on with --resume."
+    )
+    with begun(target, resume=True) as partial:
+        assert partial.done == {0}
+        write(partial, 1, 2)
+        partial.publish(force=False)
+    np.testing.assert_array_equal(finished(target), VALUES)
+
+
+def test_a_disk_that_is_too_small_is_refused_before_computing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 100}))
+    with pytest.raises(ComputationError) as caught:
+        begun(tmp_path / "J.npy")
+    assert str(caught.value) == (
+        f"{tmp_path / 'J.npy'}: the disk has 100 B free, and the result needs 192 B."
+    )
+    assert not list(tmp_path.iterdir())
