@@ -10,6 +10,7 @@ from jaccli.cli import console
 from jaccli.cli.options import BENCH_MODES, OF, OPTIONS, REPEAT, Values, with_options
 from jaccli.cli.tasks import check_targets, plans, tasks
 from jaccli.errors import UsageError, expected
+from jaccli.vocabulary import MODES
 
 if TYPE_CHECKING:
     from jaccli.plan import Plan
@@ -64,6 +65,8 @@ def _modes(text: str | None, plan: Plan) -> tuple[str, ...]:
     every = modes(plan)
     if text is None:
         return every
+    if "sparse" in MODES[plan.derivative]:  # detection takes too long to be timed unasked
+        every = tuple(dict.fromkeys((*every, "sparse")))
     chosen: list[str] = []
     for name in (word.strip() for word in text.split(",")):
         if name in ("structured", "auto") and name not in every and len(every) > 1:

@@ -230,7 +230,7 @@ def test_a_model_without_reverse_mode_says_so_and_names_the_others(
         "jaccli: jacobian by mode rev: Reverse-mode differentiation does not work for "
         "lax.while_loop or lax.fori_loop with dynamic start/stop values."
     )
-    assert hint == "Another --mode may do: fwd, structured-fwd."
+    assert hint == "Another --mode may do: fwd, structured-fwd, sparse."
     for mode in ("fwd", "auto", "structured", "tuned"):
         forward = jaccli("jacobian", looping, "--allow-python", "--mode", mode, "--format", "npy")
         with open("J.npy", "wb") as file:
