@@ -40,6 +40,8 @@ def sparsity(values: Values) -> int:
     if of is not None and of not in kinds:
         raise UsageError(f"--of: {of!r} is no matrix.", hint=expected(kinds))
     values |= dict.fromkeys(_WITHOUT) | {"mode": "auto"}  # the spec's own may not go with `of`
+    if values["out_dir"] is not None:
+        values["suffix"] = values["suffix"] or ".mtx"
     asked = [_sparse(task, kinds) for task in tasks(values, of, _FORMATS)]
     for task in asked:
         if task.target is not None and task.target.suffix.lower() != ".mtx":

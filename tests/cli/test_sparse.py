@@ -184,6 +184,14 @@ def test_sparsity_of_more_rows_than_32_bits_number(jaccli: Call) -> None:
     assert (found["colors"], found["colored"]) == (1, "columns")
 
 
+def test_patterns_of_several_specs_go_to_a_folder(jaccli: Call, tmp_path: Path) -> None:
+    configs = Path(__file__).parents[2] / "configs"
+    specs = [configs / "polar.yaml", configs / "heat.yaml"]
+    jaccli("sparsity", *specs, "--out-dir", tmp_path / "found")
+    assert sorted(p.name for p in (tmp_path / "found").iterdir()) == ["heat.mtx", "polar.mtx"]
+    assert scipy.io.mmread(tmp_path / "found/heat.mtx").nnz == 151
+
+
 def test_sparsity_leaves_mode_and_chunk_of_the_spec_aside(jaccli: Call) -> None:
     plain = jaccli("sparsity", *CHAIN[1:]).stdout
     assert jaccli("sparsity", *CHAIN[1:], "--set", "mode=fwd", "--set", "chunk=2").stdout == plain
