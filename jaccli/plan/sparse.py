@@ -103,10 +103,17 @@ def coloring(plan: Plan) -> Coloring | None:
     assert found is not None
     if found.coloring is not None:
         return found.coloring
+    pattern, barred = found.pattern.sorted(), (plan.facts.no_forward, plan.facts.no_reverse)
     square = plan.derivative == "hessian" and plan.facts.outputs == 1
-    barred = plan.facts.no_forward, plan.facts.no_reverse
+    if plan.derivative == "hessian" and not square:
+        # There may be more rows than asdex numbers: to columns, only those with entries matter.
+        filled, rows = np.unique(pattern.rows, return_inverse=True)
+        pattern, barred = (
+            Pattern(rows, pattern.columns, (filled.size, pattern.shape[1])),
+            (False, True),
+        )
     try:
-        return color("hessian" if square else "jacobian", found.pattern.sorted(), *barred)
+        return color("hessian" if square else "jacobian", pattern, *barred)
     except ImportError:
         return None
 

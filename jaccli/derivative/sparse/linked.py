@@ -53,7 +53,8 @@ class Linked:
     @property
     def words(self) -> str:
         """How the entries are computed."""
-        return "every entry linked, no coloring"
+        whole = all(entries.nnz == entries.size for entries in self.entries)
+        return "no zeros known" if whole else "by links, no coloring"
 
     def values(self, f: Function, x: Tree) -> list[Any]:
         """Return the values of each block, `(computed,)`, in the order of its `entries.where`."""
