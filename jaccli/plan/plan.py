@@ -173,7 +173,9 @@ def make(
     plan = with_choice(plan, choice)
     # Joining several blocks to one matrix makes a copy.
     copies = (2 if spec.layout == "matrix" and len(blocks) > 1 else 1) if holds_result else 0
-    check_budget(plan, plan.input_bytes + copies * plan.result_bytes, "inputs and result")
+    may_be_sparse = plan.storage == "dense" and derivative in ("jacobian", "hessian")
+    remedy = f"choose --storage sparse, or {_FEWER}" if may_be_sparse else ""
+    check_budget(plan, plan.input_bytes + copies * plan.result_bytes, "inputs and result", remedy)
     return plan
 
 
@@ -234,6 +236,9 @@ def _far(plan: Plan) -> tuple[Shape, ...]:
     return far if operator.startswith("structured-") else ((sum(map(math.prod, far)),),)
 
 
+_FEWER = "fewer entries with --wrt and --select"
+
+
 def check_budget(plan: Plan, needed: int, what: str, remedy: str = "") -> None:
     """Raise a BudgetError if `needed` bytes exceed the plan's budget.
 
@@ -245,7 +250,7 @@ def check_budget(plan: Plan, needed: int, what: str, remedy: str = "") -> None:
             f"{plan.derivative}: {what} take {format_bytes(needed)}, "
             f"more than the memory budget of {format_bytes(plan.budget)} "
             f"(the largest block, {largest.key}, has the shape {largest.shape}).",
-            hint=f"Raise --memory, or {remedy or 'choose fewer entries with --wrt and --select'}.",
+            hint=f"Raise --memory, or {remedy or f'choose {_FEWER}'}.",
         )
 
 

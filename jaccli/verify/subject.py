@@ -42,6 +42,7 @@ _SAMPLE = 5_000
 """Outputs (or inputs) that are differenced along each direction."""
 _ORDERS = {"evaluate": 0, "hessian": 2, "hvp": 2}
 _PRODUCTS = ("jvp", "vjp", "hvp")
+_AXES = {"evaluate": "bm", "jvp": "bm", "vjp": "bn", "hessian": "bmnn"}
 
 
 @dataclass(frozen=True)
@@ -120,18 +121,21 @@ class Subject:
         """The derivative as planned."""
         return execute(self.plan, Silence())
 
+    @property
+    def axes(self) -> str:
+        """The axes of the derivative."""
+        return _AXES.get(self.plan.derivative, "bmn")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """How many entries there are along `axes`."""
+        sizes = {"b": self.flat.rows, "m": self.flat.m, "n": self.flat.n}
+        return tuple(sizes[axis] for axis in self.axes)
+
     @cached_property
     def computed(self) -> Array:
-        """The derivative as planned: evaluate, jvp `bm`; vjp `bn`; hessian `bmnn`; else `bmn`."""
-        rows, m, n = self.flat.rows, self.flat.m, self.flat.n
-        shapes = {
-            "evaluate": (rows, m),
-            "jvp": (rows, m),
-            "vjp": (rows, n),
-            "hessian": (rows, m, n, n),
-        }
-        values = dense(matrix(whole(self.result)).values)
-        return values.reshape(shapes.get(self.plan.derivative, (rows, m, n)))
+        """The derivative as planned, along `axes`."""
+        return dense(matrix(whole(self.result)).values).reshape(self.shape)
 
     @cached_property
     def vector(self) -> Array:

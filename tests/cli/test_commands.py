@@ -105,7 +105,7 @@ def test_a_plan_over_the_budget(jaccli: Callable[..., Any]) -> None:
     assert outcome.stderr == (
         "jaccli: jacobian: inputs and result take 768 B, more than the memory budget of 300 B "
         "(the largest block, y.x, has the shape (10, 2, 3)).\n"
-        "Raise --memory, or choose fewer entries with --wrt and --select.\n"
+        "Raise --memory, or choose --storage sparse, or fewer entries with --wrt and --select.\n"
     )
     assert (outcome.exit_code, outcome.stdout) == (3, "")
 
