@@ -27,7 +27,7 @@ from jaccli.result.notation import entry
 from jaccli.result.result import Array
 from jaccli.result.view import whole
 from jaccli.verify import differences
-from jaccli.verify.differences import Estimate
+from jaccli.verify.differences import TINY, Estimate
 from jaccli.verify.flat import Barred, Flat, flat, flattened, in_double
 from jaccli.verify.sparsity import Entries
 
@@ -222,7 +222,8 @@ class Subject:
             for model, point in nearby:
                 near = f(model, np.broadcast_to(point, (count, *x.shape)))
                 spread = np.maximum(spread, np.abs(near - values))
-            return Measured(values, 30 * _largest(spread) + 1000 * eps * _largest(values))
+            floor = 30 * _largest(spread) + 1000 * eps * _largest(values)
+            return Measured(values, floor + TINY)
 
     def plain(self, way: str) -> Measured:
         """Return the Jacobian `bmn` or the Hessian `bmnn` by a plain mode."""

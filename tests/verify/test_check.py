@@ -239,6 +239,12 @@ def test_noise_is_neither_right_nor_wrong() -> None:
     assert verdicts(report, "noise: cannot tell") == ["differences of outputs"]
 
 
+def test_what_underflows_is_no_mistake() -> None:
+    """x**2 is 0 in float64 there, 2 x is not."""
+    report = check("-e", "x**2", "--at", "x=1e-160")
+    assert verdicts(report, "noise: cannot tell") == ["differences of outputs"]
+
+
 # A derivative that the user supplies
 
 
