@@ -194,11 +194,10 @@ def _slopes(s: Subject) -> Sides:
     if s.order == 1 and s.is_formed:
         a = np.einsum("bmn,kbn->kbm", s.computed, s.tangents)
     pick = s.sampled(s.flat.m)
-    found = s.difference(lambda points: s.double.values(points)[..., pick], s.tangents)
-    name = s.namer("kbm")
+    found = s.difference(lambda points: _picked(s.double.values(points), pick), s.tangents)
     return Sides(
-        a[..., pick], found.values, lambda index: name((*index[:2], int(pick[index[2]]))),
-        ("computed", _FD), _along(s), pushed.floor, found.errors,
+        _picked(a, pick), found.values, _naming(s.namer("kbm"), pick, s.flat.m), ("computed", _FD),
+        _along(s), _picked(np.broadcast_to(pushed.floor, a.shape), pick), found.errors,
     )  # fmt: skip
 
 
@@ -268,13 +267,13 @@ def _curves(s: Subject) -> Sides:
 
     def pulled(points: Array, cotangent: Array) -> Array:
         each = np.broadcast_to(cotangent, (len(points), rows, m))
-        return s.double.pulled(points, each)[1][..., pick]
+        return _picked(s.double.pulled(points, each)[1], pick)
 
     found = s.paired(pulled, weights, tangents)
-    name = s.namer("kbn", "hvp")
     return Sides(
-        a[..., pick], found.values, lambda index: name((*index[:2], int(pick[index[2]]))), words,
-        _along(s, len(tangents)), curved.floor, found.errors,
+        _picked(a, pick), found.values, _naming(s.namer("kbn", "hvp"), pick, n), words,
+        _along(s, len(tangents)), _picked(np.broadcast_to(curved.floor, a.shape), pick),
+        found.errors,
     )  # fmt: skip
 
 
@@ -378,6 +377,23 @@ def _curved_by(s: Subject, hessian: Array, tangents: Array | None = None) -> Arr
         np.einsum("bm,bmij,bj->bi", u, hessian, v, optimize=True)
         for u, v in zip(s.weights, tangents, strict=True)
     ])  # fmt: skip
+
+
+def _picked(stack: Array, pick: Array) -> Array:
+    """Return some entries of each element of a stack `kbn`, counted over b and n, as `k1n`."""
+    return stack.reshape(len(stack), 1, -1)[..., pick]
+
+
+def _naming(
+    name: Callable[[tuple[int, ...]], str], pick: Array, width: int
+) -> Callable[[tuple[int, ...]], str]:
+    """Return what names a picked entry by its index."""
+
+    def named(index: tuple[int, ...]) -> str:
+        row, place = divmod(int(pick[index[2]]), width)
+        return name((index[0], row, place))
+
+    return named
 
 
 def _inner(a: Array, b: Array) -> Array:

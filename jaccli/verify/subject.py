@@ -284,7 +284,8 @@ class Subject:
         return Axis(tuple(Names.of(*item) for item in shapes))
 
     def sampled(self, size: int) -> Array:
-        """Return the positions that finite differences look at: all if there are few."""
+        """Return positions in `(b, size)` that finite differences look at: all if there are few."""
+        size *= self.flat.rows
         if size <= _SAMPLE:
             return np.arange(size)
         rng = np.random.default_rng([SEED, 4])

@@ -19,6 +19,8 @@ from jaccli.verify.supplied import Supplied, against
 
 PROBES = 5
 """Random directions where a derivative is too large for every entry."""
+_STACKS = 5
+"""Arrays of float64 for each direction: it, its product, and three to know the rounding by."""
 
 
 def verify(
@@ -52,11 +54,11 @@ def verify(
 
 
 def _check_probes(plan: Plan, probes: int) -> None:
-    """Raise a BudgetError if the random tangents (two sets) and cotangents are too many."""
+    """Raise a BudgetError if random directions, and what comes of them, take too much memory."""
     inputs = sum(math.prod(plan.model.in_shape(name)) for name in plan.model.wrt)
     outputs = sum(map(math.prod, plan.outputs.values()))
     rows = 1 if plan.model.batch_size is None else plan.model.batch_size
-    needed = 8 * probes * rows * (2 * inputs + outputs)
+    needed = 8 * _STACKS * probes * rows * (inputs + outputs)
     if needed > plan.budget:
         raise BudgetError(
             f"{counted(probes, 'random direction')} take {format_bytes(needed)}, "

@@ -338,7 +338,7 @@ def test_a_report_is_written(jaccli: Jaccli) -> None:
         (
             ("--probes", "1000000000"),
             3,
-            "1,000,000,000 random directions take 44.7 GiB, more than the memory budget of "
+            "1,000,000,000 random directions take 149.0 GiB, more than the memory budget of "
             "1.0 GiB.\nRaise --memory, or take fewer with --probes.",
         ),
         (("--rtol", "-1"), 2, "--rtol: -1.0 is not a tolerance.\nExpected 0 or more."),
