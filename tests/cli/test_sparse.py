@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -348,3 +349,20 @@ def test_without_asdex_links_serve_and_detection_is_refused(
         "jaccli: jacobian by mode sparse: this model's pattern has to be detected.\n"
         "Install asdex for that: pip install 'jaccli[sparse]'.\n"
     )
+
+
+@pytest.mark.parametrize("mode", ["auto", "sparse"])
+def test_a_large_dense_derivative_allocates_no_positions(
+    jaccli: Call, tmp_path: Path, mode: str
+) -> None:
+    """A rank-one Jacobian of 10^10 entries: nothing of its size is made before it is refused."""
+    n = 100_000
+    args = ("jacobian", "-e", "y = a * sum(x**2)", "--at", f"a={{ones: {n}}}", "--wrt", "x")
+    at = ("--at", f"x={{ones: {n}}}", "--memory", "256MiB", "--mode", mode)
+    tracemalloc.start()
+    outcome = jaccli(*args, *at, "-o", tmp_path / "J.json", check=False)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert outcome.exit_code == 3
+    assert "more than the memory budget of 256.0 MiB" in outcome.stderr
+    assert peak < 100 << 20
