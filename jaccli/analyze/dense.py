@@ -21,7 +21,7 @@ def eigen(matrix: Array, rtol: float | None = None) -> Spectrum:
     """
     matrix = _symmetric(matrix)
     values, vectors = np.linalg.eigh(matrix)
-    residuals = np.linalg.norm(matrix @ vectors - vectors * values, axis=0)
+    residuals = lengths(matrix @ vectors - vectors * values, 0)
     rtol = default_rtol(matrix) if rtol is None else rtol
     return Spectrum(
         values=values + 0.0,  # which makes -0 a plain 0
@@ -32,7 +32,7 @@ def eigen(matrix: Array, rtol: float | None = None) -> Spectrum:
         total=len(values),
         zero=float(rtol * np.abs(values).max()),
         rtol=rtol,
-        frobenius=Estimate(float(np.linalg.norm(matrix))),
+        frobenius=Estimate(float(lengths(matrix, (0, 1)))),
         trace=Estimate(float(np.trace(matrix))),
     )
 
@@ -51,8 +51,8 @@ def singular(matrix: Array, rtol: float | None = None) -> Spectrum:
     total = min(matrix.shape)
     basis = right[values <= zero]
     left, values, right = left[:count, :total], values[:total], right[:total]
-    forth = np.linalg.norm(matrix @ right.T - left * values, axis=0)
-    back = np.linalg.norm(left.T @ matrix - right * values[:, None], axis=1)
+    forth = lengths(matrix @ right.T - left * values, 0)
+    back = lengths(left.T @ matrix - right * values[:, None], 1)
     return Spectrum(
         values=values,
         residuals=np.maximum(forth, back),
@@ -62,7 +62,7 @@ def singular(matrix: Array, rtol: float | None = None) -> Spectrum:
         total=total,
         zero=zero,
         rtol=rtol,
-        frobenius=Estimate(float(np.linalg.norm(matrix))),
+        frobenius=Estimate(float(lengths(matrix, (0, 1)))),
         determinant=float(_determinant(matrix)) if count == width else None,
         null_space=basis,
     )
@@ -72,14 +72,14 @@ def eigen_rows(matrices: Array, rtol: float | None = None) -> Spectra:
     """Return the eigenvalues of every matrix of a batch `(rows, n, n)`."""
     matrices = _symmetric(matrices)
     values, vectors = np.linalg.eigh(matrices)
-    residuals = np.linalg.norm(matrices @ vectors - vectors * values[:, None, :], axis=1)
+    residuals = lengths(matrices @ vectors - vectors * values[:, None, :], 1)
     rtol = default_rtol(matrices) if rtol is None else rtol
     return Spectra(
         values=values + 0.0,
         residuals=residuals.max(axis=1),
         zero=rtol * np.abs(values).max(axis=1),
         rtol=rtol,
-        frobenius=np.linalg.norm(matrices, axis=(1, 2)),
+        frobenius=lengths(matrices, (1, 2)),
         trace=np.trace(matrices, axis1=1, axis2=2),
     )
 
@@ -87,8 +87,8 @@ def eigen_rows(matrices: Array, rtol: float | None = None) -> Spectra:
 def singular_rows(matrices: Array, rtol: float | None = None) -> Spectra:
     """Return the singular values of every matrix of a batch `(rows, M, N)`."""
     left, values, right = np.linalg.svd(matrices, full_matrices=False)
-    forth = np.linalg.norm(matrices @ right.swapaxes(1, 2) - left * values[:, None, :], axis=1)
-    back = np.linalg.norm(left.swapaxes(1, 2) @ matrices - right * values[:, :, None], axis=2)
+    forth = lengths(matrices @ right.swapaxes(1, 2) - left * values[:, None, :], 1)
+    back = lengths(left.swapaxes(1, 2) @ matrices - right * values[:, :, None], 2)
     rtol = default_rtol(matrices) if rtol is None else rtol
     square = matrices.shape[1] == matrices.shape[2]
     return Spectra(
@@ -96,9 +96,20 @@ def singular_rows(matrices: Array, rtol: float | None = None) -> Spectra:
         residuals=np.maximum(forth, back).max(axis=1),
         zero=rtol * values[:, 0],
         rtol=rtol,
-        frobenius=np.linalg.norm(matrices, axis=(1, 2)),
+        frobenius=lengths(matrices, (1, 2)),
         determinant=_determinant(matrices) if square else None,
     )
+
+
+def lengths(array: Array, axis: int | tuple[int, int]) -> Array:
+    """Return Euclidean norms along one axis, or two, that neither overflow nor underflow.
+
+    >>> lengths(np.array([[3e200], [4e200]]), 0)
+    array([5.e+200])
+    """
+    greatest = np.abs(array).max(axis=axis, keepdims=True)
+    scale = np.where(greatest > 0, greatest, 1)
+    return np.asarray(np.linalg.norm(array / scale, axis=axis) * scale.squeeze(axis))
 
 
 def default_rtol(matrix: Array) -> float:

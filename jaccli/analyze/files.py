@@ -12,14 +12,16 @@ from typing import Any
 import numpy as np
 
 from jaccli.analyze.subject import Labels, Subject, as_matrix, check_size, check_top, is_sparse
-from jaccli.errors import ComputationError, UsageError
-from jaccli.result import Block, NonFinite, Result, Stored, read
+from jaccli.errors import BudgetError, ComputationError, UsageError, format_bytes
+from jaccli.result import Block, NonFinite, Result, Sparse, Stored, read
 from jaccli.result.labels import Axis, Names
 from jaccli.result.matrix import matrix as matrix_of
 from jaccli.result.notation import shape_text
 from jaccli.result.view import whole
 
 _KINDS = ("jacobian", "hessian")
+_INDEX = 16
+"""Bytes for each row and column of a compressed matrix, and of its transpose."""
 _ASYMMETRY = {"float32": 1e-4, "float64": 1e-6}
 """How far a Hessian's two halves may be apart, relative to its greatest entry."""
 
@@ -40,6 +42,7 @@ def subject(path: Path, of: str | None, *, memory: int, top: int | None) -> Subj
     if derivative is not None and derivative not in _KINDS:
         message = f"{path}: a {derivative} has no spectrum."
         raise UsageError(message, hint="Expected a Jacobian or a Hessian.")
+    _check_indices(path, stored, memory)
     values, rows, columns = _joined(path, stored, derivative)
     check_size(str(path), values.shape)
     _check_finite(path, values, rows, columns)
@@ -57,6 +60,17 @@ def subject(path: Path, of: str | None, *, memory: int, top: int | None) -> Subj
     shape = (int(values.shape[-2]), int(values.shape[-1]))
     check_top(top, shape, of)
     return Subject(str(path), of, as_matrix(values, memory, top), rows, columns)
+
+
+def _check_indices(path: Path, stored: Stored, memory: int) -> None:
+    """Refuse a sparse matrix whose empty rows and columns alone exceed the memory."""
+    for values in stored.arrays.values():
+        needed = _INDEX * sum(values.shape) if isinstance(values, Sparse) else 0
+        if needed > memory:
+            message = f"{path}: the rows and columns of a sparse matrix of the shape "
+            message += f"{shape_text(values.shape)} take {format_bytes(needed)}, more than the "
+            raise BudgetError(f"{message}memory budget of {format_bytes(memory)}.",
+                              hint="Raise --memory.")  # fmt: skip
 
 
 def _joined(path: Path, stored: Stored, derivative: str | None) -> tuple[Any, Labels, Labels]:

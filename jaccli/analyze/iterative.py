@@ -45,12 +45,12 @@ def tolerance(dtype: np.dtype[Any]) -> float:
 
 
 def basis(effort: Effort, ends: int, size: int, dtype: np.dtype[Any]) -> int:
-    """Return how many vectors the basis has: as many as should be, or as fit the memory.
+    """Return how many vectors the basis has: as many as should be, or as there are, or fit.
 
     Raises:
         BudgetError: not even as many as are needed.
     """
-    least, good = lanczos.basis_sizes(ends)
+    least, good = (min(count, size) for count in lanczos.basis_sizes(ends))
     fitting = effort.memory // (size * dtype.itemsize) - lanczos.SPARE
     if fitting < least:
         count = least + lanczos.SPARE
@@ -60,7 +60,7 @@ def basis(effort: Effort, ends: int, size: int, dtype: np.dtype[Any]) -> int:
             f"{format_bytes(max(effort.memory, 0))} are left of the memory budget.",
             hint="Raise --memory, or ask for less with --top.",
         )
-    return min(good, fitting, size - 1)
+    return min(good, fitting)
 
 
 def eigen(operator: Any, effort: Effort, rtol: float | None) -> Spectrum:
@@ -72,13 +72,15 @@ def eigen(operator: Any, effort: Effort, rtol: float | None) -> Spectrum:
         return np.asarray(residuals <= bound * np.abs(values).max())
 
     times = _Counted(operator.matvec, effort.advance)
+    high = min(effort.top, size)
+    low = min(effort.top, size - high)
     found = lanczos.extremes(
         times,
         size,
         dtype,
-        low=effort.top,
-        high=effort.top,
-        basis=basis(effort, 2 * effort.top, size, dtype),
+        low=low,
+        high=high,
+        basis=basis(effort, low + high, size, dtype),
         judge=judge,
         limit=effort.limit,
         seed=effort.seed,
@@ -130,13 +132,15 @@ def singular(operator: Any, effort: Effort, rtol: float | None) -> Spectrum:
             error = np.fmin(residuals / sigma, np.sqrt(residuals))
         return np.asarray(error <= bound * sigma.max())
 
+    high = min(effort.top, size)
+    low = min(1, size - high)
     found = lanczos.extremes(
         squared,
         size,
         dtype,
-        low=1,
-        high=effort.top,
-        basis=basis(effort, effort.top + 1, size, dtype),
+        low=low,
+        high=high,
+        basis=basis(effort, low + high, size, dtype),
         judge=judge,
         limit=effort.limit // 2,
         seed=effort.seed,

@@ -61,8 +61,9 @@ def extremes(
 ) -> Ritz:
     """Return the `low` smallest and the `high` greatest eigenpairs of a symmetric operator.
 
-    `basis` vectors of `size` entries are held, more than `low + high` and less than `size`.  It
-    ends when the judge says that all wanted pairs have converged, or after about `limit` products.
+    `basis` vectors of `size` entries are held: more than `low + high`, or `size`, which give all
+    pairs.  It ends when the judge says that all wanted pairs have converged, or after about `limit`
+    products.
 
     >>> found = extremes(
     ...     lambda v: np.arange(100.0) * v, 100, np.dtype(float), low=1, high=1, basis=20,
@@ -118,6 +119,8 @@ def _next(
     along = vectors[last] @ fresh
     fresh -= along * vectors[last]
     small[last, last] = along
+    if len(vectors) == vectors.shape[1]:  # the basis spans the space: the rest is rounding
+        return np.zeros_like(fresh), 0.0
     coupling = float(np.linalg.norm(fresh))
     for _ in range(2):
         before = coupling

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
-from scipy.sparse.linalg import LinearOperator, aslinearoperator, norm
+from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from jaccli.analyze import dense, iterative, lanczos
 from jaccli.analyze.iterative import Effort
 from jaccli.analyze.spectrum import Array, Estimate, Spectra, Spectrum
 from jaccli.errors import UsageError
 from jaccli.result.labels import Axis
+from jaccli.result.numerals import floats, norm
 
 SIZE = 2000
 """LAPACK takes matrices with a smaller side up to this: a few seconds (docs/spectra.md)."""
@@ -131,7 +132,7 @@ def _spectrum(subject: Subject, effort: Effort, rtol: float | None) -> Spectrum 
         return found
     # Of entries that are there, nothing has to be estimated.
     trace = Estimate(float(matrix.diagonal().sum())) if symmetric else None
-    return replace(found, trace=trace, frobenius=Estimate(float(norm(matrix))))
+    return replace(found, trace=trace, frobenius=Estimate(norm(floats(matrix.data))))
 
 
 def as_matrix(matrix: Any, memory: int, top: int | None) -> Any:

@@ -65,8 +65,8 @@ def _modes(text: str | None, plan: Plan) -> tuple[str, ...]:
     every = modes(plan)
     if text is None:
         return every
-    if "sparse" in MODES[plan.derivative] and "sparse" not in every:
-        every = (*every, "sparse")  # by default, only where it may win
+    if "sparse" in MODES[plan.derivative]:  # detection takes too long to be timed unasked
+        every = tuple(dict.fromkeys((*every, "sparse")))
     chosen: list[str] = []
     for name in (word.strip() for word in text.split(",")):
         if name in ("structured", "auto") and name not in every and len(every) > 1:

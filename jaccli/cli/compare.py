@@ -76,7 +76,7 @@ def _as_table(comparison: Comparison) -> str:
         rows.append([one.key, shape_text(one.shapes[0]), difference, count, verdict])
     rows += [[key, "only in the first", "-", "-", "different"] for key in comparison.only_a]
     rows += [[key, "only in the second", "-", "-", "different"] for key in comparison.only_b]
-    worst = [f"  {entry}" for entry in comparison.worst if not comparison.passed]
+    worst = [f"  {entry}" for entry in comparison.off]
     return "\n".join((columns(rows), *worst, *comparison.notes))
 
 

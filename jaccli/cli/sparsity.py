@@ -5,20 +5,23 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from jaccli.cli import console
 from jaccli.cli.options import OF, OPTIONS, Values, with_options
-from jaccli.cli.tasks import check_targets, plans, tasks
-from jaccli.errors import UsageError, expected, format_bytes
+from jaccli.cli.tasks import Task, check_targets, plans, tasks
+from jaccli.errors import SpecError, UsageError, expected, format_bytes
 from jaccli.vocabulary import MODES
 
 if TYPE_CHECKING:
     from jaccli.derivative.sparse import Coloring, Pattern
     from jaccli.plan import Plan
 
-_FIXED = ("mode", "storage")
-"""Options that the command decides itself."""
+_WITHOUT = ("mode", "storage", "chunk", "layout", "vector", "show", "digits", "explain",
+            "fail_on_nonfinite")  # fmt: skip
+"""Options of other commands: the mode is sparse, the layout matrix, and nothing is computed."""
+_FORMATS = ("table", "plain", "json", "none")
 _WIDTH, _HEIGHT = 64, 24
 """Characters and lines of the picture, at most."""
 
@@ -26,7 +29,7 @@ _WIDTH, _HEIGHT = 64, 24
 def sparsity_command(_: str) -> Callable[..., int | None]:
     """Return `sparsity`."""
     return with_options(
-        sparsity, (OF, *(option for option in OPTIONS if option.name not in _FIXED))
+        sparsity, (OF, *(option for option in OPTIONS if option.name not in _WITHOUT))
     )
 
 
@@ -36,9 +39,10 @@ def sparsity(values: Values) -> int:
     kinds = [name for name, modes in MODES.items() if "sparse" in modes]
     if of is not None and of not in kinds:
         raise UsageError(f"--of: {of!r} is no matrix.", hint=expected(kinds))
-    asked = tasks(
-        {**values, "mode": "sparse", "storage": "sparse"}, of, ("table", "plain", "json", "none")
-    )
+    values |= dict.fromkeys(_WITHOUT) | {"mode": "auto"}  # the spec's own may not go with `of`
+    if values["out_dir"] is not None:
+        values["suffix"] = values["suffix"] or ".mtx"
+    asked = [_sparse(task, kinds) for task in tasks(values, of, _FORMATS)]
     for task in asked:
         if task.target is not None and task.target.suffix.lower() != ".mtx":
             hint = "Expected a name that ends in .mtx."
@@ -57,6 +61,15 @@ def sparsity(values: Values) -> int:
         elif task.form != "none":
             console.out("\n".join(as_lines(plan, pattern, colors)))
     return 0
+
+
+def _sparse(task: Task, kinds: list[str]) -> Task:
+    """Return a task by mode sparse, in one piece."""
+    spec = task.spec
+    if task.derivative not in kinds:
+        message = f"{task.derivative} is no matrix, and has no pattern."
+        raise SpecError(spec.problem("derivative", message, f"Choose with --of {kinds[-1]}."))
+    return replace(task, spec=replace(spec, mode="sparse", storage="sparse", chunk=None))
 
 
 def as_json(plan: Plan, pattern: Pattern, coloring: Coloring | None) -> dict[str, Any]:
@@ -101,16 +114,20 @@ def _colors(coloring: Coloring | None) -> str:
     if coloring is None:
         return "not known: asdex is not installed (pip install 'jaccli[sparse]')"
     count, whole, side = coloring.count, coloring.whole, coloring.side
-    fewer = f", {whole / count:,.3g} times fewer products" if count else ""
-    return f"{count:,} for {whole:,} {side}{fewer}"
+    what = f"{count:,} for {whole:,} {side if whole != 1 else side.removesuffix('s')}"
+    if count in (0, whole):
+        return what
+    times = whole / count
+    return f"{what}, {f'{times:,.0f}' if times >= 100 else f'{times:.3g}'} times fewer products"
 
 
 def _in_a_row(pattern: Pattern) -> tuple[int, int]:
     """Return the least and the greatest number of entries in a row."""
     import numpy as np
 
-    counts = np.bincount(pattern.rows, minlength=pattern.shape[0])
-    return int(counts.min(initial=pattern.nnz)), int(counts.max(initial=0))
+    filled, counts = np.unique(pattern.rows, return_counts=True)
+    least = counts.min(initial=pattern.nnz) if filled.size == pattern.shape[0] else 0
+    return int(least), int(counts.max(initial=0))
 
 
 def _picture(pattern: Pattern) -> list[str]:

@@ -63,7 +63,10 @@ def as_text(plan: Plan) -> str:
     if plan.model.batch_size is not None:
         rows.append(("batch", f"{plan.model.batch_size:,} rows"))
     if plan.chunk is not None:
-        what = "batch rows" if plan.model.batch_size is not None else "unit vectors"
+        by_color = plan.prepared is not None
+        what = "colors" if by_color else "unit vectors"
+        if plan.model.batch_size is not None:
+            what = "batch rows"
         rows.append(("chunks", f"{plan.chunks} of up to {plan.chunk} {what}"))
     return "\n".join(f"{name:8} {text}" for name, text in rows)
 

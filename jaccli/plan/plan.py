@@ -33,6 +33,8 @@ _AXES = 64
 """Axes of a numpy array at most."""
 _PLACE = 8
 """Bytes that say where an entry stands."""
+_ENTRIES = 2**63 - 1
+"""Entries that these can number, zeros included."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,12 @@ def make(
     if deep is not None:
         message = f"{deep.key} would have {len(deep.shape)} axes; an array has at most {_AXES}."
         raise SpecError(spec.problem("model", message))
+    entries = sum(math.prod(block.shape) for block in blocks)
+    if _storage(spec, derivative) == "sparse" and entries > _ENTRIES:
+        message = (
+            f"the {derivative} would have {entries} entries; sparse storage numbers 2**63 - 1."
+        )
+        raise SpecError(spec.problem("model", message, "Choose fewer with --wrt and --select."))
     plan = Plan(
         spec=spec,
         model=model,
@@ -241,11 +249,14 @@ def check_budget(plan: Plan, needed: int, what: str, remedy: str = "") -> None:
     """
     if needed > plan.budget:
         largest = max(plan.blocks, key=lambda block: block.nbytes)
+        fewer = "choose fewer entries with --wrt and --select"
+        if plan.storage == "dense" and plan.derivative in ("jacobian", "hessian"):
+            fewer += ", or keep the non-zeros alone with --mode sparse"
         raise BudgetError(
             f"{plan.derivative}: {what} take {format_bytes(needed)}, "
             f"more than the memory budget of {format_bytes(plan.budget)} "
             f"(the largest block, {largest.key}, has the shape {largest.shape}).",
-            hint=f"Raise --memory, or {remedy or 'choose fewer entries with --wrt and --select'}.",
+            hint=f"Raise --memory, or {remedy or fewer}.",
         )
 
 

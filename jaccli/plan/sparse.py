@@ -12,13 +12,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaccli.derivative.sparse import Coloring, Pattern, Prepared, color, joined, prepare, split
-from jaccli.errors import ComputationError, SpecError
+from jaccli.derivative.sparse import (
+    Coloring,
+    Pattern,
+    Prepared,
+    TooManyEntries,
+    color,
+    joined,
+    prepare,
+    prepared_if_colored,
+    split,
+)
+from jaccli.errors import BudgetError, ComputationError, SpecError, format_bytes
 from jaccli.plan.shapes import avals
 
 if TYPE_CHECKING:
     from jaccli.plan.plan import Plan
 
+_HELD = 24
+"""Bytes for every entry: its value, where it stands, and in which order."""
 CLEARLY = 8
 """`auto` takes a coloring with so many times fewer products than there are rows or columns."""
 
@@ -28,11 +40,21 @@ def prepared(plan: Plan) -> Prepared:
 
     Raises:
         SpecError: the user's pattern does not fit.
+        BudgetError: there are more entries than the memory budget holds.
         ComputationError: asdex is missing or does not know an operation, or JAX has no way to
             differentiate the model.
     """
+    given = None if plan.given is None else _in_tree_order(plan, plan.given)
+    most = max(plan.budget - plan.input_bytes, 0) // _HELD
     try:
-        return _prepared(plan, None if plan.given is None else _in_tree_order(plan, plan.given))
+        return prepare(*_problem(plan), about=plan.facts, pattern=given, most=most)
+    except TooManyEntries as error:
+        raise BudgetError(
+            f"{plan.derivative} by mode sparse: {error.count:,} entries take "
+            f"{format_bytes(_HELD * error.count)} with their places, more than the memory budget "
+            f"of {format_bytes(plan.budget)} leaves.",
+            hint="Raise --memory, or choose fewer entries with --wrt and --select.",
+        ) from error
     except ImportError as error:
         message = f"{plan.derivative} by mode sparse: this model's pattern has to be detected."
         hint = "Install asdex for that: pip install 'jaccli[sparse]'."
@@ -49,15 +71,18 @@ def cheaper(plan: Plan) -> Prepared | None:
     Only where the engine's links say nothing.
     """
     try:
-        found = _prepared(plan, None)
+        found = prepared_if_colored(*_problem(plan), about=plan.facts)
     except (ImportError, TypeError, ValueError, NotImplementedError):
         return None
-    if found.coloring is None or CLEARLY * found.coloring.count > min(found.pattern.shape):
+    if found is None or found.coloring is None:
+        return None
+    if CLEARLY * found.coloring.count > min(found.pattern.shape):
         return None
     return found
 
 
-def _prepared(plan: Plan, pattern: Pattern | None) -> Prepared:
+def _problem(plan: Plan) -> tuple[str, Any, dict[str, Any], dict[str, Any]]:
+    """Return what is to be prepared: derivative, function, shapes of wrt inputs and of the rest."""
     model = plan.model
     constants = model.constants
 
@@ -66,7 +91,7 @@ def _prepared(plan: Plan, pattern: Pattern | None) -> Prepared:
 
     wrt, rest = avals(model)
     derivative = "hessian" if plan.derivative == "hessian" else "jacobian"
-    return prepare(derivative, f, wrt, rest, about=plan.facts, pattern=pattern)
+    return derivative, f, wrt, rest
 
 
 def _in_tree_order(plan: Plan, given: Pattern) -> Pattern:
@@ -103,10 +128,17 @@ def coloring(plan: Plan) -> Coloring | None:
     assert found is not None
     if found.coloring is not None:
         return found.coloring
+    pattern, barred = found.pattern.sorted(), (plan.facts.no_forward, plan.facts.no_reverse)
     square = plan.derivative == "hessian" and plan.facts.outputs == 1
-    barred = plan.facts.no_forward, plan.facts.no_reverse
+    if plan.derivative == "hessian" and not square:
+        # There may be more rows than asdex numbers: to columns, only those with entries matter.
+        filled, rows = np.unique(pattern.rows, return_inverse=True)
+        pattern, barred = (
+            Pattern(rows, pattern.columns, (filled.size, pattern.shape[1])),
+            (False, True),
+        )
     try:
-        return color("hessian" if square else "jacobian", found.pattern.sorted(), *barred)
+        return color("hessian" if square else "jacobian", pattern, *barred)
     except ImportError:
         return None
 

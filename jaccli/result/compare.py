@@ -103,13 +103,21 @@ class Comparison:
     only_a: tuple[str, ...]
     only_b: tuple[str, ...]
     notes: tuple[str, ...]
+    norm: Norm
+
+    @property
+    def off(self) -> tuple[Entry, ...]:
+        """The worst of the entries that made it fail; by a norm, all of an array have a part."""
+        if self.passed:
+            return ()
+        return tuple(entry for entry in self.worst if self.norm != "entry" or entry.excess > 1)
 
     def __str__(self) -> str:
         """Return what failed, a line for each array, and the entries that differ the most."""
         lines = [str(verdict) for verdict in self.verdicts if self.passed or not verdict.passed]
         lines += [f"{key}: only in the first" for key in self.only_a]
         lines += [f"{key}: only in the second" for key in self.only_b]
-        lines += [f"  {entry}" for entry in self.worst if not self.passed]
+        lines += [f"  {entry}" for entry in self.off]
         return "\n".join(dict.fromkeys((*lines, *self.notes)))
 
 
@@ -144,6 +152,7 @@ def compare(
         pairing.only_a,
         pairing.only_b,
         pairing.notes,
+        norm,
     )
 
 

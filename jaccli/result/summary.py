@@ -107,4 +107,4 @@ def _kept(result: Result) -> str:
     """Return how many entries the sparse arrays keep, of how many, and the density."""
     kept = [block.values for block in result.blocks if isinstance(block.values, Sparse)]
     nnz, size = sum(values.nnz for values in kept), sum(values.size for values in kept)
-    return f"nnz {nnz} of {size} ({significant(100 * nnz / size, 2)} %)" if size else ""
+    return f"nnz {nnz} of {size} ({significant(100 * nnz / size, 3)} %)" if size else ""

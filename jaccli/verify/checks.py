@@ -1,6 +1,7 @@
 """The checks: one entry of `CHECKS` each, its name, when it applies, and the two sides it compares.
 
-`bars(subject)` says why a check does not apply, or nothing; `sides(subject)` computes.
+`concerns(subject)` tells whether a check is about such a derivative at all: otherwise it has no
+row.  `bars(subject)` says why it does not apply here, or nothing; `sides(subject)` computes.
 
 Sources: product identity and finite differences along directions, Griewank and Walther,
 Evaluating Derivatives (2008), chapters 3 and 15; the check of an adjoint against its tangent is
@@ -27,8 +28,32 @@ class Check:
     """A check of a derivative against something that it must equal."""
 
     name: str
+    concerns: Callable[[Subject], bool]
     bars: Callable[[Subject], str]
     sides: Callable[[Subject], Sides]
+
+
+# Which derivatives
+
+
+def _any(s: Subject) -> bool:
+    return True
+
+
+def _derivative(s: Subject) -> bool:
+    return s.order > 0
+
+
+def _matrix(s: Subject) -> bool:
+    return s.order > 0 and not s.is_product
+
+
+def _patterned(s: Subject) -> bool:
+    return s.entries.are_there
+
+
+def _second(s: Subject) -> bool:
+    return s.order == 2
 
 
 # Rules that keep the values
@@ -57,8 +82,6 @@ def _values(s: Subject) -> Sides:
 
 
 def _modes_bars(s: Subject) -> str:
-    if s.order == 0:
-        return "evaluate has no modes"
     if s.no_forward or s.no_reverse:
         return _barred(s)
     if not (s.hessian_is_small if s.order == 2 else s.jacobian_is_small):
@@ -80,8 +103,6 @@ def _modes(s: Subject) -> Sides:
 
 
 def _planned_bars(s: Subject) -> str:
-    if s.order == 0 or s.is_product:
-        return f"{s.plan.derivative} forms no matrix"
     if not s.is_formed:
         return "the derivative is too large to be formed"
     return "" if _plain(s) else _barred(s)
@@ -120,8 +141,6 @@ def _planned(s: Subject) -> Sides:
 
 
 def _identity_bars(s: Subject) -> str:
-    if s.order == 0:
-        return "evaluate has no products"
     return _barred(s) if s.no_forward or s.no_reverse else ""
 
 
@@ -142,8 +161,8 @@ def _identity(s: Subject) -> Sides:
 # Finite differences of the values
 
 
-def _slopes_bars(s: Subject) -> str:
-    return "evaluate has no derivative" if s.order == 0 else ""
+def _never(s: Subject) -> str:
+    return ""
 
 
 def _slopes(s: Subject) -> Sides:
@@ -175,11 +194,10 @@ def _slopes(s: Subject) -> Sides:
     if s.order == 1 and s.is_formed:
         a = np.einsum("bmn,kbn->kbm", s.computed, s.tangents)
     pick = s.sampled(s.flat.m)
-    found = s.difference(lambda points: s.double.values(points)[..., pick], s.tangents)
-    name = s.namer("kbm")
+    found = s.difference(lambda points: _picked(s.double.values(points), pick), s.tangents)
     return Sides(
-        a[..., pick], found.values, lambda index: name((*index[:2], int(pick[index[2]]))),
-        ("computed", _FD), _along(s), pushed.floor, found.errors,
+        _picked(a, pick), found.values, _naming(s.namer("kbm"), pick, s.flat.m), ("computed", _FD),
+        _along(s), _picked(np.broadcast_to(pushed.floor, a.shape), pick), found.errors,
     )  # fmt: skip
 
 
@@ -208,11 +226,7 @@ def _pulled_slopes(s: Subject, cotangents: Array, pulled: Array) -> Sides:
 
 
 def _curves_bars(s: Subject) -> str:
-    if s.order < 2:
-        return f"{s.plan.derivative} is a first derivative" if s.order else "no derivative"
-    if s.no_reverse and not s.is_small:
-        return _barred(s)
-    return ""
+    return _barred(s) if s.no_reverse and not s.is_small else ""
 
 
 def _curves(s: Subject) -> Sides:
@@ -253,13 +267,13 @@ def _curves(s: Subject) -> Sides:
 
     def pulled(points: Array, cotangent: Array) -> Array:
         each = np.broadcast_to(cotangent, (len(points), rows, m))
-        return s.double.pulled(points, each)[1][..., pick]
+        return _picked(s.double.pulled(points, each)[1], pick)
 
     found = s.paired(pulled, weights, tangents)
-    name = s.namer("kbn", "hvp")
     return Sides(
-        a[..., pick], found.values, lambda index: name((*index[:2], int(pick[index[2]]))), words,
-        _along(s, len(tangents)), curved.floor, found.errors,
+        _picked(a, pick), found.values, _naming(s.namer("kbn", "hvp"), pick, n), words,
+        _along(s, len(tangents)), _picked(np.broadcast_to(curved.floor, a.shape), pick),
+        found.errors,
     )  # fmt: skip
 
 
@@ -267,8 +281,6 @@ def _curves(s: Subject) -> Sides:
 
 
 def _symmetry_bars(s: Subject) -> str:
-    if s.order < 2:
-        return "no Hessian"
     return _barred(s) if s.no_reverse and not (s.is_small or s.is_formed) else ""
 
 
@@ -293,8 +305,6 @@ def _symmetry(s: Subject) -> Sides:
 
 
 def _product_bars(s: Subject) -> str:
-    if s.order < 2:
-        return "no Hessian"
     if s.no_reverse:
         return _barred(s)
     formed = s.hessian_is_small if s.is_product else s.is_formed
@@ -318,8 +328,6 @@ def _product(s: Subject) -> Sides:
 
 
 def _entries_bars(s: Subject) -> str:
-    if not s.entries.are_there:
-        return "no sparsity pattern"
     return _barred(s) if s.no_reverse and s.order == 2 else ""
 
 
@@ -349,15 +357,15 @@ def _entries(s: Subject) -> Sides:
 
 
 CHECKS: tuple[Check, ...] = (
-    Check("values", _values_bars, _values),
-    Check("forward against reverse", _modes_bars, _modes),
-    Check("mode", _planned_bars, _planned),
-    Check("sparsity pattern", _entries_bars, _entries),
-    Check("product identity", _identity_bars, _identity),
-    Check("differences of outputs", _slopes_bars, _slopes),
-    Check("differences of gradient", _curves_bars, _curves),
-    Check("symmetry", _symmetry_bars, _symmetry),
-    Check("hvp against Hessian", _product_bars, _product),
+    Check("values", _any, _values_bars, _values),
+    Check("forward against reverse", _derivative, _modes_bars, _modes),
+    Check("mode", _matrix, _planned_bars, _planned),
+    Check("sparsity pattern", _patterned, _entries_bars, _entries),
+    Check("product identity", _derivative, _identity_bars, _identity),
+    Check("differences of outputs", _derivative, _never, _slopes),
+    Check("differences of gradient", _second, _curves_bars, _curves),
+    Check("symmetry", _second, _symmetry_bars, _symmetry),
+    Check("hvp against Hessian", _second, _product_bars, _product),
 )
 """Every check, in the order of the report; a new one is one entry."""
 
@@ -369,6 +377,23 @@ def _curved_by(s: Subject, hessian: Array, tangents: Array | None = None) -> Arr
         np.einsum("bm,bmij,bj->bi", u, hessian, v, optimize=True)
         for u, v in zip(s.weights, tangents, strict=True)
     ])  # fmt: skip
+
+
+def _picked(stack: Array, pick: Array) -> Array:
+    """Return some entries of each element of a stack `kbn`, counted over b and n, as `k1n`."""
+    return stack.reshape(len(stack), 1, -1)[..., pick]
+
+
+def _naming(
+    name: Callable[[tuple[int, ...]], str], pick: Array, width: int
+) -> Callable[[tuple[int, ...]], str]:
+    """Return what names a picked entry by its index."""
+
+    def named(index: tuple[int, ...]) -> str:
+        row, place = divmod(int(pick[index[2]]), width)
+        return name((index[0], row, place))
+
+    return named
 
 
 def _inner(a: Array, b: Array) -> Array:

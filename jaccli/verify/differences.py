@@ -28,6 +28,8 @@ _HELD = 1 << 21
 """Numbers that scipy keeps of one call, about."""
 _CALLS = 27
 """Abscissae that one call of scipy takes at most for every first step."""
+TINY = float(np.finfo(np.float64).tiny)
+"""What is smaller may be taken for 0, which is a rounding error too."""
 
 
 class Estimate(NamedTuple):
@@ -84,7 +86,8 @@ def _along(
             preserve_shape=True,
         )
         # Rounding alone makes differences of this size, however well two steps agree.
-        rounding = eps * np.abs(at.astype(np.float64)) / steps[..., None, None]
+        unit = np.maximum(eps * np.abs(at.astype(np.float64)), TINY)
+        rounding = unit / steps[..., None, None]
         errors = np.maximum(done.error, rounding)
         errors[~np.isfinite(done.df) | np.isnan(errors)] = np.inf
         return _agreed(done.df, errors)

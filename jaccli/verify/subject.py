@@ -27,7 +27,7 @@ from jaccli.result.notation import entry
 from jaccli.result.result import Array
 from jaccli.result.view import whole
 from jaccli.verify import differences
-from jaccli.verify.differences import Estimate
+from jaccli.verify.differences import TINY, Estimate
 from jaccli.verify.flat import Barred, Flat, flat, flattened, in_double
 from jaccli.verify.sparsity import Entries
 
@@ -42,6 +42,7 @@ _SAMPLE = 5_000
 """Outputs (or inputs) that are differenced along each direction."""
 _ORDERS = {"evaluate": 0, "hessian": 2, "hvp": 2}
 _PRODUCTS = ("jvp", "vjp", "hvp")
+_AXES = {"evaluate": "bm", "jvp": "bm", "vjp": "bn", "hessian": "bmnn"}
 
 
 @dataclass(frozen=True)
@@ -120,18 +121,21 @@ class Subject:
         """The derivative as planned."""
         return execute(self.plan, Silence())
 
+    @property
+    def axes(self) -> str:
+        """The axes of the derivative."""
+        return _AXES.get(self.plan.derivative, "bmn")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """How many entries there are along `axes`."""
+        sizes = {"b": self.flat.rows, "m": self.flat.m, "n": self.flat.n}
+        return tuple(sizes[axis] for axis in self.axes)
+
     @cached_property
     def computed(self) -> Array:
-        """The derivative as planned: evaluate, jvp `bm`; vjp `bn`; hessian `bmnn`; else `bmn`."""
-        rows, m, n = self.flat.rows, self.flat.m, self.flat.n
-        shapes = {
-            "evaluate": (rows, m),
-            "jvp": (rows, m),
-            "vjp": (rows, n),
-            "hessian": (rows, m, n, n),
-        }
-        values = dense(matrix(whole(self.result)).values)
-        return values.reshape(shapes.get(self.plan.derivative, (rows, m, n)))
+        """The derivative as planned, along `axes`."""
+        return dense(matrix(whole(self.result)).values).reshape(self.shape)
 
     @cached_property
     def vector(self) -> Array:
@@ -218,7 +222,8 @@ class Subject:
             for model, point in nearby:
                 near = f(model, np.broadcast_to(point, (count, *x.shape)))
                 spread = np.maximum(spread, np.abs(near - values))
-            return Measured(values, 30 * _largest(spread) + 1000 * eps * _largest(values))
+            floor = 30 * _largest(spread) + 1000 * eps * _largest(values)
+            return Measured(values, floor + TINY)
 
     def plain(self, way: str) -> Measured:
         """Return the Jacobian `bmn` or the Hessian `bmnn` by a plain mode."""
@@ -279,7 +284,8 @@ class Subject:
         return Axis(tuple(Names.of(*item) for item in shapes))
 
     def sampled(self, size: int) -> Array:
-        """Return the positions that finite differences look at: all if there are few."""
+        """Return positions in `(b, size)` that finite differences look at: all if there are few."""
+        size *= self.flat.rows
         if size <= _SAMPLE:
             return np.arange(size)
         rng = np.random.default_rng([SEED, 4])

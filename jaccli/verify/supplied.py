@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +12,6 @@ from jaccli.result.compare import Comparison, Entry
 from jaccli.result.nonfinite import entry_name
 from jaccli.verify.report import FAIL, OK, Row, Worst, counted
 from jaccli.verify.subject import Subject
-
-_AXES = {"evaluate": "bm", "jvp": "bm", "vjp": "bn", "hessian": "bmnn"}
 
 
 @dataclass(frozen=True)
@@ -37,15 +36,20 @@ def against(subject: Subject, supplied: Supplied) -> Row:
         supplied.name,
         OK if comparison.passed else FAIL,
         counted(sum(one.size for one in comparison.verdicts), "entry"),
-        abs(worst.a - worst.b) if worst else 0.0,
+        _apart(worst) if worst else 0.0,
         verdict.atol + verdict.rtol * size,
         worst=tuple(
             Worst(_name(subject, entry), entry.b, entry.a, ("yours", "computed"))
-            for entry in comparison.worst
-            if entry.excess > 1  # others differ by less than is allowed
+            for entry in comparison.off
         ),
         detail=_structure(comparison),
     )
+
+
+def _apart(entry: Entry) -> float:
+    """Return how far two numbers are apart: infinitely, where just one is NaN."""
+    difference = abs(entry.a - entry.b)
+    return math.inf if math.isnan(difference) else difference
 
 
 def _structure(comparison: Comparison) -> str:
@@ -61,7 +65,6 @@ def _name(subject: Subject, entry: Entry) -> str:
     for block in subject.result.blocks:
         if block.key == entry.key:
             return entry_name(subject.result, block, entry.position)
-    index = np.unravel_index(entry.position, subject.computed.shape)
-    derivative = subject.plan.derivative
-    name = subject.namer(_AXES.get(derivative, "bmn"), "hvp" if derivative == "hvp" else "")
+    index = np.unravel_index(entry.position, subject.shape)
+    name = subject.namer(subject.axes, "hvp" if subject.plan.derivative == "hvp" else "")
     return name(tuple(map(int, index)))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
+from jaccli.errors import BudgetError, format_bytes
 from jaccli.execute.interruptible import interruptible
 from jaccli.execute.progress import Progress
 from jaccli.plan import Plan
-from jaccli.result import first_nonfinite
+from jaccli.result import Sparse, first_nonfinite
 from jaccli.verify.checks import CHECKS, Check
 from jaccli.verify.flat import Barred
 from jaccli.verify.notes import notes
@@ -17,6 +19,8 @@ from jaccli.verify.supplied import Supplied, against
 
 PROBES = 5
 """Random directions where a derivative is too large for every entry."""
+_STACKS = 5
+"""Arrays of float64 for each direction: it, its product, and three to know the rounding by."""
 
 
 def verify(
@@ -33,8 +37,10 @@ def verify(
     `rtol` is 1e-6 when it is None, and 1e-4 where float32 takes part.
 
     Raises:
+        BudgetError: the random directions exceed the memory budget.
         ComputationError: the derivative cannot be computed at all.
     """
+    _check_probes(plan, probes)
     progress.start(len(CHECKS) + 1 + len(supplied))
     return interruptible(
         lambda: Report(
@@ -45,6 +51,20 @@ def verify(
             SEED,
         )
     )
+
+
+def _check_probes(plan: Plan, probes: int) -> None:
+    """Raise a BudgetError if random directions, and what comes of them, take too much memory."""
+    inputs = sum(math.prod(plan.model.in_shape(name)) for name in plan.model.wrt)
+    outputs = sum(map(math.prod, plan.outputs.values()))
+    rows = 1 if plan.model.batch_size is None else plan.model.batch_size
+    needed = 8 * _STACKS * probes * rows * (inputs + outputs)
+    if needed > plan.budget:
+        raise BudgetError(
+            f"{counted(probes, 'random direction')} take {format_bytes(needed)}, "
+            f"more than the memory budget of {format_bytes(plan.budget)}.",
+            hint="Raise --memory, or take fewer with --probes.",
+        )
 
 
 def _rows(
@@ -59,7 +79,8 @@ def _rows(
     yield _finite(subject)
     progress.advance(1)
     for check in CHECKS:
-        yield _row(subject, check, rtol, atol)
+        if check.concerns(subject):
+            yield _row(subject, check, rtol, atol)
         progress.advance(1)
     for one in supplied:
         yield against(subject, one)
@@ -82,7 +103,9 @@ def _finite(subject: Subject) -> Row:
     if not (kept or subject.is_product or subject.order == 0):
         return Row("finite", SKIPPED, detail="the derivative is too large to be formed")
     found = first_nonfinite(subject.result)
-    count = sum(block.values.size for block in subject.result.blocks)
+    values = [block.values for block in subject.result.blocks]
+    count = sum(each.nnz if isinstance(each, Sparse) else each.size for each in values)
+    noun = "stored entry" if subject.plan.storage == "sparse" else "entry"
     return Row(
-        "finite", FAIL if found else OK, counted(count, "entry"), detail=str(found) if found else ""
+        "finite", FAIL if found else OK, counted(count, noun), detail=str(found) if found else ""
     )

@@ -115,3 +115,15 @@ def test_the_greatest_component_of_a_direction_is_positive() -> None:
     assert right.tolist() == [[-0.6, 0.8], [0.8, -0.6]]
     assert left is not None
     assert left.tolist() == [[-1], [2]]
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e200])
+def test_norms_neither_overflow_nor_underflow(unit: float) -> None:
+    """Frobenius' norm of [[0, 3], [4, 0]] is 5, whose square is not a double here."""
+    matrix = unit * np.array([[0.0, 3.0], [4.0, 0.0]])
+    for spectrum in (dense.singular(matrix), dense.eigen(np.diag([3.0, 4.0]) * unit)):
+        assert spectrum.frobenius.value == pytest.approx(5 * unit, rel=1e-15)
+    for spectra in (dense.singular_rows(matrix[None]), dense.eigen_rows((matrix + matrix.T)[None])):
+        assert (spectra.residuals <= 1e-14 * unit).all()
+        assert np.isfinite(spectra.frobenius).all()
+        assert (spectra.frobenius > unit).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -172,4 +173,24 @@ def test_a_large_sparse_matrix_is_never_formed() -> None:
     effort = Effort(1, 40, 2, 0, memory=1 << 30)
     found = iterative.eigen(aslinearoperator(matrix), effort, None)
     np.testing.assert_allclose(found.values, [-3, 5], atol=1e-9)
+    assert found.converged.all()
+
+
+@pytest.mark.parametrize("shape", [(40, 1), (40, 2), (2, 40), (40, 6), (40, 13)])
+def test_fewer_values_than_are_asked_for_are_all_found(shape: tuple[int, int]) -> None:
+    J = np.random.default_rng(7).standard_normal(shape)
+    count = min(*shape, 6)
+    found = iterative.singular(aslinearoperator(J), replace(EFFORT, top=5), None)
+    expected = np.linalg.svd(J, compute_uv=False)
+    np.testing.assert_allclose(found.values, np.r_[expected[: count - 1], expected[-1]], rtol=1e-9)
+    assert found.converged.all()
+    assert found.frobenius.value == pytest.approx(np.linalg.norm(J), rel=0.2)
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 10, 12])
+def test_all_eigenvalues_of_a_small_matrix_are_found(size: int) -> None:
+    values = np.linspace(-1, 2, size)
+    found = iterative.eigen(aslinearoperator(np.diag(values)), replace(EFFORT, top=5), None)
+    expected = values if size <= 10 else np.r_[values[:5], values[-5:]]
+    np.testing.assert_allclose(found.values, expected, atol=1e-12)
     assert found.converged.all()

@@ -282,6 +282,13 @@ REFUSED: list[tuple[tuple[str, ...], int, str]] = [
         "jaccli: --top: 3 is more than there are: 2 singular values.\n",
     ),
     (("text.csv",), 3, "jaccli: text.csv: line 1: 'hello' is not a number.\n"),
+    (
+        ("huge.mtx", "--memory", "1GiB"),
+        3,
+        "jaccli: huge.mtx: the rows and columns of a sparse matrix of the shape "
+        "(1000000000, 1000000000) take 29.8 GiB, more than the memory budget of 1.0 GiB.\n"
+        "Raise --memory.\n",
+    ),
     (("absent.npy",), 3, "jaccli: absent.npy: cannot be read: No such file or directory.\n"),
     (
         ("wide.npy", "-e", "x"),
@@ -305,6 +312,8 @@ def test_what_is_refused(jaccli: Run, options: tuple[str, ...], code: int, messa
     np.save("vector.npy", np.ones(3))
     np.save("empty.npy", np.ones((0, 3)))
     Path("text.csv").write_text("hello\n")
+    head = "%%MatrixMarket matrix coordinate real general"
+    Path("huge.mtx").write_text(f"{head}\n1000000000 1000000000 1\n1 1 5\n")
     Path("there.json").write_text("{}")
     done = jaccli("analyze", *options, check=False)
     assert (done.exit_code, done.stdout, done.stderr) == (code, "", message)

@@ -51,7 +51,7 @@ def test_a_plan_in_words(jaccli: Callable[..., Any]) -> None:
 def test_a_plan_as_json(jaccli: Callable[..., Any]) -> None:
     options = ("--of", "hessian", "--format", "json", "--dtype", "float32", "--mode", "rev-fwd")
     found = json.loads(jaccli("plan", "-", *options, stdin=BATCH).stdout)
-    assert list(found.pop("candidates")) == [name for name in operators.HESSIAN if name != "sparse"]
+    assert list(found.pop("candidates")) == [n for n in operators.HESSIAN if n != "sparse"]
     assert found == {
         "derivative": "hessian",
         "mode": "rev-fwd",
@@ -105,7 +105,8 @@ def test_a_plan_over_the_budget(jaccli: Callable[..., Any]) -> None:
     assert outcome.stderr == (
         "jaccli: jacobian: inputs and result take 768 B, more than the memory budget of 300 B "
         "(the largest block, y.x, has the shape (10, 2, 3)).\n"
-        "Raise --memory, or choose fewer entries with --wrt and --select.\n"
+        "Raise --memory, or choose fewer entries with --wrt and --select, "
+        "or keep the non-zeros alone with --mode sparse.\n"
     )
     assert (outcome.exit_code, outcome.stdout) == (3, "")
 

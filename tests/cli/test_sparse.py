@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ def pattern(folder: Path, text: str = PATTERN) -> tuple[str, str]:
 def test_sparse_mode_prints_the_non_zeros(jaccli: Call) -> None:
     outcome = jaccli(*CHAIN, "--mode", "sparse")
     assert outcome.stdout == TRIPLES
-    assert "sparse: density 50 %, every entry linked, no coloring" in outcome.stderr
+    assert "sparse: density 50 %, by links, no coloring" in outcome.stderr
 
 
 @pytest.mark.parametrize("mode", ["auto", "fwd", "rev", "loop", "structured", "tuned"])
@@ -136,7 +137,7 @@ def test_colors_are_taken_in_chunks(jaccli: Call, tmp_path: Path) -> None:
     assert jaccli(*CHAIN, *given, "--mode", "sparse", "--chunk", "1").stdout == TRIPLES
     plan = jaccli("plan", *CHAIN[1:], *given, "--mode", "sparse", "--chunk", "1").stdout
     assert "mode     sparse: density 50 %, 2 colors for 4 columns, pattern of f.mtx" in plan
-    assert "chunks   2 of up to 1 unit vectors" in plan
+    assert "chunks   2 of up to 1 colors" in plan
 
 
 def test_the_pattern_of_a_hessian_may_be_one_half(jaccli: Call, tmp_path: Path) -> None:
@@ -167,12 +168,49 @@ def test_sparsity_shows_size_colors_and_a_picture(jaccli: Call) -> None:
         "size     3 x 4\n"
         "nnz      6, 2 in each row, density 50 %\n"
         "colors   2 for 4 columns, 2 times fewer products\n"
-        "method   density 50 %, every entry linked, no coloring\n"
+        "method   density 50 %, by links, no coloring\n"
         "saves    96 B in place of 96 B\n"
         "┌──┐\n"
         "│⠙⠦│\n"
         "└──┘\n"
     )
+
+
+def test_sparsity_of_more_rows_than_32_bits_number(jaccli: Call) -> None:
+    """Row (i, j) of the Hessian of r[i] = x[i] x[i+1] has one entry if j is i or i + 1."""
+    args = ("-e", "r = x[1:] * x[:-1]", "--at", "x={ones: [70000]}", "--of", "hessian")
+    found = json.loads(jaccli("sparsity", *args, "--format", "json").stdout)
+    assert found["shape"] == [69999 * 70000, 70000]
+    assert (found["nnz"], found["row_nnz"]) == (2 * 69999, [0, 1])
+    assert (found["colors"], found["colored"]) == (1, "columns")
+
+
+def test_patterns_of_several_specs_go_to_a_folder(jaccli: Call, tmp_path: Path) -> None:
+    configs = Path(__file__).parents[2] / "configs"
+    specs = [configs / "polar.yaml", configs / "heat.yaml"]
+    jaccli("sparsity", *specs, "--out-dir", tmp_path / "found")
+    assert sorted(p.name for p in (tmp_path / "found").iterdir()) == ["heat.mtx", "polar.mtx"]
+    assert scipy.io.mmread(tmp_path / "found/heat.mtx").nnz == 151
+
+
+def test_sparsity_leaves_mode_and_chunk_of_the_spec_aside(jaccli: Call) -> None:
+    plain = jaccli("sparsity", *CHAIN[1:]).stdout
+    assert jaccli("sparsity", *CHAIN[1:], "--set", "mode=fwd", "--set", "chunk=2").stdout == plain
+
+
+def test_what_a_coloring_saves_is_counted_in_full(jaccli: Call) -> None:
+    many = jaccli("sparsity", "-e", "x**2", "--at", "x={ones: [5000]}").stdout
+    assert "\ncolors   1 for 5,000 columns, 5,000 times fewer products\n" in many
+    one = jaccli("sparsity", "-e", "x**2", "--at", "x=3").stdout
+    assert "\ncolors   1 for 1 column\nmethod   density 100 %, no zeros known\n" in one
+
+
+def test_bench_times_the_sparse_mode_that_is_asked_for(jaccli: Call) -> None:
+    found = json.loads(
+        jaccli("bench", *CHAIN[1:], "--modes", "sparse,fwd", "--format", "json").stdout
+    )
+    assert list(found["modes"]) == ["sparse", "fwd"]
+    assert found["modes"]["sparse"]["difference"] == 0
 
 
 def test_sparsity_as_json_and_as_a_file(jaccli: Call, tmp_path: Path) -> None:
@@ -234,6 +272,28 @@ WRONG = [
         2,
         "jaccli: --of: 'jvp' is no matrix.\nExpected one of 'gradient', 'jacobian', 'hessian'.\n",
     ),
+    (
+        ("sparsity", *CHAIN[1:], "--set", "derivative=jvp"),
+        2,
+        "--set: jvp is no matrix, and has no pattern.\n"
+        "  derivative=jvp\n"
+        "             ^^^\n"
+        "Choose with --of hessian.\n",
+    ),
+    (
+        ("sparsity", *CHAIN[1:], "--show", "r[0]"),
+        2,
+        "jaccli sparsity: no such option: --show",
+    ),
+    (
+        ("hessian", "-e", "x[1:] * x[:-1]", "--at", "x={ones: [3000000]}", "--mode", "sparse"),
+        2,
+        "--expression: the hessian would have 26999991000000000000 entries; "
+        "sparse storage numbers 2**63 - 1.\n"
+        "  x[1:] * x[:-1]\n"
+        "  ^\n"
+        "Choose fewer with --wrt and --select.\n",
+    ),
 ]
 
 
@@ -289,3 +349,20 @@ def test_without_asdex_links_serve_and_detection_is_refused(
         "jaccli: jacobian by mode sparse: this model's pattern has to be detected.\n"
         "Install asdex for that: pip install 'jaccli[sparse]'.\n"
     )
+
+
+@pytest.mark.parametrize("mode", ["auto", "sparse"])
+def test_a_large_dense_derivative_allocates_no_positions(
+    jaccli: Call, tmp_path: Path, mode: str
+) -> None:
+    """A rank-one Jacobian of 10^10 entries: nothing of its size is made before it is refused."""
+    n = 100_000
+    args = ("jacobian", "-e", "y = a * sum(x**2)", "--at", f"a={{ones: {n}}}", "--wrt", "x")
+    at = ("--at", f"x={{ones: {n}}}", "--memory", "256MiB", "--mode", mode)
+    tracemalloc.start()
+    outcome = jaccli(*args, *at, "-o", tmp_path / "J.json", check=False)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert outcome.exit_code == 3
+    assert "more than the memory budget of 256.0 MiB" in outcome.stderr
+    assert peak < 100 << 20

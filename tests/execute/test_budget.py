@@ -12,6 +12,7 @@ from jaccli.derivative.operators import REGISTRIES
 from jaccli.errors import BudgetError, format_bytes
 from jaccli.execute import Program, prepare, run
 from jaccli.plan import Plan
+from jaccli.result import dense
 from jaccli.vocabulary import MODES
 
 _rng = np.random.default_rng(17)
@@ -40,11 +41,11 @@ def planned(derivative: str, mode: str, rows: int = 0, **entries: Any) -> Plan:
 
 
 def blocks(program: Program) -> dict[str, Any]:
-    return {block.key: block.values for block in run(program, Silent()).blocks}
+    return {block.key: dense(block.values) for block in run(program, Silent()).blocks}
 
 
-ONE_PIECE = {"structured-rev-fwd", "structured-rev-rev"}
-"""Hessians of one point that are not taken in chunks."""
+ONE_PIECE = {"structured-rev-fwd", "structured-rev-rev", "sparse"}
+"""What of one point is not taken in chunks; sparse where links serve, as here."""
 SEQUENTIAL = {"loop"}
 """What takes its rows one by one anyway: a chunk of one holds no less."""
 

@@ -370,14 +370,16 @@ def test_complex_outputs_are_refused(tmp_path: Path) -> None:
             1_000_000,
             "jacobian: inputs and result take 7.3 TiB, more than the memory budget of 1.0 GiB "
             "(the largest block, y.x, has the shape (1000000, 1000000)).\n"
-            "Raise --memory, or choose fewer entries with --wrt and --select.",
+            "Raise --memory, or choose fewer entries with --wrt and --select, "
+            "or keep the non-zeros alone with --mode sparse.",
         ),
         (
             "hessian",
             1000,
             "hessian: inputs and result take 7.5 GiB, more than the memory budget of 1.0 GiB "
             "(the largest block, y.x.x, has the shape (1000, 1000, 1000)).\n"
-            "Raise --memory, or choose fewer entries with --wrt and --select.",
+            "Raise --memory, or choose fewer entries with --wrt and --select, "
+            "or keep the non-zeros alone with --mode sparse.",
         ),
     ],
 )

@@ -178,6 +178,16 @@ def test_differences_within_the_tolerance_are_named_too() -> None:
     assert [entry.name for entry in comparison.worst] == ["y[1]"]
 
 
+def test_entries_within_the_tolerance_are_no_reason_of_a_failure() -> None:
+    a, b = one([1.0, 2.0, 3.0]), one([1.0, 2.5, 3.0 + 1e-9])
+    comparison = compare(a, b)
+    assert [entry.name for entry in comparison.worst] == ["y[1]", "y[2]"]
+    assert [entry.name for entry in comparison.off] == ["y[1]"]
+    assert str(comparison) == "y: 1 of 3 entries differ\n  y[1]: 2.0 and 2.5"
+    assert len(compare(a, b, norm="fro").off) == 2
+    assert compare(a, a).off == ()
+
+
 def test_keys_that_are_missing_fail() -> None:
     a = counted("jacobian", ("y", ("x",), (2,), ((3,),)), ("y", ("w",), (2,), ((1,),)))
     b = counted("jacobian", ("y", ("x",), (2,), ((3,),)), ("y", ("b",), (2,), ((1,),)))

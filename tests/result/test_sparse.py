@@ -230,6 +230,8 @@ def test_the_summary_counts_what_is_kept() -> None:
     values[3, 4] = -2.0
     result = kept(result_of("jacobian", block("y", ("x",), values, (100,), (50,))))
     assert summary(result).endswith("min -2 max 0 norm 2, nnz 1 of 5000 (0.02 %)")
+    full = kept(result_of("gradient", block("y", ("x",), np.array([1.0, 2.0]), (), (2,))))
+    assert summary(full).endswith("nnz 2 of 2 (100 %)")
 
 
 MATRIX = np.array([[0.0, 1.5, 0.0], [-2.0, 0.0, 0.25]])

@@ -202,3 +202,19 @@ def test_public_door_has_the_mode(derivative: str) -> None:
     f = lambda x, s: jnp.sin(x * s).sum()  # noqa: E731
     x = jnp.asarray(points(3))
     assert_close(jax.jit(ours(f, mode="structured"))(x, 2.0), jaxs(f)(x, 2.0))
+
+
+def test_prints_are_passed_through(capfd: pytest.CaptureFixture[str]) -> None:
+    """Equations without results: what is shown is shown, and the derivative is the same."""
+
+    def shown(x: Any) -> Any:
+        jax.debug.print("x[0] = {}", x[0])
+        return jnp.sum(x**3)
+
+    x = jnp.array([1.5, -2.0])
+    np.testing.assert_array_equal(
+        jaccli.hessian(shown, mode="structured")(x), [[9.0, 0.0], [0.0, -12.0]]
+    )
+    np.testing.assert_array_equal(jaccli.jacobian(shown, mode="structured")(x), [6.75, 12.0])
+    jax.effects_barrier()
+    assert "x[0] = 1.5" in capfd.readouterr().out

@@ -6,6 +6,18 @@ The order of reading: `entries.py` (where values stand), `linked.py`, `colored.p
 
 from jaccli.derivative.sparse.colored import Coloring, color
 from jaccli.derivative.sparse.entries import Entries, Pattern, joined, split
-from jaccli.derivative.sparse.prepare import Prepared, prepare
+from jaccli.derivative.sparse.linked import TooManyEntries
+from jaccli.derivative.sparse.prepare import Prepared, prepare, prepared_if_colored
 
-__all__ = ["Coloring", "Entries", "Pattern", "Prepared", "color", "joined", "prepare", "split"]
+__all__ = [
+    "Coloring",
+    "Entries",
+    "Pattern",
+    "Prepared",
+    "TooManyEntries",
+    "color",
+    "joined",
+    "prepare",
+    "prepared_if_colored",
+    "split",
+]

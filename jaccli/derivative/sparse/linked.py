@@ -36,6 +36,14 @@ _OPERATORS: dict[str, Callable[..., Tree]] = {
 }
 
 
+class TooManyEntries(Exception):
+    """More entries than the caller can hold."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(f"{count:,} entries")
+        self.count = count
+
+
 @dataclass(frozen=True, eq=False)
 class Linked:
     """A derivative whose entries the engine computes by themselves.
@@ -53,7 +61,8 @@ class Linked:
     @property
     def words(self) -> str:
         """How the entries are computed."""
-        return "every entry linked, no coloring"
+        whole = all(entries.nnz == entries.size for entries in self.entries)
+        return "no zeros known" if whole else "by links, no coloring"
 
     def values(self, f: Function, x: Tree) -> list[Any]:
         """Return the values of each block, `(computed,)`, in the order of its `entries.where`."""
@@ -102,8 +111,14 @@ class Traced:
         few = self.count <= FEW * (self.rows + self.columns)
         return few and 4 * self.count <= self.rows * self.columns
 
-    def linked(self) -> Linked:
-        """Return where the numbers stand: the first that takes memory by their count."""
+    def linked(self, most: float = math.inf) -> Linked:
+        """Return where the numbers stand: the first that takes memory by their count.
+
+        Raises:
+            TooManyEntries: there are more than `most`.
+        """
+        if self.count > most:
+            raise TooManyEntries(self.count)
         entries, kept = [], []
         for block in _blocks(self.tree):
             found = [located(part.places, block.shape) for part in block.blocks]

@@ -169,20 +169,40 @@ def prepare(
     *,
     about: Facts | None = None,
     pattern: Pattern | None = None,
+    most: float = math.inf,
 ) -> Prepared:
     """Return the sparse `jacobian` or `hessian` of `f(x, rest)` by x, of which shapes are read.
 
     The result is that of every function with the structure of f.  `pattern`, of the joined matrix
-    in the order of the trees, is taken as it is.  `about` says which ways are barred.
+    in the order of the trees, is taken as it is.  `about` says which ways are barred.  `most` is
+    how many entries there may be.
 
     Raises:
         ImportError: asdex is needed, and not installed.
+        TooManyEntries: there are more than `most`.
         TypeError, ValueError, NotImplementedError: JAX has no way to differentiate `f`.
     """
     problem = _Problem(derivative, *_lifted(f, x, rest), about or Facts(0, 0))
     if pattern is not None:
         return problem.prepared(problem.colored(problem.color(pattern)))
-    return problem.prepared(_method(problem))
+    return problem.prepared(_method(problem, most))
+
+
+def prepared_if_colored(
+    derivative: str, f: Parametric, x: Tree, rest: Tree = None, *, about: Facts | None = None
+) -> Prepared | None:
+    """Return the same by a coloring where links say nothing, and None where they serve.
+
+    None, too, where a few columns have hardly any zeros.
+
+    Raises:
+        ImportError, TypeError, ValueError, NotImplementedError: as `prepare`.
+    """
+    problem = _Problem(derivative, *_lifted(f, x, rest), about or Facts(0, 0))
+    traced = linked.trace(problem.derivative, problem.f, problem.x, problem.rest)
+    if traced.few or traced.count < _DENSE * problem.entries or problem.is_dense():
+        return None
+    return problem.prepared(problem.found())
 
 
 def prepared_by_coloring(
@@ -197,23 +217,23 @@ def prepared_by_coloring(
     return problem.prepared(problem.found())
 
 
-def _method(problem: _Problem) -> Method:
+def _method(problem: _Problem, most: float) -> Method:
     """Return the engine's links, or a coloring, whichever has fewer entries."""
     traced = linked.trace(problem.derivative, problem.f, problem.x, problem.rest)
     if traced.few:
-        return traced.linked()
+        return traced.linked(most)
     dense = traced.count >= _DENSE * problem.entries
     if problem.entries <= _TINY or (problem.entries > _SMALL and dense and problem.is_dense()):
-        return traced.linked()
+        return traced.linked(most)
     try:
         found = problem.found()
     except (ImportError, TypeError, ValueError, NotImplementedError):
         # There is no asdex, or it does not know an operation.
         if dense and problem.entries > _SMALL:
             raise
-        return traced.linked()
+        return traced.linked(most)
     if problem.entries <= _SMALL or not dense:
-        links = traced.linked()
+        links = traced.linked(most)
         if sum(entries.nnz for entries in links.entries) <= sum(e.nnz for e in found.entries):
             return links
     return found

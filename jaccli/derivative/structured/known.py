@@ -34,8 +34,10 @@ def is_whole(dtype: Any) -> bool:
 def evaluate(eqn: Equation, operands: Sequence[Any]) -> np.ndarray | None:
     """Return the equation's result if it is of known integers, else None."""
     compute = _TABLE.get(eqn.primitive.name)
+    if compute is None:
+        return None
     aval = eqn.outvars[0].aval
-    if compute is None or not is_whole(aval.dtype):
+    if not is_whole(aval.dtype):
         return None
     if not all(isinstance(x, np.ndarray | np.generic | int) for x in operands):
         return None
