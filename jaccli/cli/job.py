@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from jaccli.cli import console
 from jaccli.cli.options import Values
 from jaccli.cli.remarks import nonfinite_problems, remarks
-from jaccli.cli.streaming import is_streamed, stream
+from jaccli.cli.streaming import is_streamed, may_be_streamed, planned_stream, stream
 from jaccli.cli.tasks import Task, check_targets, is_complete, plans, tasks
 from jaccli.errors import ComputationError, VerdictError
 from jaccli.spec import Spec
@@ -27,7 +27,7 @@ def run(values: Values, derivative: str | None) -> int:
     asked = tasks(values, derivative)
     check_targets(asked, values)
     code = 0
-    for task, plan in plans(asked, values):
+    for task, plan in plans(asked, values, holds_result=_holds_result):
         golden = _expected(task.spec) if derivative is None else None
         if len(asked) > 1 and task.form in ("table", "plain"):
             console.out(f"# {task.spec.name}: {task.derivative}")
@@ -35,7 +35,7 @@ def run(values: Values, derivative: str | None) -> int:
             if not values["quiet"]:
                 console.err(f"{task.target}: complete.")
             continue
-        if is_streamed(task, plan):
+        if may_be_streamed(task, task.form) and is_streamed(plan):
             stream(task, plan, values)
             continue
         result = _compute(task, plan, values)
@@ -43,6 +43,10 @@ def run(values: Values, derivative: str | None) -> int:
         if golden is not None:
             code = max(code, _compare(task.spec, result, golden, quiet=values["quiet"]))
     return code
+
+
+def _holds_result(task: Task) -> bool:
+    return not may_be_streamed(task, task.form)
 
 
 def plan(values: Values, derivative: str | None) -> int:
@@ -53,17 +57,22 @@ def plan(values: Values, derivative: str | None) -> int:
     asked = tasks(values, derivative)
     if values["out_dir"] is None:  # a folder that is not there yet is made by `run`, not here
         check_targets(asked, values)
-    for task, made in plans(asked, values):
+    parted = [task for task in asked if may_be_streamed(task, "none")]
+    for task, made in plans(asked, values, holds_result=lambda task: task not in parted):
         from jaccli.execute import prepare
         from jaccli.plan import as_json, as_text, with_choice
-        from jaccli.tune.candidates import candidates, names
+        from jaccli.tune.candidates import Candidate, candidates, names
         from jaccli.tune.describe import candidates_as_json, candidates_as_text
         from jaccli.tune.tune import remembered
 
         known = remembered(made) if task.spec.mode == "tuned" else None
-        made = prepare(made if known is None else with_choice(made, known)).plan
-        found = list(candidates(made)) if len(names(made)) > 1 else []
         target = str(task.target) if task.target is not None else None
+        found: list[Candidate] = []
+        if task in parted and is_streamed(made):
+            made = planned_stream(made)
+        else:
+            made = prepare(made if known is None else with_choice(made, known)).plan
+            found = list(candidates(made)) if len(names(made)) > 1 else []
         if values["format"] == "json":
             data = as_json(made) | {"candidates": candidates_as_json(found), "output": target}
             console.out(console.json_line(data))

@@ -17,20 +17,32 @@ if TYPE_CHECKING:
     from jaccli.result import Partial
 
 
-def is_streamed(task: Task, plan: Plan) -> bool:
-    """Return whether a task's result goes to its `.npy` file in parts: it does not fit.
+def may_be_streamed(task: Task, form: str) -> bool:
+    """Return whether a task's result may go to its file in parts: nothing else is done with it."""
+    npy = task.target is not None and task.target.suffix.lower() == ".npy"
+    return npy and form == "none" and task.spec.expect is None
+
+
+def is_streamed(plan: Plan) -> bool:
+    """Return whether a result that may be streamed is: it does not fit the budget.
 
     Raises:
         BudgetError: it does not fit, and has no parts that could be written one after another.
     """
-    needed = plan.input_bytes + plan.result_bytes
-    if needed <= plan.budget:
+    from jaccli.plan import check_result
+
+    if plan.input_bytes + plan.result_bytes <= plan.budget:
         return False
     if len(plan.blocks) > 1 or plan.storage != "dense" or not plan.far:
-        from jaccli.plan import check_budget
-
-        check_budget(plan, needed, "inputs and result")
+        check_result(plan)
     return True
+
+
+def planned_stream(plan: Plan) -> Plan:
+    """Return the plan as it would be streamed, with its chunk."""
+    from jaccli.execute.stream import prepare_stream
+
+    return prepare_stream(plan).plan
 
 
 def stream(task: Task, plan: Plan, values: Values) -> None:

@@ -6,7 +6,7 @@ Every spec is read and checked, and every target looked at, before JAX is import
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -62,17 +62,21 @@ def tasks(values: Values, derivative: str | None, formats: Sequence[str] = FORMA
 
 
 def plans(
-    tasks: Iterable[Task], values: Values, *, holds_result: bool = True
+    tasks: Iterable[Task],
+    values: Values,
+    *,
+    holds_result: Callable[[Task], bool] = lambda _: True,
 ) -> Iterator[tuple[Task, Plan]]:
     """Load the model of each spec and plan its derivatives, all before the first is used.
 
-    Without `holds_result`, the result may exceed the memory budget.
+    The result of a task that does not hold it may exceed the memory budget.
     """
     for spec, group in groupby(tasks, key=lambda task: task.spec):
         model, device = load_model(spec, values)
         given = _pattern(spec)
         for task in list(group):
-            yield task, _plan(task, model, device, given, values, holds_result=holds_result)
+            holds = holds_result(task)
+            yield task, _plan(task, model, device, given, values, holds_result=holds)
 
 
 def _load(values: Values, derivative: str | None) -> list[Spec]:
@@ -228,10 +232,7 @@ def _plan(
     from jaccli.plan import make
     from jaccli.result import check_dense, check_layout, check_show, suffix_of
 
-    # What is written part by part need not fit.
-    parted = task.target is not None and task.target.suffix.lower() == ".npy"
-    holds = holds_result and not (parted and task.form == "none" and task.spec.expect is None)
-    made = make(task.spec, model, task.derivative, device, given, holds_result=holds)
+    made = make(task.spec, model, task.derivative, device, given, holds_result=holds_result)
     suffixes = [suffix_of(task.target)] if task.target is not None else []
     if task.form in ("npy", "csv") and not values["show"]:  # what --show picks may fit
         suffixes.append(f".{task.form}")

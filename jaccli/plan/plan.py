@@ -179,9 +179,10 @@ def make(
         if plan.prepared is not None:
             choice = Choice("sparse", "sparse", plan.prepared.words)
     plan = with_choice(plan, choice)
-    # Joining several blocks to one matrix makes a copy.
-    copies = (2 if spec.layout == "matrix" and len(blocks) > 1 else 1) if holds_result else 0
-    check_budget(plan, plan.input_bytes + copies * plan.result_bytes, "inputs and result")
+    if holds_result:
+        check_result(plan)
+    else:
+        check_budget(plan, plan.input_bytes, "inputs")
     return plan
 
 
@@ -240,6 +241,13 @@ def _far(plan: Plan) -> tuple[Shape, ...]:
         far = ins if operator.endswith("fwd") else outs
     # The engine takes one array after another; plain sweeps number all unit vectors.
     return far if operator.startswith("structured-") else ((sum(map(math.prod, far)),),)
+
+
+def check_result(plan: Plan) -> None:
+    """Raise a BudgetError if inputs and result exceed the plan's budget."""
+    # Joining several blocks to one matrix makes a copy.
+    copies = 2 if plan.spec.layout == "matrix" and len(plan.blocks) > 1 else 1
+    check_budget(plan, plan.input_bytes + copies * plan.result_bytes, "inputs and result")
 
 
 def check_budget(plan: Plan, needed: int, what: str, remedy: str = "") -> None:

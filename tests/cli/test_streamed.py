@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -55,6 +56,16 @@ def test_the_summary_counts_every_entry_once(jaccli: Call, tmp_path: Path) -> No
     outcome = jaccli(*LARGE, "--chunk", "90", "-o", tmp_path / "J.npy")
     assert "5 parts" in outcome.stderr
     assert f"norm {np.linalg.norm(forecast()):.4g}" in outcome.stderr
+
+
+def test_the_plan_says_in_which_chunks(jaccli: Call, tmp_path: Path) -> None:
+    plan = jaccli("plan", *LARGE[1:], "-o", tmp_path / "J.npy", "--format", "json").stdout
+    found = json.loads(plan)
+    assert found["mode"] == "structured"
+    assert found["reason"] == "the result is written row by row"
+    assert found["chunks"] > 1
+    outcome = jaccli(*LARGE, "-o", tmp_path / "J.npy")
+    assert f"{found['chunks']} parts" in outcome.stderr
 
 
 def test_batch_rows_are_written_in_parts(jaccli: Call, tmp_path: Path) -> None:

@@ -1,0 +1,107 @@
+"""Streaming to a file beside its two limits: computing alone, and writing alone.
+
+    python scripts/bench_stream.py [--size N] [--folder DIR]
+
+An N×N Jacobian in float64 goes through `jaccli` under a budget of 512 MiB; then the same parts are
+computed and dropped, and as many bytes are written and flushed to the disk, both in this process
+and one part at a time.  Bar: at least 0.7 of the slower of the two.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+PART = 128 << 20
+BAR = 0.7
+
+
+def command(size: int, target: Path) -> list[str]:
+    """Return the command: a rank-one Jacobian, of which every entry is computed."""
+    vectors = {"a": f"[1, 2, {size}]", "b": f"[2, 3, {size}]", "x": f"[0, 1, {size}]"}
+    at = [word for name, of in vectors.items() for word in ("--at", f"{name}={{linspace: {of}}}")]
+    model = ["jacobian", "-e", "y = a * sum(b * x**2)", *at, "--wrt", "x", "--memory", "512MiB"]
+    return [sys.executable, "-m", "jaccli", *model, "-o", str(target), "--force"]
+
+
+def streamed(size: int, target: Path) -> tuple[float, float]:
+    """Return the seconds of the parts, as the program says them, and its peak memory in GiB."""
+    process = subprocess.Popen(command(size, target), stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    said = process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    found = re.search(r"run (?:(\d+) min )?([\d.]+) (s|ms)", said)
+    if status or found is None:
+        sys.exit(said)
+    minutes, number, unit = found.groups()
+    seconds = 60 * int(minutes or 0) + float(number) * (1e-3 if unit == "ms" else 1)
+    return seconds, usage.ru_maxrss / 2**20  # Linux counts in KiB
+
+
+def computed(size: int, folder: Path) -> float:
+    """Return the seconds of the same parts without a file."""
+    from jaccli import backend, model
+    from jaccli.execute.progress import Silence
+    from jaccli.execute.stream import prepare_stream
+    from jaccli.plan import make
+    from jaccli.spec import load
+    from jaccli.spec.overrides import from_set
+
+    inputs = f"{{a: {{linspace: [1, 2, {size}]}}, b: {{linspace: [2, 3, {size}]}}, x: {{linspace: [0, 1, {size}]}}}}"  # noqa: E501
+    texts = ["model={expressions: {y: a * sum(b * x**2)}}", f"inputs={inputs}", "wrt=x"]
+    spec = load(None, [from_set(text) for text in [*texts, "memory=512MiB"]])
+    backend.configure(x64=True)
+    made = model.load(spec, model.read(spec))
+    plan = make(spec, made, "jacobian", backend.find(None), holds_result=False)
+    stream = prepare_stream(plan)
+    start = time.perf_counter()
+    stream.run((), lambda piece: None, Silence())
+    return time.perf_counter() - start
+
+
+def written(size: int, folder: Path) -> float:
+    """Return the seconds of a plain write of the same size, flushed part by part."""
+    left = size * size * 8
+    part = np.random.default_rng(0).random(PART // 8).view(np.uint8).data
+    start = time.perf_counter()
+    with open(folder / "plain", "wb", buffering=0) as file:
+        while left > 0:
+            left -= file.write(part[: min(left, PART)])
+            os.fdatasync(file.fileno())
+    took = time.perf_counter() - start
+    (folder / "plain").unlink()
+    return took
+
+
+def main() -> None:
+    """Print the three rates and the verdict."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--size", type=int, default=16_384, help="rows and columns (16384: 2 GiB)")
+    parser.add_argument("--folder", type=Path, help="where the file goes (a temporary folder)")
+    options = parser.parse_args()
+    total = options.size**2 * 8 / 2**20
+    with tempfile.TemporaryDirectory(dir=options.folder) as name:
+        folder = Path(name)
+        rounds = []
+        for _ in range(3):  # in turns: disks have moods
+            seconds, peak = streamed(options.size, folder / "J.npy")
+            (folder / "J.npy").unlink()
+            rounds.append((seconds, computed(options.size, folder), written(options.size, folder)))
+    streaming, computing, writing = (sorted(times)[1] for times in zip(*rounds, strict=True))
+    for what, took in (("streamed", streaming), ("computed", computing), ("written", writing)):
+        print(f"{what:10} {took:8.2f} s  {total / took:8.0f} MiB/s")
+    share = max(computing, writing) / streaming
+    verdict = "ok" if share >= BAR else "BELOW"
+    print(f"{share:.2f} of the slower (bar: {BAR}: {verdict}); peak memory {peak:.2f} GiB")
+
+
+if __name__ == "__main__":
+    main()
