@@ -102,7 +102,8 @@ def load_all(values: Values, changes: Sequence[Override]) -> list[Spec]:
     if problems:
         raise SpecError(*dict.fromkeys(problems))
     for spec in specs:
-        spec.check_sizes()
+        if spec.sweep is None:  # else each task has sizes of its own
+            spec.check_sizes()
     return specs
 
 
