@@ -12,7 +12,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -25,9 +25,20 @@ from jaccli.derivative.tiles import corners
 from jaccli.errors import ComputationError
 from jaccli.execute import program
 from jaccli.execute.interruptible import interruptible
+from jaccli.execute.program import Arguments
 from jaccli.execute.progress import Progress
 from jaccli.plan import Plan, check_budget
 from jaccli.vocabulary import DECIDED_MODES, MODES
+
+
+class Run(Protocol):
+    """Computes the tree of a plan's blocks, as numpy arrays.
+
+    At the plan's own point, or at `arguments`: arrays of the same shapes and dtypes, the constants
+    of the model (`Model.constants`) the same.
+    """
+
+    def __call__(self, progress: Progress, arguments: Arguments | None = None) -> Tree: ...
 
 
 @dataclass(frozen=True)
@@ -40,7 +51,7 @@ class Program:
     """
 
     plan: Plan
-    run: Callable[[Progress], Tree]
+    run: Run
     sample: Callable[[], object]
     samples: float
     seconds: float
@@ -181,8 +192,9 @@ def _whole(plan: Plan, compiler: _Compiler, *, repeated: bool) -> Program:
     make = compiler.repeated if repeated else compiler.once
     call, needs = make(plan, program.whole(plan), *args)
 
-    def run(progress: Progress) -> Tree:
-        return jax.tree.map(np.asarray, call(*args))
+    def run(progress: Progress, arguments: Arguments | None = None) -> Tree:
+        given = args if arguments is None else jax.device_put(arguments, plan.device.handle)
+        return jax.tree.map(np.asarray, call(*given))
 
     plan = replace(plan, chunk=None)
     return Program(plan, run, lambda: call(*args), 1.0, compiler.seconds, needs)
@@ -203,9 +215,9 @@ def _in_chunks(plan: Plan, compiler: _Compiler) -> Program:
         temporaries=max(part.temporaries + part.outputs for _, part in costs) + chunks.copied,
     )
 
-    def run(progress: Progress) -> Tree:
+    def run(progress: Progress, arguments: Arguments | None = None) -> Tree:
         progress.start(plan.steps)
-        return chunks.run(progress)
+        return chunks.run(progress, arguments)
 
     samples = sum(times for times, _ in costs) / len(costs)
     return Program(plan, run, chunks.sample, samples, compiler.seconds, total)
@@ -217,7 +229,7 @@ class Chunks(NamedTuple):
     `copied` are the bytes of inputs that a chunk has for itself.
     """
 
-    run: Callable[[Progress], Tree]
+    run: Run
     sample: Callable[[], object]
     costs: list[tuple[int, Cost]]
     copied: int = 0
@@ -238,7 +250,7 @@ def _by_rows(plan: Plan, compiler: _Compiler) -> Chunks:
 
     args = mapped(shared, program.arguments(plan))
 
-    def rows(start: int) -> Any:
+    def rows(start: int, args: Any = args) -> Any:
         def cut(array: Any, axis: int | None) -> Any:
             if axis is None:
                 return array
@@ -249,10 +261,11 @@ def _by_rows(plan: Plan, compiler: _Compiler) -> Chunks:
     call, needs = compiler.repeated(plan, program.whole(plan), *rows(0))
     starts = corners((plan.steps,), (size,))
 
-    def run(progress: Progress) -> Tree:
+    def run(progress: Progress, arguments: Arguments | None = None) -> Tree:
         whole: list[np.ndarray] = []
+        given = args if arguments is None else mapped(shared, arguments)
         for (start,), fresh in starts:
-            part = call(*rows(start))
+            part = call(*rows(start, given))
             leaves, structure = jax.tree.flatten(part)
             whole = whole or [np.empty((plan.steps, *y.shape[1:]), y.dtype) for y in leaves]
             for target, values in zip(whole, leaves, strict=True):
@@ -275,10 +288,10 @@ def _by_unit_vectors(plan: Plan, compiler: _Compiler) -> Chunks:
     chunk = plan.chunk or plan.steps
     derivative = program.chunked(plan, wrt, rest)
     pieces = derivative.pieces(chunk)
-    calls: list[Callable[[Sequence[int]], Tree]] = []
+    calls: list[Callable[..., Tree]] = []
     costs: list[tuple[int, Cost]] = []
 
-    def compiled(number: int, piece: Piece) -> Callable[[Sequence[int]], Tree]:
+    def compiled(number: int, piece: Piece) -> Callable[..., Tree]:
         def compute(wrt: Tree, rest: Tree, corner: Any) -> Tree:
             return program.chunked(plan, wrt, rest).pieces(chunk)[number].compute(wrt, corner)
 
@@ -288,16 +301,19 @@ def _by_unit_vectors(plan: Plan, compiler: _Compiler) -> Chunks:
         corner = at([0] * len(piece.far))
         call, needs = compiler.repeated(plan, compute, wrt, rest, corner)
         costs.append((len(corners(piece.far, piece.tile)), needs))
-        return lambda corner: call(wrt, rest, at(corner))
+        return lambda corner, wrt=wrt, rest=rest: call(wrt, rest, at(corner))
 
     for number, piece in enumerate(pieces):
         calls.append(compiled(number, piece))
 
-    def run(progress: Progress) -> Tree:
+    def run(progress: Progress, arguments: Arguments | None = None) -> Tree:
         whole = derivative.empty()
+        given = (wrt, rest)
+        if arguments is not None:
+            given = jax.device_put(arguments[:2], plan.device.handle)
         for piece, call in zip(pieces, calls, strict=True):
             for corner, fresh in corners(piece.far, piece.tile):
-                piece.place(whole, call(corner), corner)
+                piece.place(whole, call(corner, *given), corner)
                 progress.advance(fresh)
         return derivative.assemble(whole)
 

@@ -31,7 +31,7 @@ from jaccli.result.result import Block, BlockShape, Result, block_key
 from jaccli.result.show import check_show
 from jaccli.result.sparse import Sparse, dense
 from jaccli.result.stored import Stored
-from jaccli.result.summary import duration, summary
+from jaccli.result.summary import Measures, duration, measure, summary
 
 __all__ = [
     "FORMATS",
@@ -41,6 +41,7 @@ __all__ = [
     "Block",
     "BlockShape",
     "Comparison",
+    "Measures",
     "NonFinite",
     "Result",
     "Sparse",
@@ -55,6 +56,7 @@ __all__ = [
     "dense",
     "duration",
     "first_nonfinite",
+    "measure",
     "norm_named",
     "picture",
     "publishing",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 
@@ -53,8 +54,18 @@ def _mode(result: Result) -> str:
     return f"{result.mode}: {reason}" if reason else result.mode
 
 
-def _range(result: Result) -> str:
-    """Return the least and the greatest entry and the Euclidean norm, of what is finite."""
+class Measures(NamedTuple):
+    """Least and greatest entry and Euclidean norm of what is finite, None without such entries."""
+
+    low: float | None
+    high: float | None
+    norm: float | None
+    nans: int
+    infinities: int
+
+
+def measure(result: Result) -> Measures:
+    """Return the range and the norm of a result, over all of its blocks."""
     low, high, nans, infinities = np.inf, -np.inf, 0, 0
     clean = []
     for chunk in chain.from_iterable(_numbers(block.values) for block in result.blocks):
@@ -69,10 +80,18 @@ def _range(result: Result) -> str:
             least, greatest = chunk.min(), chunk.max()
         low, high = min(low, least), max(high, greatest)
         clean.append(norm(iter([chunk])))
+    if not clean:
+        return Measures(None, None, None, nans, infinities)
+    size = norm(iter([np.array(clean)]))
+    return Measures(float(low), float(high), size, nans, infinities)
+
+
+def _range(result: Result) -> str:
+    """Return the measures of a result in words."""
+    low, high, size, nans, infinities = measure(result)
     found = [f"{nans} NaN" * (nans > 0), f"{infinities} infinite" * (infinities > 0)]
-    if clean:
-        size = norm(iter([np.array(clean)]))
-        numbers = (significant(float(number), 4) for number in (low, high, size))
+    if low is not None and high is not None and size is not None:
+        numbers = (significant(number, 4) for number in (low, high, size))
         found.insert(0, "min {} max {} norm {}".format(*numbers))
     return ", ".join(filter(None, (*found, _kept(result)))) or "empty"
 
