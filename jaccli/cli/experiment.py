@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _FOLDER = ".results"
 """What follows a spec's name in that of its folder, where none is given."""
 _TOLD = 5
-"""Failures that are told on standard error at most."""
+"""Different failures that are told on standard error at most."""
 
 
 def is_experiment(specs: Sequence[Spec], values: Values) -> bool:
@@ -180,10 +180,14 @@ def _print(rows: Sequence[Row], values: Values, spec: Spec) -> None:
 
 def _tell(records: Sequence[Record], line: str, *, quiet: bool) -> None:
     """Print the failures, and what it has come to."""
-    failures = [record for record in records if record.status == "failed"]
-    for record in failures[:_TOLD]:
-        console.err(f"failed: {record.name}: {record.error}")
+    failures: dict[str, list[str]] = {}
+    for record in records:
+        if record.status == "failed":
+            failures.setdefault(record.error, []).append(record.name)
+    for error, names in list(failures.items())[:_TOLD]:
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        console.err(f"failed: {names[0]}{more}: {error}")
     if len(failures) > _TOLD:
-        console.err(f"failed: {len(failures) - _TOLD} more, told in manifest.json and results.csv")
+        console.err(f"and {len(failures) - _TOLD} other failures: see results.csv")
     if not quiet:
         console.err(line)

@@ -99,7 +99,9 @@ def as_csv(rows: Sequence[Row]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(rows[0] if rows else [])
-    writer.writerows(["" if c is None else text_of(c, None) for c in row.values()] for row in rows)
+    writer.writerows(
+        ["" if c in (None, "") else text_of(c, None) for c in row.values()] for row in rows
+    )
     return text.getvalue().rstrip("\n")
 
 

@@ -26,7 +26,7 @@ from typing import IO, Any
 from jaccli.errors import Problem, UsageError
 from jaccli.experiment.names import labels
 from jaccli.experiment.record import Record, from_json
-from jaccli.result.publish import check_writable, exists_already, publishing
+from jaccli.result.publish import check_writable, exists_already, publishing, remove_leftovers
 
 MANIFEST = "manifest.json"
 JOURNAL = "journal.jsonl"
@@ -50,8 +50,10 @@ class Folder:
         """Read the accounts of an earlier run, if there are any.
 
         Raises:
-            UsageError: a file of that name is not an experiment's.
+            UsageError: it is no folder, or its manifest is not an experiment's.
         """
+        if self.path.exists() and not self.path.is_dir():
+            raise UsageError(f"{self.path}: this is not a folder.")
         for record in (*self._manifest(), *_lines(self.path / JOURNAL)):
             self.known[record.file] = record
 
@@ -109,9 +111,16 @@ class Folder:
     def begin(self, head: dict[str, Any], records: Sequence[Record]) -> None:
         """Write what is to be done; from here on, the files of these records are this run's."""
         assert self.journal is not None
+        if self.known:
+            remove_leftovers(self.path)
         self._write_manifest(head, records)
         self.journal.truncate(0)
         self.begun = True
+
+    def discard(self, record: Record) -> None:
+        """Remove what an earlier run has left under the name of a task that failed."""
+        if record.file in self.known:
+            (self.path / record.file).unlink(missing_ok=True)
 
     def note(self, records: Iterable[Record]) -> None:
         """Write the accounts of finished tasks into the journal."""
@@ -140,10 +149,13 @@ class Folder:
     def _write_manifest(self, head: dict[str, Any], records: Sequence[Record]) -> None:
         names = {record.file for record in records}
         earlier = [r for r in self.known.values() if r.file not in names]
-        accounts = {"tasks": records, "earlier": earlier}
-        content = head | {name: [r.as_json() for r in rows] for name, rows in accounts.items()}
+        lines = [f"{json.dumps(name)}: {json.dumps(entry)}" for name, entry in head.items()]
+        for name, accounts in (("tasks", records), ("earlier", earlier)):
+            rows = ",\n".join(f"  {json.dumps(account.as_json())}" for account in accounts)
+            lines.append(f'"{name}": [\n{rows}\n]' if rows else f'"{name}": []')
+        content = ",\n".join(lines)
         with publishing(self.path / MANIFEST, force=True) as stream:
-            stream.write((json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
+            stream.write(f"{{\n{content}\n}}\n".encode())
 
 
 def _lines(path: Path) -> list[Record]:

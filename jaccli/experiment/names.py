@@ -30,14 +30,18 @@ def labels(paths: Iterable[str]) -> dict[str, str]:
 
 
 def text(node: Node) -> str:
-    """Return a value as YAML writes it on one line."""
+    """Return a value on one line: a scalar as YAML writes it, a list of scalars as `3_2`."""
+    if isinstance(node.value, list) and not any(
+        isinstance(entry.value, dict | list) for entry in node.value
+    ):
+        return "_".join(written(entry.value) for entry in node.value)  # type: ignore[arg-type]
     if isinstance(node.value, dict | list):
         return json.dumps(node.plain(), ensure_ascii=False, separators=(",", ":"))
     return written(node.value)
 
 
 def title(setting: Setting) -> str:
-    """Return the values of a setting in full: `x=[1, 2],lam=2`."""
+    """Return the values of a setting in full: `x=1_2,lam=2`."""
     called = labels(".".join(override.path) for override in setting)
     values = (text(override.node) for override in setting)
     return ",".join(f"{name}={value}" for name, value in zip(called.values(), values, strict=True))

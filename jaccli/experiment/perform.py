@@ -107,6 +107,8 @@ def perform(request: Request, told: Told) -> Account:
             for task, outcome in chain(filter(None, [first]), outcomes):
                 finished = _finished(by_name[task.name], task, outcome, request, golden)
                 by_name[task.name] = finished
+                if not finished.shapes:
+                    folder.discard(finished)
                 folder.note([finished])
                 told(finished, False)
                 if request.fail_fast and finished.status == "failed":
