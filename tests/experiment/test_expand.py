@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from carets import marked
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaccli.experiment import Task, expand
@@ -71,6 +71,7 @@ def test_values_are_exact_decimals_up_to_the_documented_ends(
 decimals = st.integers(-1000, 1000).map(lambda n: n / 100)
 
 
+@settings(max_examples=40)
 @given(start=decimals, steps=st.integers(1, 50), step=decimals.filter(bool))
 def test_a_range_never_holds_its_stop_and_has_the_count_of_exact_division(
     start: float, steps: int, step: float
@@ -82,6 +83,7 @@ def test_a_range_never_holds_its_stop_and_has_the_count_of_exact_division(
     assert stop not in found
 
 
+@settings(max_examples=40)
 @given(first=decimals, last=decimals, count=st.integers(2, 50))
 def test_a_linspace_holds_both_ends(first: float, last: float, count: int) -> None:
     if first == last:
@@ -97,6 +99,7 @@ def test_a_linspace_holds_both_ends(first: float, last: float, count: int) -> No
 lists = st.lists(st.integers(-50, 50), min_size=1, max_size=6, unique=True)
 
 
+@settings(max_examples=40)
 @given(xs=lists, others=lists)
 def test_a_product_has_every_combination_once_the_last_entry_fastest(
     xs: list[int], others: list[int]
@@ -107,6 +110,7 @@ def test_a_product_has_every_combination_once_the_last_entry_fastest(
     assert all(task.spec.sweep is None for task in tasks)
 
 
+@settings(max_examples=40)
 @given(pairs=st.lists(st.tuples(st.integers(), st.integers()), min_size=1, max_size=9, unique=True))
 def test_a_zip_goes_in_step(pairs: list[tuple[int, int]]) -> None:
     sweep = {"zip": {"inputs.x": [x for x, _ in pairs], "inputs.a": [a for _, a in pairs]}}
@@ -165,6 +169,7 @@ def test_names_keep_the_path_where_the_last_part_would_mean_two() -> None:
 titles = st.lists(st.text(min_size=1, max_size=120), min_size=1, max_size=20, unique=True)
 
 
+@settings(max_examples=40)
 @given(titles)
 def test_file_names_are_safe_short_and_different_whatever_case_counts(titles: list[str]) -> None:
     found = stems(titles)
