@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from jaccli.cli import job
-from jaccli.cli.options import OF, OPTIONS, with_options
+from jaccli.cli.options import OF, OPTIONS, SWEEP, with_options
 
 Command = Callable[..., int | None]
 
@@ -17,7 +17,7 @@ def derivative_command(name: str) -> Command:
 
 def run_command(_: str) -> Command:
     """Return `run`: what the spec's `derivative:` says."""
-    return with_options(lambda values: job.run(values, None), OPTIONS)
+    return with_options(job.run_spec, (*OPTIONS, *SWEEP))
 
 
 def plan_command(_: str) -> Command:

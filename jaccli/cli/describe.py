@@ -24,6 +24,11 @@ def validate_command(_: str) -> Command:
         from jaccli.spec.resolved import to_yaml
 
         specs = load_all(values, overrides(values))
+        for spec in specs:
+            if spec.sweep is not None:
+                from jaccli.experiment import expand
+
+                expand(spec)
         console.out("\n---\n".join(to_yaml(spec.resolved).rstrip() for spec in specs))
         return 0
 

@@ -10,7 +10,15 @@ from jaccli.cli import console
 from jaccli.cli.options import Values
 from jaccli.cli.remarks import nonfinite_problems, remarks
 from jaccli.cli.streaming import is_streamed, may_be_streamed, planned_stream, stream
-from jaccli.cli.tasks import Task, check_targets, is_complete, plans, tasks
+from jaccli.cli.tasks import (
+    Task,
+    check_targets,
+    is_complete,
+    load_specs,
+    plans,
+    tasks,
+    tasks_of,
+)
 from jaccli.errors import ComputationError, VerdictError
 from jaccli.spec import Spec
 
@@ -19,12 +27,26 @@ if TYPE_CHECKING:
     from jaccli.result import Result, Stored
 
 
-def run(values: Values, derivative: str | None) -> int:
-    """Compute, write and print what the options ask for; `derivative` None is the spec's own.
+def run(values: Values, derivative: str) -> int:
+    """Compute, write and print the derivative of all specs.
 
     Returns the exit code.
     """
-    asked = tasks(values, derivative)
+    return _run(tasks(values, derivative), values, derivative)
+
+
+def run_spec(values: Values) -> int:
+    """Compute what the specs say themselves, be it a sweep."""
+    from jaccli.cli import experiment
+
+    specs = load_specs(values, None)
+    if experiment.is_experiment(specs, values):
+        return experiment.run(specs, values)
+    return _run(tasks_of(specs, values), values, None)
+
+
+def _run(asked: list[Task], values: Values, derivative: str | None) -> int:
+    """Compute, write and print tasks; None for a derivative compares with `expect:`."""
     check_targets(asked, values)
     code = 0
     for task, plan in plans(asked, values, holds_result=_holds_result):

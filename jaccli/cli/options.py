@@ -232,6 +232,18 @@ AGAINST = Option("against", ("--against",), "Check the derivative in this file t
                  "FILE")  # fmt: skip
 RTOL = Option("rtol", ("--rtol",), "Relative tolerance (1e-6; 1e-4 with float32).", _HOW, "R",
               type=float)  # fmt: skip
+SWEEP: tuple[Option, ...] = (
+    Option("dry_run", ("--dry-run",), "List a sweep's tasks and the bytes they need.", _CALL,
+           type=bool),
+    Option("fail_fast", ("--fail-fast",), "Stop a sweep at the first task that fails.", _CALL,
+           type=bool),
+    Option("resume", ("--resume",), "Go on with a sweep, as running it again does.", RESULT,
+           type=bool),
+    Option("junit", ("--junit",), "Write a sweep's JUnit report.", RESULT, "FILE"),
+    Option("markdown", ("--markdown",), "Write a page about a sweep.", RESULT, "FILE"),
+)  # fmt: skip
+"""What `run` takes for a spec with a sweep."""
+
 ATOL = Option("atol", ("--atol",), "Absolute tolerance (0).", _HOW, "A", type=float)
 
 

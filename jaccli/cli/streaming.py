@@ -102,10 +102,10 @@ class _Account:
     """Writes the parts, and keeps account of their numbers."""
 
     def __init__(self, made: Stream, partial: Partial, *, fail: bool) -> None:
-        from jaccli.result import Range
+        from jaccli.result import Measuring
 
         self._made, self._partial, self._fail = made, partial, fail
-        self._range = Range()
+        self._measuring = Measuring()
 
     def write(self, piece: Piece) -> None:
         """Write a part; refuse one that is not finite where that is asked for."""
@@ -113,8 +113,8 @@ class _Account:
 
         if piece.values.size:
             for chunk in floats(piece.fresh):
-                self._range.add(chunk)
-            if self._fail and (self._range.nans or self._range.infinities):
+                self._measuring.add(chunk)
+            if self._fail and (self._measuring.nans or self._measuring.infinities):
                 raise ComputationError(
                     f"{self._partial.target}: part {piece.number} has entries that are not finite."
                 )
@@ -143,6 +143,6 @@ class _Account:
                 f"{plan.device.name} {plan.spec.dtype}",
                 f"compile {duration(self._made.seconds)}, run {duration(took)}, {rate}/s",
                 f"{count} parts{earlier}",
-                str(self._range) if not before else "",
+                str(self._measuring.measures) if not before else "",
             )
         ).removesuffix(" · ")

@@ -49,9 +49,13 @@ class Task:
 def tasks(values: Values, derivative: str | None, formats: Sequence[str] = FORMATS) -> list[Task]:
     """Read and check all that the options ask for; `derivative` None is the spec's own.
 
-    `formats` are those that the command prints.  numpy is imported from here on.
+    `formats` are those that the command prints.
     """
-    specs = _load(values, derivative)
+    return tasks_of(load_specs(values, derivative, sweeps=False), values, formats)
+
+
+def tasks_of(specs: Iterable[Spec], values: Values, formats: Sequence[str] = FORMATS) -> list[Task]:
+    """Return what the options ask of checked specs.  numpy is imported from here on."""
     startup.import_numpy()
     found = list(_tasks(specs, values))
     for task in found:
@@ -79,13 +83,16 @@ def plans(
             yield task, _plan(task, model, device, given, values, holds_result=holds)
 
 
-def _load(values: Values, derivative: str | None) -> list[Spec]:
-    """Read and check all specs and what the options ask of them."""
+def load_specs(values: Values, derivative: str | None, *, sweeps: bool = True) -> list[Spec]:
+    """Read and check all specs and what the options ask of them; without `sweeps`, refuse those."""
     changes = overrides(values)
     if derivative is not None:
         changes.append(Override(("derivative",), option_node("--of", derivative)))
     specs = load_all(values, changes)
     for spec in specs:
+        if spec.sweep is not None and not sweeps:
+            hint = "`jaccli run` computes all of its tasks."
+            raise SpecError(spec.problem("sweep", "this command takes one task.", hint))
         _check(spec, values, derivative)
     return specs
 
@@ -106,14 +113,13 @@ def load_all(values: Values, changes: Sequence[Override]) -> list[Spec]:
     if problems:
         raise SpecError(*dict.fromkeys(problems))
     for spec in specs:
-        spec.check_sizes()
+        if spec.sweep is None:  # else each task has sizes of its own
+            spec.check_sizes()
     return specs
 
 
 def _check(spec: Spec, values: Values, derivative: str | None) -> None:
-    """Refuse what the options ask for in vain, and what this version does not do yet."""
-    if spec.sweep is not None:
-        raise SpecError(spec.problem("sweep", "sweeps are not available in this version."))
+    """Refuse what the options ask for in vain."""
     if values["vector"] and not set(spec.derivative) & set(WITH_VECTOR):
         hint = f"It goes with {', '.join(WITH_VECTOR)}."
         raise UsageError(f"--vector: {spec.derivative[0]} takes no vector.", hint=hint)

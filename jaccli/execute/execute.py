@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from jaccli import backend
 from jaccli.execute.interruptible import interruptible
 from jaccli.execute.prepare import Program, prepare, settings
+from jaccli.execute.program import Arguments
 from jaccli.execute.progress import Progress
 from jaccli.plan import BlockPlan, Plan
 from jaccli.result import Block, Result, Sparse
@@ -36,8 +37,8 @@ def execute(plan: Plan, progress: Progress) -> Result:
     return run(prepare(plan), progress)
 
 
-def run(program: Program, progress: Progress) -> Result:
-    """Compute the derivative of a compiled plan.
+def run(program: Program, progress: Progress, arguments: Arguments | None = None) -> Result:
+    """Compute the derivative of a compiled plan: at its point, or at other `arguments` like it.
 
     Raises:
         ComputationError: the program fails, or runs out of memory.
@@ -45,7 +46,7 @@ def run(program: Program, progress: Progress) -> Result:
     plan = program.plan
     start = time.perf_counter()
     with settings(plan):
-        tree = interruptible(lambda: program.run(progress))
+        tree = interruptible(lambda: program.run(progress, arguments))
     took = time.perf_counter() - start
     return Result(
         derivative=plan.derivative,

@@ -12,7 +12,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -25,9 +25,20 @@ from jaccli.derivative.tiles import corners
 from jaccli.errors import ComputationError
 from jaccli.execute import program
 from jaccli.execute.interruptible import interruptible
+from jaccli.execute.program import Arguments
 from jaccli.execute.progress import Progress
 from jaccli.plan import Plan, check_budget
 from jaccli.vocabulary import DECIDED_MODES, MODES
+
+
+class Run(Protocol):
+    """Computes the tree of a plan's blocks, as numpy arrays.
+
+    At the plan's own point, or at `arguments`: arrays of the same shapes and dtypes, the constants
+    of the model (`Model.constants`) the same.
+    """
+
+    def __call__(self, progress: Progress, arguments: Arguments | None = None) -> Tree: ...
 
 
 @dataclass(frozen=True)
@@ -40,7 +51,7 @@ class Program:
     """
 
     plan: Plan
-    run: Callable[[Progress], Tree]
+    run: Run
     sample: Callable[[], object]
     samples: float
     seconds: float
@@ -181,8 +192,9 @@ def _whole(plan: Plan, compiler: Compiler, *, repeated: bool) -> Program:
     make = compiler.repeated if repeated else compiler.once
     call, needs = make(plan, program.whole(plan), *args)
 
-    def run(progress: Progress) -> Tree:
-        return jax.tree.map(np.asarray, call(*args))
+    def run(progress: Progress, arguments: Arguments | None = None) -> Tree:
+        given = args if arguments is None else jax.device_put(arguments, plan.device.handle)
+        return jax.tree.map(np.asarray, call(*given))
 
     plan = replace(plan, chunk=None)
     return Program(plan, run, lambda: call(*args), 1.0, compiler.seconds, needs)
@@ -202,18 +214,19 @@ def _in_chunks(plan: Plan, compiler: Compiler) -> Program:
         temporaries=max(part.temporaries + part.outputs for _, part in costs) + chunks.copied,
     )
 
-    def run(progress: Progress) -> Tree:
+    def run(progress: Progress, arguments: Arguments | None = None) -> Tree:
         progress.start(plan.steps)
+        point = chunks.point if arguments is None else chunks.moved(arguments)
         whole = chunks.empty()
         for part in chunks.parts:
-            chunks.place(whole, part, chunks.compute(part))
+            chunks.place(whole, part, chunks.compute(part, point))
             progress.advance(part.fresh)
         return chunks.assemble(whole)
 
     firsts = {part.piece: part for part in reversed(chunks.parts)}
 
     def sample() -> list[Tree]:
-        return [chunks.compute(part) for part in firsts.values()]
+        return [chunks.compute(part, chunks.point) for part in firsts.values()]
 
     samples = sum(times for times, _ in costs) / len(costs)
     return Program(plan, run, sample, samples, compiler.seconds, total)
@@ -230,12 +243,15 @@ class Part(NamedTuple):
 class Chunks(NamedTuple):
     """All parts of a derivative, and what computes one, places it, and assembles the whole.
 
+    `point` is the primal as `compute(part, point)` takes it, `moved` makes such of other arguments.
     `pieces` has the far shape and the tile of each piece.  `costs` say how many parts cost how
     much; `copied` are the bytes of inputs that a chunk has for itself.
     """
 
     parts: list[Part]
-    compute: Callable[[Part], Tree]
+    point: Any
+    moved: Callable[[Arguments], Any]
+    compute: Callable[[Part, Any], Tree]
     empty: Callable[[], list[np.ndarray]]
     place: Callable[[list[np.ndarray], Part, Tree], None]
     assemble: Callable[[list[np.ndarray]], Tree]
@@ -263,9 +279,12 @@ def _by_rows(plan: Plan, compiler: Compiler) -> Chunks:
     def shared(array: Any, axis: int | None) -> Any:
         return jax.device_put(array, plan.device.handle) if axis is None else array
 
-    args = mapped(shared, program.arguments(plan))
+    def moved(arguments: Arguments) -> Any:
+        return mapped(shared, arguments)
 
-    def rows(start: int) -> Any:
+    args = moved(program.arguments(plan))
+
+    def rows(start: int, args: Any = args) -> Any:
         def cut(array: Any, axis: int | None) -> Any:
             if axis is None:
                 return array
@@ -293,7 +312,9 @@ def _by_rows(plan: Plan, compiler: Compiler) -> Chunks:
     )
     return Chunks(
         parts,
-        lambda part: call(*rows(part.corner[0])),
+        args,
+        moved,
+        lambda part, point: call(*rows(part.corner[0], point)),
         empty,
         place,
         lambda whole: jax.tree.unflatten(structure, whole),
@@ -310,10 +331,13 @@ def _by_unit_vectors(plan: Plan, compiler: Compiler) -> Chunks:
     derivative = program.chunked(plan, wrt, rest)
     pieces = derivative.pieces(chunk)
     parts: list[Part] = []
-    calls: list[Callable[[Sequence[int]], Tree]] = []
+    calls: list[Callable[[Sequence[int], Any], Tree]] = []
     costs: list[tuple[int, Cost]] = []
 
-    def compiled(number: int, piece: Piece) -> Callable[[Sequence[int]], Tree]:
+    def moved(arguments: Arguments) -> Any:
+        return jax.device_put(arguments[:2], plan.device.handle)
+
+    def compiled(number: int, piece: Piece) -> Callable[[Sequence[int], Any], Tree]:
         def compute(wrt: Tree, rest: Tree, corner: Any) -> Tree:
             return program.chunked(plan, wrt, rest).pieces(chunk)[number].compute(wrt, corner)
 
@@ -325,14 +349,16 @@ def _by_unit_vectors(plan: Plan, compiler: Compiler) -> Chunks:
         found = corners(piece.far, piece.tile)
         parts.extend(Part(number, at_, fresh) for at_, fresh in found)
         costs.append((len(found), needs))
-        return lambda corner: call(wrt, rest, at(corner))
+        return lambda corner, point: call(*point, at(corner))
 
     for number, piece in enumerate(pieces):
         calls.append(compiled(number, piece))
 
     return Chunks(
         parts,
-        lambda part: calls[part.piece](part.corner),
+        (wrt, rest),
+        moved,
+        lambda part, point: calls[part.piece](part.corner, point),
         derivative.empty,
         lambda whole, part, values: pieces[part.piece].place(whole, values, part.corner),
         derivative.assemble,

@@ -90,7 +90,7 @@ class Stream:
                     pending.result()
 
     def _piece(self, number: int, part: Part) -> Piece:
-        (leaf,) = jax.tree.leaves(self.chunks.compute(part))
+        (leaf,) = jax.tree.leaves(self.chunks.compute(part, self.chunks.point))
         values = np.asarray(leaf)
         far, tile = self.chunks.pieces[part.piece]
         count = math.prod(tile)

@@ -71,8 +71,8 @@ class Point:
     vectors: dict[str, np.ndarray]
 
 
-def read(spec: Spec) -> Point:
-    """Read the inputs of a spec.
+def read(spec: Spec, known: Mapping[str, np.ndarray] | None = None) -> Point:
+    """Read the inputs of a spec; those that are `known` are taken as they are.
 
     Raises:
         SpecError: an input does not fit what the spec does with it.
@@ -80,7 +80,7 @@ def read(spec: Spec) -> Point:
         BudgetError: the inputs exceed the memory budget.
     """
     budget = spec.memory or default_budget()
-    primals = _read(spec, spec.inputs, budget)
+    primals = _read(spec, spec.inputs, budget, known or {})
     wrt = spec.wrt or tuple(n for n, array in primals.items() if array.dtype.kind == "f")
     _check_primals(spec, primals, wrt)
     return Point(primals, wrt, _vectors(spec, budget))
@@ -106,12 +106,17 @@ def load(spec: Spec, point: Point, *, allow_python: bool = False) -> Model:
     return Model(function, point.primals, point.wrt, spec.batch, point.vectors)
 
 
-def _read(spec: Spec, sources: Mapping[str, Source], budget: int) -> dict[str, np.ndarray]:
+def _read(
+    spec: Spec,
+    sources: Mapping[str, Source],
+    budget: int,
+    known: Mapping[str, np.ndarray],
+) -> dict[str, np.ndarray]:
     """Load sources one after another, as long as all together stay within the budget."""
     arrays: dict[str, np.ndarray] = {}
     used = 0
     for name, source in sources.items():
-        arrays[name] = source.load(spec.dtype, budget)
+        arrays[name] = known[name] if name in known else source.load(spec.dtype, budget)
         used += arrays[name].nbytes
         if used > budget:
             message = (
@@ -125,8 +130,8 @@ def _read(spec: Spec, sources: Mapping[str, Source], budget: int) -> dict[str, n
 def _vectors(spec: Spec, budget: int) -> dict[str, np.ndarray]:
     """Return the tangents or cotangents by name."""
     if isinstance(spec.vector, Source):
-        return _read(spec, {"": spec.vector}, budget)
-    return _read(spec, spec.vector or {}, budget)
+        return _read(spec, {"": spec.vector}, budget, {})
+    return _read(spec, spec.vector or {}, budget, {})
 
 
 def _check_primals(spec: Spec, primals: Mapping[str, np.ndarray], wrt: tuple[str, ...]) -> None:

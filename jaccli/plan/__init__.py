@@ -1,7 +1,7 @@
 """From a model and a request to a `Plan`: shapes, bytes, mode and chunks.  Computes nothing big."""
 
 from jaccli.plan.describe import as_json, as_text
-from jaccli.plan.plan import Plan, check_budget, check_result, make, with_choice
+from jaccli.plan.plan import Plan, at, check_budget, check_result, make, with_choice
 from jaccli.plan.shapes import BlockPlan
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "Plan",
     "as_json",
     "as_text",
+    "at",
     "check_budget",
     "check_result",
     "make",

@@ -186,6 +186,13 @@ def make(
     return plan
 
 
+def at(plan: Plan, model: Model) -> Plan:
+    """Return the plan at another point of its model: arrays of the same shapes and dtypes."""
+    dtypes = {name: vector.dtype for name, vector in plan.vectors.items()}
+    vectors, _ = checked_vectors(plan.spec, model, plan.derivative, plan.outputs, dtypes)
+    return replace(plan, model=model, vectors=vectors)
+
+
 def with_choice(plan: Plan, choice: Choice) -> Plan:
     """Return the plan with another operator.
 

@@ -32,7 +32,7 @@ from jaccli.result.result import Block, BlockShape, Result, block_key
 from jaccli.result.show import check_show
 from jaccli.result.sparse import Sparse, dense
 from jaccli.result.stored import Stored
-from jaccli.result.summary import Range, duration, summary
+from jaccli.result.summary import Measures, Measuring, duration, measure, summary
 
 __all__ = [
     "FORMATS",
@@ -42,9 +42,10 @@ __all__ = [
     "Block",
     "BlockShape",
     "Comparison",
+    "Measures",
+    "Measuring",
     "NonFinite",
     "Partial",
-    "Range",
     "Result",
     "Sparse",
     "Stored",
@@ -60,6 +61,7 @@ __all__ = [
     "duration",
     "first_nonfinite",
     "is_begun",
+    "measure",
     "norm_named",
     "picture",
     "publishing",

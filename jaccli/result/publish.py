@@ -68,6 +68,12 @@ def _temporary(target: Path) -> Path:
     return target.with_name(f".jaccli-{os.urandom(8).hex()}.tmp")
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files of a process that was killed; nobody else may be writing there."""
+    for left in folder.glob(".jaccli-*.tmp"):
+        left.unlink(missing_ok=True)
+
+
 def exists_already(path: Path) -> UsageError:
     """Return the error for a target that is there and must not be replaced."""
     return UsageError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 
@@ -53,19 +54,29 @@ def _mode(result: Result) -> str:
     return f"{result.mode}: {reason}" if reason else result.mode
 
 
-def _range(result: Result) -> str:
-    """Return the least and the greatest entry and the Euclidean norm, of what is finite."""
-    found = Range()
-    for chunk in chain.from_iterable(_numbers(block.values) for block in result.blocks):
-        found.add(chunk)
-    return ", ".join(filter(None, (str(found), _kept(result)))) or "empty"
+class Measures(NamedTuple):
+    """Least and greatest entry and Euclidean norm of what is finite, None without such entries."""
+
+    low: float | None
+    high: float | None
+    norm: float | None
+    nans: int
+    infinities: int
+
+    def __str__(self) -> str:
+        found = [f"{self.nans} NaN" * (self.nans > 0)]
+        found.append(f"{self.infinities} infinite" * (self.infinities > 0))
+        if self.low is not None and self.high is not None and self.norm is not None:
+            numbers = (significant(number, 4) for number in (self.low, self.high, self.norm))
+            found.insert(0, "min {} max {} norm {}".format(*numbers))
+        return ", ".join(filter(None, found))
 
 
-class Range:
-    """The least and the greatest number and the Euclidean norm of what is finite, added up."""
+class Measuring:
+    """Takes the measures of numbers that come in chunks."""
 
     def __init__(self) -> None:
-        self.low, self.high = np.inf, -np.inf
+        self._low, self._high = np.inf, -np.inf
         self.nans = self.infinities = 0
         self._norms: list[float] = []
 
@@ -80,17 +91,29 @@ class Range:
             if not chunk.size:
                 return
             least, greatest = chunk.min(), chunk.max()
-        self.low, self.high = min(self.low, least), max(self.high, greatest)
+        self._low, self._high = min(self._low, least), max(self._high, greatest)
         self._norms.append(norm(iter([chunk])))
 
-    def __str__(self) -> str:
-        found = [f"{self.nans} NaN" * (self.nans > 0)]
-        found.append(f"{self.infinities} infinite" * (self.infinities > 0))
-        if self._norms:
-            size = norm(iter([np.array(self._norms)]))
-            numbers = (significant(float(number), 4) for number in (self.low, self.high, size))
-            found.insert(0, "min {} max {} norm {}".format(*numbers))
-        return ", ".join(filter(None, found))
+    @property
+    def measures(self) -> Measures:
+        """The measures of all numbers so far."""
+        if not self._norms:
+            return Measures(None, None, None, self.nans, self.infinities)
+        size = norm(iter([np.array(self._norms)]))
+        return Measures(float(self._low), float(self._high), size, self.nans, self.infinities)
+
+
+def measure(result: Result) -> Measures:
+    """Return the range and the norm of a result, over all of its blocks."""
+    found = Measuring()
+    for chunk in chain.from_iterable(_numbers(block.values) for block in result.blocks):
+        found.add(chunk)
+    return found.measures
+
+
+def _range(result: Result) -> str:
+    """Return the measures of a result in words."""
+    return ", ".join(filter(None, (str(measure(result)), _kept(result)))) or "empty"
 
 
 def _numbers(values: Values) -> Iterator[Array]:

@@ -24,6 +24,8 @@ STDIN = "-"
 def load(name: str | None, overrides: Iterable[Override] = ()) -> Spec:
     """Return the checked spec of a file, of standard input (`-`), or of options alone (None).
 
+    A spec with a sweep has the first value of each entry that is swept.
+
     Raises:
         SpecError: all that is wrong with the entries, each with its place.
     """
@@ -43,8 +45,21 @@ def load(name: str | None, overrides: Iterable[Override] = ()) -> Spec:
     root = _with_base(root, report, seen)
     for override in overrides:
         root = apply(root, override)
+    if root.get("sweep") is not None:
+        from jaccli.spec.sweep import apply_first
+
+        root = apply_first(root, report)
+    return check(name or "-e", root, report)
+
+
+def check(name: str, root: Node, report: Report) -> Spec:
+    """Return the checked spec of a tree; `report` may hold problems that are known already.
+
+    Raises:
+        SpecError: all that is wrong with the entries, each with its place.
+    """
     values = SPEC.check(root, "", report)
-    spec = None if values is None else build(name or "-e", values, root, report)
+    spec = None if values is None else build(name, values, root, report)
     if report.problems or spec is None:
         raise SpecError(*_in_order(report.problems))
     return spec

@@ -18,7 +18,7 @@ from jaccli.spec.yaml12 import parse
 
 
 class Override(NamedTuple):
-    """A value for the entry at `path`; the latest wins.
+    """A value for the entry at `path`; the latest wins.  `key` is where the path is written.
 
     With `replaces_source`, a source of the spec that stands where the path needs names (one
     `vector` without a name) gives way to them.
@@ -27,6 +27,7 @@ class Override(NamedTuple):
     path: tuple[str, ...]
     node: Node
     replaces_source: bool = False
+    key: Node | None = None
 
 
 def option_text(option: str, argument: str, shift: int = 0) -> Text:
@@ -114,8 +115,9 @@ def _put(node: Node | None, path: tuple[str, ...], value: Node, override: Overri
     if not path:
         return value
     name, rest = path[0], path[1:]
+    written = override.key or override.node
     if node is None or node.value is None:
-        node = Node({}, override.node.text)
+        node = replace(written, value={}, keys={})
     if override.replaces_source and node.text.is_file and _is_one_source(node):
         node = Node({}, override.node.text)
     if isinstance(node.value, list):
@@ -126,10 +128,14 @@ def _put(node: Node | None, path: tuple[str, ...], value: Node, override: Overri
         return replace(node, value=items)
     if not isinstance(node.value, dict):
         raise _no_way(override, name, node.describe())
-    text = override.node.text
-    key = node.keys.get(name) or Node(name, text._replace(shift=0), length=len(text.lines[0]))
+    key = node.keys.get(name) or override.key or _option_key(name, override.node.text)
     entries = node.value | {name: _put(node.value.get(name), rest, value, override)}
     return replace(node, value=entries, keys=node.keys | {name: key})
+
+
+def _option_key(name: str, text: Text) -> Node:
+    """Return the key that an option's argument writes: all of it."""
+    return Node(name, text._replace(shift=0), length=len(text.lines[0]))
 
 
 def _is_one_source(node: Node) -> bool:
@@ -140,7 +146,7 @@ def _is_one_source(node: Node) -> bool:
 def _no_way(override: Override, name: str, found: str) -> UsageError:
     path = ".".join(override.path)
     message = f"{path!r}: there is no entry {name!r} in {found}."
-    return UsageError(Problem(message, place=override.node.place))
+    return UsageError(Problem(message, place=(override.key or override.node).place))
 
 
 def extend(base: Node, child: Node) -> Node:

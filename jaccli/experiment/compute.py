@@ -1,0 +1,292 @@
+"""A group of tasks → their results, by one compiled program.
+
+Tasks that differ in numbers alone are the rows of a batch: what varies is stacked and becomes a
+batched input, so that one call computes many.  Where that is not possible (a batch of the spec's
+own, a chunk, sparse storage, nothing that could be stacked), the program is run at one point after
+another.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaccli import backend, model
+from jaccli.errors import (
+    ComputationError,
+    DeviceError,
+    JaccliError,
+    SpecError,
+    UsageError,
+)
+from jaccli.experiment.expand import Task
+from jaccli.experiment.group import Group
+from jaccli.model import Model, Point
+from jaccli.plan import Plan, at, make
+from jaccli.result import Block, Result, Sparse, check_dense, check_layout, read_pattern
+from jaccli.spec import Spec
+
+ROWS = 256
+"""Tasks in one call at most: so many are lost when the process is killed."""
+BYTES = 64 << 20
+"""Inputs and results of one call, about: larger tasks gain nothing from company."""
+_SHARE = 4
+"""The part of the memory budget that inputs and results of one call may take."""
+
+Outcome = tuple[Task, Result | JaccliError]
+
+
+def results(
+    group: Group, suffix: str, *, allow_python: bool, with_value: bool = False
+) -> Iterator[Outcome]:
+    """Compute a group's tasks and yield each with its result, or with what went wrong.
+
+    `with_value` adds the outputs' values to the results.
+
+    Raises:
+        UsageError: the results do not fit into files of that suffix.
+        DeviceError: the device is not there, and the sweep does not set it.
+    """
+    known: dict[str, np.ndarray] = {}
+    computer: _Computer | None = None
+    waiting: list[tuple[Task, Point]] = []
+    for index, task in enumerate(group.tasks):
+        try:
+            point = model.read(task.spec, known)
+        except Exception as error:
+            yield task, _failure(task, error)
+            continue
+        if computer is None:
+            shared = (name for name in point.primals if name not in group.varying)
+            known = {name: point.primals[name] for name in shared}
+            try:
+                computer = _computer(group, task, point, suffix, allow_python, with_value)
+            except Exception as error:  # in what all have in common
+                failure = _failure(task, error)
+                yield from ((other, failure) for other in group.tasks[index:])
+                return
+        waiting.append((task, point))
+        if len(waiting) == computer.rows:
+            yield from computer.run(waiting)
+            waiting = []
+    if computer is not None and waiting:
+        yield from computer.run(waiting)
+
+
+def _failure(task: Task, error: Exception) -> JaccliError:
+    """Return what a task's failure is recorded as; raise what concerns the whole experiment."""
+    if isinstance(error, UsageError) and not isinstance(error, SpecError):
+        raise error
+    if isinstance(error, DeviceError) and "device" not in task.values:
+        raise error
+    if isinstance(error, JaccliError):
+        return error
+    if isinstance(error, MemoryError):
+        return ComputationError("out of memory.")
+    reason = str(error).strip().split("\n")[0]
+    return ComputationError(f"unexpected {type(error).__name__}: {reason}")
+
+
+def plan_of(task: Task, point: Point, suffix: str, *, allow_python: bool) -> Plan:
+    """Plan one task by itself, and refuse what its file cannot hold."""
+    spec = task.spec
+    backend.configure(x64=model.needs_x64(spec, point))
+    device = backend.find(spec.device)
+    loaded = model.load(spec, point, allow_python=allow_python)
+    plan = make(spec, loaded, task.derivative, device, _pattern(spec))
+    check_layout(
+        suffix,
+        spec.layout,
+        task.derivative,
+        plan.blocks,
+        loaded.batch_size,
+        storage=plan.storage,
+    )
+    if plan.storage == "sparse":
+        check_dense(suffix, plan.dense_bytes, plan.budget)
+    return plan
+
+
+def _pattern(spec: Spec) -> Any:
+    """Return the pattern that the user vouches for."""
+    if spec.sparsity is None:
+        return None
+    from jaccli.derivative.sparse import Pattern
+
+    return Pattern(*read_pattern(Path(spec.sparsity)))
+
+
+def rows_of(plan: Plan, group: Group) -> int:
+    """Return how many tasks of a group are computed in one call."""
+    alone = plan.model.batch or plan.spec.chunk is not None or plan.storage == "sparse"
+    if alone or not group.varying:
+        return 1
+    each = max(1, plan.input_bytes + plan.result_bytes)
+    most = max(1, min(ROWS, BYTES // each, plan.budget // _SHARE // each))
+    return math.ceil(len(group.tasks) / math.ceil(len(group.tasks) / most))
+
+
+def _computer(
+    group: Group, task: Task, point: Point, suffix: str, allow_python: bool, with_value: bool
+) -> _Computer:
+    plan = plan_of(task, point, suffix, allow_python=allow_python)
+    values = None
+    if with_value:
+        # A chunk is of the derivative's rows; the values are computed in one piece.
+        made = make(plan.spec, plan.model, "evaluate", plan.device)
+        values = _Computer(group, made, rows_of(plan, group), None)
+    return _Computer(group, plan, rows_of(plan, group), values)
+
+
+class _Computer:
+    """The program of a group: compiled at the first call, run at `rows` points at a time."""
+
+    def __init__(self, group: Group, plan: Plan, rows: int, values: _Computer | None) -> None:
+        self.group, self.plan, self.rows, self.values = group, plan, rows, values
+        self.program: Any = None
+        self.failure: JaccliError | None = None
+
+    def run(self, waiting: Sequence[tuple[Task, Point]]) -> Iterator[Outcome]:
+        """Compute the results at these points, at most `rows` of them."""
+        together = self._together_if_possible(waiting)
+        if together is not None:
+            yield from zip((task for task, _ in waiting), together, strict=True)
+            return
+        for task, point in waiting:
+            yield task, self.failure or self._alone_or_why_not(task, point)
+
+    def _together_if_possible(
+        self, waiting: Sequence[tuple[Task, Point]]
+    ) -> Sequence[Result] | None:
+        """Return the results by one call, or None where each must be computed by itself."""
+        if self.rows == 1:
+            return None
+        try:
+            return self._named(self.together([point for _, point in waiting]), waiting)
+        except Exception:
+            # One of them fails, or the model cannot be batched: each by itself will tell.
+            for computer in filter(None, (self, self.values)):
+                computer.rows, computer.program = 1, None
+            return None
+
+    def _alone_or_why_not(self, task: Task, point: Point) -> Result | JaccliError:
+        """Return one result; a program that cannot be compiled is not tried again."""
+        try:
+            (result,) = self._named([self.alone(point)], [(task, point)])
+        except Exception as error:
+            failure = _failure(task, error)
+            if self.program is None:
+                self.failure = failure
+            return failure
+        return result
+
+    def _named(
+        self, found: Sequence[Result], waiting: Sequence[tuple[Task, Point]]
+    ) -> list[Result]:
+        """Return the results with the hashes of their own specs, and their outputs' values."""
+        values: Sequence[dict[str, Any] | None] = [None] * len(found)
+        if self.values is not None:
+            points = [point for _, point in waiting]
+            computed = (
+                self.values.together(points)
+                if self.rows > 1
+                else [self.values.alone(point) for point in points]
+            )
+            values = [
+                {str(block.output): block.values for block in result.blocks} for result in computed
+            ]
+        return [
+            replace(result, spec_sha256=task.spec.sha256, value=value)
+            for result, (task, _), value in zip(found, waiting, values, strict=True)
+        ]
+
+    def together(self, points: Sequence[Point]) -> list[Result]:
+        """Compute as a batch; the rows that are missing to a full one repeat the last."""
+        padded = [*points, *[points[-1]] * (self.rows - len(points))]
+        stacked = self._stacked(padded)
+        if self.program is None:
+            plan = self.plan
+            batched = make(plan.spec, stacked, plan.derivative, plan.device, plan.given)
+            return _split(self._first(batched), len(points))
+        return _split(self._again(stacked), len(points))
+
+    def alone(self, point: Point) -> Result:
+        """Compute at one point."""
+        here = replace(self.plan.model, primals=point.primals, vectors=point.vectors)
+        if self.program is not None and self._is_reusable():
+            return self._again(here)
+        return self._first(at(self.plan, here))
+
+    def _is_reusable(self) -> bool:
+        """Whether the program takes every value as an argument.
+
+        The measured sparse program has computed beforehand what does not depend on wrt.
+        """
+        plan = self.program.plan
+        return plan.prepared is None or plan.spec.mode != "tuned"
+
+    def _first(self, plan: Plan) -> Result:
+        """Compile the plan and run it."""
+        from jaccli.execute import run
+        from jaccli.execute.progress import Silence
+        from jaccli.tune.tune import compiled
+
+        self.program = compiled(plan, Silence())
+        return _shared(run(self.program, Silence()), len(self.group.tasks))
+
+    def _again(self, point: Model) -> Result:
+        """Run the program at another point."""
+        from jaccli.execute import run
+        from jaccli.execute.program import arguments
+        from jaccli.execute.progress import Silence
+
+        given = arguments(at(self.program.plan, point))
+        return _shared(run(self.program, Silence(), given), len(self.group.tasks))
+
+    def _stacked(self, points: Sequence[Point]) -> Model:
+        """Return the model at all points, what varies as batched inputs."""
+        first, group = points[0], self.group
+        primals = {
+            name: np.stack([point.primals[name] for point in points])
+            if name in group.varying
+            else array
+            for name, array in first.primals.items()
+        }
+        vectors = first.vectors
+        if group.vectors_vary:
+            vectors = {name: np.stack([p.vectors[name] for p in points]) for name in vectors}
+        return replace(
+            self.plan.model,
+            primals=primals,
+            batch=dict.fromkeys(group.varying, 0),
+            vectors=vectors,
+        )
+
+
+def _shared(result: Result, tasks: int) -> Result:
+    """Return a result whose task has its share of the seconds of compiling."""
+    return replace(result, seconds={**result.seconds, "compile": result.seconds["compile"] / tasks})
+
+
+def _split(result: Result, count: int) -> list[Result]:
+    """Return the first `count` rows of a batch as results of their own."""
+    seconds = {**result.seconds, "run": result.seconds["run"] / count}
+
+    def row(block: Block, index: int) -> Block:
+        assert not isinstance(block.values, Sparse)
+        return replace(block, values=block.values[index])
+
+    return [
+        replace(
+            result,
+            blocks=tuple(row(block, index) for block in result.blocks),
+            batch=None,
+            seconds=seconds,
+        )
+        for index in range(count)
+    ]

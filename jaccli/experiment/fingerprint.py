@@ -1,0 +1,64 @@
+"""What determines a task's result, as one hash: a result whose hash is the same is kept.
+
+That is the resolved spec, the content of every file that it names, the versions of jaccli, JAX and
+numpy, and the format of the result's file.  Free text and `output:` do not count.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+from jaccli.experiment.expand import Task
+from jaccli.spec import PythonModel, Spec
+from jaccli.spec.sources import Source
+
+_FREE = ("output", "description", "source")
+
+
+def fingerprints(suffix: str, versions: Mapping[str, str]) -> Callable[[Task], str]:
+    """Return what gives a task's hash (SHA-256, hexadecimal); a file is read once for all tasks."""
+    digest = cache(_digest)
+
+    def fingerprint(task: Task) -> str:
+        resolved = task.spec.resolved | {"derivative": task.derivative}
+        content = {
+            "spec": {name: value for name, value in resolved.items() if name not in _FREE},
+            "files": [digest(path) for path in _files(task.spec)],
+            "suffix": suffix,
+            "versions": dict(versions),
+        }
+        text = json.dumps(content, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    return fingerprint
+
+
+def _files(spec: Spec) -> Iterator[Path]:
+    """Yield the files that a spec names."""
+    vector = spec.vector
+    vectors = [vector] if isinstance(vector, Source) else list((vector or {}).values())
+    for source in (*spec.inputs.values(), *vectors):
+        if source.kind == "file":
+            node = source.node.get("file") or source.node
+            yield node.text.folder / source.entries["file"]
+    if spec.expect is not None:
+        yield spec.expect.path
+    if spec.sparsity is not None:
+        yield spec.sparsity
+    if isinstance(spec.model, PythonModel):
+        name, _, _ = spec.model.target.rpartition(":")
+        if name.endswith(".py"):
+            yield spec.model.folder / name
+
+
+def _digest(path: Path) -> str:
+    """Return the hash of a file's content; of one that is not there, that."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return "missing"
