@@ -103,7 +103,8 @@ SAME = {
         "inputs.x.seed: [1, 2, 3]",
     ),
     "float32 and float64": (TANH, "", "dtype: [float32, float64], inputs.x.seed: [1, 2]"),
-    "modes": (TANH, "", "mode: [loop, sparse, tuned], inputs.x.seed: [1, 2]"),
+    "modes": (TANH, "", "mode: [loop, sparse], inputs.x.seed: [1, 2]"),
+    "tuned": (TANH, "mode: tuned", "inputs.x.seed: [1, 2], inputs.w.seed: [1, 2]"),
     "models": (TANH, "", "model.expressions.y: [w @ x, sum(x**2) * x], inputs.x.seed: [1, 2]"),
     "indices": (
         "model: {expression: 'x[k] ** 3'}\nwrt: x\n"
@@ -119,7 +120,16 @@ SAME = {
 }
 
 
-@pytest.mark.parametrize("case", SAME.values(), ids=SAME)
+SLOW = ("tuned", "chunks of a batch", "float32 and float64", "several derivatives")
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, marks=[pytest.mark.slow] if name in SLOW else [], id=name)
+        for name, case in SAME.items()
+    ],
+)
 def test_results_are_those_of_single_runs(jaccli: Jaccli, case: tuple[str, str, str]) -> None:
     model, entries, sweep = case
     write("one.yaml", f"{model}{entries}\n")
