@@ -14,7 +14,9 @@ from jaccli.errors import UsageError, VerdictError
 if TYPE_CHECKING:
     from jaccli.result import Stored
 
-_RESULTS = ("out_dir", "suffix", "layout", "show", "digits", "fail_on_nonfinite", "explain")
+_RESULTS = (
+    "out_dir", "suffix", "layout", "show", "digits", "fail_on_nonfinite", "explain", "resume",
+)  # fmt: skip
 """Options of results and plans, of which a report has none."""
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jaccli.derivative.sparse import Coloring, Pattern
     from jaccli.plan import Plan
 
-_WITHOUT = ("mode", "storage", "chunk", "layout", "vector", "show", "digits", "explain",
+_WITHOUT = ("resume", "mode", "storage", "chunk", "layout", "vector", "show", "digits", "explain",
             "fail_on_nonfinite")  # fmt: skip
 """Options of other commands: the mode is sparse, the layout matrix, and nothing is computed."""
 _FORMATS = ("table", "plain", "json", "none")

@@ -191,11 +191,11 @@ def check_targets(tasks: list[Task], values: Values) -> None:
         except OSError as error:
             raise UsageError(f"--out-dir: {values['out_dir']}: {error.strerror}.") from error
     for task in tasks:
-        if task.target is None or (values["resume"] and is_complete(task.target)):
+        if task.target is None or (values.get("resume") and is_complete(task.target)):
             continue
         force = task.spec.output.force
         check_target(task.target, force=force)
-        check_partial(task.target, resume=bool(values["resume"]), force=force)
+        check_partial(task.target, resume=bool(values.get("resume")), force=force)
 
 
 def is_complete(target: Path) -> bool:

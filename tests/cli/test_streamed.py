@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from jaccli.result import Partial
+
 Call = Callable[..., Any]
 
 N, M = 300, 400
@@ -133,15 +135,29 @@ def test_killed_at_random_moments_it_resumes_to_the_same_bytes(
     ]  # fmt: skip
 
 
-def test_another_spec_is_not_mixed_in(jaccli: Call, tmp_path: Path) -> None:
+def test_ctrl_c_keeps_the_parts_and_another_spec_is_not_mixed_in(
+    jaccli: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     target = tmp_path / "J.npy"
     command = [*LARGE, "--chunk", "1", "-o", str(target)]
-    for seconds in (1.5, 3.0, 6.0):
-        if killed(command, seconds) and (tmp_path / ".J.npy.journal").exists():
-            break
+    with monkeypatch.context() as patch:
+        write = Partial.write_rows
+
+        def interrupted(partial: Partial, number: int, start: int, rows: Any) -> None:
+            if number == 3:
+                raise KeyboardInterrupt
+            write(partial, number, start, rows)
+
+        patch.setattr(Partial, "write_rows", interrupted)
+        stopped = jaccli(*command, check=False)
+    assert stopped.exit_code == 130
+    assert f"{target}: 3 of {M} parts are kept; go on with --resume.\n" in stopped.stderr
     other = [argument.replace("seed: 2", "seed: 4") for argument in command]
     refused = jaccli(*other, "--resume", check=False)
     assert refused.exit_code == 2
     assert "what an earlier run has begun is not this: spec was" in refused.stderr
+    resumed = jaccli(*command, "--resume")
+    assert "3 of them by an earlier run" in resumed.stderr
+    np.testing.assert_allclose(np.load(target), forecast(), rtol=0, atol=1e-14)
     jaccli(*other, "--force")
     assert not (tmp_path / ".J.npy.journal").exists()

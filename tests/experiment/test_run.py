@@ -531,9 +531,7 @@ def test_what_does_not_go_with_a_sweep_is_refused(jaccli: Jaccli, options: tuple
     assert sorted(os.listdir()) == ["other", "s.yaml"]
 
 
-@pytest.mark.parametrize(
-    "options", [("--dry-run",), ("--fail-fast",), ("--resume",), ("--junit", "r.xml")]
-)
+@pytest.mark.parametrize("options", [("--dry-run",), ("--fail-fast",), ("--junit", "r.xml")])
 def test_options_of_sweeps_need_one(jaccli: Jaccli, options: tuple[str, ...]) -> None:
     write("s.yaml", POLAR)
     outcome = jaccli("run", "s.yaml", *options, check=False)

@@ -37,13 +37,13 @@ def planned(derivative: str = "jacobian", at: Any = None, **entries: Any) -> Pla
 def compiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The operators of the plans that are compiled."""
     prepare = importlib.import_module("jaccli.execute.prepare")
-    real, names = prepare._Compiler._compiled, list[str]()
+    real, names = prepare.Compiler._compiled, list[str]()
 
     def spy(self: Any, plan: Plan, *rest: Any) -> Any:
         names.append(plan.operator)
         return real(self, plan, *rest)
 
-    monkeypatch.setattr(prepare._Compiler, "_compiled", spy)
+    monkeypatch.setattr(prepare.Compiler, "_compiled", spy)
     return names
 
 
