@@ -18,7 +18,6 @@ import jax
 import numpy as np
 
 from jaccli.derivative.choose import Choice
-from jaccli.errors import BudgetError
 from jaccli.execute.prepare import Chunks, Compiler, Part, compiled_chunks, settings
 from jaccli.execute.progress import Progress
 from jaccli.plan import Plan, check_budget, with_choice
@@ -55,14 +54,13 @@ class Piece:
 class Stream:
     """A compiled plan of one block, computed in `count` parts.
 
-    `width` is how many rows or columns there are; `held` are the bytes in use while it runs.
+    `width` is how many rows or columns there are; `seconds` went into compiling.
     """
 
     plan: Plan
     chunks: Chunks
     columns: bool
     width: int
-    held: int
     seconds: float
 
     @property
@@ -110,8 +108,6 @@ def prepare_stream(plan: Plan) -> Stream:
         ComputationError: JAX cannot differentiate the model in this mode.
     """
     plan = _by_output_rows(plan)
-    if not plan.far:
-        check_budget(plan, plan.input_bytes + plan.result_bytes, "inputs and result")
     compiler = Compiler()
     row = max(plan.result_bytes // max(plan.steps, 1), 1)
     left = max(plan.budget - plan.input_bytes, 0)
@@ -128,10 +124,9 @@ def prepare_stream(plan: Plan) -> Stream:
             if held <= plan.budget or plan.chunk is not None or chunk == 1:
                 break
             chunk //= 2
-    if held > plan.budget:
-        raise _too_large(trial, held)
+    check_budget(trial, held, "inputs, temporaries and three rows of the result")
     columns = plan.model.batch_size is None and _is_by_columns(plan)
-    return Stream(trial, chunks, columns, plan.steps, held, compiler.seconds)
+    return Stream(trial, chunks, columns, plan.steps, compiler.seconds)
 
 
 def _by_output_rows(plan: Plan) -> Plan:
@@ -148,11 +143,3 @@ def _is_by_columns(plan: Plan) -> bool:
     if plan.derivative == "hessian":
         return plan.operator.removeprefix("structured-").startswith("fwd")
     return plan.operator.endswith("fwd")
-
-
-def _too_large(plan: Plan, held: int) -> BudgetError:
-    try:
-        check_budget(plan, held, "inputs, temporaries and three rows of the result")
-    except BudgetError as error:
-        return error
-    raise AssertionError
