@@ -6,12 +6,14 @@ nothing is unpickled.
 
 from __future__ import annotations
 
+import os
 from math import prod
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
 from jaccli.errors import SourceError, format_bytes
+from jaccli.mapped import Mapped, stamp_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -30,8 +32,49 @@ def write_array(values: Array, stream: BinaryIO) -> None:
         stream.write(values.reshape(-1).view(np.uint8).data)
 
 
+class _Header(NamedTuple):
+    """What the header of an array says, checked against the bytes that follow it."""
+
+    shape: tuple[int, ...]
+    fortran_order: bool
+    dtype: np.dtype[Any]
+    nbytes: int
+
+
 def read_array(stream: BinaryIO, size: int, limit: int) -> Array:
     """Read one array from a stream of `size` bytes, refusing what is not plain numbers."""
+    shape, fortran_order, dtype, declared = _header(stream, size)
+    if declared > limit:
+        raise too_large("the array needs", declared, limit)
+    flat = np.frombuffer(stream.read(declared), dtype) if declared else np.empty(0, dtype)
+    try:
+        return flat.reshape(shape, order="F" if fortran_order else "C")
+    except ValueError as error:
+        raise SourceError(f"the array's shape {shape} is not one.") from error
+
+
+def map_array(stream: BinaryIO, name: str, size: int, above: int) -> Mapped | None:
+    """Return the array of a file of `size` bytes unread, if it has more than `above` bytes.
+
+    None also where the stream is no file, or its numbers do not stand as numpy has them in memory:
+    in row-major order, in this machine's order of bytes.  It is then where it was.
+    """
+    start = stream.tell()
+    shape, fortran_order, dtype, declared = _header(stream, size)
+    plain = dtype.kind in "fiub" and dtype.isnative and not (fortran_order and len(shape) > 1)
+    try:
+        if plain and declared > above:
+            own = os.fdopen(os.dup(stream.fileno()), "rb")
+            offset, stamp = stream.tell(), stamp_of(own)
+            return Mapped(own, name, offset, shape, dtype, dtype, lambda values: values, stamp)
+    except OSError:  # it has no number, as streams in memory
+        pass
+    stream.seek(start)
+    return None
+
+
+def _header(stream: BinaryIO, size: int) -> _Header:
+    """Read the header of an array, and refuse one that the stream cannot hold."""
     start = stream.tell()
     try:
         header = _HEADERS[np.lib.format.read_magic(stream)]
@@ -50,13 +93,7 @@ def read_array(stream: BinaryIO, size: int, limit: int) -> Array:
             f"the array is cut short: its shape {shape} needs {format_bytes(declared)}, and "
             f"{format_bytes(there)} are there."
         )
-    if declared > limit:
-        raise too_large("the array needs", declared, limit)
-    flat = np.frombuffer(stream.read(declared), dtype) if declared else np.empty(0, dtype)
-    try:
-        return flat.reshape(shape, order="F" if fortran_order else "C")
-    except ValueError as error:
-        raise SourceError(f"the array's shape {shape} is not one.") from error
+    return _Header(shape, fortran_order, dtype, declared)
 
 
 def too_large(what: str, needed: int, limit: int) -> SourceError:

@@ -49,7 +49,7 @@ def _run(asked: list[Task], values: Values, derivative: str | None) -> int:
     """Compute, write and print tasks; None for a derivative compares with `expect:`."""
     check_targets(asked, values)
     code = 0
-    for task, plan in plans(asked, values, holds_result=_holds_result):
+    for task, plan in plans(asked, values, holds_result=_holds_result, by_rows=True):
         golden = _expected(task.spec) if derivative is None else None
         if len(asked) > 1 and task.form in ("table", "plain"):
             console.out(f"# {task.spec.name}: {task.derivative}")
@@ -80,7 +80,8 @@ def plan(values: Values, derivative: str | None) -> int:
     if values["out_dir"] is None:  # a folder that is not there yet is made by `run`, not here
         check_targets(asked, values)
     parted = [task for task in asked if may_be_streamed(task, "none")]
-    for task, made in plans(asked, values, holds_result=lambda task: task not in parted):
+    planned = plans(asked, values, holds_result=lambda task: task not in parted, by_rows=True)
+    for task, made in planned:
         from jaccli.execute import prepare
         from jaccli.plan import as_json, as_text, with_choice
         from jaccli.tune.candidates import Candidate, candidates, names

@@ -79,12 +79,14 @@ def _identity(made: Stream) -> dict[str, Any]:
     import numpy as np
 
     from jaccli import backend
+    from jaccli.mapped import blocks
 
     plan = made.plan
     digest = hashlib.sha256()
     for name, array in sorted({**plan.model.primals, **plan.vectors}.items()):
         digest.update(f"{name}{array.dtype}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+        for block in blocks(array):
+            digest.update(block.view(np.uint8).data)
     return {
         "spec": plan.spec.sha256,
         "inputs": digest.hexdigest(),

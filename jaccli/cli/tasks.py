@@ -70,13 +70,15 @@ def plans(
     values: Values,
     *,
     holds_result: Callable[[Task], bool] = lambda _: True,
+    by_rows: bool = False,
 ) -> Iterator[tuple[Task, Plan]]:
     """Load the model of each spec and plan its derivatives, all before the first is used.
 
-    The result of a task that does not hold it may exceed the memory budget.
+    The result of a task that does not hold it may exceed the memory budget.  With `by_rows`,
+    batches in large files stay there, and their rows are read when they are needed.
     """
     for spec, group in groupby(tasks, key=lambda task: task.spec):
-        model, device = load_model(spec, values)
+        model, device = load_model(spec, values, by_rows=by_rows)
         given = _pattern(spec)
         for task in list(group):
             holds = holds_result(task)
@@ -205,11 +207,14 @@ def is_complete(target: Path) -> bool:
     return target.exists() and not is_begun(target)
 
 
-def load_model(spec: Spec, values: Values) -> tuple[Model, Device]:
-    """Read the inputs, then import JAX, load the model and find the device."""
+def load_model(spec: Spec, values: Values, *, by_rows: bool = False) -> tuple[Model, Device]:
+    """Read the inputs, then import JAX, load the model and find the device.
+
+    With `by_rows`, batches in large files stay there.
+    """
     from jaccli import backend, model
 
-    point = model.read(spec)
+    point = model.read(spec, by_rows=by_rows)
     backend.configure(x64=model.needs_x64(spec, point))
     device = backend.find(spec.device)
     return model.load(spec, point, allow_python=bool(values["allow_python"])), device

@@ -71,11 +71,15 @@ def prepare(plan: Plan, *, repeated: bool = False) -> Program:
     with settings(plan):
         if plan.chunks > 1:
             return _checked(_in_chunks(plan, compiler))
-        whole = _whole(plan, compiler, repeated=repeated)
-        if whole.cost.held <= plan.budget or plan.steps < 2:
-            return _checked(whole)
+        if plan.mapped_bytes:
+            rows = _rows_at_a_time(plan)
+            first = _in_chunks(replace(plan, chunk=rows), compiler)
+        else:
+            first = _whole(plan, compiler, repeated=repeated)
+        if first.cost.held <= plan.budget or plan.steps < 2:
+            return _checked(first)
         fixed = plan.input_bytes + plan.result_bytes
-        chunk, needed = plan.steps, whole.cost.held
+        chunk, needed = first.plan.chunk or plan.steps, first.cost.held
         while chunk > 1:
             # Temporaries shrink with the chunk, about; what else is needed stays.
             share = max(plan.budget - fixed, 0) / max(needed - fixed, 1)
@@ -85,6 +89,16 @@ def prepare(plan: Plan, *, repeated: bool = False) -> Program:
             if needed <= plan.budget:
                 return part
         return _checked(part)
+
+
+def _rows_at_a_time(plan: Plan) -> int:
+    """Return how many rows of what is in files to read at a time, at most."""
+    left = plan.budget - plan.input_bytes - plan.result_bytes
+    return max(1, min(plan.steps, left * plan.steps // (_COPIES * plan.mapped_bytes)))
+
+
+_COPIES = 2
+"""Copies of rows that are read from a file: as they come from there, and the device's."""
 
 
 @contextlib.contextmanager
@@ -108,9 +122,14 @@ _FEWER = "take fewer rows at a time with --chunk"
 
 def _checked(made: Program) -> Program:
     """Refuse a program that needs more than the budget."""
-    remedy = _FEWER if made.plan.steps > 1 and made.plan.chunk != 1 else ""
-    check_budget(made.plan, made.cost.held, "inputs, result and temporaries", remedy)
+    what = "inputs, result and temporaries"
+    check_budget(made.plan, made.cost.held, what, _fewer(made.plan))
     return made
+
+
+def _fewer(plan: Plan) -> str:
+    """Return the remedy for chunks that are too large, if they could be smaller."""
+    return _FEWER if plan.steps > 1 and plan.chunk != 1 else ""
 
 
 class Compiler:
@@ -283,6 +302,8 @@ def _by_rows(plan: Plan, compiler: Compiler) -> Chunks:
         return mapped(shared, arguments)
 
     args = moved(program.arguments(plan))
+    read = _COPIES * plan.mapped_bytes * size // plan.steps
+    check_budget(plan, plan.input_bytes + read, "a chunk's rows in files", _fewer(plan))
 
     def rows(start: int, args: Any = args) -> Any:
         def cut(array: Any, axis: int | None) -> Any:
@@ -310,6 +331,7 @@ def _by_rows(plan: Plan, compiler: Compiler) -> Chunks:
         for name, array in part.items()
         if axis[name] is not None
     )
+    copied += read // _COPIES
     return Chunks(
         parts,
         args,

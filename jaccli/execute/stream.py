@@ -109,7 +109,8 @@ def prepare_stream(plan: Plan) -> Stream:
     """
     plan = _by_output_rows(plan)
     compiler = Compiler()
-    row = max(plan.result_bytes // max(plan.steps, 1), 1)
+    # A row of what is in files is read into memory, and from there taken by the device.
+    row = max((plan.result_bytes + 2 * plan.mapped_bytes) // max(plan.steps, 1), 1)
     left = max(plan.budget - plan.input_bytes, 0)
     chunk = plan.chunk or max(1, min(plan.steps, min(left // _HELD, _LARGEST) // row))
     with settings(plan):

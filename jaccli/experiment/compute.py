@@ -63,7 +63,7 @@ def results(
             continue
         if computer is None:
             shared = (name for name in point.primals if name not in group.varying)
-            known = {name: point.primals[name] for name in shared}
+            known = {name: point.primals[name][...] for name in shared}
             try:
                 computer = _computer(group, task, point, suffix, allow_python, with_value)
             except Exception as error:  # in what all have in common
@@ -252,14 +252,14 @@ class _Computer:
         """Return the model at all points, what varies as batched inputs."""
         first, group = points[0], self.group
         primals = {
-            name: np.stack([point.primals[name] for point in points])
+            name: np.stack([point.primals[name][...] for point in points])
             if name in group.varying
             else array
             for name, array in first.primals.items()
         }
         vectors = first.vectors
         if group.vectors_vary:
-            vectors = {name: np.stack([p.vectors[name] for p in points]) for name in vectors}
+            vectors = {name: np.stack([p.vectors[name][...] for p in points]) for name in vectors}
         return replace(
             self.plan.model,
             primals=primals,

@@ -5,13 +5,14 @@ Boundary: knows nothing of derivatives or devices; JAX is imported when the func
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from jaccli.errors import BudgetError, Problem, SpecError, format_bytes
+from jaccli.mapped import Mapped
 from jaccli.memory import default_budget
 from jaccli.model.python import load_function
 from jaccli.spec import ExpressionModel, PythonModel, Spec, batch_problems, integer_problem
@@ -21,22 +22,26 @@ if TYPE_CHECKING:
     from jaccli.expression.evaluation import Watch
 
 Arrays = dict[str, Any]
+Values = np.ndarray | Mapped
+"""The numbers of an input or a vector: in memory, or of a batch that stays in its file."""
+_SHARE = 4
+"""The part of the memory budget that batched inputs are read whole within."""
 
 
 @dataclass(frozen=True)
 class Model:
     """A pure function of the inputs (by name) to the outputs (by name), with its primal point.
 
-    `primals` and `vectors` are numpy arrays of the shapes that the spec gives; the inputs in
-    `batch` have their batch axis in place, and `function` takes them without it.  `vectors` are
-    keyed by name; one vector without a name has the key ''.
+    `primals` and `vectors` are arrays of the shapes that the spec gives; the inputs in `batch` have
+    their batch axis in place, and `function` takes them without it.  `vectors` are keyed by name;
+    one vector without a name has the key ''.
     """
 
     function: Callable[[Mapping[str, Any]], Arrays]
-    primals: dict[str, np.ndarray]
+    primals: Mapping[str, Values]
     wrt: tuple[str, ...]
     batch: dict[str, int]
-    vectors: dict[str, np.ndarray]
+    vectors: Mapping[str, Values]
 
     @property
     def batch_size(self) -> int | None:
@@ -46,7 +51,7 @@ class Model:
         return None
 
     @property
-    def constants(self) -> dict[str, np.ndarray]:
+    def constants(self) -> dict[str, Values]:
         """The integers that all batch rows share: known indices, if a program holds them."""
         return {
             name: array
@@ -66,13 +71,16 @@ class Model:
 class Point:
     """The arrays of a spec, read: all that is known before JAX is imported."""
 
-    primals: dict[str, np.ndarray]
+    primals: Mapping[str, Values]
     wrt: tuple[str, ...]
-    vectors: dict[str, np.ndarray]
+    vectors: Mapping[str, Values]
 
 
-def read(spec: Spec, known: Mapping[str, np.ndarray] | None = None) -> Point:
+def read(spec: Spec, known: Mapping[str, Values] | None = None, *, by_rows: bool = False) -> Point:
     """Read the inputs of a spec; those that are `known` are taken as they are.
+
+    With `by_rows`, of a batch whose `.npy` files are large the rows stay there (`Mapped`), to be
+    read when they are needed.
 
     Raises:
         SpecError: an input does not fit what the spec does with it.
@@ -80,10 +88,10 @@ def read(spec: Spec, known: Mapping[str, np.ndarray] | None = None) -> Point:
         BudgetError: the inputs exceed the memory budget.
     """
     budget = spec.memory or default_budget()
-    primals = _read(spec, spec.inputs, budget, known or {})
+    primals = _read(spec, spec.inputs, budget, known or {}, spec.batch if by_rows else ())
     wrt = spec.wrt or tuple(n for n, array in primals.items() if array.dtype.kind == "f")
     _check_primals(spec, primals, wrt)
-    return Point(primals, wrt, _vectors(spec, budget))
+    return Point(primals, wrt, _vectors(spec, budget, by_rows=by_rows and bool(spec.batch)))
 
 
 def needs_x64(spec: Spec, point: Point) -> bool:
@@ -110,14 +118,17 @@ def _read(
     spec: Spec,
     sources: Mapping[str, Source],
     budget: int,
-    known: Mapping[str, np.ndarray],
-) -> dict[str, np.ndarray]:
+    known: Mapping[str, Values],
+    by_rows: Collection[str],
+) -> dict[str, Values]:
     """Load sources one after another, as long as all together stay within the budget."""
-    arrays: dict[str, np.ndarray] = {}
+    arrays: dict[str, Values] = {}
     used = 0
     for name, source in sources.items():
-        arrays[name] = known[name] if name in known else source.load(spec.dtype, budget)
-        used += arrays[name].nbytes
+        above = max(budget // _SHARE - used, 0) if name in by_rows else None
+        arrays[name] = known[name] if name in known else source.load(spec.dtype, budget, above)
+        if not isinstance(arrays[name], Mapped):
+            used += arrays[name].nbytes
         if used > budget:
             message = (
                 f"the inputs up to {name!r} take {format_bytes(used)}, "
@@ -127,14 +138,14 @@ def _read(
     return arrays
 
 
-def _vectors(spec: Spec, budget: int) -> dict[str, np.ndarray]:
+def _vectors(spec: Spec, budget: int, *, by_rows: bool) -> dict[str, Values]:
     """Return the tangents or cotangents by name."""
-    if isinstance(spec.vector, Source):
-        return _read(spec, {"": spec.vector}, budget, {})
-    return _read(spec, spec.vector or {}, budget, {})
+    vector = spec.vector
+    sources = {"": vector} if isinstance(vector, Source) else vector or {}
+    return _read(spec, sources, budget, {}, sources if by_rows else ())
 
 
-def _check_primals(spec: Spec, primals: Mapping[str, np.ndarray], wrt: tuple[str, ...]) -> None:
+def _check_primals(spec: Spec, primals: Mapping[str, Values], wrt: tuple[str, ...]) -> None:
     """Check what could not be known before the files were read."""
     problems = [
         integer_problem(name, str(primals[name].dtype), spec.root.get("wrt") or spec.root)

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from jaccli.errors import Problem, SpecError
-from jaccli.model import Model
+from jaccli.mapped import Mapped
+from jaccli.memory import default_budget
+from jaccli.model import Model, Values
 from jaccli.plan.shapes import Shape
 from jaccli.spec import Spec
 from jaccli.vocabulary import OF_SCALAR_OUTPUT, WITH_VECTOR
@@ -50,7 +52,7 @@ def checked_vectors(
     derivative: str,
     outputs: Mapping[str, Shape],
     dtypes: Mapping[str, np.dtype[Any]],
-) -> tuple[dict[str, np.ndarray], bool]:
+) -> tuple[dict[str, Values], bool]:
     """Return the tangents or cotangents, each checked against what it goes with, in its dtype."""
     if derivative not in WITH_VECTOR:
         return {}, False
@@ -73,20 +75,32 @@ def checked_vectors(
             problems.append(spec.problem(path, message))
     if any(problems):
         raise SpecError(*filter(None, problems))
+    limit = spec.memory or default_budget()
+    given = {n: v if batched[n] else _whole(v, limit) for n, v in given.items()}
     if batch is not None and any(batched.values()):
         given = {
-            n: v if batched[n] else np.broadcast_to(v, (batch, *v.shape)) for n, v in given.items()
+            n: v if batched[n] else np.broadcast_to(v[...], (batch, *v.shape))
+            for n, v in given.items()
         }
     if derivative != "vjp":
         dtypes = {name: model.primals[name].dtype for name in shapes}
-    typed = {name: given[name].astype(dtypes[name], copy=False) for name in shapes}
+    typed = {name: _typed(given[name], dtypes[name]) for name in shapes}
     return typed, any(batched.values())
+
+
+def _whole(vector: Values, limit: int) -> np.ndarray:
+    """Return what all batch rows share, in memory."""
+    return vector.whole(limit) if isinstance(vector, Mapped) else vector
+
+
+def _typed(vector: Values, dtype: np.dtype[Any]) -> Values:
+    return vector.then(dtype) if isinstance(vector, Mapped) else vector.astype(dtype, copy=False)
 
 
 def _vector_problem(
     spec: Spec,
     derivative: str,
-    given: Mapping[str, np.ndarray],
+    given: Mapping[str, Values],
     shapes: Mapping[str, Shape],
     what: str,
 ) -> Problem | None:

@@ -34,6 +34,7 @@ def as_json(plan: Plan) -> dict[str, Any]:
         "blocks": {block.key: list(block.shape) for block in plan.blocks},
         "bytes": {
             "inputs": plan.input_bytes,
+            "mapped": plan.mapped_bytes,
             "result": plan.result_bytes,
             "budget": plan.budget,
         },
@@ -73,6 +74,8 @@ def as_text(plan: Plan) -> str:
 
 def _memory(plan: Plan) -> str:
     inputs, result = format_bytes(plan.input_bytes), format_bytes(plan.result_bytes)
+    if plan.mapped_bytes:
+        inputs += f" and {format_bytes(plan.mapped_bytes)} in files, read by chunks"
     return f"inputs {inputs}, result {result}, budget {format_bytes(plan.budget)}"
 
 

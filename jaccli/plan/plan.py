@@ -6,11 +6,9 @@ Making a plan traces the model's shapes and computes nothing; executing one choo
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from jaccli.backend import Device
 from jaccli.derivative import estimate
@@ -19,8 +17,9 @@ from jaccli.derivative.facts import Facts
 from jaccli.derivative.operators import CHUNKED, REGISTRIES
 from jaccli.derivative.tiles import tile
 from jaccli.errors import BudgetError, SpecError, format_bytes
+from jaccli.mapped import Mapped
 from jaccli.memory import default_budget
-from jaccli.model import Model
+from jaccli.model import Model, Values
 from jaccli.plan.checks import check_outputs, checked_vectors
 from jaccli.plan.shapes import BlockPlan, Shape, avals, blocks_of, trace
 from jaccli.spec import Spec
@@ -42,10 +41,11 @@ class Plan:
     """A derivative of a model at its primal, ready to be executed.
 
     `vectors` are shaped as the wrt inputs (jvp, hvp) or the outputs (vjp), with a leading batch
-    axis where `vector_batched` says so.  Sizes are in bytes.  `far` has the shapes of the arrays
-    that can be taken in chunks: the batch axis, or the arrays whose unit vectors are pushed (of a
-    coloring, the colors).  `given` is a pattern that the user vouches for, of the joined matrix;
-    `prepared` is there if the operator is `sparse`.
+    axis where `vector_batched` says so.  Sizes are in bytes: `input_bytes` those of arrays that
+    are held, `mapped_bytes` those of batched ones that stay in their files.  `far` has the shapes
+    of the arrays that can be taken in chunks: the batch axis, or the arrays whose unit vectors are
+    pushed (of a coloring, the colors).  `given` is a pattern that the user vouches for, of the
+    joined matrix; `prepared` is there if the operator is `sparse`.
     """
 
     spec: Spec
@@ -55,13 +55,14 @@ class Plan:
     facts: Facts
     outputs: dict[str, Shape]
     blocks: tuple[BlockPlan, ...]
-    vectors: dict[str, np.ndarray]
+    vectors: Mapping[str, Values]
     vector_batched: bool
     device: Device
     budget: int
     chunk: int | None
     far: tuple[Shape, ...]
     input_bytes: int
+    mapped_bytes: int
     given: Pattern | None = None
     prepared: Prepared | None = None
 
@@ -154,6 +155,8 @@ def make(
             f"the {derivative} would have {entries} entries; sparse storage numbers 2**63 - 1."
         )
         raise SpecError(spec.problem("model", message, "Choose fewer with --wrt and --select."))
+    arrays = (*model.primals.values(), *vectors.values())
+    mapped = sum(array.nbytes for array in arrays if isinstance(array, Mapped))
     plan = Plan(
         spec=spec,
         model=model,
@@ -169,7 +172,8 @@ def make(
         # The values beside a derivative that is taken in chunks are computed in one piece.
         chunk=None if derivative == "evaluate" and model.batch_size is None else spec.chunk,
         far=(),
-        input_bytes=sum(a.nbytes for a in (*model.primals.values(), *vectors.values())),
+        input_bytes=sum(array.nbytes for array in arrays) - mapped,
+        mapped_bytes=mapped,
         given=given,
     )
     if choice.mode == "structured" and asked == "auto" and may_be_colored(derivative, about):

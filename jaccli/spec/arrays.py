@@ -23,8 +23,10 @@ class NotInFile(Exception):
         self.entry, self.hint = entry, hint
 
 
-def read(path: Path, entries: dict[str, Any], limit: int) -> Any:
+def read(path: Path, entries: dict[str, Any], limit: int, above: int | None = None) -> Any:
     """Return the array of a file; `entries` may hold `key`, `column` or `columns`.
+
+    An `.npy` array of more than `above` bytes stays in its file where it can (`Mapped`).
 
     Raises:
         SourceError: the file is missing, broken, not what its suffix says, or over `limit` bytes.
@@ -33,7 +35,7 @@ def read(path: Path, entries: dict[str, Any], limit: int) -> Any:
     if path.exists() and not path.is_file():
         raise SourceError("is not a file.")  # opening a pipe would wait for somebody to write
     try:
-        array = _READERS[path.suffix.lower()](path, entries, limit)
+        array = _READERS[path.suffix.lower()](path, entries, limit, above)
     except FileNotFoundError as error:
         raise SourceError("no such file.") from error
     except OSError as error:
@@ -43,14 +45,16 @@ def read(path: Path, entries: dict[str, Any], limit: int) -> Any:
     return array
 
 
-def _read_npy(path: Path, _: dict[str, Any], limit: int) -> Any:
-    from jaccli.arrayfile import read_array
+def _read_npy(path: Path, entries: dict[str, Any], limit: int, above: int | None) -> Any:
+    from jaccli.arrayfile import map_array, read_array
 
     with path.open("rb") as file:
-        return read_array(file, path.stat().st_size, limit)
+        size = path.stat().st_size
+        mapped = None if above is None else map_array(file, entries["file"], size, above)
+        return mapped or read_array(file, size, limit)
 
 
-def _read_npz(path: Path, entries: dict[str, Any], limit: int) -> Any:
+def _read_npz(path: Path, entries: dict[str, Any], limit: int, _: int | None) -> Any:
     from jaccli.arrayfile import read_array
 
     try:
@@ -73,7 +77,7 @@ def _read_npz(path: Path, entries: dict[str, Any], limit: int) -> Any:
         raise SourceError("this is not an .npz archive, or it is damaged.") from error
 
 
-def _read_csv(path: Path, entries: dict[str, Any], limit: int) -> Any:
+def _read_csv(path: Path, entries: dict[str, Any], limit: int, _: int | None) -> Any:
     import numpy as np
 
     if path.stat().st_size > limit:
@@ -137,7 +141,7 @@ def _numbers(row: list[str], indices: list[int], header: list[str], line: int) -
     return numbers
 
 
-_READERS: dict[str, Callable[[Path, dict[str, Any], int], Any]] = {
+_READERS: dict[str, Callable[[Path, dict[str, Any], int, int | None], Any]] = {
     ".npy": _read_npy,
     ".npz": _read_npz,
     ".csv": _read_csv,

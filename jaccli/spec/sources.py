@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -86,10 +86,11 @@ class Source:
             raise BudgetError(Problem(message, path=self.path, place=self.node.place))
         return size
 
-    def load(self, default_dtype: str, budget: int) -> Any:
+    def load(self, default_dtype: str, budget: int, above: int | None = None) -> Any:
         """Return the values as a numpy array of the source's dtype, else of `default_dtype`.
 
-        Integers of `.npy` and `.npz` files stay integers.
+        Integers of `.npy` and `.npz` files stay integers.  An `.npy` array of more than `above`
+        bytes stays in its file, where that is possible: it is `Mapped`.
 
         Raises:
             SpecError: the values do not fit the dtype, or a column or key is not in the file.
@@ -99,13 +100,21 @@ class Source:
         import numpy as np
 
         self.check_size(default_dtype, budget)
-        array = np.asarray(SOURCES[self.kind].make(np, self.entries, _Context(self, budget)))
+        array = SOURCES[self.kind].make(np, self.entries, _Context(self, budget, above))
         keeps = self.kind == "file" and array.dtype.kind in "iub" and self.dtype is None
-        if keeps:
-            return array.astype(array.dtype.newbyteorder("="), copy=False)
-        target = np.dtype(self.dtype or default_dtype)
+        target = array.dtype.newbyteorder("=") if keeps else np.dtype(self.dtype or default_dtype)
+        if isinstance(array, np.ndarray | np.generic):
+            return self._cast(np.asarray(array), target)
+        return replace(array, dtype=target, cast=lambda values: self._cast(values, target))
+
+    def _cast(self, array: Any, target: Any) -> Any:
+        """Return numbers in the dtype `target`, which must be able to hold them."""
+        import numpy as np
+
         with np.errstate(over="ignore", invalid="ignore"):
             cast = array.astype(target, copy=False)
+        if np.can_cast(array.dtype, target, "safe"):
+            return cast
         if target.kind == "i":
             changed = ~np.isfinite(array) | (cast != array) | ((cast < 0) & (array > 0))
         else:
@@ -122,6 +131,7 @@ class _Context(NamedTuple):
 
     source: Source
     budget: int
+    above: int | None
 
     def read(self, entries: Entries) -> Any:
         """Read the file of a `file` source."""
@@ -130,7 +140,7 @@ class _Context(NamedTuple):
         node = self.source.node.get("file") or self.source.node
         path = node.text.folder / entries["file"]
         try:
-            return arrays.read(path, entries, self.budget)
+            return arrays.read(path, entries, self.budget, self.above)
         except arrays.NotInFile as error:
             entry = self.source.node.get(error.entry) or node
             raise SpecError(

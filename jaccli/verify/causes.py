@@ -21,7 +21,7 @@ from jaccli.result.labels import Names
 from jaccli.result.nonfinite import NonFinite
 from jaccli.spec import ExpressionModel
 from jaccli.verify import steps
-from jaccli.verify.points import at_row
+from jaccli.verify.points import at_row, row_of
 from jaccli.verify.singular import SINGULAR
 from jaccli.verify.steps import Step, bare, entry, fits, is_number
 
@@ -103,13 +103,13 @@ def _input(plan: Plan, found: NonFinite) -> Cause | None:
     for name, array in plan.model.primals.items():
         if name not in used or array.dtype.kind != "f":
             continue
-        if found.row is not None and name in plan.model.batch:
-            array = np.take(array, found.row, plan.model.batch[name])
-        bad = ~np.isfinite(array)
+        axis = plan.model.batch.get(name)
+        values = array[...] if found.row is None or axis is None else row_of(array, found.row, axis)
+        bad = ~np.isfinite(values)
         if bad.any():
             place = int(np.argmax(bad))
-            value = _number(float(array.flat[place]))
-            message = f"the input {Names.of(name, array.shape)[place]} is {value}."
+            value = _number(float(values.flat[place]))
+            message = f"the input {Names.of(name, values.shape)[place]} is {value}."
             return Cause(None, Problem(message, f"inputs.{name}", plan.spec.place("inputs", name)))
     return None
 
@@ -179,7 +179,7 @@ def _directions(plan: Plan, found: NonFinite) -> list[dict[str, np.ndarray]]:
         units.append(unit)
     if plan.derivative in ("jvp", "hvp"):
         row = found.row if plan.vector_batched else None
-        units.append({n: v if row is None else v[row] for n, v in plan.vectors.items()})
+        units.append({n: v[... if row is None else row] for n, v in plan.vectors.items()})
     return units
 
 

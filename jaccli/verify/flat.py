@@ -214,13 +214,14 @@ class Flat:
 
 def flat(plan: Plan) -> Flat:
     """Return the model of a plan as it is."""
-    return Flat(plan, plan.model.function, plan.model.primals)
+    primals = {name: array[...] for name, array in plan.model.primals.items()}
+    return Flat(plan, plan.model.function, primals)
 
 
 def in_double(plan: Plan) -> Flat:
     """Return the model of a plan with every float as float64, at the same point."""
     primals = {
-        name: array.astype(np.float64) if array.dtype.kind == "f" else array
+        name: array[...].astype(np.float64) if array.dtype.kind == "f" else array[...]
         for name, array in plan.model.primals.items()
     }
     function = plan.model.function

@@ -16,6 +16,7 @@ import numpy as np
 from jaccli.execute.interruptible import interruptible
 from jaccli.execute.prepare import settings
 from jaccli.execute.program import arguments, batch_axes
+from jaccli.model import Values
 from jaccli.plan import Plan
 
 _PIECE = 64 << 20
@@ -33,7 +34,12 @@ PointFunction = Callable[[Inputs, Inputs], Any]
 
 
 def at_rows(plan: Plan, f: PointFunction) -> Any:
-    """Return the arrays that `f` gives, `(*batch, ...)` each, or None beyond the memory budget."""
+    """Return the arrays that `f` gives, `(*batch, ...)` each, or None beyond the memory budget.
+
+    None also of a batch that stays in its file.
+    """
+    if plan.mapped_bytes:
+        return None
     wrt, rest, _ = arguments(plan)
     if plan.model.batch_size is None:
         return _computed(plan, f, wrt, rest)
@@ -59,8 +65,13 @@ def at_row(plan: Plan, f: PointFunction, row: int | None) -> Any:
     if row is not None:
         for part in (wrt, rest):
             batched = {n: axis for n, axis in plan.model.batch.items() if n in part}
-            part |= {name: np.take(part[name], row, axis) for name, axis in batched.items()}
+            part |= {name: row_of(part[name], row, axis) for name, axis in batched.items()}
     return _computed(plan, f, wrt, rest)
+
+
+def row_of(array: Values, row: int, axis: int) -> np.ndarray:
+    """Return one row of a batched array."""
+    return array[(slice(None),) * (axis % array.ndim) + (row,)]
 
 
 def _computed(plan: Plan, f: PointFunction, wrt: Inputs, rest: Inputs) -> Any:

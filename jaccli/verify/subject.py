@@ -140,7 +140,8 @@ class Subject:
     @cached_property
     def vector(self) -> Array:
         """The plan's tangent `bn` or cotangent `bm`."""
-        return flattened(self.flat, self.plan.vectors, batched=self.plan.vector_batched)
+        vectors = {name: vector[...] for name, vector in self.plan.vectors.items()}
+        return flattened(self.flat, vectors, batched=self.plan.vector_batched)
 
     @cached_property
     def entries(self) -> Entries:
