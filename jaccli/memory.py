@@ -1,8 +1,13 @@
-"""How much memory this machine or container has.  Imports nothing of the package."""
+"""How much memory this machine or container has, and how it is given back.
+
+Imports nothing of the package.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import os
+from contextlib import suppress
 from pathlib import Path
 
 _CGROUP_LIMITS = (
@@ -27,3 +32,18 @@ def total() -> int:
 def default_budget() -> int:
     """Return the memory budget in bytes where none is given: half of `total()`."""
     return total() // 2
+
+
+_M_MMAP_THRESHOLD = -3
+"""The name that glibc has for it (malloc.h)."""
+_LARGE = 4 << 20
+
+
+def return_freed() -> None:
+    """Have the C library give large blocks back to the system as soon as they are freed.
+
+    Of itself glibc soon keeps those below 32 MiB, and chunks' arrays of several sizes leave gaps
+    between them that add up: 700 MiB in place of 300 for two inputs of 4 GiB each, in chunks.
+    """
+    with suppress(AttributeError, OSError):  # another C library
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE)

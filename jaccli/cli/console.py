@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -50,7 +51,8 @@ class Bar:
 
     def __init__(self) -> None:
         self.total: int | None = None
-        self.done = 0
+        self.done = self.before = 0
+        self.began = time.monotonic()
         self.lock = threading.Lock()
         self.closed = False
         self.bar: Any = None
@@ -59,10 +61,10 @@ class Bar:
         self.timer.daemon = True
         self.timer.start()
 
-    def start(self, total: int) -> None:
-        """Begin with `total` steps."""
+    def start(self, total: int, done: int = 0) -> None:
+        """Begin with `total` steps, of which some were `done` before."""
         with self.lock:
-            self.total, self.done = total, 0
+            self.total, self.done, self.before, self.began = total, done, done, time.monotonic()
             self._update()
 
     def advance(self, steps: int) -> None:
@@ -85,6 +87,7 @@ class Bar:
             BarColumn,
             MofNCompleteColumn,
             Progress,
+            TextColumn,
             TimeElapsedColumn,
             TimeRemainingColumn,
         )
@@ -92,16 +95,24 @@ class Bar:
         with self.lock:
             if self.closed:
                 return
+            speed = TextColumn("{task.fields[rate]}")
             times = (TimeElapsedColumn(), TimeRemainingColumn())
-            columns = (BarColumn(), MofNCompleteColumn(), *times)
+            columns = (BarColumn(), MofNCompleteColumn(), speed, *times)
             self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
-            self.task = self.bar.add_task("", total=None)
+            self.task = self.bar.add_task("", total=None, rate="")
             self._update()
             self.bar.start()
 
     def _update(self) -> None:
         if self.bar is not None:
-            self.bar.update(self.task, total=self.total, completed=self.done)
+            rate = rate_of(self.done - self.before, time.monotonic() - self.began)
+            self.bar.update(self.task, total=self.total, completed=self.done, rate=rate)
+
+
+def rate_of(steps: int, seconds: float) -> str:
+    """Return how many steps there are in a second: of large work, rows of the batch or result."""
+    rate = steps / seconds if seconds > 0 else 0.0
+    return f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.2g}/s"
 
 
 @contextmanager

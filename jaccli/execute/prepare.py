@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaccli import memory
 from jaccli.derivative import cost
 from jaccli.derivative.basis import Piece, Tree
 from jaccli.derivative.cost import Cost
@@ -72,6 +73,7 @@ def prepare(plan: Plan, *, repeated: bool = False) -> Program:
         if plan.chunks > 1:
             return _checked(_in_chunks(plan, compiler))
         if plan.mapped_bytes:
+            memory.return_freed()
             rows = _rows_at_a_time(plan)
             first = _in_chunks(replace(plan, chunk=rows), compiler)
         else:

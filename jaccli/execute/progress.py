@@ -8,8 +8,8 @@ from typing import Protocol
 class Progress(Protocol):
     """Told how many steps there are, and when some are done."""
 
-    def start(self, total: int) -> None:
-        """Begin with `total` steps."""
+    def start(self, total: int, done: int = 0) -> None:
+        """Begin with `total` steps, of which some were `done` before."""
         ...
 
     def advance(self, steps: int) -> None:
@@ -20,7 +20,7 @@ class Progress(Protocol):
 class Silence:
     """Progress that nobody looks at."""
 
-    def start(self, total: int) -> None:
+    def start(self, total: int, done: int = 0) -> None:
         """Begin."""
 
     def advance(self, steps: int) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaccli import memory
 from jaccli.derivative.choose import Choice
 from jaccli.execute.prepare import Chunks, Compiler, Part, compiled_chunks, settings
 from jaccli.execute.progress import Progress
@@ -72,16 +73,18 @@ class Stream:
         self, done: Collection[int], write: Callable[[Piece], None], progress: Progress
     ) -> None:
         """Compute all parts but those that are done; `write` one while computing the next."""
-        progress.start(self.plan.steps)
+        parts = self.chunks.parts
+        progress.start(self.plan.steps, sum(parts[number].fresh for number in done))
         with settings(self.plan), ThreadPoolExecutor(1) as writer:
             pending: Future[None] | None = None
             try:
-                for number, part in enumerate(self.chunks.parts):
-                    if number not in done:
-                        piece = self._piece(number, part)
-                        if pending is not None:
-                            pending.result()
-                        pending = writer.submit(write, piece)
+                for number, part in enumerate(parts):
+                    if number in done:
+                        continue
+                    piece = self._piece(number, part)
+                    if pending is not None:
+                        pending.result()
+                    pending = writer.submit(write, piece)
                     progress.advance(part.fresh)
             finally:
                 if pending is not None:
@@ -107,6 +110,7 @@ def prepare_stream(plan: Plan) -> Stream:
         BudgetError: not even one row at a time fits.
         ComputationError: JAX cannot differentiate the model in this mode.
     """
+    memory.return_freed()
     plan = _by_output_rows(plan)
     compiler = Compiler()
     # A row of what is in files is read into memory, and from there taken by the device.

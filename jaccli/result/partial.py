@@ -3,7 +3,8 @@
 Beside the target `J.npy` stand `.J.npy.partial`, the file as it will be, and `.J.npy.journal`: a
 line of JSON that says what is being computed, then the number of every part that is on the disk.
 A part is written, flushed, and only then noted, so that a crash at any moment loses parts that were
-not noted and nothing else.  The target appears whole, when the last part is there.
+not noted and nothing else.  The target appears whole, when the last part is there.  A symbolic link
+is written through: all of this is beside the file that it leads to.
 """
 
 from __future__ import annotations
@@ -21,21 +22,28 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from jaccli.errors import ComputationError, UsageError, format_bytes
-from jaccli.result.publish import exists_already
+from jaccli.result.publish import exists_already, replace
 from jaccli.result.result import Array
 
 Shape = tuple[int, ...]
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
+def final_of(target: Path) -> Path:
+    """Return the file that a target stands for: symbolic links are written through."""
+    return Path(os.path.realpath(target))
+
+
 def data_of(target: Path) -> Path:
     """Return the name of the file as it grows."""
-    return target.with_name(f".{target.name}.partial")
+    final = final_of(target)
+    return final.with_name(f".{final.name}.partial")
 
 
 def journal_of(target: Path) -> Path:
     """Return the name of the account of its parts."""
-    return target.with_name(f".{target.name}.journal")
+    final = final_of(target)
+    return final.with_name(f".{final.name}.journal")
 
 
 def is_begun(target: Path) -> bool:
@@ -66,6 +74,7 @@ class Partial:
         self, target: Path, shape: Shape, dtype: Any, identity: Mapping[str, Any], *, resume: bool
     ) -> None:
         self.target = target
+        self._final = final_of(target)
         self.dtype = np.dtype(dtype)
         self.size = int(np.prod(shape, dtype=object)) * self.dtype.itemsize
         described = {"format": 1, "shape": list(shape), "dtype": self.dtype.str, **identity}
@@ -110,9 +119,9 @@ class Partial:
             self.close()
             if not force and os.path.lexists(self.target):
                 raise exists_already(self.target)
-            os.replace(data_of(self.target), self.target)
-            journal_of(self.target).unlink()
-            folder = os.open(self.target.parent, os.O_RDONLY)
+            replace(data_of(self._final), self._final)
+            journal_of(self._final).unlink()
+            folder = os.open(self._final.parent, os.O_RDONLY)
             try:
                 os.fsync(folder)
             finally:
@@ -121,7 +130,7 @@ class Partial:
     def discard(self) -> None:
         """Forget what has been written."""
         self.close()
-        for path in (journal_of(self.target), data_of(self.target)):
+        for path in (journal_of(self._final), data_of(self._final)):
             path.unlink(missing_ok=True)
 
     def close(self) -> None:
@@ -131,22 +140,22 @@ class Partial:
 
     def _begin(self, shape: Shape) -> None:
         """Make both files, the account last."""
-        journal_of(self.target).unlink(missing_ok=True)
+        journal_of(self._final).unlink(missing_ok=True)
         self._check_room(self.size)
-        self._data: BinaryIO = open(data_of(self.target), "wb")  # noqa: SIM115
+        self._data: BinaryIO = open(data_of(self._final), "wb")  # noqa: SIM115
         header = {"descr": self.dtype.str, "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(self._data, header)
         self._data.flush()
         self._begins = self._data.tell()
         os.ftruncate(self._data.fileno(), self._begins + self.size)
         os.fsync(self._data.fileno())
-        self._journal: BinaryIO = open(journal_of(self.target), "wb")  # noqa: SIM115
+        self._journal: BinaryIO = open(journal_of(self._final), "wb")  # noqa: SIM115
         self._journal.write(json.dumps(self._identity).encode() + b"\n")
         self._flush_journal()
 
     def _go_on(self) -> None:
         """Open both files, and read which parts are there."""
-        text = journal_of(self.target).read_bytes()
+        text = journal_of(self._final).read_bytes()
         first, *lines = text.split(b"\n")
         if not lines:  # it was stopped while it wrote the first line: nothing is there
             self._begin(tuple(self._identity["shape"]))
@@ -154,13 +163,13 @@ class Partial:
         self._check_identity(first)
         # What comes after the last end of line was being written.
         self.done = {int(line) for line in lines[:-1] if line.isdigit()}
-        self._data = open(data_of(self.target), "r+b")  # noqa: SIM115
+        self._data = open(data_of(self._final), "r+b")  # noqa: SIM115
         np.lib.format.read_magic(self._data)
         np.lib.format.read_array_header_1_0(self._data)
         self._begins = self._data.tell()
         if os.fstat(self._data.fileno()).st_size != self._begins + self.size:
-            raise UsageError(f"{data_of(self.target)}: damaged.", hint="Begin again with --force.")
-        self._journal = open(journal_of(self.target), "r+b")  # noqa: SIM115
+            raise UsageError(f"{data_of(self._final)}: damaged.", hint="Begin again with --force.")
+        self._journal = open(journal_of(self._final), "r+b")  # noqa: SIM115
         self._journal.truncate(len(text) - len(lines[-1]))
         self._journal.seek(0, os.SEEK_END)
 
@@ -179,7 +188,7 @@ class Partial:
             )
 
     def _check_room(self, needed: int) -> None:
-        free = shutil.disk_usage(self.target.parent).free
+        free = shutil.disk_usage(self._final.parent).free
         if free < needed:
             raise ComputationError(
                 f"{self.target}: the disk has {format_bytes(free)} free, and the result needs "

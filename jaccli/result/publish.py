@@ -101,7 +101,7 @@ def publishing(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
                 stream.flush()
                 os.fsync(stream.fileno())
             if force:
-                _replace(temporary, target)
+                replace(temporary, target)
             else:
                 _claim(temporary, target)
         finally:
@@ -114,7 +114,8 @@ def publishing(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
         raise ComputationError(f"{path}: cannot be written: {reason}.") from error
 
 
-def _replace(temporary: Path, target: Path) -> None:
+def replace(temporary: Path, target: Path) -> None:
+    """Give the temporary file the name, and the permissions, of the one it replaces."""
     with contextlib.suppress(FileNotFoundError):
         os.chmod(temporary, stat.S_IMODE(target.stat().st_mode))
     os.replace(temporary, target)
