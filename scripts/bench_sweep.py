@@ -9,12 +9,10 @@ file of its own, flushed to the disk.  `keeping` is the same command once more, 
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
+
+from children import Ran, run
 
 _SPEC = """\
 model: forecast
@@ -23,22 +21,15 @@ inputs:
   bias: {random: normal, shape: [16], seed: 2}
   x: {random: normal, shape: [31], seed: 3}
 """
-_COUNTS = (10, 100, 1000)
+COUNTS = (10, 100, 1000)
 
 
-def seconds(folder: str, count: int) -> tuple[float, float]:
-    """Return the seconds of a fresh sweep, and of the same once more."""
+def sweep(folder: str, count: int) -> tuple[Ran, Ran]:
+    """Return a fresh sweep, and the same once more."""
     spec, out = Path(folder) / "spec.yaml", Path(folder) / "out"
     spec.write_text(f"{_SPEC}sweep: {{inputs.x.seed: {{range: [0, {count}, 1]}}}}\n")
-    command = [sys.executable, "-m", "jaccli", "run", str(spec), "--out-dir", str(out)]
-    took = []
-    for _ in range(2):
-        start = time.perf_counter()
-        subprocess.run(
-            command, check=True, capture_output=True, env={**os.environ, "NO_COLOR": "1"}
-        )
-        took.append(time.perf_counter() - start)
-    return took[0], took[1]
+    command = ["run", spec, "--out-dir", out]
+    return run(command), run(command)
 
 
 def main() -> None:
@@ -46,16 +37,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeat", type=int, default=3)
     repeat = parser.parse_args().repeat
-    found: dict[int, list[tuple[float, float]]] = {count: [] for count in _COUNTS}
+    found: dict[int, list[tuple[float, float]]] = {count: [] for count in COUNTS}
     for _ in range(repeat):
-        for count in _COUNTS:
+        for count in COUNTS:
             with tempfile.TemporaryDirectory() as folder:
-                found[count].append(seconds(folder, count))
+                fresh, again = sweep(folder, count)
+            found[count].append((fresh.seconds, again.seconds))
     print("tasks  fresh s  ratio  keeping s")
-    first = min(fresh for fresh, _ in found[_COUNTS[0]])
+    first = min(fresh for fresh, _ in found[COUNTS[0]])
     for count, took in found.items():
-        fresh, keeping = (min(times) for times in zip(*took, strict=True))
-        print(f"{count:5}  {fresh:7.2f}  {fresh / first:5.1f}  {keeping:9.2f}")
+        least, keeping = (min(times) for times in zip(*took, strict=True))
+        print(f"{count:5}  {least:7.2f}  {least / first:5.1f}  {keeping:9.2f}")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ Blocks = dict[str, Array]
 class Silent:
     """Progress that nobody looks at."""
 
-    def start(self, total: int) -> None:
+    def start(self, total: int, done: int = 0) -> None:
         """Begin."""
 
     def advance(self, steps: int) -> None:

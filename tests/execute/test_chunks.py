@@ -21,7 +21,7 @@ class Counting(Silent):
     def __init__(self) -> None:
         self.total, self.advances = 0, list[int]()
 
-    def start(self, total: int) -> None:
+    def start(self, total: int, done: int = 0) -> None:
         self.total = total
 
     def advance(self, steps: int) -> None:
