@@ -6,14 +6,13 @@ nothing is unpickled.
 
 from __future__ import annotations
 
-import os
 from math import prod
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
 from jaccli.errors import SourceError, format_bytes
-from jaccli.mapped import Mapped, stamp_of
+from jaccli.mapped import Mapped, OpenFile
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -64,9 +63,8 @@ def map_array(stream: BinaryIO, name: str, size: int, above: int) -> Mapped | No
     plain = dtype.kind in "fiub" and dtype.isnative and not (fortran_order and len(shape) > 1)
     try:
         if plain and declared > above:
-            own = os.fdopen(os.dup(stream.fileno()), "rb")
-            offset, stamp = stream.tell(), stamp_of(own)
-            return Mapped(own, name, offset, shape, dtype, dtype, lambda values: values, stamp)
+            file, offset = OpenFile(stream.fileno()), stream.tell()
+            return Mapped(file, name, offset, shape, dtype, dtype, lambda values: values)
     except OSError:  # it has no number, as streams in memory
         pass
     stream.seek(start)

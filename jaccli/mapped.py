@@ -5,11 +5,12 @@ Boundary: knows nothing of specs; what the numbers become is its maker's.
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -21,23 +22,45 @@ _BLOCK = 1 << 20
 """Numbers that `blocks` reads at a time."""
 
 
+class OpenFile:
+    """An open file under a number of its own, which is closed when nobody needs it any more.
+
+    `stamp` is what changes when the file does: its size, and the time of its last change.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.number = os.dup(number)
+        self.stamp = self._stamp()
+
+    def __del__(self) -> None:
+        os.close(self.number)
+
+    def map(self) -> mmap.mmap | None:
+        """Return the content, or None if it is no longer what it was."""
+        if self._stamp() != self.stamp:
+            return None
+        return mmap.mmap(self.number, 0, access=mmap.ACCESS_READ)
+
+    def _stamp(self) -> tuple[int, int]:
+        status = os.fstat(self.number)
+        return status.st_size, status.st_mtime_ns
+
+
 @dataclass(frozen=True, eq=False)
 class Mapped:
     """An array of `shape` and `dtype`, of which parts are taken by index, as numpy arrays.
 
-    `stream` is the open file of `name` (for messages), whose numbers are in row-major order from
-    `offset` on; `stamp` tells when it was last changed.  `stored` is their dtype there, and `cast`
-    makes of them what they are to be, in `dtype`.
+    The numbers are in `file`, called `name` in messages, from `offset` on in row-major order.
+    `stored` is their dtype there, and `cast` makes of them what they are to be, in `dtype`.
     """
 
-    stream: BinaryIO
+    file: OpenFile
     name: str
     offset: int
     shape: tuple[int, ...]
     stored: np.dtype[Any]
     dtype: np.dtype[Any]
     cast: Callable[[Array], Array]
-    stamp: tuple[int, int]
 
     @property
     def ndim(self) -> int:
@@ -87,14 +110,15 @@ class Mapped:
         Pages that have been touched count as resident for as long as their map is there: one map
         for all parts would end up as large as the file.
         """
-        if stamp_of(self.stream) != self.stamp:
-            raise SourceError(f"{self.name}: the file was changed while it was being read.")
         try:
-            whole = np.memmap(self.stream, self.stored, "r", self.offset, self.shape)
+            content = self.file.map()
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise SourceError(f"{self.name}: cannot be read: {reason}.") from error
-        return np.asarray(whole)
+        if content is None:
+            raise SourceError(f"{self.name}: the file was changed while it was being read.")
+        flat = np.frombuffer(content, self.stored, prod(self.shape), self.offset)
+        return flat.reshape(self.shape)
 
 
 def blocks(array: Array | Mapped) -> Iterator[Array]:
@@ -104,9 +128,3 @@ def blocks(array: Array | Mapped) -> Iterator[Array]:
         return
     for start in range(0, prod(array.shape), _BLOCK):
         yield array.flat(start, start + _BLOCK)
-
-
-def stamp_of(stream: BinaryIO) -> tuple[int, int]:
-    """Return what changes when a file does: its size, and the time of its last change."""
-    status = os.fstat(stream.fileno())
-    return status.st_size, status.st_mtime_ns

@@ -161,3 +161,18 @@ def test_ctrl_c_keeps_the_parts_and_another_spec_is_not_mixed_in(
     np.testing.assert_allclose(np.load(target), forecast(), rtol=0, atol=1e-14)
     jaccli(*other, "--force")
     assert not (tmp_path / ".J.npy.journal").exists()
+
+
+def test_a_symbolic_link_stays_one(jaccli: Call, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    real, link = tmp_path / "real" / "K.npy", tmp_path / "J.npy"
+    real.write_bytes(b"before")
+    link.symlink_to(real)
+    refused = jaccli(*LARGE, "-o", link, check=False)
+    assert refused.exit_code == 2
+    assert refused.stderr.startswith(f"jaccli: {link}: exists already.\n")
+    assert real.read_bytes() == b"before"
+    jaccli(*LARGE, "-o", link, "--force")
+    assert link.is_symlink()
+    np.testing.assert_allclose(np.load(real), forecast(), rtol=0, atol=1e-14)
+    assert [path.name for path in real.parent.iterdir()] == ["K.npy"]

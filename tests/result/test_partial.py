@@ -42,6 +42,31 @@ def test_the_target_appears_whole_and_nothing_else_stays(tmp_path: Path) -> None
     assert [path.name for path in tmp_path.iterdir()] == ["J.npy"]
 
 
+def test_a_symbolic_link_is_written_through(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    real, link = tmp_path / "elsewhere" / "K.npy", tmp_path / "J.npy"
+    real.write_bytes(b"before")
+    real.chmod(0o640)
+    link.symlink_to("elsewhere/K.npy")
+    with begun(link) as partial:
+        write(partial, 0, 1)
+    assert is_begun(link)
+    assert is_begun(real)
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["J.npy"]
+    with begun(link, resume=True) as partial:
+        write(partial, 2)
+        with pytest.raises(UsageError):
+            partial.publish(force=False)
+    assert real.read_bytes() == b"before"
+    with begun(link, resume=True) as partial:
+        assert partial.done == {0, 1, 2}
+        partial.publish(force=True)
+    assert link.is_symlink()
+    np.testing.assert_array_equal(finished(real), VALUES)
+    assert real.stat().st_mode & 0o777 == 0o640
+    assert [path.name for path in real.parent.iterdir()] == ["K.npy"]
+
+
 def test_columns_stand_in_rows(tmp_path: Path) -> None:
     target = tmp_path / "J.npy"
     with begun(target) as partial:
