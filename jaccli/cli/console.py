@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Bar:
     def __init__(self) -> None:
         self.total: int | None = None
         self.done = self.before = 0
-        self.began = time.monotonic()
+        self.began = monotonic()
         self.lock = threading.Lock()
         self.closed = False
         self.bar: Any = None
@@ -64,7 +64,7 @@ class Bar:
     def start(self, total: int, done: int = 0) -> None:
         """Begin with `total` steps, of which some were `done` before."""
         with self.lock:
-            self.total, self.done, self.before, self.began = total, done, done, time.monotonic()
+            self.total, self.done, self.before, self.began = total, done, done, monotonic()
             self._update()
 
     def advance(self, steps: int) -> None:
@@ -105,7 +105,7 @@ class Bar:
 
     def _update(self) -> None:
         if self.bar is not None:
-            rate = rate_of(self.done - self.before, time.monotonic() - self.began)
+            rate = rate_of(self.done - self.before, monotonic() - self.began)
             self.bar.update(self.task, total=self.total, completed=self.done, rate=rate)
 
 
