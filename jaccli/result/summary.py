@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaccli.result.notation import shape_text
-from jaccli.result.numerals import floats, norm, significant
+from jaccli.result.numerals import floats, norm_of, significant
 from jaccli.result.result import Array, Result
 from jaccli.result.sparse import Sparse, Values
 
@@ -92,14 +92,14 @@ class Measuring:
                 return
             least, greatest = chunk.min(), chunk.max()
         self._low, self._high = min(self._low, least), max(self._high, greatest)
-        self._norms.append(norm(iter([chunk])))
+        self._norms.append(norm_of(chunk, max(abs(float(least)), abs(float(greatest)))))
 
     @property
     def measures(self) -> Measures:
         """The measures of all numbers so far."""
         if not self._norms:
             return Measures(None, None, None, self.nans, self.infinities)
-        size = norm(iter([np.array(self._norms)]))
+        size = norm_of(np.array(self._norms), max(self._norms))
         return Measures(float(self._low), float(self._high), size, self.nans, self.infinities)
 
 
