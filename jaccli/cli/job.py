@@ -126,7 +126,7 @@ def _compute(task: Task, plan: Plan, values: Values) -> Result:
         if task.is_json:
             blocks = result.blocks
             if plan.derivative != "evaluate":
-                made = make(plan.spec, plan.model, "evaluate", plan.device)
+                made = make(plan.spec, plan.model, "evaluate", plan.devices)
                 blocks = execute(made, progress).blocks
             value = {str(block.output): dense(block.values) for block in blocks}
             result = replace(result, value=value)

@@ -182,6 +182,8 @@ OPTIONS: tuple[Option, ...] = (
            path=("mode",), choices=ALL_MODES),
     Option("device", ("--device",), "cpu, gpu, gpu:1, tpu.", _HOW, "DEV", path=("device",),
            choices=("cpu", "gpu", "tpu")),
+    Option("devices", ("--devices",), "How many share the work: a number, or all.", _HOW, "N",
+           path=("devices",), choices=("all",)),
     Option("dtype", ("--dtype",), "float32 or float64 (default).", _HOW, "DTYPE",
            path=("dtype",), choices=FLOAT_DTYPES),
     Option("precision", ("--precision",), "Of matrix products: default, high, highest (default).",

@@ -211,7 +211,7 @@ def load_model(spec: Spec, values: Values) -> tuple[Model, Device]:
 
     point = model.read(spec)
     backend.configure(x64=model.needs_x64(spec, point))
-    device = backend.find(spec.device)
+    device = backend.find(spec.device, spec.devices)
     return model.load(spec, point, allow_python=bool(values["allow_python"])), device
 
 

@@ -9,7 +9,7 @@ Boundary: computes; what becomes of a part is the caller's.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaccli.derivative.basis import Tree
 from jaccli.derivative.choose import Choice
 from jaccli.execute.prepare import Chunks, Compiler, Part, compiled_chunks, settings
 from jaccli.execute.progress import Progress
@@ -24,9 +25,9 @@ from jaccli.plan import Plan, check_budget, with_choice
 
 Array = np.ndarray[Any, Any]
 _LARGEST = 128 << 20
-"""Bytes of a part at most: what a crash may cost, and how often progress is noted."""
+"""Bytes at most that are computed at a time: what a crash may cost, how often progress is noted."""
 _HELD = 3
-"""Results of a part that are held at a time: one computed, one written, one reused."""
+"""Results that are held of what is computed at a time: one computed, one written, one reused."""
 
 
 @dataclass(frozen=True)
@@ -72,23 +73,31 @@ class Stream:
         self, done: Collection[int], write: Callable[[Piece], None], progress: Progress
     ) -> None:
         """Compute all parts but those that are done; `write` one while computing the next."""
+        chunks = self.chunks
         progress.start(self.plan.steps)
+        progress.advance(sum(part.fresh for part in chunks.numbered(sorted(done))))
+
+        def write_all(pieces: Sequence[Piece]) -> None:
+            for piece in pieces:
+                write(piece)
+
         with settings(self.plan), ThreadPoolExecutor(1) as writer:
             pending: Future[None] | None = None
             try:
-                for number, part in enumerate(self.chunks.parts):
-                    if number not in done:
-                        piece = self._piece(number, part)
-                        if pending is not None:
-                            pending.result()
-                        pending = writer.submit(write, piece)
-                    progress.advance(part.fresh)
+                for numbers in chunks.rounds(done):
+                    parts = chunks.numbered(numbers)
+                    computed = chunks.compute(parts, chunks.point)
+                    pieces = list(map(self._piece, numbers, parts, computed))
+                    if pending is not None:
+                        pending.result()
+                    pending = writer.submit(write_all, pieces)
+                    progress.advance(sum(part.fresh for part in parts))
             finally:
                 if pending is not None:
                     pending.result()
 
-    def _piece(self, number: int, part: Part) -> Piece:
-        (leaf,) = jax.tree.leaves(self.chunks.compute(part, self.chunks.point))
+    def _piece(self, number: int, part: Part, computed: Tree) -> Piece:
+        (leaf,) = jax.tree.leaves(computed)
         values = np.asarray(leaf)
         far, tile = self.chunks.pieces[part.piece]
         count = math.prod(tile)
@@ -111,7 +120,9 @@ def prepare_stream(plan: Plan) -> Stream:
     compiler = Compiler()
     row = max(plan.result_bytes // max(plan.steps, 1), 1)
     left = max(plan.budget - plan.input_bytes, 0)
-    chunk = plan.chunk or max(1, min(plan.steps, min(left // _HELD, _LARGEST) // row))
+    # Each device has a part of its own at a time.
+    rows = min(left // plan.device.pooled // _HELD, _LARGEST // plan.device.count) // row
+    chunk = plan.chunk or max(1, min(plan.share, rows))
     with settings(plan):
         while True:
             trial = replace(plan, chunk=chunk)

@@ -82,7 +82,7 @@ def _failure(task: Task, error: Exception) -> JaccliError:
     """Return what a task's failure is recorded as; raise what concerns the whole experiment."""
     if isinstance(error, UsageError) and not isinstance(error, SpecError):
         raise error
-    if isinstance(error, DeviceError) and "device" not in task.values:
+    if isinstance(error, DeviceError) and not {"device", "devices"} & task.values.keys():
         raise error
     if isinstance(error, JaccliError):
         return error
@@ -96,7 +96,7 @@ def plan_of(task: Task, point: Point, suffix: str, *, allow_python: bool) -> Pla
     """Plan one task by itself, and refuse what its file cannot hold."""
     spec = task.spec
     backend.configure(x64=model.needs_x64(spec, point))
-    device = backend.find(spec.device)
+    device = backend.find(spec.device, spec.devices)
     loaded = model.load(spec, point, allow_python=allow_python)
     plan = make(spec, loaded, task.derivative, device, _pattern(spec))
     check_layout(
@@ -138,7 +138,7 @@ def _computer(
     values = None
     if with_value:
         # A chunk is of the derivative's rows; the values are computed in one piece.
-        made = make(plan.spec, plan.model, "evaluate", plan.device)
+        made = make(plan.spec, plan.model, "evaluate", plan.devices)
         values = _Computer(group, made, rows_of(plan, group), None)
     return _Computer(group, plan, rows_of(plan, group), values)
 
@@ -211,7 +211,7 @@ class _Computer:
         stacked = self._stacked(padded)
         if self.program is None:
             plan = self.plan
-            batched = make(plan.spec, stacked, plan.derivative, plan.device, plan.given)
+            batched = make(plan.spec, stacked, plan.derivative, plan.devices, plan.given)
             return _split(self._first(batched), len(points))
         return _split(self._again(stacked), len(points))
 
