@@ -13,6 +13,7 @@ import math
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby, islice
 from typing import Any, NamedTuple, Protocol
 
@@ -75,9 +76,9 @@ def prepare(plan: Plan, *, repeated: bool = False) -> Program:
     compiler = Compiler()
     with settings(plan):
         if plan.chunks > 1:
-            return _checked(_in_chunks(plan, compiler))
+            return _checked(_in_chunks(plan, compiler, repeated=repeated))
         if plan.device.count > 1:
-            first = _in_chunks(replace(plan, chunk=plan.share), compiler)
+            first = _in_chunks(replace(plan, chunk=plan.share), compiler, repeated=repeated)
         else:
             first = _whole(plan, compiler, repeated=repeated)
         if first.cost.held <= plan.budget or plan.steps < 2:
@@ -88,7 +89,7 @@ def prepare(plan: Plan, *, repeated: bool = False) -> Program:
             # Temporaries shrink with the chunk, about; what else is needed stays.
             share = max(plan.budget - fixed, 0) / max(needed - fixed, 1)
             chunk = max(1, min(int(chunk * share), chunk // 2))
-            part = _in_chunks(replace(plan, chunk=chunk), compiler)
+            part = _in_chunks(replace(plan, chunk=chunk), compiler, repeated=repeated)
             needed = part.cost.held
             if needed <= plan.budget:
                 return part
@@ -130,10 +131,13 @@ class Compiler:
         self.seconds = 0.0
 
     def once(
-        self, plan: Plan, function: Callable[..., Tree], *args: Any
+        self, plan: Plan, function: Callable[..., Tree], *args: Any, where: Any = None
     ) -> tuple[Callable[..., Tree], Cost]:
-        """Compile for the shapes of `args`; return what runs it, and its cost."""
-        compiled = self._compiled(plan, lambda: jax.jit(function).lower(*args))
+        """Compile for the shapes of `args`; return what runs it, and its cost.
+
+        `where` is the sharding of the results; by default they are on the plan's device.
+        """
+        compiled = self._compiled(plan, lambda: jax.jit(function, out_shardings=where).lower(*args))
 
         def run(*args: Any) -> Tree:
             return jax.block_until_ready(compiled(*args))
@@ -144,8 +148,6 @@ class Compiler:
         self, plan: Plan, function: Callable[..., Tree], *args: Any, where: Any = None
     ) -> tuple[Callable[..., Tree], Cost]:
         """Compile what is called many times: every result takes the memory of the one before.
-
-        `where` is the sharding of the results; by default they are on the plan's device.
 
         Fresh memory costs a page fault for every 4 KiB, up to three quarters of a large call
         (docs/modes.md).  JAX copies a result that somebody still looks at.
@@ -168,11 +170,8 @@ class Compiler:
 
         def run(*args: Any) -> Tree:
             if not old:
-                old.append(
-                    jax.tree.map(
-                        lambda leaf: jnp.zeros(leaf.shape, leaf.dtype, device=where), shapes()
-                    )
-                )
+                zeros = partial(jax.tree.map, lambda leaf: jnp.zeros(leaf.shape, leaf.dtype))
+                old.append(jax.jit(lambda: zeros(shapes()), out_shardings=where)())
             old[0] = jax.block_until_ready(compiled(old[0], *args))
             return old[0]
 
@@ -220,9 +219,9 @@ def _whole(plan: Plan, compiler: Compiler, *, repeated: bool) -> Program:
     return Program(plan, run, lambda: call(*args), 1.0, compiler.seconds, needs)
 
 
-def _in_chunks(plan: Plan, compiler: Compiler) -> Program:
+def _in_chunks(plan: Plan, compiler: Compiler, *, repeated: bool) -> Program:
     """Compile the work of `plan.chunk` batch rows or unit vectors."""
-    chunks = compiled_chunks(plan, compiler)
+    chunks = compiled_chunks(plan, compiler, repeated=repeated)
     costs = chunks.costs
     total = Cost(
         operations=sum(times * part.operations for times, part in costs),
@@ -295,13 +294,13 @@ class Chunks(NamedTuple):
         return [self.parts[number] for number in numbers]
 
 
-def compiled_chunks(plan: Plan, compiler: Compiler) -> Chunks:
-    """Compile the plan in chunks of `plan.chunk`."""
+def compiled_chunks(plan: Plan, compiler: Compiler, *, repeated: bool = False) -> Chunks:
+    """Compile the plan in chunks of `plan.chunk`; `repeated` says that all will be run again."""
     by_rows = plan.model.batch_size is not None
-    return (_by_rows if by_rows else _by_unit_vectors)(plan, compiler)
+    return (_by_rows if by_rows else _by_unit_vectors)(plan, compiler, repeated)
 
 
-def _by_rows(plan: Plan, compiler: Compiler) -> Chunks:
+def _by_rows(plan: Plan, compiler: Compiler, repeated: bool) -> Chunks:
     """Take slices of the batched inputs."""
     size, axes = plan.chunk or plan.steps, program.batch_axes(plan)
     devices = spread(plan.device)
@@ -334,8 +333,10 @@ def _by_rows(plan: Plan, compiler: Compiler) -> Chunks:
 
     shared, batched = moved(program.arguments(plan))
     first = rows(0, batched)
-    call, needs = devices.compiled(compiler, plan, compute, shared, first)
     parts = [Part(0, start, fresh) for start, fresh in corners((plan.steps,), (size,))]
+    rounds = math.ceil(len(parts) / plan.device.count)
+    compile = compiler.repeated if repeated or rounds > 1 else compiler.once
+    call, needs = devices.compiled(compile, plan, compute, shared, first)
     shapes, structure = jax.tree.flatten(jax.eval_shape(compute, shared, first))
 
     def empty() -> list[np.ndarray]:
@@ -356,12 +357,12 @@ def _by_rows(plan: Plan, compiler: Compiler) -> Chunks:
         place,
         lambda whole: jax.tree.unflatten(structure, whole),
         [((plan.steps,), (size,))],
-        [(math.ceil(len(parts) / plan.device.count), needs)],
+        [(rounds, needs)],
         devices.copied(shared, first),
     )
 
 
-def _by_unit_vectors(plan: Plan, compiler: Compiler) -> Chunks:
+def _by_unit_vectors(plan: Plan, compiler: Compiler, repeated: bool) -> Chunks:
     """Take boxes of the unit vectors of one array after another."""
     devices = spread(plan.device)
     wrt, rest = point = devices.shared(program.arguments(plan)[:2])
@@ -377,10 +378,12 @@ def _by_unit_vectors(plan: Plan, compiler: Compiler) -> Chunks:
             wrt, rest = point
             return program.chunked(plan, wrt, rest).pieces(chunk)[number].compute(wrt, corner)
 
-        call, needs = devices.compiled(compiler, plan, compute, point, _index(piece.far))
         found = corners(piece.far, piece.tile)
+        rounds = math.ceil(len(found) / plan.device.count)
+        compile = compiler.repeated if repeated or rounds > 1 else compiler.once
+        call, needs = devices.compiled(compile, plan, compute, point, _index(piece.far))
         parts.extend(Part(number, corner, fresh) for corner, fresh in found)
-        costs.append((math.ceil(len(found) / plan.device.count), needs))
+        costs.append((rounds, needs))
         return call
 
     def computed(parts: Sequence[Part], point: Any) -> list[Tree]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import jax
 import numpy as np
@@ -23,9 +23,8 @@ from jaccli.derivative.basis import Tree
 from jaccli.derivative.cost import Cost
 from jaccli.plan import Plan
 
-if TYPE_CHECKING:
-    from jaccli.execute.prepare import Compiler
-
+Compile = Callable[..., tuple[Callable[..., Tree], Cost]]
+"""`compile(plan, function, *args, where=sharding of the results)`: what runs it, and its cost."""
 Call = Callable[[Tree, Sequence[Tree]], list[Tree]]
 """`call(shared, owns)` computes as many parts as there are `owns`, one for a device at most."""
 
@@ -39,7 +38,7 @@ class Spread(Protocol):
 
     def compiled(
         self,
-        compiler: Compiler,
+        compile: Compile,
         plan: Plan,
         function: Callable[[Tree, Tree], Tree],
         shared: Tree,
@@ -72,13 +71,13 @@ class _One:
 
     def compiled(
         self,
-        compiler: Compiler,
+        compile: Compile,
         plan: Plan,
         function: Callable[[Tree, Tree], Tree],
         shared: Tree,
         own: Tree,
     ) -> tuple[Call, Cost]:
-        run, cost = compiler.repeated(plan, function, shared, self.shared(own))
+        run, cost = compile(plan, function, shared, self.shared(own))
         return lambda shared, owns: [run(shared, self.shared(own)) for own in owns], cost
 
     def copied(self, shared: Tree, own: Tree) -> int:
@@ -98,7 +97,7 @@ class _Several:
 
     def compiled(
         self,
-        compiler: Compiler,
+        compile: Compile,
         plan: Plan,
         function: Callable[[Tree, Tree], Tree],
         shared: Tree,
@@ -117,7 +116,7 @@ class _Several:
             out_specs=Axes("parts"),
             check_vma=False,
         )
-        run, cost = compiler.repeated(plan, rows, shared, self._dealt([own]), where=self._rows)
+        run, cost = compile(plan, rows, shared, self._dealt([own]), where=self._rows)
 
         def call(shared: Tree, owns: Sequence[Tree]) -> list[Tree]:
             result = run(shared, self._dealt(owns))
