@@ -30,7 +30,7 @@ def is_experiment(specs: Sequence[Spec], values: Values) -> bool:
     if any(spec.sweep is not None for spec in specs):
         return True
     for option in SWEEP:
-        if values[option.name]:
+        if values[option.name] is not None and values[option.name] is not False:
             raise UsageError(f"{option.flags[0]} goes with a sweep, and the spec has none.")
     return False
 
@@ -57,6 +57,9 @@ def _checked(specs: Sequence[Spec], values: Values) -> Spec:
     if spec.output.format == "npy":
         hint = expected(("table", "plain", "json", "csv", "none"))
         raise UsageError("--format: 'npy' holds a result; a sweep prints a table.", hint=hint)
+    if values["jobs"] is not None and values["jobs"] < 1:
+        message = f"--jobs: {values['jobs']} is not a count of processes."
+        raise UsageError(message, hint="Expected 1 or more.")
     for name in ("junit", "markdown"):
         if values["dry_run"] and values[name]:
             raise UsageError(f"--{name}: a dry run has nothing to report.")
@@ -115,7 +118,7 @@ def _forecast(request: Request, values: Values) -> int:
 
 def _perform(request: Request, values: Values) -> int:
     """Compute the tasks, write the reports, print the table, and return the exit code."""
-    from jaccli.experiment import describe, reports
+    from jaccli.experiment import describe, parallel, reports
     from jaccli.experiment.perform import perform
     from jaccli.result import duration
     from jaccli.result.publish import check_writable, publishing
@@ -124,8 +127,10 @@ def _perform(request: Request, values: Values) -> int:
     for target in targets.values():
         check_writable(target, force=True)
     _explain(request, values)
+    jobs = min(values["jobs"] or 1, len(request.tasks))
+    workers = parallel.local(jobs) if jobs > 1 else None
     with _counting(len(request.tasks), quiet=bool(values["quiet"])) as told:
-        found = perform(request, told)
+        found = perform(request, told, workers)
     records, name = found.records, Path(request.spec.name).stem
     line = describe.account(records, len(found.kept), duration(found.seconds), str(request.folder))
     pages = {

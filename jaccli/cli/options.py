@@ -236,10 +236,11 @@ AGAINST = Option("against", ("--against",), "Check the derivative in this file t
 RTOL = Option("rtol", ("--rtol",), "Relative tolerance (1e-6; 1e-4 with float32).", _HOW, "R",
               type=float)  # fmt: skip
 SWEEP: tuple[Option, ...] = (
-    Option("dry_run", ("--dry-run",), "List a sweep's tasks and the bytes they need.", _CALL,
+    Option("dry_run", ("--dry-run",), "List a sweep's tasks, bytes and seconds.", _CALL,
            type=bool),
     Option("fail_fast", ("--fail-fast",), "Stop a sweep at the first task that fails.", _CALL,
            type=bool),
+    Option("jobs", ("--jobs",), "Compute a sweep in N processes (1).", _HOW, "N", type=int),
     Option("junit", ("--junit",), "Write a sweep's JUnit report.", RESULT, "FILE"),
     Option("markdown", ("--markdown",), "Write a page about a sweep.", RESULT, "FILE"),
 )  # fmt: skip
