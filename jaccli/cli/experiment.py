@@ -57,6 +57,9 @@ def _checked(specs: Sequence[Spec], values: Values) -> Spec:
     if spec.output.format == "npy":
         hint = expected(("table", "plain", "json", "csv", "none"))
         raise UsageError("--format: 'npy' holds a result; a sweep prints a table.", hint=hint)
+    if values["jobs"] is not None and values["cluster"] is not None:
+        hint = "--jobs is for processes on this machine, as is --cluster local:N."
+        raise UsageError("--jobs and --cluster do not go together.", hint=hint)
     if values["jobs"] is not None and values["jobs"] < 1:
         message = f"--jobs: {values['jobs']} is not a count of processes."
         raise UsageError(message, hint="Expected 1 or more.")

@@ -235,6 +235,8 @@ AGAINST = Option("against", ("--against",), "Check the derivative in this file t
                  "FILE")  # fmt: skip
 RTOL = Option("rtol", ("--rtol",), "Relative tolerance (1e-6; 1e-4 with float32).", _HOW, "R",
               type=float)  # fmt: skip
+CLUSTER = Option("cluster", ("--cluster",), "Have a dask cluster's workers compute: its "
+                 "scheduler, or local:N.", _HOW, "ADDRESS")  # fmt: skip
 SWEEP: tuple[Option, ...] = (
     Option("dry_run", ("--dry-run",), "List a sweep's tasks, bytes and seconds.", _CALL,
            type=bool),

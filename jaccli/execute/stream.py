@@ -96,6 +96,13 @@ class Stream:
                 if pending is not None:
                     pending.result()
 
+    def piece(self, number: int) -> Piece:
+        """Compute one part by itself."""
+        parts = self.chunks.numbered([number])
+        with settings(self.plan):
+            (computed,) = self.chunks.compute(parts, self.chunks.point)
+            return self._piece(number, parts[0], computed)
+
     def _piece(self, number: int, part: Part, computed: Tree) -> Piece:
         (leaf,) = jax.tree.leaves(computed)
         values = np.asarray(leaf)
@@ -109,8 +116,10 @@ class Stream:
         return Piece(number, start, matrix, part.fresh, columns=True)
 
 
-def prepare_stream(plan: Plan) -> Stream:
+def prepare_stream(plan: Plan, at_least: int = 1) -> Stream:
     """Compile a plan in parts that fit the budget, with the one before that is being written.
+
+    In `at_least` so many parts, where the plan has no chunk of its own and rows enough.
 
     Raises:
         BudgetError: not even one row at a time fits.
@@ -122,7 +131,7 @@ def prepare_stream(plan: Plan) -> Stream:
     left = max(plan.budget - plan.input_bytes, 0)
     # Each device has a part of its own at a time.
     rows = min(left // plan.device.pooled // _HELD, _LARGEST // plan.device.count) // row
-    chunk = plan.chunk or max(1, min(plan.share, rows))
+    chunk = plan.chunk or max(1, min(plan.share, rows, math.ceil(plan.steps / at_least)))
     with settings(plan):
         while True:
             trial = replace(plan, chunk=chunk)

@@ -15,7 +15,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -200,16 +200,10 @@ class Partial:
     ) -> None:
         self.close()
 
-    def write_rows(self, number: int, start: int, rows: Array) -> None:
-        """Write whole rows (along all axes but the leading ones) from the flat position `start`."""
+    def write(self, number: int, put: Callable[[PartFile], None]) -> None:
+        """Have a part `put` into the file, and note it."""
         with self._told():
-            self._data.write_rows(start, rows)
-        self.note(number)
-
-    def write_columns(self, number: int, start: int, width: int, columns: Array) -> None:
-        """Write the columns from `start` on of a matrix with rows of `width` numbers."""
-        with self._told():
-            self._data.write_columns(start, width, columns)
+            put(self._data)
         self.note(number)
 
     def note(self, number: int) -> None:

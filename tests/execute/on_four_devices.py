@@ -173,14 +173,14 @@ def test_streamed_parts_fit_the_budget_and_are_resumed(
     target = tmp_path / "J.npy"
     command = [*LARGE, "--devices", "3", "-o", str(target)]
     with monkeypatch.context() as patch:
-        write = Partial.write_rows
+        note = Partial.note
 
-        def interrupted(partial: Partial, number: int, start: int, rows: Any) -> None:
+        def interrupted(partial: Partial, number: int) -> None:
             if number == 4:  # in the middle of what three devices computed
                 raise KeyboardInterrupt
-            write(partial, number, start, rows)
+            note(partial, number)
 
-        patch.setattr(Partial, "write_rows", interrupted)
+        patch.setattr(Partial, "note", interrupted)
         assert jaccli(*command, check=False).exit_code == 130
     other = [*LARGE, "--devices", "2", "-o", str(target), "--resume"]
     refused = jaccli(*other, check=False)
