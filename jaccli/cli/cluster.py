@@ -15,7 +15,7 @@ from jaccli.cli.tasks import Task, is_complete
 from jaccli.errors import UsageError
 
 if TYPE_CHECKING:
-    from jaccli.cluster import Cluster
+    from jaccli.cluster.connection import Cluster
     from jaccli.execute.progress import Progress
     from jaccli.result import Measuring, Partial
 
@@ -41,7 +41,8 @@ def connected(values: Values) -> Iterator[Cluster]:
     Raises:
         UsageError, ComputationError: as `jaccli.cluster.connect`.
     """
-    from jaccli.cluster import connect, parse
+    from jaccli.cluster.address import parse
+    from jaccli.cluster.connection import connect
 
     def told(message: str) -> None:
         if not values["quiet"]:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from jaccli import startup
 from jaccli.cli import console
 from jaccli.cli.options import SWEEP, Values, overrides
+from jaccli.cluster.address import parse
 from jaccli.errors import JaccliError, UsageError, VerdictError, expected
 from jaccli.spec import PythonModel, Spec
 from jaccli.vocabulary import SUFFIXES
 
 if TYPE_CHECKING:
     from jaccli.experiment.describe import Row
+    from jaccli.experiment.parallel import Workers
     from jaccli.experiment.perform import Request
     from jaccli.experiment.record import Record
 
@@ -60,6 +62,8 @@ def _checked(specs: Sequence[Spec], values: Values) -> Spec:
     if values["jobs"] is not None and values["cluster"] is not None:
         hint = "--jobs is for processes on this machine, as is --cluster local:N."
         raise UsageError("--jobs and --cluster do not go together.", hint=hint)
+    if values["cluster"] is not None:
+        parse(values["cluster"])
     if values["jobs"] is not None and values["jobs"] < 1:
         message = f"--jobs: {values['jobs']} is not a count of processes."
         raise UsageError(message, hint="Expected 1 or more.")
@@ -121,7 +125,7 @@ def _forecast(request: Request, values: Values) -> int:
 
 def _perform(request: Request, values: Values) -> int:
     """Compute the tasks, write the reports, print the table, and return the exit code."""
-    from jaccli.experiment import describe, parallel, reports
+    from jaccli.experiment import describe, reports
     from jaccli.experiment.perform import perform
     from jaccli.result import duration
     from jaccli.result.publish import check_writable, publishing
@@ -130,9 +134,8 @@ def _perform(request: Request, values: Values) -> int:
     for target in targets.values():
         check_writable(target, force=True)
     _explain(request, values)
-    jobs = min(values["jobs"] or 1, len(request.tasks))
-    workers = parallel.local(jobs) if jobs > 1 else None
-    with _counting(len(request.tasks), quiet=bool(values["quiet"])) as told:
+    counting = _counting(len(request.tasks), quiet=bool(values["quiet"]))
+    with _workers(request, values) as workers, counting as told:
         found = perform(request, told, workers)
     records, name = found.records, Path(request.spec.name).stem
     line = describe.account(records, len(found.kept), duration(found.seconds), str(request.folder))
@@ -159,6 +162,24 @@ def _explain(request: Request, values: Values) -> None:
     for group, plan in plans(request):
         text = str(plan) if isinstance(plan, JaccliError) else as_text(plan)
         console.err(f"{text}\ntasks    {len(group.tasks)}: {group.tasks[0].name} …")
+
+
+@contextmanager
+def _workers(request: Request, values: Values) -> Iterator[Workers | None]:
+    """Yield the processes that share the tasks, here or on a cluster; None for this one."""
+    from jaccli.experiment import parallel
+
+    if values["cluster"] is None:
+        jobs = min(values["jobs"] or 1, len(request.tasks))
+        yield parallel.local(jobs) if jobs > 1 else None
+        return
+    from jaccli.cli.cluster import connected
+    from jaccli.cluster import sweep
+
+    with connected(values) as cluster:
+        # A budget that is given is each worker's; else those of one machine share its memory.
+        share = cluster.address.workers if request.spec.memory is None else 0
+        yield sweep.workers(cluster, max(share, 1))
 
 
 @contextmanager

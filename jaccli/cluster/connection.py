@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from multiprocessing import resource_tracker
 from typing import Any
 
 from jaccli.cluster import worker
@@ -107,18 +109,32 @@ def _started(address: Address) -> Iterator[Any]:
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     threads = str(max(1, (cores or 1) // address.workers))
-    with _environment(NPROC=threads, PJRT_NPROC=threads):
+    with _environment(NPROC=threads, PJRT_NPROC=threads), _without_interrupts():
         cluster = distributed.LocalCluster(
             n_workers=address.workers,
             threads_per_worker=_THREADS,
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
             silence_logs=logging.CRITICAL + 1,
         )
     try:
         yield cluster
     finally:
         cluster.close(timeout=_CLOSE)
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Hold Ctrl-C back; threads and processes that are started meanwhile never see it.
+
+    A terminal sends it to all of them, but workers are ended by the process that started them.
+    """
+    resource_tracker.ensure_running()  # which would let it through
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

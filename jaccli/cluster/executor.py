@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
+from concurrent.futures import CancelledError, Executor, Future
 from typing import Any
 
 from jaccli.cluster import worker
@@ -33,6 +33,7 @@ class ClusterExecutor(Executor):
         self._refused: dict[str, OtherVersions] = {}
         self._seen: tuple[float, dict[str, int]] = (0.0, {})
         self._closed = False
+        self._sender = client.get_executor(pure=False, retries=0)
         self.warn: Callable[[str], None] = lambda message: None
 
     def workers(self) -> dict[str, int]:
@@ -51,9 +52,9 @@ class ClusterExecutor(Executor):
         return {name: count for name, count in found.items() if name not in self._refused}
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Have a worker call the function; `near` prefers the worker that answered that future."""
+        """Have a worker call the function with `args`; keywords are dask's (`workers`)."""
         future: Future[Any] = Future()
-        self._send(future, fn, args)
+        self._send(future, fn, args, kwargs)
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -61,39 +62,40 @@ class ClusterExecutor(Executor):
         with self._lock:
             self._closed = True
             pending, self._pending = self._pending, {}
-        if pending and cancel_futures and self._client.status == "running":
-            self._client.cancel(list(pending.values()), force=True)
-        for future in pending:
+        for future, sent in pending.items():
+            if cancel_futures and self._client.status == "running":
+                sent.cancel()
             future.cancel()
 
-    def _send(self, future: Future[Any], fn: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    def _send(
+        self, future: Future[Any], fn: Callable[..., Any], args: tuple[Any, ...], where: Any
+    ) -> None:
         if self._client.status != "running":
             raise self._gone()
-        only = list(self.workers()) if self._refused else None
-        sent = self._client.submit(
-            worker.call, self._versions, fn, args, pure=False, workers=only, retries=0
-        )
+        if self._refused:
+            where = {"workers": list(self.workers())}
+        sent = self._sender.submit(worker.call, self._versions, fn, args, **where)
         with self._lock:
             self._pending[future] = sent
         sent.add_done_callback(lambda sent: self._arrived(future, sent, fn, args))
 
     def _arrived(
-        self, future: Future[Any], sent: Any, fn: Callable[..., Any], args: tuple[Any, ...]
+        self, future: Future[Any], sent: Future[Answer], fn: Callable[..., Any], args: Any
     ) -> None:
-        """Pass on what has come back, or send it once more."""
+        """Pass on what has come back, or have it sent once more; dask's own thread runs this."""
         with self._lock:
             if self._closed or self._pending.pop(future, None) is None:
                 return
-        try:
-            answer: Answer = sent.result()
-        except OtherVersions as error:
-            self._refuse(error, future, fn, args)
-        except JaccliError as error:
-            future.set_exception(error)
-        except BaseException as error:
-            future.set_exception(self._explained(sent, error))
+        error = CancelledError() if sent.cancelled() else sent.exception()
+        if isinstance(error, OtherVersions):
+            again = (error, future, fn, args)
+            threading.Thread(target=self._refuse, args=again, daemon=True).start()
+        elif error is not None:
+            future.set_exception(
+                error if isinstance(error, JaccliError) else self._explained(error)
+            )
         else:
-            future.set_result(answer.value)
+            future.set_result(sent.result().value)
 
     def _refuse(
         self,
@@ -109,11 +111,11 @@ class ClusterExecutor(Executor):
         try:
             if not self.workers():
                 raise error
-            self._send(future, fn, args)
+            self._send(future, fn, args, {})
         except Exception as failure:
             future.set_exception(failure)
 
-    def _explained(self, sent: Any, error: BaseException) -> Exception:
+    def _explained(self, error: BaseException) -> Exception:
         """Return dask's error in words of this program."""
         from distributed.scheduler import KilledWorker
 
@@ -122,7 +124,7 @@ class ClusterExecutor(Executor):
                 "workers were lost with the same piece of work again and again",
                 "Have they enough memory? --memory is the budget of each worker.",
             )
-        if sent.status in ("cancelled", "lost"):
+        if isinstance(error, CancelledError):  # by none of us
             return self._gone()
         if isinstance(error, ImportError):
             message = f"a worker cannot load this program: {error}"

@@ -70,9 +70,11 @@ def computed(
             told(f"{cluster.address.text}: no workers left; waiting for others.")
         deserted = not workers
         finished, pending = wait(pending, timeout=_PATIENCE, return_when=FIRST_COMPLETED)
+        parts = [future.result() for future in finished if not future.exception()]
+        if parts:
+            partial.note(*(done.number for done in parts))
         for future in finished:
-            done: Done = _result(future)
-            partial.note(done.number)
+            done = _result(future)
             measuring.join(done.measuring)
             progress.advance(outline.fresh[done.number])
     cluster.forget()

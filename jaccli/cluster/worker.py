@@ -86,9 +86,9 @@ def call(wanted: Mapping[str, str], function: Callable[..., Any], args: tuple[An
     return Answer(here, function(*args))
 
 
-def alone(function: Callable[..., Any], *args: Any) -> Any:
-    """Call the function while nothing else is computed in this process."""
-    with _TURN:
+def alone(home: Path, function: Callable[..., Any], *args: Any) -> Any:
+    """Call the function in a folder, while nothing else is computed in this process."""
+    with _TURN, _at_home(home):
         return function(*args)
 
 
@@ -217,12 +217,12 @@ def _check_parts(plan: Plan) -> None:
     if plan.storage != "dense":
         raise UsageError("--cluster: workers write dense results.", hint=hint)
     if not plan.far:
-        message = f"--cluster: {plan.derivative} by mode {plan.operator} has no rows to share out."
+        message = f"--cluster: the {plan.derivative} of one point is computed in one piece here."
         raise UsageError(message, hint=hint)
 
 
 def memory_budget() -> int | None:
-    """Return the bytes that a worker may use where none are given; None leaves it to the machine."""
+    """Return the bytes that a worker may use where none are given, if it has a limit."""
     worker = _worker()
     limit = None if worker is None else worker.memory_manager.memory_limit
     return limit // _SHARE if limit else None

@@ -206,12 +206,12 @@ class Partial:
             put(self._data)
         self.note(number)
 
-    def note(self, number: int) -> None:
-        """Note a part that is on the disk, whoever wrote it."""
+    def note(self, *numbers: int) -> None:
+        """Note parts that are on the disk, whoever wrote them."""
         with self._told():
-            self._journal.write(b"%d\n" % number)
+            self._journal.write(b"".join(b"%d\n" % number for number in numbers))
             self._flush_journal()
-        self.done.add(number)
+        self.done.update(numbers)
 
     def publish(self, *, force: bool) -> None:
         """Give the file its name; it is on the disk when this returns."""
