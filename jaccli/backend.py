@@ -46,31 +46,62 @@ def configure(*, x64: bool) -> None:
 
 @dataclass(frozen=True)
 class Device:
-    """One of JAX's devices; `name` is `cpu:0`, `gpu:1`."""
+    """What computes: one of JAX's devices, or several of one platform that share the work."""
 
-    name: str
-    handle: Any
+    handles: tuple[Any, ...]
+
+    @property
+    def name(self) -> str:
+        """The name in messages and results: `gpu:1`; of several `cpu:0-3`, or `gpu:0,2`."""
+        ids = [handle.id for handle in self.handles]
+        in_a_row = ids == list(range(ids[0], ids[0] + len(ids))) and len(ids) > 1
+        numbers = f"{ids[0]}-{ids[-1]}" if in_a_row else ",".join(map(str, ids))
+        return f"{self.handle.platform}:{numbers}"
+
+    @property
+    def handle(self) -> Any:
+        """JAX's object of the only one, or of the first."""
+        return self.handles[0]
+
+    @property
+    def count(self) -> int:
+        """How many they are."""
+        return len(self.handles)
+
+    @property
+    def pooled(self) -> int:
+        """How many of them take from one memory: those of a CPU all do."""
+        return self.count if self.handle.platform == "cpu" else 1
+
+    def first(self, count: int) -> Device:
+        """Return the first of them, `count` at most."""
+        return Device(self.handles[:count])
 
 
-def find(name: str | None) -> Device:
+def find(name: str | None, count: int | str | None = None) -> Device:
     """Return the device of that name (`gpu`, `gpu:1`), or JAX's first one.
 
+    `count` asks for so many of the platform, or for `all` of them.
+
     Raises:
-        DeviceError: it is not there; never another in its place.
+        DeviceError: it is not there, or they are not; never others in their place.
     """
     import jax
 
-    if name is None:
-        return devices()[0]
-    platform, _, number = name.partition(":")
+    platform, _, number = (name or devices()[0].handle.platform).partition(":")
     try:
-        handles = jax.devices(platform)
+        handles = tuple(jax.devices(platform))
     except _NO_BACKEND as error:
-        raise _absent(name) from error
+        raise _absent(f"no device {name!r}") from error
+    if isinstance(count, int) and count > len(handles):
+        several = f"JAX_NUM_CPU_DEVICES={count} makes so many of one CPU." * (platform == "cpu")
+        raise _absent(f"fewer than {count} {platform} devices", several)
+    if count is not None:
+        return Device(handles[: len(handles) if count == "all" else int(count)])
     index = int(number or 0)
     if index >= len(handles):
-        raise _absent(name)
-    return _named(handles[index])
+        raise _absent(f"no device {name!r}")
+    return Device((handles[index],))
 
 
 def devices() -> list[Device]:
@@ -90,20 +121,16 @@ def devices() -> list[Device]:
     if handles[0].platform != "cpu":
         with suppress(*_NO_BACKEND):  # JAX_PLATFORMS may leave the CPU out
             handles += jax.devices("cpu")
-    return [_named(handle) for handle in handles]
+    return [Device((handle,)) for handle in handles]
 
 
 _NO_BACKEND = (RuntimeError, AssertionError)
 """What JAX raises where a platform is missing; the second where JAX_PLATFORMS names only such."""
 
 
-def _named(handle: Any) -> Device:
-    return Device(f"{handle.platform}:{handle.id}", handle)
-
-
-def _absent(name: str) -> DeviceError:
+def _absent(what: str, remedy: str = "") -> DeviceError:
     present = ", ".join(device.name for device in devices())
-    return DeviceError(f"no device {name!r} here.", hint=f"Available: {present}.")
+    return DeviceError(f"{what} here.", hint=f"Available: {present}. {remedy}".rstrip())
 
 
 def versions() -> dict[str, str]:

@@ -65,7 +65,7 @@ def plan_of(
     spec = spec_of(expressions, inputs, derivative=derivative, **entries)
     point = model.read(spec)
     backend.configure(x64=model.needs_x64(spec, point))
-    return make(spec, model.load(spec, point), derivative, backend.find(spec.device))
+    return make(spec, model.load(spec, point), derivative, backend.find(spec.device, spec.devices))
 
 
 def result_of(

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from jaccli.cli import job
-from jaccli.cli.options import OF, OPTIONS, SWEEP, with_options
+from jaccli.cli.options import CLUSTER, OF, OPTIONS, SWEEP, with_options
 
 Command = Callable[..., int | None]
 
 
 def derivative_command(name: str) -> Command:
     """Return the command that computes the derivative of that name."""
-    return with_options(lambda values: job.run(values, name), OPTIONS)
+    return with_options(lambda values: job.run(values, name), (*OPTIONS, CLUSTER))
 
 
 def run_command(_: str) -> Command:
     """Return `run`: what the spec's `derivative:` says."""
-    return with_options(job.run_spec, (*OPTIONS, *SWEEP))
+    return with_options(job.run_spec, (*OPTIONS, CLUSTER, *SWEEP))
 
 
 def plan_command(_: str) -> Command:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from jaccli import startup
 from jaccli.cli import console
 from jaccli.cli.options import SWEEP, Values, overrides
+from jaccli.cluster.address import parse
 from jaccli.errors import JaccliError, UsageError, VerdictError, expected
 from jaccli.spec import PythonModel, Spec
 from jaccli.vocabulary import SUFFIXES
 
 if TYPE_CHECKING:
     from jaccli.experiment.describe import Row
+    from jaccli.experiment.parallel import Workers
     from jaccli.experiment.perform import Request
     from jaccli.experiment.record import Record
 
@@ -30,7 +32,7 @@ def is_experiment(specs: Sequence[Spec], values: Values) -> bool:
     if any(spec.sweep is not None for spec in specs):
         return True
     for option in SWEEP:
-        if values[option.name]:
+        if values[option.name] is not None and values[option.name] is not False:
             raise UsageError(f"{option.flags[0]} goes with a sweep, and the spec has none.")
     return False
 
@@ -57,6 +59,14 @@ def _checked(specs: Sequence[Spec], values: Values) -> Spec:
     if spec.output.format == "npy":
         hint = expected(("table", "plain", "json", "csv", "none"))
         raise UsageError("--format: 'npy' holds a result; a sweep prints a table.", hint=hint)
+    if values["jobs"] is not None and values["cluster"] is not None:
+        hint = "--jobs is for processes on this machine, as is --cluster local:N."
+        raise UsageError("--jobs and --cluster do not go together.", hint=hint)
+    if values["cluster"] is not None:
+        parse(values["cluster"])
+    if values["jobs"] is not None and values["jobs"] < 1:
+        message = f"--jobs: {values['jobs']} is not a count of processes."
+        raise UsageError(message, hint="Expected 1 or more.")
     for name in ("junit", "markdown"):
         if values["dry_run"] and values[name]:
             raise UsageError(f"--{name}: a dry run has nothing to report.")
@@ -124,8 +134,9 @@ def _perform(request: Request, values: Values) -> int:
     for target in targets.values():
         check_writable(target, force=True)
     _explain(request, values)
-    with _counting(len(request.tasks), quiet=bool(values["quiet"])) as told:
-        found = perform(request, told)
+    counting = _counting(len(request.tasks), quiet=bool(values["quiet"]))
+    with _workers(request, values) as workers, counting as told:
+        found = perform(request, told, workers)
     records, name = found.records, Path(request.spec.name).stem
     line = describe.account(records, len(found.kept), duration(found.seconds), str(request.folder))
     pages = {
@@ -151,6 +162,24 @@ def _explain(request: Request, values: Values) -> None:
     for group, plan in plans(request):
         text = str(plan) if isinstance(plan, JaccliError) else as_text(plan)
         console.err(f"{text}\ntasks    {len(group.tasks)}: {group.tasks[0].name} …")
+
+
+@contextmanager
+def _workers(request: Request, values: Values) -> Iterator[Workers | None]:
+    """Yield the processes that share the tasks, here or on a cluster; None for this one."""
+    from jaccli.experiment import parallel
+
+    if values["cluster"] is None:
+        jobs = min(values["jobs"] or 1, len(request.tasks))
+        yield parallel.local(jobs) if jobs > 1 else None
+        return
+    from jaccli.cli.cluster import connected
+    from jaccli.cluster import sweep
+
+    with connected(values) as cluster:
+        # A budget that is given is each worker's; else those of one machine share its memory.
+        share = cluster.address.workers if request.spec.memory is None else 0
+        yield sweep.workers(cluster, max(share, 1))
 
 
 @contextmanager

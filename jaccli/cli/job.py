@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from jaccli.cli import console
 from jaccli.cli.options import Values
 from jaccli.cli.remarks import nonfinite_problems, remarks
-from jaccli.cli.streaming import is_streamed, may_be_streamed, planned_stream, stream
+from jaccli.cli.streaming import goes_on, is_streamed, may_be_streamed, planned_stream, stream
 from jaccli.cli.tasks import (
     Task,
     check_targets,
@@ -48,6 +48,10 @@ def run_spec(values: Values) -> int:
 def _run(asked: list[Task], values: Values, derivative: str | None) -> int:
     """Compute, write and print tasks; None for a derivative compares with `expect:`."""
     check_targets(asked, values)
+    if values["cluster"] is not None:
+        from jaccli.cli import cluster
+
+        return cluster.run(asked, values)
     code = 0
     for task, plan in plans(asked, values, holds_result=_holds_result, by_rows=True):
         golden = _expected(task.spec) if derivative is None else None
@@ -57,7 +61,7 @@ def _run(asked: list[Task], values: Values, derivative: str | None) -> int:
             if not values["quiet"]:
                 console.err(f"{task.target}: complete.")
             continue
-        if may_be_streamed(task, task.form) and is_streamed(plan):
+        if may_be_streamed(task, task.form) and is_streamed(plan, goes_on=goes_on(task, values)):
             stream(task, plan, values)
             continue
         result = _compute(task, plan, values)
@@ -127,7 +131,7 @@ def _compute(task: Task, plan: Plan, values: Values) -> Result:
         if task.is_json:
             blocks = result.blocks
             if plan.derivative != "evaluate":
-                made = make(plan.spec, plan.model, "evaluate", plan.device)
+                made = make(plan.spec, plan.model, "evaluate", plan.devices)
                 blocks = execute(made, progress).blocks
             value = {str(block.output): dense(block.values) for block in blocks}
             result = replace(result, value=value)

@@ -182,6 +182,8 @@ OPTIONS: tuple[Option, ...] = (
            path=("mode",), choices=ALL_MODES),
     Option("device", ("--device",), "cpu, gpu, gpu:1, tpu.", _HOW, "DEV", path=("device",),
            choices=("cpu", "gpu", "tpu")),
+    Option("devices", ("--devices",), "How many share the work: a number, or all.", _HOW, "N",
+           path=("devices",), choices=("all",)),
     Option("dtype", ("--dtype",), "float32 or float64 (default).", _HOW, "DTYPE",
            path=("dtype",), choices=FLOAT_DTYPES),
     Option("precision", ("--precision",), "Of matrix products: default, high, highest (default).",
@@ -233,11 +235,14 @@ AGAINST = Option("against", ("--against",), "Check the derivative in this file t
                  "FILE")  # fmt: skip
 RTOL = Option("rtol", ("--rtol",), "Relative tolerance (1e-6; 1e-4 with float32).", _HOW, "R",
               type=float)  # fmt: skip
+CLUSTER = Option("cluster", ("--cluster",), "Have a dask cluster's workers compute: its "
+                 "scheduler, or local:N.", _HOW, "ADDRESS")  # fmt: skip
 SWEEP: tuple[Option, ...] = (
-    Option("dry_run", ("--dry-run",), "List a sweep's tasks and the bytes they need.", _CALL,
+    Option("dry_run", ("--dry-run",), "List a sweep's tasks, bytes and seconds.", _CALL,
            type=bool),
     Option("fail_fast", ("--fail-fast",), "Stop a sweep at the first task that fails.", _CALL,
            type=bool),
+    Option("jobs", ("--jobs",), "Compute a sweep in N processes (1).", _HOW, "N", type=int),
     Option("junit", ("--junit",), "Write a sweep's JUnit report.", RESULT, "FILE"),
     Option("markdown", ("--markdown",), "Write a page about a sweep.", RESULT, "FILE"),
 )  # fmt: skip

@@ -79,7 +79,9 @@ def plans(
     """
     for spec, group in groupby(tasks, key=lambda task: task.spec):
         model, device = load_model(spec, values, by_rows=by_rows)
-        given = _pattern(spec)
+        from jaccli.execute.fit import given_pattern  # with JAX, which is there by now
+
+        given = given_pattern(spec)
         for task in list(group):
             holds = holds_result(task)
             yield task, _plan(task, model, device, given, values, holds_result=holds)
@@ -216,18 +218,8 @@ def load_model(spec: Spec, values: Values, *, by_rows: bool = False) -> tuple[Mo
 
     point = model.read(spec, by_rows=by_rows)
     backend.configure(x64=model.needs_x64(spec, point))
-    device = backend.find(spec.device)
+    device = backend.find(spec.device, spec.devices)
     return model.load(spec, point, allow_python=bool(values["allow_python"])), device
-
-
-def _pattern(spec: Spec) -> Pattern | None:
-    """Return the pattern that the user vouches for."""
-    if spec.sparsity is None:
-        return None
-    from jaccli.derivative.sparse import Pattern
-    from jaccli.result import read_pattern
-
-    return Pattern(*read_pattern(spec.sparsity))
 
 
 def _plan(
@@ -240,23 +232,15 @@ def _plan(
     holds_result: bool,
 ) -> Plan:
     """Plan a task, and refuse what its formats cannot hold."""
+    from jaccli.execute.fit import check_fits
     from jaccli.plan import make
-    from jaccli.result import check_dense, check_layout, check_show, suffix_of
+    from jaccli.result import check_show, suffix_of
 
     made = make(task.spec, model, task.derivative, device, given, holds_result=holds_result)
     suffixes = [suffix_of(task.target)] if task.target is not None else []
     if task.form in ("npy", "csv") and not values["show"]:  # what --show picks may fit
         suffixes.append(f".{task.form}")
     for suffix in suffixes:
-        check_layout(
-            suffix,
-            task.spec.layout,
-            made.derivative,
-            made.blocks,
-            model.batch_size,
-            storage=made.storage,
-        )
-        if made.storage == "sparse":
-            check_dense(suffix, made.dense_bytes, made.budget)
+        check_fits(made, suffix)
     check_show(values["show"], made.blocks, model.batch_size)
     return made

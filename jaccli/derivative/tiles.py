@@ -23,6 +23,29 @@ def tile(shape: Shape, count: int) -> Shape:
     return tuple(sizes)
 
 
+def parts(shape: Shape, box: Shape) -> int:
+    """Return how many tiles there are.
+
+    >>> parts((5, 4), (2, 4))
+    3
+    """
+    return math.prod(math.ceil(n / size) for n, size in zip(shape, box, strict=True))
+
+
+def share(shape: Shape, among: int) -> int:
+    """Return the least count of indices that cuts an array in at most so many tiles.
+
+    >>> share((5, 4), 1), share((5, 4), 2), share((2, 4), 4)
+    (20, 12, 2)
+    """
+    counts = []
+    for dim, n in enumerate(shape):
+        leading = math.prod(shape[:dim])
+        if 0 < leading <= among:
+            counts.append(math.ceil(n / (among // leading)) * math.prod(shape[dim + 1 :]))
+    return max(1, min(counts, default=1))
+
+
 def corners(shape: Shape, box: Shape) -> list[tuple[Shape, int]]:
     """Return where each tile begins, and how many indices it is the first to have.
 

@@ -9,9 +9,12 @@ Boundary: compiles; runs nothing.
 from __future__ import annotations
 
 import contextlib
+import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import groupby, islice
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -28,6 +31,7 @@ from jaccli.execute import program
 from jaccli.execute.interruptible import interruptible
 from jaccli.execute.program import Arguments
 from jaccli.execute.progress import Progress
+from jaccli.execute.spread import Call, spread
 from jaccli.plan import Plan, check_budget
 from jaccli.vocabulary import DECIDED_MODES, MODES
 
@@ -62,6 +66,8 @@ class Program:
 def prepare(plan: Plan, *, repeated: bool = False) -> Program:
     """Compile the plan; without a chunk of its own, in the largest chunks that fit the budget.
 
+    Several devices get equal shares at most.
+
     A program that is `repeated` reuses the memory of its last result, if nobody looks at it.
 
     Raises:
@@ -71,11 +77,13 @@ def prepare(plan: Plan, *, repeated: bool = False) -> Program:
     compiler = Compiler()
     with settings(plan):
         if plan.chunks > 1:
-            return _checked(_in_chunks(plan, compiler))
+            return _checked(_in_chunks(plan, compiler, repeated=repeated))
         if plan.mapped_bytes:
             memory.return_freed()
-            rows = _rows_at_a_time(plan)
-            first = _in_chunks(replace(plan, chunk=rows), compiler)
+            rows = min(plan.share, _rows_at_a_time(plan))
+            first = _in_chunks(replace(plan, chunk=rows), compiler, repeated=repeated)
+        elif plan.device.count > 1:
+            first = _in_chunks(replace(plan, chunk=plan.share), compiler, repeated=repeated)
         else:
             first = _whole(plan, compiler, repeated=repeated)
         if first.cost.held <= plan.budget or plan.steps < 2:
@@ -86,7 +94,7 @@ def prepare(plan: Plan, *, repeated: bool = False) -> Program:
             # Temporaries shrink with the chunk, about; what else is needed stays.
             share = max(plan.budget - fixed, 0) / max(needed - fixed, 1)
             chunk = max(1, min(int(chunk * share), chunk // 2))
-            part = _in_chunks(replace(plan, chunk=chunk), compiler)
+            part = _in_chunks(replace(plan, chunk=chunk), compiler, repeated=repeated)
             needed = part.cost.held
             if needed <= plan.budget:
                 return part
@@ -95,7 +103,7 @@ def prepare(plan: Plan, *, repeated: bool = False) -> Program:
 
 def _rows_at_a_time(plan: Plan) -> int:
     """Return how many rows of what is in files to read at a time, at most."""
-    left = plan.budget - plan.input_bytes - plan.result_bytes
+    left = (plan.budget - plan.input_bytes - plan.result_bytes) // plan.device.pooled
     return max(1, min(plan.steps, left * plan.steps // (_COPIES * plan.mapped_bytes)))
 
 
@@ -131,7 +139,9 @@ def _checked(made: Program) -> Program:
 
 def _fewer(plan: Plan) -> str:
     """Return the remedy for chunks that are too large, if they could be smaller."""
-    return _FEWER if plan.steps > 1 and plan.chunk != 1 else ""
+    if plan.steps > 1 and plan.chunk != 1:
+        return _FEWER
+    return "take fewer --devices" if plan.device.pooled > 1 else ""
 
 
 class Compiler:
@@ -141,10 +151,13 @@ class Compiler:
         self.seconds = 0.0
 
     def once(
-        self, plan: Plan, function: Callable[..., Tree], *args: Any
+        self, plan: Plan, function: Callable[..., Tree], *args: Any, where: Any = None
     ) -> tuple[Callable[..., Tree], Cost]:
-        """Compile for the shapes of `args`; return what runs it, and its cost."""
-        compiled = self._compiled(plan, lambda: jax.jit(function).lower(*args))
+        """Compile for the shapes of `args`; return what runs it, and its cost.
+
+        `where` is the sharding of the results; by default they are on the plan's device.
+        """
+        compiled = self._compiled(plan, lambda: jax.jit(function, out_shardings=where).lower(*args))
 
         def run(*args: Any) -> Tree:
             return jax.block_until_ready(compiled(*args))
@@ -152,7 +165,7 @@ class Compiler:
         return run, cost.of(compiled)
 
     def repeated(
-        self, plan: Plan, function: Callable[..., Tree], *args: Any
+        self, plan: Plan, function: Callable[..., Tree], *args: Any, where: Any = None
     ) -> tuple[Callable[..., Tree], Cost]:
         """Compile what is called many times: every result takes the memory of the one before.
 
@@ -160,20 +173,25 @@ class Compiler:
         (docs/modes.md).  JAX copies a result that somebody still looks at.
         """
         traced = jax.jit(function)
+        where = where or jax.sharding.SingleDeviceSharding(plan.device.handle)
+
+        def shapes() -> Any:
+            return jax.tree.map(
+                lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where),
+                jax.eval_shape(traced, *args),
+            )
 
         def lower() -> Any:
-            out = jax.eval_shape(traced, *args)
             reusing = jax.jit(lambda old, *args: traced(*args), donate_argnums=0, keep_unused=True)
-            return reusing.lower(out, *args)
+            return reusing.lower(shapes(), *args)
 
         compiled = self._compiled(plan, lower)
         old: list[Tree] = []
 
         def run(*args: Any) -> Tree:
             if not old:
-                out = jax.eval_shape(traced, *args)
-                empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), out)
-                old.append(jax.device_put(empty, plan.device.handle))
+                zeros = partial(jax.tree.map, lambda leaf: jnp.zeros(leaf.shape, leaf.dtype))
+                old.append(jax.jit(lambda: zeros(shapes()), out_shardings=where)())
             old[0] = jax.block_until_ready(compiled(old[0], *args))
             return old[0]
 
@@ -221,9 +239,9 @@ def _whole(plan: Plan, compiler: Compiler, *, repeated: bool) -> Program:
     return Program(plan, run, lambda: call(*args), 1.0, compiler.seconds, needs)
 
 
-def _in_chunks(plan: Plan, compiler: Compiler) -> Program:
+def _in_chunks(plan: Plan, compiler: Compiler, *, repeated: bool) -> Program:
     """Compile the work of `plan.chunk` batch rows or unit vectors."""
-    chunks = compiled_chunks(plan, compiler)
+    chunks = compiled_chunks(plan, compiler, repeated=repeated)
     costs = chunks.costs
     total = Cost(
         operations=sum(times * part.operations for times, part in costs),
@@ -239,15 +257,17 @@ def _in_chunks(plan: Plan, compiler: Compiler) -> Program:
         progress.start(plan.steps)
         point = chunks.point if arguments is None else chunks.moved(arguments)
         whole = chunks.empty()
-        for part in chunks.parts:
-            chunks.place(whole, part, chunks.compute(part, point))
-            progress.advance(part.fresh)
+        for parts in map(chunks.numbered, chunks.rounds()):
+            for part, values in zip(parts, chunks.compute(parts, point), strict=True):
+                chunks.place(whole, part, values)
+                progress.advance(part.fresh)
         return chunks.assemble(whole)
 
-    firsts = {part.piece: part for part in reversed(chunks.parts)}
+    rounds = reversed([chunks.numbered(numbers) for numbers in chunks.rounds()])
+    firsts = {parts[0].piece: parts for parts in rounds}
 
-    def sample() -> list[Tree]:
-        return [chunks.compute(part, chunks.point) for part in firsts.values()]
+    def sample() -> list[list[Tree]]:
+        return [chunks.compute(parts, chunks.point) for parts in firsts.values()]
 
     samples = sum(times for times, _ in costs) / len(costs)
     return Program(plan, run, sample, samples, compiler.seconds, total)
@@ -262,17 +282,19 @@ class Part(NamedTuple):
 
 
 class Chunks(NamedTuple):
-    """All parts of a derivative, and what computes one, places it, and assembles the whole.
+    """All parts of a derivative, and what computes them, places one, and assembles the whole.
 
-    `point` is the primal as `compute(part, point)` takes it, `moved` makes such of other arguments.
-    `pieces` has the far shape and the tile of each piece.  `costs` say how many parts cost how
-    much; `copied` are the bytes of inputs that a chunk has for itself.
+    `compute(parts, point)` takes parts of one piece, `together` of them at most: as many as there
+    are devices.  `point` is the primal as it takes it, `moved` makes such of other arguments.
+    `pieces` has the far shape and the tile of each piece.  `costs` say how many rounds cost how
+    much; `copied` are the bytes of inputs that a round has for itself.
     """
 
     parts: list[Part]
+    together: int
     point: Any
     moved: Callable[[Arguments], Any]
-    compute: Callable[[Part, Any], Tree]
+    compute: Callable[[Sequence[Part], Any], list[Tree]]
     empty: Callable[[], list[np.ndarray]]
     place: Callable[[list[np.ndarray], Part, Tree], None]
     assemble: Callable[[list[np.ndarray]], Tree]
@@ -280,44 +302,64 @@ class Chunks(NamedTuple):
     costs: list[tuple[int, Cost]]
     copied: int = 0
 
+    def rounds(self, done: Collection[int] = ()) -> Iterator[list[int]]:
+        """Yield the numbers of the parts that are computed together, those done left out."""
+        left = (number for number in range(len(self.parts)) if number not in done)
+        for _, numbers in groupby(left, key=lambda number: self.parts[number].piece):
+            while together := list(islice(numbers, self.together)):
+                yield together
 
-def compiled_chunks(plan: Plan, compiler: Compiler) -> Chunks:
-    """Compile the plan in chunks of `plan.chunk`."""
+    def numbered(self, numbers: Sequence[int]) -> list[Part]:
+        """Return the parts of these numbers."""
+        return [self.parts[number] for number in numbers]
+
+
+def compiled_chunks(plan: Plan, compiler: Compiler, *, repeated: bool = False) -> Chunks:
+    """Compile the plan in chunks of `plan.chunk`; `repeated` says that all will be run again."""
     by_rows = plan.model.batch_size is not None
-    return (_by_rows if by_rows else _by_unit_vectors)(plan, compiler)
+    return (_by_rows if by_rows else _by_unit_vectors)(plan, compiler, repeated)
 
 
-def _by_rows(plan: Plan, compiler: Compiler) -> Chunks:
+def _by_rows(plan: Plan, compiler: Compiler, repeated: bool) -> Chunks:
     """Take slices of the batched inputs."""
     size, axes = plan.chunk or plan.steps, program.batch_axes(plan)
+    devices = spread(plan.device)
 
-    def mapped(change: Callable[[Any, int | None], Any], args: Any) -> Any:
+    def picked(args: Any, *, batched: bool) -> Any:
         return [
-            {name: change(array, axis[name]) for name, array in arg.items()}
+            {name: array for name, array in arg.items() if (axis[name] is not None) is batched}
             for arg, axis in zip(args, axes, strict=True)
         ]
 
-    def shared(array: Any, axis: int | None) -> Any:
-        return jax.device_put(array, plan.device.handle) if axis is None else array
-
     def moved(arguments: Arguments) -> Any:
-        return mapped(shared, arguments)
+        shared = devices.shared(picked(arguments, batched=False))
+        return shared, picked(arguments, batched=True)
 
-    args = moved(program.arguments(plan))
-    read = _COPIES * plan.mapped_bytes * size // plan.steps
-    check_budget(plan, plan.input_bytes + read, "a chunk's rows in files", _fewer(plan))
-
-    def rows(start: int, args: Any = args) -> Any:
-        def cut(array: Any, axis: int | None) -> Any:
-            if axis is None:
-                return array
+    def rows(start: int, args: Any) -> Any:
+        def cut(array: Any, axis: int) -> Any:
             return array[(slice(None),) * (axis % array.ndim) + (slice(start, start + size),)]
 
-        return jax.device_put(mapped(cut, args), plan.device.handle)
+        return [
+            {name: cut(array, axis[name]) for name, array in arg.items()}
+            for arg, axis in zip(args, axes, strict=True)
+        ]
 
-    call, needs = compiler.repeated(plan, program.whole(plan), *rows(0))
+    def compute(shared: Tree, own: Tree) -> Tree:
+        return program.whole(plan)(*(a | b for a, b in zip(shared, own, strict=True)))
+
+    def computed(parts: Sequence[Part], point: Any) -> list[Tree]:
+        shared, batched = point
+        return call(shared, [rows(part.corner[0], batched) for part in parts])
+
+    read = _COPIES * plan.mapped_bytes * size * plan.device.pooled // plan.steps
+    check_budget(plan, plan.input_bytes + read, "a chunk's rows in files", _fewer(plan))
+    shared, batched = moved(program.arguments(plan))
+    first = rows(0, batched)
     parts = [Part(0, start, fresh) for start, fresh in corners((plan.steps,), (size,))]
-    shapes, structure = jax.tree.flatten(jax.eval_shape(program.whole(plan), *rows(0)))
+    rounds = math.ceil(len(parts) / plan.device.count)
+    compile = compiler.repeated if repeated or rounds > 1 else compiler.once
+    call, needs = devices.compiled(compile, plan, compute, shared, first)
+    shapes, structure = jax.tree.flatten(jax.eval_shape(compute, shared, first))
 
     def empty() -> list[np.ndarray]:
         return [np.empty((plan.steps, *y.shape[1:]), y.dtype) for y in shapes]
@@ -327,65 +369,65 @@ def _by_rows(plan: Plan, compiler: Compiler) -> Chunks:
         for target, leaf in zip(whole, jax.tree.leaves(values), strict=True):
             target[start : start + size] = leaf
 
-    copied = sum(
-        array.nbytes
-        for part, axis in zip(rows(0), axes, strict=True)
-        for name, array in part.items()
-        if axis[name] is not None
-    )
-    copied += read // _COPIES
     return Chunks(
         parts,
-        args,
+        plan.device.count,
+        (shared, batched),
         moved,
-        lambda part, point: call(*rows(part.corner[0], point)),
+        computed,
         empty,
         place,
         lambda whole: jax.tree.unflatten(structure, whole),
         [((plan.steps,), (size,))],
-        [(len(parts), needs)],
-        copied,
+        [(rounds, needs)],
+        devices.copied(shared, first) + read // _COPIES,
     )
 
 
-def _by_unit_vectors(plan: Plan, compiler: Compiler) -> Chunks:
+def _by_unit_vectors(plan: Plan, compiler: Compiler, repeated: bool) -> Chunks:
     """Take boxes of the unit vectors of one array after another."""
-    wrt, rest, _ = jax.device_put(program.arguments(plan), plan.device.handle)
+    devices = spread(plan.device)
+    wrt, rest = point = devices.shared(program.arguments(plan)[:2])
     chunk = plan.chunk or plan.steps
     derivative = program.chunked(plan, wrt, rest)
     pieces = derivative.pieces(chunk)
     parts: list[Part] = []
-    calls: list[Callable[[Sequence[int], Any], Tree]] = []
+    calls: list[Call] = []
     costs: list[tuple[int, Cost]] = []
 
-    def moved(arguments: Arguments) -> Any:
-        return jax.device_put(arguments[:2], plan.device.handle)
-
-    def compiled(number: int, piece: Piece) -> Callable[[Sequence[int], Any], Tree]:
-        def compute(wrt: Tree, rest: Tree, corner: Any) -> Tree:
+    def compiled(number: int, piece: Piece) -> Call:
+        def compute(point: Tree, corner: Any) -> Tree:
+            wrt, rest = point
             return program.chunked(plan, wrt, rest).pieces(chunk)[number].compute(wrt, corner)
 
-        def at(corner: Sequence[int]) -> Any:
-            return jax.device_put(np.asarray(corner, np.int32), plan.device.handle)
-
-        corner = at([0] * len(piece.far))
-        call, needs = compiler.repeated(plan, compute, wrt, rest, corner)
         found = corners(piece.far, piece.tile)
-        parts.extend(Part(number, at_, fresh) for at_, fresh in found)
-        costs.append((len(found), needs))
-        return lambda corner, point: call(*point, at(corner))
+        rounds = math.ceil(len(found) / plan.device.count)
+        compile = compiler.repeated if repeated or rounds > 1 else compiler.once
+        call, needs = devices.compiled(compile, plan, compute, point, _index(piece.far))
+        parts.extend(Part(number, corner, fresh) for corner, fresh in found)
+        costs.append((rounds, needs))
+        return call
+
+    def computed(parts: Sequence[Part], point: Any) -> list[Tree]:
+        return calls[parts[0].piece](point, [_index(part.corner) for part in parts])
 
     for number, piece in enumerate(pieces):
         calls.append(compiled(number, piece))
 
     return Chunks(
         parts,
-        (wrt, rest),
-        moved,
-        lambda part, point: calls[part.piece](part.corner, point),
+        plan.device.count,
+        point,
+        lambda arguments: devices.shared(arguments[:2]),
+        computed,
         derivative.empty,
         lambda whole, part, values: pieces[part.piece].place(whole, values, part.corner),
         derivative.assemble,
         [(piece.far, piece.tile) for piece in pieces],
         costs,
+        devices.copied(point, ()),
     )
+
+
+def _index(corner: Sequence[int]) -> np.ndarray:
+    return np.asarray(corner, np.int32)

@@ -9,7 +9,7 @@ Boundary: computes; what becomes of a part is the caller's.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +18,7 @@ import jax
 import numpy as np
 
 from jaccli import memory
+from jaccli.derivative.basis import Tree
 from jaccli.derivative.choose import Choice
 from jaccli.execute.prepare import Chunks, Compiler, Part, compiled_chunks, settings
 from jaccli.execute.progress import Progress
@@ -25,9 +26,9 @@ from jaccli.plan import Plan, check_budget, with_choice
 
 Array = np.ndarray[Any, Any]
 _LARGEST = 128 << 20
-"""Bytes of a part at most: what a crash may cost, and how often progress is noted."""
+"""Bytes at most that are computed at a time: what a crash may cost, how often progress is noted."""
 _HELD = 3
-"""Results of a part that are held at a time: one computed, one written, one reused."""
+"""Results that are held of what is computed at a time: one computed, one written, one reused."""
 
 
 @dataclass(frozen=True)
@@ -73,25 +74,38 @@ class Stream:
         self, done: Collection[int], write: Callable[[Piece], None], progress: Progress
     ) -> None:
         """Compute all parts but those that are done; `write` one while computing the next."""
-        parts = self.chunks.parts
-        progress.start(self.plan.steps, sum(parts[number].fresh for number in done))
+        chunks = self.chunks
+        earlier = sum(part.fresh for part in chunks.numbered(sorted(done)))
+        progress.start(self.plan.steps, earlier)
+
+        def write_all(pieces: Sequence[Piece]) -> None:
+            for piece in pieces:
+                write(piece)
+
         with settings(self.plan), ThreadPoolExecutor(1) as writer:
             pending: Future[None] | None = None
             try:
-                for number, part in enumerate(parts):
-                    if number in done:
-                        continue
-                    piece = self._piece(number, part)
+                for numbers in chunks.rounds(done):
+                    parts = chunks.numbered(numbers)
+                    computed = chunks.compute(parts, chunks.point)
+                    pieces = list(map(self._piece, numbers, parts, computed))
                     if pending is not None:
                         pending.result()
-                    pending = writer.submit(write, piece)
-                    progress.advance(part.fresh)
+                    pending = writer.submit(write_all, pieces)
+                    progress.advance(sum(part.fresh for part in parts))
             finally:
                 if pending is not None:
                     pending.result()
 
-    def _piece(self, number: int, part: Part) -> Piece:
-        (leaf,) = jax.tree.leaves(self.chunks.compute(part, self.chunks.point))
+    def piece(self, number: int) -> Piece:
+        """Compute one part by itself."""
+        parts = self.chunks.numbered([number])
+        with settings(self.plan):
+            (computed,) = self.chunks.compute(parts, self.chunks.point)
+            return self._piece(number, parts[0], computed)
+
+    def _piece(self, number: int, part: Part, computed: Tree) -> Piece:
+        (leaf,) = jax.tree.leaves(computed)
         values = np.asarray(leaf)
         far, tile = self.chunks.pieces[part.piece]
         count = math.prod(tile)
@@ -103,8 +117,10 @@ class Stream:
         return Piece(number, start, matrix, part.fresh, columns=True)
 
 
-def prepare_stream(plan: Plan) -> Stream:
+def prepare_stream(plan: Plan, at_least: int = 1) -> Stream:
     """Compile a plan in parts that fit the budget, with the one before that is being written.
+
+    In `at_least` so many parts, where the plan has no chunk of its own and rows enough.
 
     Raises:
         BudgetError: not even one row at a time fits.
@@ -116,7 +132,9 @@ def prepare_stream(plan: Plan) -> Stream:
     # A row of what is in files is read into memory, and from there taken by the device.
     row = max((plan.result_bytes + 2 * plan.mapped_bytes) // max(plan.steps, 1), 1)
     left = max(plan.budget - plan.input_bytes, 0)
-    chunk = plan.chunk or max(1, min(plan.steps, min(left // _HELD, _LARGEST) // row))
+    # Each device has a part of its own at a time.
+    rows = min(left // plan.device.pooled // _HELD, _LARGEST // plan.device.count) // row
+    chunk = plan.chunk or max(1, min(plan.share, rows, math.ceil(plan.steps / at_least)))
     with settings(plan):
         while True:
             trial = replace(plan, chunk=chunk)

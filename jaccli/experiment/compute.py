@@ -9,9 +9,8 @@ another.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,8 +27,7 @@ from jaccli.experiment.expand import Task
 from jaccli.experiment.group import Group
 from jaccli.model import Model, Point
 from jaccli.plan import Plan, at, make
-from jaccli.result import Block, Result, Sparse, check_dense, check_layout, read_pattern
-from jaccli.spec import Spec
+from jaccli.result import Block, Result, Sparse
 
 ROWS = 256
 """Tasks in one call at most: so many are lost when the process is killed."""
@@ -41,48 +39,83 @@ _SHARE = 4
 Outcome = tuple[Task, Result | JaccliError]
 
 
-def results(
-    group: Group, suffix: str, *, allow_python: bool, with_value: bool = False
-) -> Iterator[Outcome]:
-    """Compute a group's tasks and yield each with its result, or with what went wrong.
+class Computer:
+    """Computes tasks of a group, at any time: planned at the first task that can be read.
 
     `with_value` adds the outputs' values to the results.
-
-    Raises:
-        UsageError: the results do not fit into files of that suffix.
-        DeviceError: the device is not there, and the sweep does not set it.
     """
-    known: dict[str, np.ndarray] = {}
-    computer: _Computer | None = None
-    waiting: list[tuple[Task, Point]] = []
-    for index, task in enumerate(group.tasks):
-        try:
-            point = model.read(task.spec, known)
-        except Exception as error:
-            yield task, _failure(task, error)
-            continue
-        if computer is None:
-            shared = (name for name in point.primals if name not in group.varying)
-            known = {name: point.primals[name][...] for name in shared}
-            try:
-                computer = _computer(group, task, point, suffix, allow_python, with_value)
-            except Exception as error:  # in what all have in common
-                failure = _failure(task, error)
-                yield from ((other, failure) for other in group.tasks[index:])
+
+    def __init__(
+        self, group: Group, suffix: str, *, allow_python: bool, with_value: bool = False
+    ) -> None:
+        self.group, self.suffix = group, suffix
+        self.allow_python, self.with_value = allow_python, with_value
+        self.known: dict[str, np.ndarray] = {}
+        self.calls: _Calls | None = None
+        self.failure: JaccliError | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many tasks are computed in one call; 1 as long as nothing is planned."""
+        return 1 if self.calls is None else self.calls.rows
+
+    def prepare(self, tasks: Iterable[Task]) -> None:
+        """Plan, if it is still to be done, and compute nothing.
+
+        Raises:
+            UsageError: the results do not fit into files of that suffix.
+            DeviceError: the device is not there, and the sweep does not set it.
+        """
+        for task in tasks:
+            if self.calls is not None or self.failure is not None:
                 return
-        waiting.append((task, point))
-        if len(waiting) == computer.rows:
-            yield from computer.run(waiting)
-            waiting = []
-    if computer is not None and waiting:
-        yield from computer.run(waiting)
+            try:
+                point = model.read(task.spec, self.known)
+            except Exception as error:
+                _failure(task, error)
+                continue
+            self._plan(task, point)
+
+    def results(self, tasks: Sequence[Task]) -> Iterator[Outcome]:
+        """Yield each task with its result, or with what went wrong, call after call.
+
+        Raises:
+            UsageError, DeviceError: as `prepare`.
+        """
+        self.prepare(tasks)
+        # The calls are the same ones whichever of the tasks fail, so the bytes are.
+        for start in range(0, len(tasks), self.rows):
+            read: list[tuple[Task, Point]] = []
+            for task in tasks[start : start + self.rows]:
+                try:
+                    read.append((task, model.read(task.spec, self.known)))
+                except Exception as error:
+                    yield task, _failure(task, error)
+            if self.calls is not None and read:
+                yield from self.calls.run(read)
+            elif self.failure is not None:
+                yield from ((task, self.failure) for task, _ in read)
+
+    def _plan(self, task: Task, point: Point) -> None:
+        shared = (name for name in point.primals if name not in self.group.varying)
+        self.known = {name: point.primals[name][...] for name in shared}
+        try:
+            plan = plan_of(task, point, self.suffix, allow_python=self.allow_python)
+            values = None
+            if self.with_value:
+                # A chunk is of the derivative's rows; the values are computed in one piece.
+                made = make(plan.spec, plan.model, "evaluate", plan.devices)
+                values = _Calls(self.group, made, rows_of(plan, self.group), None)
+            self.calls = _Calls(self.group, plan, rows_of(plan, self.group), values)
+        except Exception as error:  # in what all have in common
+            self.failure = _failure(task, error)
 
 
 def _failure(task: Task, error: Exception) -> JaccliError:
     """Return what a task's failure is recorded as; raise what concerns the whole experiment."""
     if isinstance(error, UsageError) and not isinstance(error, SpecError):
         raise error
-    if isinstance(error, DeviceError) and "device" not in task.values:
+    if isinstance(error, DeviceError) and not {"device", "devices"} & task.values.keys():
         raise error
     if isinstance(error, JaccliError):
         return error
@@ -94,31 +127,15 @@ def _failure(task: Task, error: Exception) -> JaccliError:
 
 def plan_of(task: Task, point: Point, suffix: str, *, allow_python: bool) -> Plan:
     """Plan one task by itself, and refuse what its file cannot hold."""
+    from jaccli.execute.fit import check_fits, given_pattern
+
     spec = task.spec
     backend.configure(x64=model.needs_x64(spec, point))
-    device = backend.find(spec.device)
+    device = backend.find(spec.device, spec.devices)
     loaded = model.load(spec, point, allow_python=allow_python)
-    plan = make(spec, loaded, task.derivative, device, _pattern(spec))
-    check_layout(
-        suffix,
-        spec.layout,
-        task.derivative,
-        plan.blocks,
-        loaded.batch_size,
-        storage=plan.storage,
-    )
-    if plan.storage == "sparse":
-        check_dense(suffix, plan.dense_bytes, plan.budget)
+    plan = make(spec, loaded, task.derivative, device, given_pattern(spec))
+    check_fits(plan, suffix)
     return plan
-
-
-def _pattern(spec: Spec) -> Any:
-    """Return the pattern that the user vouches for."""
-    if spec.sparsity is None:
-        return None
-    from jaccli.derivative.sparse import Pattern
-
-    return Pattern(*read_pattern(Path(spec.sparsity)))
 
 
 def rows_of(plan: Plan, group: Group) -> int:
@@ -128,25 +145,13 @@ def rows_of(plan: Plan, group: Group) -> int:
         return 1
     each = max(1, plan.input_bytes + plan.result_bytes)
     most = max(1, min(ROWS, BYTES // each, plan.budget // _SHARE // each))
-    return math.ceil(len(group.tasks) / math.ceil(len(group.tasks) / most))
+    return math.ceil(group.size / math.ceil(group.size / most))
 
 
-def _computer(
-    group: Group, task: Task, point: Point, suffix: str, allow_python: bool, with_value: bool
-) -> _Computer:
-    plan = plan_of(task, point, suffix, allow_python=allow_python)
-    values = None
-    if with_value:
-        # A chunk is of the derivative's rows; the values are computed in one piece.
-        made = make(plan.spec, plan.model, "evaluate", plan.device)
-        values = _Computer(group, made, rows_of(plan, group), None)
-    return _Computer(group, plan, rows_of(plan, group), values)
-
-
-class _Computer:
+class _Calls:
     """The program of a group: compiled at the first call, run at `rows` points at a time."""
 
-    def __init__(self, group: Group, plan: Plan, rows: int, values: _Computer | None) -> None:
+    def __init__(self, group: Group, plan: Plan, rows: int, values: _Calls | None) -> None:
         self.group, self.plan, self.rows, self.values = group, plan, rows, values
         self.program: Any = None
         self.failure: JaccliError | None = None
@@ -170,8 +175,8 @@ class _Computer:
             return self._named(self.together([point for _, point in waiting]), waiting)
         except Exception:
             # One of them fails, or the model cannot be batched: each by itself will tell.
-            for computer in filter(None, (self, self.values)):
-                computer.rows, computer.program = 1, None
+            for calls in filter(None, (self, self.values)):
+                calls.rows, calls.program = 1, None
             return None
 
     def _alone_or_why_not(self, task: Task, point: Point) -> Result | JaccliError:
@@ -211,7 +216,7 @@ class _Computer:
         stacked = self._stacked(padded)
         if self.program is None:
             plan = self.plan
-            batched = make(plan.spec, stacked, plan.derivative, plan.device, plan.given)
+            batched = make(plan.spec, stacked, plan.derivative, plan.devices, plan.given)
             return _split(self._first(batched), len(points))
         return _split(self._again(stacked), len(points))
 
@@ -237,7 +242,7 @@ class _Computer:
         from jaccli.tune.tune import compiled
 
         self.program = compiled(plan, Silence())
-        return _shared(run(self.program, Silence()), len(self.group.tasks))
+        return _shared(run(self.program, Silence()), self.group.size)
 
     def _again(self, point: Model) -> Result:
         """Run the program at another point."""
@@ -246,7 +251,7 @@ class _Computer:
         from jaccli.execute.progress import Silence
 
         given = arguments(at(self.program.plan, point))
-        return _shared(run(self.program, Silence(), given), len(self.group.tasks))
+        return _shared(run(self.program, Silence(), given), self.group.size)
 
     def _stacked(self, points: Sequence[Point]) -> Model:
         """Return the model at all points, what varies as batched inputs."""

@@ -131,6 +131,7 @@ class Folder:
 
     def finish(self, head: dict[str, Any], records: Sequence[Record]) -> None:
         """Write manifest and table; the journal is no longer needed."""
+        remove_leftovers(self.path)
         self._write_manifest(head, records)
         with publishing(self.path / TABLE, force=True) as stream:
             stream.write(table(records).encode())

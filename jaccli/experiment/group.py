@@ -27,12 +27,14 @@ _ASIDE = ("inputs", "vector", "output", "expect", "description", "source")
 class Group:
     """Tasks of one program.  `varying` are the inputs whose values are not the same in all.
 
-    `vectors_vary` says the same of the vectors.
+    `vectors_vary` says the same of the vectors.  `size` tasks have the program in common, of which
+    `tasks` may be a part.
     """
 
     tasks: tuple[Task, ...]
     varying: tuple[str, ...]
     vectors_vary: bool
+    size: int
 
 
 def groups(tasks: Iterable[Task]) -> list[Group]:
@@ -57,7 +59,7 @@ def _group(tasks: list[Task]) -> Group:
     vectors_vary = tasks[0].derivative in WITH_VECTOR and any(
         task.spec.resolved.get("vector") != first.get("vector") for task in tasks
     )
-    return Group(tuple(tasks), varying, vectors_vary)
+    return Group(tuple(tasks), varying, vectors_vary, len(tasks))
 
 
 class _Signatures:

@@ -6,26 +6,23 @@ Boundary: prints nothing; `told` hears of every task.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import uuid4
 
 from jaccli import backend
-from jaccli.errors import ComputationError, JaccliError
-from jaccli.experiment import record as records
+from jaccli.experiment import record as accounts_of
 from jaccli.experiment.expand import Task
 from jaccli.experiment.fingerprint import fingerprints
 from jaccli.experiment.folder import SCHEMA, Folder
 from jaccli.experiment.group import groups
 from jaccli.experiment.record import Record
-from jaccli.result import Result, Stored, compare, first_nonfinite, read, write
 from jaccli.spec import Spec
 
 if TYPE_CHECKING:
-    from jaccli.experiment.compute import Outcome
+    from jaccli.experiment.parallel import Workers
 
 Told = Callable[[Record, bool], None]
 """Told of each task, and whether its result was kept."""
@@ -73,7 +70,7 @@ def survey(request: Request) -> Survey:
     fingerprint = fingerprints(request.suffix, backend.versions())
     accounts, kept = [], set()
     for task in request.tasks:
-        account = records.pending(task, request.suffix, fingerprint(task))
+        account = accounts_of.pending(task, request.suffix, fingerprint(task))
         known = None if request.force else folder.keeps(account)
         if known is not None:
             # The same result may go by another name in a sweep that has changed.
@@ -84,36 +81,39 @@ def survey(request: Request) -> Survey:
     return Survey(folder, accounts, frozenset(kept))
 
 
-def perform(request: Request, told: Told) -> Account:
+def perform(request: Request, told: Told, workers: Workers | None = None) -> Account:
     """Compute all tasks that are missing or changed; keep accounts of all.
+
+    Without `workers`, in this process.
 
     Raises:
         UsageError: the folder is not fit for it, or the results for their files.
         DeviceError: the device is not there.
     """
     start = time.perf_counter()
-    folder, accounts, kept = survey(request)
-    by_name = {account.name: account for account in accounts}
+    folder, found, kept = survey(request)
+    by_name = {record.name: record for record in found}
     for name in kept:
         told(by_name[name], True)
     pending = [task for task in request.tasks if task.name not in kept]
     folder.open()
     try:
-        outcomes = _outcomes(pending, request)
-        first = next(outcomes, None)  # what is wrong with the whole is known by now
-        folder.begin(_head(request, by_name.values(), 0.0), accounts)
+        computed = _computed(pending, by_name, request, workers)
+        next(computed)  # what is wrong with the whole is known by now
+        folder.begin(_head(request, by_name.values(), 0.0), found)
         try:
-            golden = cache(read)
-            for task, outcome in chain(filter(None, [first]), outcomes):
-                finished = _finished(by_name[task.name], task, outcome, request, golden)
-                by_name[task.name] = finished
-                if not finished.shapes:
-                    folder.discard(finished)
-                folder.note([finished])
-                told(finished, False)
-                if request.fail_fast and finished.status == "failed":
+            for records in computed:
+                by_name.update((record.name, record) for record in records)
+                for record in records:
+                    if not record.shapes:
+                        folder.discard(record)
+                folder.note(records)
+                for record in records:
+                    told(record, False)
+                if request.fail_fast and any(record.status == "failed" for record in records):
                     break
         finally:
+            computed.close()
             took = time.perf_counter() - start
             folder.finish(_head(request, by_name.values(), took), list(by_name.values()))
     finally:
@@ -136,42 +136,30 @@ def _head(request: Request, accounts: Any, seconds: float) -> dict[str, Any]:
     }
 
 
-def _outcomes(tasks: Sequence[Task], request: Request) -> Iterator[Outcome]:
-    """Compute the tasks, group by group."""
-    if not tasks:
-        return  # without JAX
-    from jaccli.experiment.compute import results
-
-    for group in groups(tasks):
-        yield from results(
-            group,
-            request.suffix,
-            allow_python=request.allow_python,
-            with_value=request.suffix == ".json",
-        )
-
-
-def _finished(
-    account: Record,
-    task: Task,
-    outcome: Result | JaccliError,
+def _computed(
+    tasks: Sequence[Task],
+    records: Mapping[str, Record],
     request: Request,
-    golden: Callable[[Path], Stored],
-) -> Record:
-    """Write a result, compare it with what is expected, and return the account of its task."""
-    if isinstance(outcome, JaccliError):
-        return records.failed(account, outcome)
-    expect = task.spec.expect
-    try:
-        nonfinite = first_nonfinite(outcome) if request.fail_on_nonfinite else None
-        if nonfinite is not None:
-            raise ComputationError(f"{nonfinite}.")
-        expected = None if expect is None else golden(expect.path)
-        path = request.folder / account.file
-        write(outcome, path, layout=task.spec.layout, force=True)
-        if expect is None or expected is None:
-            return records.done(account, outcome, None)
-        comparison = compare(outcome, expected, rtol=expect.rtol, atol=expect.atol)
-        return records.done(account, outcome, comparison)
-    except JaccliError as error:
-        return records.failed(account, error)
+    workers: Workers | None,
+) -> Generator[list[Record]]:
+    """Compute the tasks, group by group: yield no account when they are planned, then theirs."""
+    if not tasks:
+        yield []
+        return  # without JAX
+    from jaccli.experiment import parallel, work
+
+    order = work.Order(
+        folder=request.folder.absolute(),
+        suffix=request.suffix,
+        allow_python=request.allow_python,
+        fail_on_nonfinite=request.fail_on_nonfinite,
+        fail_fast=request.fail_fast,
+        home=Path.cwd(),
+        share=1 if workers is None else workers.share,
+    )
+    run = uuid4().hex
+    parts = [
+        work.Part(f"{run}-{index}", group, tuple(records[t.name] for t in group.tasks), order)
+        for index, group in enumerate(groups(tasks))
+    ]
+    yield from parallel.in_turn(parts) if workers is None else parallel.spread(parts, workers)

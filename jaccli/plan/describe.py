@@ -68,7 +68,8 @@ def as_text(plan: Plan) -> str:
         what = "colors" if by_color else "unit vectors"
         if plan.model.batch_size is not None:
             what = "batch rows"
-        rows.append(("chunks", f"{plan.chunks} of up to {plan.chunk} {what}"))
+        at_a_time = f", {plan.device.count} at a time" if plan.device.count > 1 else ""
+        rows.append(("chunks", f"{plan.chunks} of up to {plan.chunk} {what}{at_a_time}"))
     return "\n".join(f"{name:8} {text}" for name, text in rows)
 
 
@@ -76,7 +77,10 @@ def _memory(plan: Plan) -> str:
     inputs, result = format_bytes(plan.input_bytes), format_bytes(plan.result_bytes)
     if plan.mapped_bytes:
         inputs += f" and {format_bytes(plan.mapped_bytes)} in files, read by chunks"
-    return f"inputs {inputs}, result {result}, budget {format_bytes(plan.budget)}"
+    whose = ""
+    if plan.device.count > 1:
+        whose = " for all devices" if plan.device.pooled > 1 else " for the host and each device"
+    return f"inputs {inputs}, result {result}, budget {format_bytes(plan.budget)}{whose}"
 
 
 def _role(plan: Plan, name: str) -> str:

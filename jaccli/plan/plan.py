@@ -15,7 +15,7 @@ from jaccli.derivative import estimate
 from jaccli.derivative.choose import Choice, choose, may_be_colored
 from jaccli.derivative.facts import Facts
 from jaccli.derivative.operators import CHUNKED, REGISTRIES
-from jaccli.derivative.tiles import tile
+from jaccli.derivative.tiles import parts, share, tile
 from jaccli.errors import BudgetError, SpecError, format_bytes
 from jaccli.mapped import Mapped
 from jaccli.memory import default_budget
@@ -41,11 +41,11 @@ class Plan:
     """A derivative of a model at its primal, ready to be executed.
 
     `vectors` are shaped as the wrt inputs (jvp, hvp) or the outputs (vjp), with a leading batch
-    axis where `vector_batched` says so.  Sizes are in bytes: `input_bytes` those of arrays that
-    are held, `mapped_bytes` those of batched ones that stay in their files.  `far` has the shapes
-    of the arrays that can be taken in chunks: the batch axis, or the arrays whose unit vectors are
-    pushed (of a coloring, the colors).  `given` is a pattern that the user vouches for, of the
-    joined matrix; `prepared` is there if the operator is `sparse`.
+    axis where `vector_batched` says so.  `devices` are all that may be used.  Sizes are in bytes:
+    `input_bytes` those of arrays that are held, `mapped_bytes` those of batched ones that stay in
+    their files.  `far` has the shapes of the arrays that can be taken in chunks: the batch axis, or
+    the arrays whose unit vectors are pushed (of a coloring, the colors).  `given` is a pattern that
+    the user vouches for, of the joined matrix; `prepared` is there if the operator is `sparse`.
     """
 
     spec: Spec
@@ -57,7 +57,7 @@ class Plan:
     blocks: tuple[BlockPlan, ...]
     vectors: Mapping[str, Values]
     vector_batched: bool
-    device: Device
+    devices: Device
     budget: int
     chunk: int | None
     far: tuple[Shape, ...]
@@ -78,8 +78,23 @@ class Plan:
 
     @property
     def reason(self) -> str:
-        """Why this mode, in words."""
-        return self.choice.reason
+        """Why this mode, in words; and why not all devices are used, if so."""
+        used, asked = self.device.count, self.devices.count
+        if used == asked:
+            return self.choice.reason
+        why = f"it has {used} parts" if used > 1 else "it is computed in one piece"
+        return f"{self.choice.reason}; {used} of {asked} devices: {why}"
+
+    @property
+    def device(self) -> Device:
+        """What computes it: no more devices than there are parts at a time."""
+        cut = self.chunk or self.share
+        return self.devices.first(max((parts(n, tile(n, cut)) for n in self.far), default=1) or 1)
+
+    @property
+    def share(self) -> int:
+        """The largest chunk that leaves something to do for each device, if that can be."""
+        return max((share(shape, self.devices.count) for shape in self.far), default=1)
 
     @property
     def steps(self) -> int:
@@ -109,17 +124,22 @@ class Plan:
         """How many chunks the steps are taken in."""
         if not self.chunk:
             return 1
-        return sum(
-            math.prod(math.ceil(n / m) for n, m in zip(shape, tile(shape, self.chunk), strict=True))
-            for shape in self.far
-        )
+        return sum(parts(shape, tile(shape, self.chunk)) for shape in self.far)
+
+    @property
+    def rounds(self) -> int:
+        """How many times each device computes a chunk."""
+        if not self.chunk:
+            return 1
+        count = self.device.count
+        return sum(math.ceil(parts(n, tile(n, self.chunk)) / count) for n in self.far)
 
 
 def make(
     spec: Spec,
     model: Model,
     derivative: str,
-    device: Device,
+    devices: Device,
     given: Pattern | None = None,
     *,
     holds_result: bool = True,
@@ -167,7 +187,7 @@ def make(
         blocks=blocks,
         vectors=vectors,
         vector_batched=batched,
-        device=device,
+        devices=devices,
         budget=spec.memory or default_budget(),
         # The values beside a derivative that is taken in chunks are computed in one piece.
         chunk=None if derivative == "evaluate" and model.batch_size is None else spec.chunk,

@@ -24,7 +24,7 @@ from jaccli.result.files import (
 )
 from jaccli.result.formats import RENDERERS, default_format, render
 from jaccli.result.nonfinite import NonFinite, first_nonfinite
-from jaccli.result.partial import Partial, check_partial, is_begun
+from jaccli.result.partial import PartFile, Partial, begun, check_partial, is_begun, part_file, told
 from jaccli.result.pattern import read_pattern, write_pattern
 from jaccli.result.picture import picture
 from jaccli.result.publish import publishing
@@ -45,10 +45,12 @@ __all__ = [
     "Measures",
     "Measuring",
     "NonFinite",
+    "PartFile",
     "Partial",
     "Result",
     "Sparse",
     "Stored",
+    "begun",
     "block_key",
     "check_dense",
     "check_layout",
@@ -63,6 +65,7 @@ __all__ = [
     "is_begun",
     "measure",
     "norm_named",
+    "part_file",
     "picture",
     "publishing",
     "read",
@@ -70,6 +73,7 @@ __all__ = [
     "render",
     "suffix_of",
     "summary",
+    "told",
     "write",
     "write_pattern",
 ]

@@ -5,6 +5,8 @@ line of JSON that says what is being computed, then the number of every part tha
 A part is written, flushed, and only then noted, so that a crash at any moment loses parts that were
 not noted and nothing else.  The target appears whole, when the last part is there.  A symbolic link
 is written through: all of this is beside the file that it leads to.
+
+Many processes may write parts, each through a `PartFile` of its own; one `Partial` notes them.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -51,6 +53,16 @@ def is_begun(target: Path) -> bool:
     return journal_of(target).exists() and data_of(target).exists()
 
 
+def begun(target: Path) -> dict[str, Any]:
+    """Return what a partial result of this target says that it is; nothing where there is none."""
+    try:
+        with journal_of(target).open("rb") as file:
+            found = json.loads(file.readline())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def check_partial(target: Path, *, resume: bool, force: bool) -> None:
     """Refuse, before anything is computed, to lose what an earlier run has begun."""
     if is_begun(target) and not (resume or force):
@@ -58,6 +70,106 @@ def check_partial(target: Path, *, resume: bool, force: bool) -> None:
             f"{target}: an earlier run has begun this file.",
             hint="Go on with --resume, or begin again with --force.",
         )
+
+
+class PartFile:
+    """The growing file of a target that is begun: parts are written at their places, to the disk.
+
+    Raises `OSError` where the disk does not do what it should: see `told`.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self._file: BinaryIO = open(data_of(target), "r+b")  # noqa: SIM115
+        np.lib.format.read_magic(self._file)
+        _, _, self.dtype = np.lib.format.read_array_header_1_0(self._file)
+        self._begins = self._file.tell()
+        self.size = os.fstat(self._file.fileno()).st_size - self._begins
+
+    def __enter__(self) -> PartFile:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def write_rows(self, start: int, rows: Array) -> None:
+        """Write whole rows (along all axes but the leading ones) from the flat position `start`."""
+        values = np.ascontiguousarray(rows, self.dtype)
+        self._write(values, start)
+        os.fdatasync(self._file.fileno())
+
+    def write_columns(self, start: int, width: int, columns: Array) -> None:
+        """Write the columns from `start` on of a matrix with rows of `width` numbers."""
+        values = np.ascontiguousarray(columns, self.dtype)
+        for row, piece in enumerate(values):
+            self._write(piece, row * width + start)
+        os.fdatasync(self._file.fileno())
+
+    def sync(self) -> None:
+        """Wait until all of the file is on the disk."""
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Close the file, as it is."""
+        self._file.close()
+
+    def _write(self, values: Array, start: int) -> None:
+        view = memoryview(values.reshape(-1).view(np.uint8).data)
+        offset = self._begins + start * self.dtype.itemsize
+        while view:
+            written = os.pwrite(self._file.fileno(), view, offset)
+            view, offset = view[written:], offset + written
+
+
+def part_file(target: Path, identity: Mapping[str, Any]) -> PartFile:
+    """Open the growing file that another process has begun, to write parts of the same result.
+
+    Raises:
+        ComputationError: it is not here, or is something else.
+    """
+    if not is_begun(target):
+        raise ComputationError(
+            f"{target}: the file that is begun is not on this machine.",
+            hint="Its folder must be on a file system that all machines share.",
+        )
+    with told(target):
+        file = PartFile(target)
+    differing = _difference(begun(target), identity)
+    if differing:
+        file.close()
+        raise ComputationError(f"{target}: what is begun is not this: {differing}.")
+    return file
+
+
+@contextlib.contextmanager
+def told(target: Path, size: int = 0, kept: int = 0) -> Iterator[None]:
+    """Say what is needed and what is kept when the disk does not do what it should.
+
+    `size` are the bytes of the whole, `kept` counts the parts that are there.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        noun = "part is" if kept == 1 else "parts are"
+        remains = f" {kept} {noun} kept." if kept else ""
+        needed = f"; the whole needs {format_bytes(size)}." if size else "."
+        hint = "Free some space and go on with --resume." if error.errno in _FULL else ""
+        raise ComputationError(
+            f"{target}: cannot be written: {reason.lower()}{needed}{remains}", hint=hint
+        ) from error
+
+
+def _difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """Return in words what was begun otherwise than is wanted; nothing where all is the same."""
+    for key, value in json.loads(json.dumps(wanted)).items():
+        if found.get(key) != value:
+            return f"{key} was {found.get(key)!r} and is {value!r}"
+    return ""
 
 
 class Partial:
@@ -97,25 +209,23 @@ class Partial:
     ) -> None:
         self.close()
 
-    def write_rows(self, number: int, start: int, rows: Array) -> None:
-        """Write whole rows (along all axes but the leading ones) from the flat position `start`."""
+    def write(self, number: int, put: Callable[[PartFile], None]) -> None:
+        """Have a part `put` into the file, and note it."""
         with self._told():
-            values = np.ascontiguousarray(rows, self.dtype)
-            self._write(values, self._begins + start * self.dtype.itemsize)
-            self._note(number)
+            put(self._data)
+        self.note(number)
 
-    def write_columns(self, number: int, start: int, width: int, columns: Array) -> None:
-        """Write the columns from `start` on of a matrix with rows of `width` numbers."""
+    def note(self, *numbers: int) -> None:
+        """Note parts that are on the disk, whoever wrote them."""
         with self._told():
-            values = np.ascontiguousarray(columns, self.dtype)
-            for row, piece in enumerate(values):
-                self._write(piece, self._begins + (row * width + start) * self.dtype.itemsize)
-            self._note(number)
+            self._journal.write(b"".join(b"%d\n" % number for number in numbers))
+            self._flush_journal()
+        self.done.update(numbers)
 
     def publish(self, *, force: bool) -> None:
         """Give the file its name; it is on the disk when this returns."""
         with self._told():
-            os.fsync(self._data.fileno())
+            self._data.sync()
             self.close()
             if not force and os.path.lexists(self.target):
                 raise exists_already(self.target)
@@ -142,13 +252,14 @@ class Partial:
         """Make both files, the account last."""
         journal_of(self._final).unlink(missing_ok=True)
         self._check_room(self.size)
-        self._data: BinaryIO = open(data_of(self._final), "wb")  # noqa: SIM115
-        header = {"descr": self.dtype.str, "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(self._data, header)
-        self._data.flush()
-        self._begins = self._data.tell()
-        os.ftruncate(self._data.fileno(), self._begins + self.size)
-        os.fsync(self._data.fileno())
+        # A new file: who still writes parts of an earlier one must not reach this.
+        data_of(self._final).unlink(missing_ok=True)
+        with open(data_of(self._final), "wb") as file:
+            header = {"descr": self.dtype.str, "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            file.truncate(file.tell() + self.size)
+        self._data = PartFile(self._final)
+        self._data.sync()
         self._journal: BinaryIO = open(journal_of(self._final), "wb")  # noqa: SIM115
         self._journal.write(json.dumps(self._identity).encode() + b"\n")
         self._flush_journal()
@@ -156,36 +267,23 @@ class Partial:
     def _go_on(self) -> None:
         """Open both files, and read which parts are there."""
         text = journal_of(self._final).read_bytes()
-        first, *lines = text.split(b"\n")
+        _, *lines = text.split(b"\n")
         if not lines:  # it was stopped while it wrote the first line: nothing is there
             self._begin(tuple(self._identity["shape"]))
             return
-        self._check_identity(first)
+        differing = _difference(begun(self.target), self._identity)
+        if differing:
+            message = f"{self.target}: what an earlier run has begun is not this: {differing}."
+            hint = "Go on with what was given then, or begin again with --force."
+            raise UsageError(message, hint=hint)
         # What comes after the last end of line was being written.
         self.done = {int(line) for line in lines[:-1] if line.isdigit()}
-        self._data = open(data_of(self._final), "r+b")  # noqa: SIM115
-        np.lib.format.read_magic(self._data)
-        np.lib.format.read_array_header_1_0(self._data)
-        self._begins = self._data.tell()
-        if os.fstat(self._data.fileno()).st_size != self._begins + self.size:
+        self._data = PartFile(self._final)
+        if self._data.size != self.size:
             raise UsageError(f"{data_of(self._final)}: damaged.", hint="Begin again with --force.")
         self._journal = open(journal_of(self._final), "r+b")  # noqa: SIM115
         self._journal.truncate(len(text) - len(lines[-1]))
         self._journal.seek(0, os.SEEK_END)
-
-    def _check_identity(self, line: bytes) -> None:
-        try:
-            found = json.loads(line)
-        except ValueError:
-            found = {}
-        differing = [key for key, value in self._identity.items() if found.get(key) != value]
-        if differing:
-            key = differing[0]
-            raise UsageError(
-                f"{self.target}: what an earlier run has begun is not this: {key} was "
-                f"{found.get(key)!r} and is {self._identity[key]!r}.",
-                hint="Go on with what was given then, or begin again with --force.",
-            )
 
     def _check_room(self, needed: int) -> None:
         free = shutil.disk_usage(self._final.parent).free
@@ -195,36 +293,9 @@ class Partial:
                 f"{format_bytes(needed)}."
             )
 
-    def _write(self, values: Array, offset: int) -> None:
-        view = memoryview(values.reshape(-1).view(np.uint8).data)
-        while view:
-            written = os.pwrite(self._data.fileno(), view, offset)
-            view, offset = view[written:], offset + written
-
-    def _note(self, number: int) -> None:
-        """Note a part once it is on the disk."""
-        os.fdatasync(self._data.fileno())
-        self._journal.write(b"%d\n" % number)
-        self._flush_journal()
-        self.done.add(number)
-
     def _flush_journal(self) -> None:
         self._journal.flush()
         os.fsync(self._journal.fileno())
 
-    @contextlib.contextmanager
-    def _told(self) -> Any:
-        """Say what is kept when the disk does not do what it should."""
-        try:
-            yield
-        except OSError as error:
-            reason = error.strerror or str(error)
-            count = len(self.done)
-            noun = "part is" if count == 1 else "parts are"
-            kept = f" {count} {noun} kept." if count else ""
-            hint = "Free some space and go on with --resume." if error.errno in _FULL else ""
-            raise ComputationError(
-                f"{self.target}: cannot be written: {reason.lower()}; the whole needs "
-                f"{format_bytes(self.size)}.{kept}",
-                hint=hint,
-            ) from error
+    def _told(self) -> contextlib.AbstractContextManager[None]:
+        return told(self.target, self.size, len(self.done))

@@ -94,6 +94,12 @@ class Measuring:
         self._low, self._high = min(self._low, least), max(self._high, greatest)
         self._norms.append(norm_of(chunk, max(abs(float(least)), abs(float(greatest)))))
 
+    def join(self, other: Measuring) -> None:
+        """Take account of what another has measured."""
+        self._low, self._high = min(self._low, other._low), max(self._high, other._high)
+        self.nans, self.infinities = self.nans + other.nans, self.infinities + other.infinities
+        self._norms += other._norms
+
     @property
     def measures(self) -> Measures:
         """The measures of all numbers so far."""

@@ -43,6 +43,8 @@ def build(name: str, values: Values, root: Node, report: Report) -> Spec | None:
         _check_modes(values, root, report)
     if not wrong & {"storage", "derivative"}:
         _check_storage(values, root, report)
+    if not wrong & {"device", "devices"}:
+        _check_devices(values, root, report)
     if report.problems or model is None:
         return None
     _check_integers(values, root, report)
@@ -62,6 +64,7 @@ def build(name: str, values: Values, root: Node, report: Report) -> Spec | None:
         mode=values["mode"],
         storage=values["storage"],
         device=values["device"],
+        devices=values["devices"],
         dtype=values["dtype"],
         precision=values["precision"],
         memory=values["memory"],
@@ -261,6 +264,16 @@ def _check_storage(values: Values, root: Node, report: Report) -> None:
     kinds = [name for name, modes in MODES.items() if "sparse" in modes]
     message = f"{derivatives[0]} is not kept sparse."
     report.add(node, "storage", message, f"It goes with {', '.join(kinds)}.")
+
+
+def _check_devices(values: Values, root: Node, report: Report) -> None:
+    """Report a number of devices beside a device that is one of them."""
+    device, count = values["device"], values["devices"]
+    if count is not None and device is not None and ":" in device:
+        platform = device.partition(":")[0]
+        hint = f"Write {platform!r} for the platform, or leave out the number of devices."
+        message = f"{count} devices, and the device {device!r}, which is one."
+        report.add(root.get("devices") or root, "devices", message, hint)
 
 
 def _check_integers(values: Values, root: Node, report: Report) -> None:

@@ -173,6 +173,23 @@ class Size:
         }
 
 
+class Count(NamedTuple):
+    """A whole number from 1 on, or `all`; `what` says of what."""
+
+    what: str
+
+    def check(self, node: Node, path: str, report: Report) -> Any:
+        text = "" if isinstance(node.value, bool) else str(node.value)
+        count = int(text) if re.fullmatch(r"[0-9]{1,9}", text) else 0
+        if count < 1 and text != "all":
+            hint = "Expected 'all', or a whole number of at least 1."
+            report.add(node, path, f"{node.describe()} is not a number of {self.what}.", hint)
+        return count or text
+
+    def schema(self) -> dict[str, Any]:
+        return {"anyOf": [{"type": "integer", "minimum": 1}, {"enum": ["all"]}]}
+
+
 def parse_size(text: str) -> int | None:
     """Return the bytes of `512MiB` (binary) or `2GB` (decimal), or None."""
     match = re.fullmatch(_SIZE, text)

@@ -51,8 +51,9 @@ class Expect(NamedTuple):
 class Spec:
     """A checked spec.
 
-    `wrt` and `batch` name inputs; `vector` is a source, sources by name, or None; `memory` is in
-    bytes; `resolved` is the whole spec as plain data, with its defaults.
+    `wrt` and `batch` name inputs; `vector` is a source, sources by name, or None; `devices` is a
+    number or `all`; `memory` is in bytes; `resolved` is the whole spec as plain data, with its
+    defaults.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Spec:
     mode: str
     storage: str | None
     device: str | None
+    devices: int | str | None
     dtype: str
     precision: str
     memory: int | None

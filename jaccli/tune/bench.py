@@ -173,7 +173,7 @@ def _dense(program: Program, compared: bool) -> Tree:
 
 def _runner(program: Program) -> Callable[[], object]:
     """Return what runs a whole derivative: in one piece without a look at the result."""
-    return program.sample if program.plan.chunks == 1 else lambda: program.run(Silence())
+    return program.sample if program.plan.rounds == 1 else lambda: program.run(Silence())
 
 
 def _compiled(plan: Plan, mode: str) -> Candidate:

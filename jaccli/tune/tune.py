@@ -23,7 +23,7 @@ def compiled(plan: Plan, progress: Progress) -> Program:
     if plan.spec.mode == "tuned":
         return tuned(plan, progress)
     program = prepare(plan)
-    if plan.spec.mode == "auto" and program.plan.chunks >= MANY:
+    if plan.spec.mode == "auto" and program.plan.rounds >= MANY:
         return tuned(plan, progress)
     return program
 
@@ -72,7 +72,7 @@ def remembered(plan: Plan) -> Choice | None:
 
 def _key(plan: Plan) -> str:
     """Return the name under which the plan's choice is remembered."""
-    model, device = plan.model, plan.device
+    model, device = plan.model, plan.devices
     settings = (
         device.handle.device_kind,
         plan.spec.precision,

@@ -163,14 +163,14 @@ def test_other_numbers_in_the_file_are_not_mixed_in(
     model = ("-e", "sin(x) * sum(x)", "--at", "x=@x64.npy", "--batch", "x", *CHUNKS)
     command = ("jacobian", *model, *SMALL, "-o", target)
     with monkeypatch.context() as patch:
-        write = Partial.write_rows
+        note = Partial.note
 
-        def interrupted(partial: Partial, number: int, start: int, rows: Any) -> None:
+        def interrupted(partial: Partial, number: int) -> None:
             if number == 3:
                 raise KeyboardInterrupt
-            write(partial, number, start, rows)
+            note(partial, number)
 
-        patch.setattr(Partial, "write_rows", interrupted)
+        patch.setattr(Partial, "note", interrupted)
         assert jaccli(*command, check=False).exit_code == 130
     np.save(folder / "x64.npy", X + (np.arange(ROWS)[:, None] == 1_999))
     refused = jaccli(*command, "--resume", check=False)

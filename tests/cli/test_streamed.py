@@ -141,14 +141,14 @@ def test_ctrl_c_keeps_the_parts_and_another_spec_is_not_mixed_in(
     target = tmp_path / "J.npy"
     command = [*LARGE, "--chunk", "1", "-o", str(target)]
     with monkeypatch.context() as patch:
-        write = Partial.write_rows
+        note = Partial.note
 
-        def interrupted(partial: Partial, number: int, start: int, rows: Any) -> None:
+        def interrupted(partial: Partial, number: int) -> None:
             if number == 3:
                 raise KeyboardInterrupt
-            write(partial, number, start, rows)
+            note(partial, number)
 
-        patch.setattr(Partial, "write_rows", interrupted)
+        patch.setattr(Partial, "note", interrupted)
         stopped = jaccli(*command, check=False)
     assert stopped.exit_code == 130
     assert f"{target}: 3 of {M} parts are kept; go on with --resume.\n" in stopped.stderr

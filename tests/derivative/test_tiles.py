@@ -71,4 +71,4 @@ def test_a_large_count_is_one_tile_of_everything(shape: Shape) -> None:
 
 def test_the_examples_of_the_docstrings() -> None:
     results = doctest.testmod(tiles)
-    assert (results.failed, results.attempted) == (0, 2)
+    assert (results.failed, results.attempted) == (0, 4)

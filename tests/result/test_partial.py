@@ -23,7 +23,8 @@ def begun(target: Path, *, resume: bool = False, **identity: Any) -> Partial:
 
 def write(partial: Partial, *parts: int) -> None:
     for part in parts:
-        partial.write_rows(part, 8 * part, VALUES[2 * part : 2 * part + 2])
+        rows = VALUES[2 * part : 2 * part + 2]
+        partial.write(part, lambda file, at=8 * part, rows=rows: file.write_rows(at, rows))
 
 
 def finished(target: Path) -> Any:
@@ -71,7 +72,10 @@ def test_columns_stand_in_rows(tmp_path: Path) -> None:
     target = tmp_path / "J.npy"
     with begun(target) as partial:
         for part, start in enumerate((0, 3, 1)):
-            partial.write_columns(part, start, 4, VALUES[:, start : start + 2 - (start == 3)])
+            columns = VALUES[:, start : start + 2 - (start == 3)]
+            partial.write(
+                part, lambda file, at=start, columns=columns: file.write_columns(at, 4, columns)
+            )
         partial.publish(force=False)
     np.testing.assert_array_equal(finished(target), VALUES)
 

@@ -1,0 +1,152 @@
+"""A cluster, connected to: its workers, those started here, and the end of both.
+
+Boundary: knows nothing of what is computed.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from multiprocessing import resource_tracker
+from typing import Any
+
+from jaccli.cluster import worker
+from jaccli.cluster.address import Address
+from jaccli.cluster.executor import ClusterExecutor
+from jaccli.cluster.worker import OtherVersions
+from jaccli.errors import ComputationError, UsageError
+
+_CONNECT = 10
+"""Seconds within which a scheduler answers."""
+_CLOSE = 10
+"""Seconds within which workers end that were started here."""
+_THREADS = 2
+"""Threads of a worker that is started here: one computes, the other writes."""
+_LOGGERS = ("distributed", "distributed.client", "distributed.gc", "tornado", "tornado.application")
+
+
+class Cluster:
+    """Workers that are connected to, in a `with` block of `connect`."""
+
+    def __init__(self, address: Address, client: Any) -> None:
+        self.address, self._client = address, client
+        self.executor = ClusterExecutor(client, address.text)
+
+    @property
+    def workers(self) -> int:
+        """How many workers there are at present."""
+        return len(self.executor.workers())
+
+    def forget(self) -> None:
+        """Have the workers let go of what they have compiled."""
+        with suppress(Exception):  # a worker that is busy or gone has nothing to let go of
+            self._client.run(worker.forget, on_error="ignore")
+
+    def check_versions(self) -> None:
+        """Compare the versions of all workers that are there with those here.
+
+        Raises:
+            OtherVersions: one of them has others.
+        """
+        here = worker.versions()
+        names = [name for name in here if name != "python"]
+        for address, found in self._client.get_versions(packages=names)["workers"].items():
+            there = dict((found or {}).get("packages", {}))
+            there["python"] = ".".join(str(there.get("python", "")).split(".")[:2])
+            if any(there.get(name) != version for name, version in here.items()):
+                raise OtherVersions(address, here, there)
+
+
+@contextmanager
+def connect(address: Address, told: Callable[[str], None]) -> Iterator[Cluster]:
+    """Connect to a scheduler, or start workers here; in the end leave, or stop them.
+
+    `told` is told what the user waits for.
+
+    Raises:
+        UsageError: the extra is not installed.
+        ComputationError: the scheduler does not answer.
+        OtherVersions: a worker has other versions than this process.
+    """
+    distributed = _imported()
+    with ExitStack() as stack:
+        scheduler = stack.enter_context(_started(address)) if address.is_local else address.text
+        try:
+            client = distributed.Client(scheduler, timeout=_CONNECT, set_as_default=False)
+        except (OSError, TimeoutError, ValueError, RuntimeError) as error:
+            reason = str(error).strip().split("\n")[0]
+            message = f"--cluster: the scheduler {address.text} does not answer: {reason}"
+            hint = "Is it running, and does this machine reach it?"
+            raise ComputationError(message, hint=hint) from error
+        stack.callback(client.close, timeout=_CLOSE)
+        cluster = Cluster(address, client)
+        stack.callback(cluster.executor.shutdown, cancel_futures=True)
+        cluster.check_versions()
+        if not cluster.workers:
+            told(f"{address.text}: no workers yet; waiting for the first.")
+        yield cluster
+
+
+def _imported() -> Any:
+    """Import dask.distributed, and have it keep its logs to itself."""
+    try:
+        import distributed
+    except ImportError as error:
+        message = "--cluster: dask.distributed is not installed."
+        raise UsageError(message, hint="Install it: pip install 'jaccli[cluster]'.") from error
+    for name in _LOGGERS:  # what matters of it is told as an error
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    return distributed
+
+
+@contextmanager
+def _started(address: Address) -> Iterator[Any]:
+    """Start workers on this machine: processes of their own, which share its cores and memory."""
+    import distributed
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    threads = str(max(1, (cores or 1) // address.workers))
+    with _environment(NPROC=threads, PJRT_NPROC=threads), _without_interrupts():
+        cluster = distributed.LocalCluster(
+            n_workers=address.workers,
+            threads_per_worker=_THREADS,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            silence_logs=logging.CRITICAL + 1,
+        )
+    try:
+        yield cluster
+    finally:
+        cluster.close(timeout=_CLOSE)
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Hold Ctrl-C back; threads and processes that are started meanwhile never see it.
+
+    A terminal sends it to all of them, but workers are ended by the process that started them.
+    """
+    resource_tracker.ensure_running()  # which would let it through
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _environment(**values: str) -> Iterator[None]:
+    """Set variables of the environment for processes that are started meanwhile."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

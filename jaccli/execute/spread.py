@@ -1,0 +1,157 @@
+"""How the parts of a derivative are spread over the devices: each computes one at a time.
+
+One program is compiled for all devices.  What the parts share is on each of them, what a part has
+of its own on the one that computes it; nothing travels between them, so that a part has the bits
+that it would have on one device.
+
+Boundary: knows parts as arguments and results alone, not what they are parts of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as Axes
+
+from jaccli.backend import Device
+from jaccli.derivative.basis import Tree
+from jaccli.derivative.cost import Cost
+from jaccli.plan import Plan
+
+Compile = Callable[..., tuple[Callable[..., Tree], Cost]]
+"""`compile(plan, function, *args, where=sharding of the results)`: what runs it, and its cost."""
+Call = Callable[[Tree, Sequence[Tree]], list[Tree]]
+"""`call(shared, owns)` computes as many parts as there are `owns`, one for a device at most."""
+
+
+class Spread(Protocol):
+    """Devices as the parts of a derivative see them."""
+
+    def shared(self, tree: Tree) -> Tree:
+        """Return the arrays on every device."""
+        ...
+
+    def compiled(
+        self,
+        compile: Compile,
+        plan: Plan,
+        function: Callable[[Tree, Tree], Tree],
+        shared: Tree,
+        own: Tree,
+    ) -> tuple[Call, Cost]:
+        """Compile `function(shared, own)`, the result of one part; `own` are numpy arrays.
+
+        The cost is that of a round: what all devices that share a memory hold at a time.
+        """
+        ...
+
+    def copied(self, shared: Tree, own: Tree) -> int:
+        """Return the bytes of arguments that a round holds beside one copy of `shared`."""
+        ...
+
+
+def spread(device: Device) -> Spread:
+    """Return the device, or the devices, as what parts are spread over."""
+    return _One(device) if device.count == 1 else _Several(device)
+
+
+class _One:
+    """One device computes one part after another."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+
+    def shared(self, tree: Tree) -> Tree:
+        return jax.device_put(tree, self._device.handle)
+
+    def compiled(
+        self,
+        compile: Compile,
+        plan: Plan,
+        function: Callable[[Tree, Tree], Tree],
+        shared: Tree,
+        own: Tree,
+    ) -> tuple[Call, Cost]:
+        run, cost = compile(plan, function, shared, self.shared(own))
+        return lambda shared, owns: [run(shared, self.shared(own)) for own in owns], cost
+
+    def copied(self, shared: Tree, own: Tree) -> int:
+        return _bytes(own)
+
+
+class _Several:
+    """Several devices compute a part each: arrays have a first axis with a row for each device."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self._mesh = Mesh(np.array(device.handles), ("parts",))
+        self._rows = NamedSharding(self._mesh, Axes("parts"))
+
+    def shared(self, tree: Tree) -> Tree:
+        return jax.device_put(tree, NamedSharding(self._mesh, Axes()))
+
+    def compiled(
+        self,
+        compile: Compile,
+        plan: Plan,
+        function: Callable[[Tree, Tree], Tree],
+        shared: Tree,
+        own: Tree,
+    ) -> tuple[Call, Cost]:
+        def row(shared: Tree, own: Tree) -> Tree:
+            result = function(shared, jax.tree.map(lambda leaf: leaf[0], own))
+            return jax.tree.map(lambda leaf: leaf[None], result)
+
+        # With its check of what varies between devices, derivatives with respect to what they share
+        # would be summed over them.
+        rows = jax.shard_map(
+            row,
+            mesh=self._mesh,
+            in_specs=(Axes(), Axes("parts")),
+            out_specs=Axes("parts"),
+            check_vma=False,
+        )
+        run, cost = compile(plan, rows, shared, self._dealt([own]), where=self._rows)
+
+        def call(shared: Tree, owns: Sequence[Tree]) -> list[Tree]:
+            result = run(shared, self._dealt(owns))
+            return [self._taken(result, place) for place in range(len(owns))]
+
+        pooled = self._device.pooled
+        outputs, temporaries = pooled * cost.outputs, pooled * cost.temporaries
+        return call, replace(cost, outputs=outputs, temporaries=temporaries)
+
+    def copied(self, shared: Tree, own: Tree) -> int:
+        pooled = self._device.pooled
+        return pooled * _bytes(own) + (pooled - 1) * _bytes(shared)
+
+    def _dealt(self, owns: Sequence[Tree]) -> Tree:
+        """Return the arrays of all parts, a row on each device; a device too many has the last."""
+        handles = list(self._device.handles)
+        padded = [*owns, *[owns[-1]] * (len(handles) - len(owns))]
+
+        def rows(*leaves: Any) -> Any:
+            placed = jax.device_put([leaf[None] for leaf in leaves], handles)
+            shape = (len(handles), *leaves[0].shape)
+            return jax.make_array_from_single_device_arrays(shape, self._rows, placed)
+
+        return jax.tree.map(rows, *padded)
+
+    def _taken(self, tree: Tree, place: int) -> Tree:
+        """Return what one of the devices has computed, as numpy arrays."""
+        handle = self._device.handles[place]
+
+        def row(leaf: Any) -> Any:
+            (shard,) = (shard for shard in leaf.addressable_shards if shard.device == handle)
+            return np.asarray(shard.data)[0]
+
+        return jax.tree.map(row, tree)
+
+
+def _bytes(tree: Tree) -> int:
+    return sum(leaf.nbytes for leaf in jax.tree.leaves(tree))

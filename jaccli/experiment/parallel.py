@@ -1,0 +1,173 @@
+"""Groups of tasks handed out to processes, here or elsewhere, and their accounts collected.
+
+A process takes a slice of a group, returns the accounts, and takes the next: it has compiled the
+program by then.  What is lost when all is killed is one slice for each process.  An idle process
+takes over half of what is left of another's group, if that pays for compiling once more.
+
+Boundary: processes are behind `concurrent.futures.Executor`; nothing is computed here, and nothing
+written.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+from jaccli.errors import ComputationError, JaccliError
+from jaccli.experiment import record as accounts
+from jaccli.experiment.processes import Processes
+from jaccli.experiment.record import Record
+from jaccli.experiment.work import Done, Part, forget, records, work
+
+_PATIENCE = 0.5
+"""Seconds after which a process returns what it has."""
+_MOST = 64
+"""Tasks that are sent at once at most, as long as a call does not take more."""
+_WORTH = 1.0
+"""Seconds of work that another process takes over: to compile the program takes about that."""
+
+
+class Workers(NamedTuple):
+    """Where parts are computed: `executor` runs `work`, in as many processes as `slots` says.
+
+    `slots` is asked again and again, for there may be more or fewer of them meanwhile.  `share` is
+    among how many processes a machine's memory budget is divided.  To know a process again that has
+    compiled something is up to the executor: best, the last one that was busy is the next to be.
+    After `stop`, which is called in any case, nothing is computed or written any more.
+    """
+
+    executor: Executor
+    slots: Callable[[], int]
+    stop: Callable[[], None]
+    share: int = 1
+
+
+def local(count: int) -> Workers:
+    """Return as many processes on this machine, which share its memory."""
+    executor = Processes(count)
+    stop = partial(executor.shutdown, cancel_futures=True)
+    return Workers(executor, slots=lambda: count, stop=stop, share=count)
+
+
+@dataclass
+class _Chain:
+    """What is left of a group's part, one slice after another.
+
+    `rate` is in seconds for each task, by the last slice.  The next `careful` tasks are taken one
+    call at a time, because a process was lost with them.
+    """
+
+    rest: Part
+    rows: int = 1
+    rate: float = 0.0
+    careful: int = 0
+    sent: int = 0
+    since: float = 0.0
+
+    def slice(self) -> Part:
+        """Return what is to be sent next."""
+        calls = 1 if self.careful else max(1, _MOST // self.rows)
+        self.sent, self.since = min(len(self.rest), calls * self.rows), time.monotonic()
+        return self.rest.between(0, self.sent)
+
+    def advance(self, done: Done) -> None:
+        """Go on behind the tasks that are done."""
+        count = len(done.records)
+        self.rows, self.rate = done.rows, (time.monotonic() - self.since) / max(1, count)
+        self.careful = max(0, self.careful - count)
+        self.rest = self.rest.between(count, None)
+
+    def lose(self, reason: str) -> list[Record]:
+        """Note that the process was lost.  A call that was tried before has failed."""
+        if not self.careful:
+            self.careful = self.sent
+            return []
+        error = ComputationError(f"{reason}, twice.")
+        failed = [accounts.failed(account, error) for account in self.rest.accounts[: self.sent]]
+        self.careful -= self.sent
+        self.rest = self.rest.between(self.sent, None)
+        return failed
+
+    def half(self) -> _Chain | None:
+        """Give away the second half of what is left, if it is worth it, cut between two calls."""
+        calls = -(-len(self.rest) // self.rows)
+        kept = self.rows * (calls - calls // 2)
+        given = self.rest.between(kept, None)
+        if self.careful or calls < 2 or len(given) * self.rate < _WORTH:
+            return None
+        self.rest = self.rest.between(0, kept)
+        return _Chain(given, self.rows, self.rate)
+
+
+def in_turn(parts: Sequence[Part]) -> Iterator[list[Record]]:
+    """Compute the parts in this process, and yield each account by itself; first none, as `spread`.
+
+    Raises:
+        UsageError, DeviceError: as `work`.
+    """
+    try:
+        work(parts[0], patience=0.0)
+        yield []
+        for part in parts:
+            for record in records(part):
+                yield [record]
+    finally:
+        forget()
+
+
+def spread(parts: Sequence[Part], workers: Workers) -> Iterator[list[Record]]:
+    """Have the parts computed, one for each group, and yield the accounts as they come in.
+
+    First come none, when the first parts are planned: what is wrong with the whole is known by
+    then, and nothing is computed or written yet.  A process that is lost costs its slice a second
+    try; what is lost twice has failed.
+
+    Raises:
+        UsageError, DeviceError: as `work`.
+    """
+    try:
+        yield from _spread(parts, workers)
+    finally:
+        workers.stop()
+
+
+def _spread(parts: Sequence[Part], workers: Workers) -> Iterator[list[Record]]:
+    executor, waiting = workers.executor, deque(_Chain(part) for part in parts)
+    for future in [executor.submit(work, c.rest, 0.0) for c in list(waiting)[: workers.slots()]]:
+        _result(future)
+    yield []
+    busy: dict[Future[Done], _Chain] = {}
+    while waiting or busy:
+        while waiting and len(busy) < workers.slots():
+            chain = waiting.popleft()
+            busy[executor.submit(work, chain.slice(), _PATIENCE)] = chain
+        for future in wait(busy, return_when=FIRST_COMPLETED).done:
+            chain = busy.pop(future)
+            done = _result(future)
+            if isinstance(done, str):
+                found = chain.lose(done)
+            else:
+                chain.advance(done)
+                found = done.records
+            if chain.rest:
+                idle = workers.slots() - len(busy) - len(waiting) - 1
+                given = chain.half() if idle > 0 else None
+                waiting.extendleft(filter(None, (given, chain)))
+            if found:
+                yield found
+
+
+def _result(future: Future[Done]) -> Done | str:
+    """Return what a process has done, or why it has not."""
+    try:
+        return future.result()
+    except JaccliError:
+        raise
+    except Exception as error:  # of the executor, which knows why a process is no more
+        reason = str(error).strip().split("\n")[0]
+        return reason or type(error).__name__

@@ -1,0 +1,198 @@
+"""Processes on this machine, as an executor that outlives the death of one of them.
+
+`ProcessPoolExecutor` breaks as a whole when a process dies, and cannot tell with which task.  Here
+each process has a thread that waits for it: its death is the failure of what it was doing, and the
+next task starts another.  The process that was busy last is the next to be.
+
+Boundary: knows nothing of experiments.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, Executor, Future
+from contextlib import suppress
+from functools import partial
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from queue import SimpleQueue
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_SPAWN = multiprocessing.get_context("spawn")
+"""JAX has threads, so a process with JAX must not be forked."""
+
+_Job = tuple[Future[Any], tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]]
+
+
+class Processes(Executor):
+    """At most `count` processes, started when they are needed.
+
+    Futures raise what the call raised, or `BrokenExecutor` where the process died.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._lock = threading.Lock()
+        self._lanes: list[_Lane] = []
+        self._idle: list[_Lane] = []
+        self._waiting: list[_Job] = []
+        self._closed = False
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Have the call made by a process, as soon as one is idle."""
+        future: Future[T] = Future()
+        job: _Job = (future, (fn, args, kwargs))
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("the processes have been shut down")
+            if self._idle:
+                self._idle.pop().jobs.put(job)
+            elif len(self._lanes) < self._count:
+                self._lanes.append(_Lane(self._next))
+                self._lanes[-1].jobs.put(job)
+            else:
+                self._waiting.append(job)
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Let the processes end when they are idle; with `cancel_futures`, kill them now."""
+        with self._lock:
+            self._closed = True
+            dropped = self._waiting if cancel_futures else []
+            for future, _ in dropped:
+                future.cancel()
+            dropped.clear()
+            for lane in self._idle:
+                lane.jobs.put(None)
+            self._idle.clear()
+        for lane in self._lanes:
+            if cancel_futures:
+                lane.kill()
+            if wait:
+                lane.thread.join()
+
+    def _next(self, lane: _Lane) -> None:
+        """Give a process that is idle what waits."""
+        with self._lock:
+            if self._waiting:
+                lane.jobs.put(self._waiting.pop(0))
+            elif self._closed:
+                lane.jobs.put(None)
+            else:
+                self._idle.append(lane)
+
+
+class _Lane:
+    """A process, and the thread that gives it work and waits for it."""
+
+    def __init__(self, is_idle: Callable[[_Lane], None]) -> None:
+        self.jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self.is_idle = is_idle
+        self.lock = threading.Lock()
+        self.killed = False
+        self.process: BaseProcess | None = None
+        self.connection: Connection | None = None
+        self.thread = threading.Thread(target=self._work, daemon=True)
+        self.thread.start()
+
+    def kill(self) -> None:
+        """End the process, whatever it does."""
+        with self.lock:
+            self.killed = True
+            if self.process is not None:
+                self.process.kill()
+
+    def _work(self) -> None:
+        while (job := self.jobs.get()) is not None:
+            future, call = job
+            if not future.set_running_or_notify_cancel():
+                self.is_idle(self)
+                continue
+            tell: Callable[[], None]
+            try:
+                tell = partial(future.set_result, self._outcome(call))
+            except BaseException as error:
+                tell = partial(future.set_exception, error)
+            self.is_idle(self)  # before whoever waits for the future hears of it
+            tell()
+        self._end()
+
+    def _outcome(self, call: Any) -> Any:
+        """Return what the call returns in the process, or raise what it raises there."""
+        self._start()
+        assert self.connection is not None
+        assert self.process is not None
+        try:
+            self.connection.send(call)
+            outcome, error = self.connection.recv()
+        except (EOFError, OSError):
+            self.process.join()
+            reason = _reason(self.process.exitcode)
+            self._end()
+            raise BrokenExecutor(f"the process that computed it {reason}") from None
+        if error is not None:
+            raise error
+        return outcome
+
+    def _start(self) -> None:
+        if self.process is not None:
+            return
+        with self.lock:
+            if self.killed:
+                raise BrokenExecutor("the processes have been shut down")
+            self.connection, theirs = _SPAWN.Pipe()
+            self.process = _SPAWN.Process(target=_serve, args=(theirs,), daemon=True)
+            self.process.start()
+            theirs.close()  # so that the end of the process is the end of the pipe
+
+    def _end(self) -> None:
+        """Let the process end, which it does when nobody can ask it any more."""
+        if self.process is not None and self.connection is not None:
+            self.connection.close()
+            self.process.join()
+        self.process = self.connection = None
+
+
+def _reason(code: int | None) -> str:
+    """Return how a process ended, in words."""
+    if code == -signal.SIGKILL:
+        return "was killed, perhaps because memory ran out"
+    if code is not None and code < 0:
+        with suppress(ValueError):
+            return f"was ended by {signal.Signals(-code).name}"
+    return f"ended with exit code {code}"
+
+
+def _serve(connection: Connection) -> None:
+    """Make the calls that come in, until nobody is left to ask."""
+    from jaccli import startup
+
+    startup.begin()
+    # Ctrl-C reaches all processes of a terminal: the first one decides what becomes of the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with suppress(EOFError, OSError):
+        while True:
+            function, args, kwargs = connection.recv()
+            answer: tuple[Any, Exception | None]
+            try:
+                answer = (function(*args, **kwargs), None)
+            except Exception as error:
+                answer = (None, error)
+            connection.send(answer)
+    startup.leave(0)
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it is gone: nobody would hear of its results."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
