@@ -447,7 +447,7 @@ def test_as_json() -> None:
         "wrt": ["x"],
         "batch": None,
         "blocks": {"f.x.x": []},
-        "bytes": {"inputs": 8, "result": 8, "budget": 2**20},
+        "bytes": {"inputs": 8, "mapped": 0, "result": 8, "budget": 2**20},
         "chunk": None,
         "chunks": 1,
     }
