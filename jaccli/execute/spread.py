@@ -107,8 +107,8 @@ class _Several:
             result = function(shared, jax.tree.map(lambda leaf: leaf[0], own))
             return jax.tree.map(lambda leaf: leaf[None], result)
 
-        # With its check of what varies between devices, derivatives with respect to what they share
-        # would be summed over them.
+        # Unchecked: nothing goes from one device to another, and the check refuses seeds and zeros
+        # that are made on the way, the same on every device.
         rows = jax.shard_map(
             row,
             mesh=self._mesh,
