@@ -105,8 +105,7 @@ def _imported() -> Any:
 @contextmanager
 def _started(address: Address) -> Iterator[Any]:
     """Start workers on this machine: processes of their own, which share its cores and memory."""
-    import distributed
-
+    distributed: Any = _imported()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     threads = str(max(1, (cores or 1) // address.workers))
     with _environment(NPROC=threads, PJRT_NPROC=threads), _without_interrupts():
