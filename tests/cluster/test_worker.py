@@ -107,7 +107,7 @@ def test_inputs_are_read_in_the_folder_of_the_command(tmp_path: Path) -> None:
     assert worker.outlined(job(tmp_path / "J.npy", inputs).packed()).count == 9
     assert Path.cwd() == here
     lost = job(tmp_path / "J.npy", inputs, home=tmp_path / "nowhere")
-    with pytest.raises(ComputationError, match="the worker here has no folder '.*nowhere'"):
+    with pytest.raises(ComputationError, match=r"the worker here has no folder '.*nowhere'"):
         worker.outlined(lost.packed())
 
 
@@ -118,9 +118,11 @@ def test_a_file_that_is_not_here_or_another_one_is_refused(tmp_path: Path) -> No
     with pytest.raises(ComputationError, match="is not on this machine"):
         worker.compute(packed, 0)
     other = {**outline.identity, "inputs": "0" * 64}
-    with Partial(target, outline.shape, outline.dtype, other, resume=False):
-        with pytest.raises(ComputationError, match="what is begun is not this: inputs was '0000"):
-            worker.compute(packed, 0)
+    with (
+        Partial(target, outline.shape, outline.dtype, other, resume=False),
+        pytest.raises(ComputationError, match="what is begun is not this: inputs was '0000"),
+    ):
+        worker.compute(packed, 0)
 
 
 @pytest.mark.parametrize(
@@ -144,9 +146,11 @@ def test_a_part_that_is_not_finite_is_refused_where_that_is_asked_for(tmp_path: 
     target = tmp_path / "J.npy"
     packed = job(target, "model={expressions: {y: sqrt(w @ x * 0)}}", finite=True).packed()
     outline = worker.outlined(packed)
-    with Partial(target, outline.shape, outline.dtype, outline.identity, resume=False):
-        with pytest.raises(ComputationError, match="part 2 has entries that are not finite"):
-            worker.compute(packed, 2)
+    with (
+        Partial(target, outline.shape, outline.dtype, outline.identity, resume=False),
+        pytest.raises(ComputationError, match="part 2 has entries that are not finite"),
+    ):
+        worker.compute(packed, 2)
 
 
 def test_a_worker_of_other_versions_says_which() -> None:
