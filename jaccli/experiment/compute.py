@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from jaccli import backend, model
+from jaccli.derivative import estimate
 from jaccli.errors import (
     ComputationError,
     DeviceError,
@@ -29,8 +30,10 @@ from jaccli.model import Model, Point
 from jaccli.plan import Plan, at, make
 from jaccli.result import Block, Result, Sparse
 
-ROWS = 256
+ROWS = 64
 """Tasks in one call at most: so many are lost when the process is killed."""
+SECONDS = 1.0
+"""Predicted seconds of one call, about: groups are cut between calls, and told of after them."""
 BYTES = 64 << 20
 """Inputs and results of one call, about: larger tasks gain nothing from company."""
 _SHARE = 4
@@ -42,7 +45,8 @@ Outcome = tuple[Task, Result | JaccliError]
 class Computer:
     """Computes tasks of a group, at any time: planned at the first task that can be read.
 
-    `with_value` adds the outputs' values to the results.
+    `rows` tasks are computed in one call; 1 as long as nothing is planned.  `with_value` adds the
+    outputs' values to the results.
     """
 
     def __init__(
@@ -53,11 +57,7 @@ class Computer:
         self.known: dict[str, np.ndarray] = {}
         self.calls: _Calls | None = None
         self.failure: JaccliError | None = None
-
-    @property
-    def rows(self) -> int:
-        """How many tasks are computed in one call; 1 as long as nothing is planned."""
-        return 1 if self.calls is None else self.calls.rows
+        self.rows = 1
 
     def prepare(self, tasks: Iterable[Task]) -> None:
         """Plan, if it is still to be done, and compute nothing.
@@ -107,6 +107,7 @@ class Computer:
                 made = make(plan.spec, plan.model, "evaluate", plan.device)
                 values = _Calls(self.group, made, rows_of(plan, self.group), None)
             self.calls = _Calls(self.group, plan, rows_of(plan, self.group), values)
+            self.rows = self.calls.rows
         except Exception as error:  # in what all have in common
             self.failure = _failure(task, error)
 
@@ -141,11 +142,19 @@ def plan_of(task: Task, point: Point, suffix: str, *, allow_python: bool) -> Pla
 def rows_of(plan: Plan, group: Group) -> int:
     """Return how many tasks of a group are computed in one call."""
     alone = plan.model.batch or plan.spec.chunk is not None or plan.storage == "sparse"
-    if alone or not group.varying:
+    if alone or not group.varying or group.size == 1:
         return 1
     each = max(1, plan.input_bytes + plan.result_bytes)
-    most = max(1, min(ROWS, BYTES // each, plan.budget // _SHARE // each))
+    fitting = min(BYTES, plan.budget // _SHARE) // each
+    most = max(1, min(ROWS, fitting, int(SECONDS / max(seconds(plan), SECONDS / ROWS))))
     return math.ceil(group.size / math.ceil(group.size / most))
+
+
+def seconds(plan: Plan) -> float:
+    """Return how long the plan may take at one point, by a trace: good for telling 1 from 3."""
+    from jaccli.execute.program import arguments, whole
+
+    return estimate.of(whole(plan), *arguments(plan))
 
 
 class _Calls:
