@@ -90,7 +90,7 @@ def work(part: Part, patience: float) -> Done:
     with _ONE_AT_A_TIME:
         bench = _bench(part)
         if patience == 0:
-            bench.computer.prepare(part.group.tasks)
+            bench.computer.prepare(_tasks(part))
             return Done(found, bench.computer.rows)
         for record in bench.records(part):
             found.append(record)
@@ -133,7 +133,7 @@ class _Bench:
     def records(self, part: Part) -> Iterator[Record]:
         """Yield the account of each task, in the order of the calls."""
         pending = {account.name: account for account in part.accounts}
-        for task, outcome in self.computer.results([_shared(t, part) for t in part.group.tasks]):
+        for task, outcome in self.computer.results(_tasks(part)):
             yield _finished(pending[task.name], task, outcome, part.order, self.golden)
 
 
@@ -156,11 +156,16 @@ def forget() -> None:
     _latest = None
 
 
-def _shared(task: Task, part: Part) -> Task:
-    """Return the task with its share of the memory budget."""
-    if part.order.share == 1:
+def _tasks(part: Part) -> list[Task]:
+    """Return the part's tasks with their share of the memory budget."""
+    return [sharing(task, part.order.share) for task in part.group.tasks]
+
+
+def sharing(task: Task, share: int) -> Task:
+    """Return the task with the memory budget that each of `share` processes has."""
+    if share == 1:
         return task
-    budget = (task.spec.memory or default_budget()) // part.order.share
+    budget = (task.spec.memory or default_budget()) // share
     return replace(task, spec=replace(task.spec, memory=budget))
 
 
