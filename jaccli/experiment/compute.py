@@ -39,14 +39,19 @@ BYTES = 64 << 20
 _SHARE = 4
 """The part of the memory budget that inputs and results of one call may take."""
 
+_WRITING = 0.002
+"""Seconds of writing a small result, flushed to the disk, and of its account."""
+_PER_BYTE = 2e-9
+"""Seconds for each byte beyond."""
+
 Outcome = tuple[Task, Result | JaccliError]
 
 
 class Computer:
     """Computes tasks of a group, at any time: planned at the first task that can be read.
 
-    `rows` tasks are computed in one call; 1 as long as nothing is planned.  `with_value` adds the
-    outputs' values to the results.
+    `rows` tasks are computed in one call, and each is `predicted` to take so many seconds; 1 and 0
+    as long as nothing is planned.  `with_value` adds the outputs' values to the results.
     """
 
     def __init__(
@@ -57,7 +62,13 @@ class Computer:
         self.known: dict[str, np.ndarray] = {}
         self.calls: _Calls | None = None
         self.failure: JaccliError | None = None
-        self.rows = 1
+        self.rows, self.predicted = 1, 0.0
+
+    @property
+    def compiling(self) -> float:
+        """The seconds that compiling has taken so far."""
+        program = None if self.calls is None else self.calls.program
+        return 0.0 if program is None else float(program.seconds)
 
     def prepare(self, tasks: Iterable[Task]) -> None:
         """Plan, if it is still to be done, and compute nothing.
@@ -107,7 +118,7 @@ class Computer:
                 made = make(plan.spec, plan.model, "evaluate", plan.device)
                 values = _Calls(self.group, made, rows_of(plan, self.group), None)
             self.calls = _Calls(self.group, plan, rows_of(plan, self.group), values)
-            self.rows = self.calls.rows
+            self.rows, self.predicted = self.calls.rows, seconds(plan)
         except Exception as error:  # in what all have in common
             self.failure = _failure(task, error)
 
@@ -151,10 +162,14 @@ def rows_of(plan: Plan, group: Group) -> int:
 
 
 def seconds(plan: Plan) -> float:
-    """Return how long the plan may take at one point, by a trace: good for telling 1 from 3."""
+    """Return how long a task may take at one point, by a trace: good for telling 1 from 3.
+
+    That is to compute the result and to write it, once the program is compiled.
+    """
     from jaccli.execute.program import arguments, whole
 
-    return estimate.of(whole(plan), *arguments(plan))
+    running = estimate.of(whole(plan), *arguments(plan))
+    return running + _WRITING + plan.result_bytes * _PER_BYTE
 
 
 class _Calls:

@@ -26,10 +26,6 @@ Planned = tuple[Group, "Plan | JaccliError"]
 
 _COMPILING = 0.3
 """Seconds of compiling a program, about: 0.1 for a Jacobian of a layer, 1 for a large Hessian."""
-_WRITING = 0.003
-"""Seconds of writing a small result, flushed to the disk, and of its account."""
-_PER_BYTE = 2e-9
-"""Seconds for each byte beyond."""
 
 
 def plans(request: Request, share: int) -> Iterator[Planned]:
@@ -78,10 +74,9 @@ def _predicted(group: Group, plan: Plan | JaccliError) -> float | None:
     if isinstance(plan, JaccliError):
         return None
     try:
-        running = seconds(plan)
+        each = seconds(plan) + _COMPILING / group.size
     except Exception:  # the run will tell what is wrong with the model
         return None
-    each = _COMPILING / group.size + running + _WRITING + plan.result_bytes * _PER_BYTE
     return float(f"{each:.0e}")
 
 

@@ -11,7 +11,6 @@ written.
 from __future__ import annotations
 
 import math
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
@@ -29,8 +28,8 @@ _PATIENCE = 0.5
 """Seconds after which a process returns what it has."""
 _MOST = 64
 """Tasks that are sent at once at most, as long as a call does not take more."""
-_WORTH = 1.0
-"""Seconds of work that another process takes over: to compile the program takes about that."""
+_WORTH = 1.5
+"""Seconds of work that an idle process takes over at least: to start and to compile take that."""
 
 
 class Workers(NamedTuple):
@@ -59,22 +58,20 @@ def local(count: int) -> Workers:
 class _Chain:
     """What is left of a group's part, one slice after another.
 
-    `rows` is 0 until it is planned.  `rate` is in seconds for each task, by the last slice.  The
-    next `careful` tasks are taken one call at a time, because a process was lost with them.
+    `rows` and `seconds` are of its last slice (`Done`), 0 until it is planned.  The next `careful`
+    tasks are taken one call at a time, because a process was lost with them.
     """
 
     rest: Part
     rows: int = 0
-    rate: float = 0.0
+    seconds: float = 0.0
     careful: int = 0
     sent: int = 0
-    since: float = 0.0
 
     def send(self, executor: Executor) -> Future[Done]:
         """Have the next slice computed; first, the program planned."""
         calls = 1 if self.careful and self.rows else _MOST // max(1, self.rows)
         self.sent = min(len(self.rest), max(1, calls) * max(1, self.rows))
-        self.since = time.monotonic()
         patience = _PATIENCE if self.rows else 0.0
         return executor.submit(work, self.rest.between(0, self.sent), patience)
 
@@ -91,9 +88,7 @@ class _Chain:
         except Exception as error:  # of the executor, which knows why a process is no more
             return self.lose(str(error).strip().split("\n")[0] or type(error).__name__)
         count = len(done.records)
-        if count:
-            self.rate = (time.monotonic() - self.since) / count
-        self.rows = done.rows
+        self.rows, self.seconds = done.rows, done.seconds
         self.careful = max(0, self.careful - count)
         self.rest = self.rest.between(count, None)
         return done.records
@@ -116,10 +111,10 @@ class _Chain:
         calls = math.ceil(len(self.rest) / self.rows)
         kept = self.rows * math.ceil(calls / 2)
         given = self.rest.between(kept, None)
-        if not given or len(given) * self.rate < _WORTH:
+        if not given or len(given) * self.seconds < _WORTH:
             return None
         self.rest = self.rest.between(0, kept)
-        return _Chain(given, self.rows, self.rate)
+        return _Chain(given, self.rows, self.seconds)
 
 
 def in_turn(parts: Sequence[Part]) -> Iterator[list[Record]]:
@@ -162,14 +157,17 @@ def _spread(parts: Sequence[Part], workers: Workers) -> Iterator[list[Record]]:
     yield []
     busy: dict[Future[Done], _Chain] = {}
     while waiting or busy:
-        while waiting and len(busy) < workers.slots():
-            chain = waiting.popleft()
+        free = workers.slots() - len(busy)
+        while 0 < len(waiting) < free:
+            given = max(waiting, key=lambda chain: len(chain.rest) * chain.seconds).half()
+            if given is None:
+                break
+            waiting.append(given)
+        for chain in [waiting.popleft() for _ in range(min(free, len(waiting)))]:
             busy[chain.send(executor)] = chain
         for future in wait(busy, return_when=FIRST_COMPLETED).done:
             chain = busy.pop(future)
             if found := chain.receive(future):
                 yield found
             if chain.rest:
-                idle = workers.slots() - len(busy) - len(waiting) - 1
-                given = chain.half() if idle > 0 else None
-                waiting.extendleft(filter(None, (given, chain)))
+                waiting.appendleft(chain)  # so that the process that is free now goes on with it

@@ -68,11 +68,13 @@ class Part:
 class Done(NamedTuple):
     """What has become of a part's first tasks; `rows` are computed in one call.
 
-    A group is only ever cut between calls: each result is the same bytes whoever computes it.
+    `seconds` are those of each task without compiling: predicted, or measured where there are some.
+    A group is only ever cut between calls, so each result is the same whoever computes it.
     """
 
     records: list[Record]
     rows: int
+    seconds: float
 
 
 def work(part: Part, patience: float) -> Done:
@@ -85,20 +87,21 @@ def work(part: Part, patience: float) -> Done:
         UsageError: the results do not fit into files of that suffix.
         DeviceError: the device is not there, and the sweep does not set it.
     """
-    end = time.monotonic() + patience
     found: list[Record] = []
     with _ONE_AT_A_TIME:
-        bench = _bench(part)
+        computer, start = _bench(part).computer, time.monotonic()
+        computer.prepare(_tasks(part))
         if patience == 0:
-            bench.computer.prepare(_tasks(part))
-            return Done(found, bench.computer.rows)
-        for record in bench.records(part):
+            return Done(found, computer.rows, computer.predicted)
+        compiling = computer.compiling
+        for record in records(part):
             found.append(record)
             if part.order.fail_fast and record.status == "failed":
                 break
-            if len(found) % bench.computer.rows == 0 and time.monotonic() > end:
+            if len(found) % computer.rows == 0 and time.monotonic() - start > patience:
                 break
-        return Done(found, bench.computer.rows)
+        took = time.monotonic() - start - (computer.compiling - compiling)
+        return Done(found, computer.rows, took / len(found))
 
 
 def records(part: Part) -> Iterator[Record]:
