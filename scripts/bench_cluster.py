@@ -6,8 +6,10 @@ Measures on this machine, each worker with one thread of XLA:
 
 - calls that do nothing, a second: what the scheduler, and the one process that hands out and notes
   parts, can do;
+- calls that wait a tenth of a second, on 1, 2 and 4 workers: how the handing out scales by itself;
 - a Jacobian in float64 of many products for each number, in one process and on 1, 2 and 4 workers,
-  in turns: the seconds of all parts, compiling on each worker included, starting it not;
+  in turns: the seconds of all parts, compiling on each worker included, starting it not, and the
+  seconds of CPU that it costs in all;
 - plain writes flushed to the disk, part by part.
 
 From these follows a model of larger clusters: `nodes` compute at a rate each, until the file system
@@ -53,31 +55,32 @@ def command(rows: int, target: Path, workers: int) -> list[str]:
     return [sys.executable, "-m", "jaccli", *model, *how, *where]
 
 
-def seconds(rows: int, target: Path, workers: int) -> float:
-    """Return the seconds of the parts, as the program says them."""
+def seconds(rows: int, target: Path, workers: int) -> tuple[float, float]:
+    """Return the seconds of the parts, as the program says them, and those of CPU of it all."""
     environment = {**os.environ, "NPROC": "1"}
     arguments = command(rows, target, workers)
-    process = subprocess.run(arguments, capture_output=True, text=True, env=environment)
-    found = re.search(r"run (?:(\d+) min )?([\d.]+) (s|ms)", process.stderr)
-    if process.returncode or found is None or " parts" not in process.stderr:
-        sys.exit(process.stderr)
+    process = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True, env=environment)
+    assert process.stderr is not None
+    said = process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    found = re.search(r"run (?:(\d+) min )?([\d.]+) (s|ms)", said)
+    if status or found is None or " parts" not in said:
+        sys.exit(said)
     minutes, number, unit = found.groups()
-    return 60 * int(minutes or 0) + float(number) * (1e-3 if unit == "ms" else 1)
+    took = 60 * int(minutes or 0) + float(number) * (1e-3 if unit == "ms" else 1)
+    return took, usage.ru_utime + usage.ru_stime
 
 
-def calls_a_second() -> dict[int, float]:
-    """Return how many calls that do nothing come back a second, on 1 and 2 workers."""
+def calls_a_second(workers: int, wait_for: float, count: int) -> float:
+    """Return how many calls come back a second that do nothing but wait."""
     from jaccli.cluster.address import parse
     from jaccli.cluster.connection import connect
 
-    rates = {}
-    for count in (1, 2):
-        with connect(parse(f"local:{count}"), print) as cluster:
-            wait([cluster.executor.submit(os.getpid) for _ in range(50)])  # connections, imports
-            start = time.perf_counter()
-            wait([cluster.executor.submit(os.getpid) for _ in range(CALLS)])
-            rates[count] = CALLS / (time.perf_counter() - start)
-    return rates
+    with connect(parse(f"local:{workers}"), print) as cluster:
+        wait([cluster.executor.submit(time.sleep, 0) for _ in range(50)])  # connections, imports
+        start = time.perf_counter()
+        wait([cluster.executor.submit(time.sleep, wait_for) for _ in range(count)])
+        return count / (time.perf_counter() - start)
 
 
 def written(size: int, folder: Path) -> float:
@@ -115,7 +118,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where the file goes (a temporary folder)")
     options = parser.parse_args()
     size = 8 * options.rows * COLUMNS
-    times: dict[int, list[float]] = {count: [] for count in WORKERS}
+    times: dict[int, list[tuple[float, float]]] = {count: [] for count in WORKERS}
     plain = []
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         for _ in range(options.rounds):  # in turns: machines have moods
@@ -128,15 +131,19 @@ def main() -> None:
             same[count] = (Path(name) / f"{count}.npy").read_bytes()
     print(f"{os.cpu_count()} cores; {size / 2**20:.0f} MiB in {options.rows // CHUNK} parts")
     print(f"bytes of a run here and of one on workers: {'same' if same[0] == same[2] else 'OTHER'}")
-    rates = {count: size / statistics.median(took) for count, took in times.items()}
-    for count, rate in rates.items():
+    rates = {}
+    for count, found in times.items():
+        took, cpu = (statistics.median(column) for column in zip(*found, strict=True))
+        rates[count] = size / took
         who = f"{count} worker{'s' * (count > 1)}" if count else "no cluster"
-        print(f"{who:12} {size / rate:7.2f} s {rate / 2**20:7.0f} MiB/s {rate / rates[1]:5.2f}x")
+        print(f"{who:12} {took:7.2f} s {rates[count] / 2**20:7.0f} MiB/s {cpu:7.1f} s of CPU")
     print(f"{'plain write':12} {'':9} {statistics.median(plain) / 2**20:7.0f} MiB/s")
-    calls = calls_a_second()
-    for count, found in calls.items():
-        print(f"calls that do nothing, {count} worker{'s' * (count > 1)}: {found:.0f} a second")
-    model(rates[1], min(calls.values()))
+    for count in WORKERS[1:]:
+        rate = calls_a_second(count, 0.1, 40 * count)
+        print(f"calls that wait 0.1 s, {count} worker{'s' * (count > 1)}: {rate:.1f} a second")
+    calls = calls_a_second(2, 0.0, CALLS)
+    print(f"calls that do nothing, 2 workers: {calls:.0f} a second")
+    model(rates[1], calls)
 
 
 if __name__ == "__main__":
