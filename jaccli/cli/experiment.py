@@ -116,10 +116,11 @@ def _forecast(request: Request, values: Values) -> int:
     from jaccli.experiment.perform import survey
 
     _explain(request, values)
-    rows = forecast.rows(request, survey(request))
+    jobs = _jobs(request, values)
+    rows = forecast.rows(request, survey(request), jobs)
     _print(rows, values, request.spec)
     if not values["quiet"]:
-        console.err(forecast.account(rows, str(request.folder)))
+        console.err(forecast.account(rows, str(request.folder), jobs))
     return 0
 
 
@@ -152,6 +153,11 @@ def _perform(request: Request, values: Values) -> int:
     return VerdictError.exit_code if failed else 0
 
 
+def _jobs(request: Request, values: Values) -> int:
+    """Return how many processes there will be: no more than tasks."""
+    return min(values["jobs"] or 1, len(request.tasks))
+
+
 def _explain(request: Request, values: Values) -> None:
     """Print the plan of each kind of task."""
     if not (values["explain"] or values["verbose"]):
@@ -159,7 +165,7 @@ def _explain(request: Request, values: Values) -> None:
     from jaccli.experiment.forecast import plans
     from jaccli.plan import as_text
 
-    for group, plan in plans(request):
+    for group, plan in plans(request, _jobs(request, values)):
         text = str(plan) if isinstance(plan, JaccliError) else as_text(plan)
         console.err(f"{text}\ntasks    {len(group.tasks)}: {group.tasks[0].name} …")
 
@@ -170,7 +176,7 @@ def _workers(request: Request, values: Values) -> Iterator[Workers | None]:
     from jaccli.experiment import parallel
 
     if values["cluster"] is None:
-        jobs = min(values["jobs"] or 1, len(request.tasks))
+        jobs = _jobs(request, values)
         yield parallel.local(jobs) if jobs > 1 else None
         return
     from jaccli.cli.cluster import connected

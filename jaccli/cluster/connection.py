@@ -105,11 +105,16 @@ def _imported() -> Any:
 @contextmanager
 def _started(address: Address) -> Iterator[Any]:
     """Start workers on this machine: processes of their own, which share its cores and memory."""
-    import distributed
+    import dask
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    threads = str(max(1, (cores or 1) // address.workers))
-    with _environment(NPROC=threads, PJRT_NPROC=threads), _without_interrupts():
+    distributed: Any = _imported()
+    threads = max(1, (os.cpu_count() or 1) // address.workers)  # of XLA: see startup.share_cores
+    # In place of dask's own: with its MALLOC_TRIM_THRESHOLD_, every large array costs page faults.
+    environment = {"NPROC": os.environ.get("NPROC", str(threads)), "OPENBLAS_NUM_THREADS": "1"}
+    with (
+        _without_interrupts(),
+        dask.config.set({"distributed.nanny.pre-spawn-environ": environment}),
+    ):
         cluster = distributed.LocalCluster(
             n_workers=address.workers,
             threads_per_worker=_THREADS,
@@ -135,18 +140,3 @@ def _without_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
-def _environment(**values: str) -> Iterator[None]:
-    """Set variables of the environment for processes that are started meanwhile."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

@@ -133,7 +133,8 @@ class ClusterExecutor(Executor):
         return ComputationError(f"a worker failed: {type(error).__name__}: {reason}")
 
     def _gone(self) -> ComputationError:
-        return ComputationError(f"--cluster: the connection to {self._address} is lost.")
+        message = f"--cluster: the connection to {self._address} is lost."
+        return ComputationError(message, hint="What is done is kept: go on with --resume.")
 
 
 class WorkerLost(Exception):

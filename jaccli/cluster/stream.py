@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
 from itertools import islice
+from typing import TypeVar
 
 from jaccli.cluster import worker
 from jaccli.cluster.connection import Cluster
@@ -19,6 +20,7 @@ from jaccli.execute.outline import Outline
 from jaccli.execute.progress import Progress
 from jaccli.result import Measuring, Partial
 
+_T = TypeVar("_T")
 _AHEAD = 2
 """Parts that are sent at a time for each thread of a worker: one computed, one waiting."""
 _PATIENCE = 5.0
@@ -33,8 +35,8 @@ def outlined(cluster: Cluster, job: Job) -> Outline:
     Raises:
         UsageError, ComputationError: what the worker finds wrong with it.
     """
-    outline: Outline = _result(cluster.executor.submit(worker.outlined, job.packed()))
-    return outline
+    planned: Future[Outline] = cluster.executor.submit(worker.outlined, job.packed())
+    return _result(planned)
 
 
 def computed(
@@ -80,7 +82,7 @@ def computed(
     cluster.forget()
 
 
-def _result(future: Future[Done]) -> Done:
+def _result(future: Future[_T]) -> _T:
     """Return what a worker has answered."""
     try:
         return future.result()

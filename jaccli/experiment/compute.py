@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from jaccli import backend, model
+from jaccli.derivative import estimate
 from jaccli.errors import (
     ComputationError,
     DeviceError,
@@ -29,12 +30,19 @@ from jaccli.model import Model, Point
 from jaccli.plan import Plan, at, make
 from jaccli.result import Block, Result, Sparse
 
-ROWS = 256
+ROWS = 64
 """Tasks in one call at most: so many are lost when the process is killed."""
+SECONDS = 1.0
+"""Predicted seconds of one call, about: groups are cut between calls, and told of after them."""
 BYTES = 64 << 20
 """Inputs and results of one call, about: larger tasks gain nothing from company."""
 _SHARE = 4
 """The part of the memory budget that inputs and results of one call may take."""
+
+_WRITING = 0.002
+"""Seconds of writing a small result, flushed to the disk, and of its account."""
+_PER_BYTE = 2e-9
+"""Seconds for each byte beyond."""
 
 Outcome = tuple[Task, Result | JaccliError]
 
@@ -42,7 +50,8 @@ Outcome = tuple[Task, Result | JaccliError]
 class Computer:
     """Computes tasks of a group, at any time: planned at the first task that can be read.
 
-    `with_value` adds the outputs' values to the results.
+    `rows` tasks are computed in one call, and each is `predicted` to take so many seconds; 1 and 0
+    as long as nothing is planned.  `with_value` adds the outputs' values to the results.
     """
 
     def __init__(
@@ -53,11 +62,13 @@ class Computer:
         self.known: dict[str, np.ndarray] = {}
         self.calls: _Calls | None = None
         self.failure: JaccliError | None = None
+        self.rows, self.predicted = 1, 0.0
 
     @property
-    def rows(self) -> int:
-        """How many tasks are computed in one call; 1 as long as nothing is planned."""
-        return 1 if self.calls is None else self.calls.rows
+    def compiling(self) -> float:
+        """The seconds that compiling has taken so far."""
+        program = None if self.calls is None else self.calls.program
+        return 0.0 if program is None else float(program.seconds)
 
     def prepare(self, tasks: Iterable[Task]) -> None:
         """Plan, if it is still to be done, and compute nothing.
@@ -107,6 +118,7 @@ class Computer:
                 made = make(plan.spec, plan.model, "evaluate", plan.devices)
                 values = _Calls(self.group, made, rows_of(plan, self.group), None)
             self.calls = _Calls(self.group, plan, rows_of(plan, self.group), values)
+            self.rows, self.predicted = self.calls.rows, seconds(plan)
         except Exception as error:  # in what all have in common
             self.failure = _failure(task, error)
 
@@ -141,11 +153,23 @@ def plan_of(task: Task, point: Point, suffix: str, *, allow_python: bool) -> Pla
 def rows_of(plan: Plan, group: Group) -> int:
     """Return how many tasks of a group are computed in one call."""
     alone = plan.model.batch or plan.spec.chunk is not None or plan.storage == "sparse"
-    if alone or not group.varying:
+    if alone or not group.varying or group.size == 1:
         return 1
     each = max(1, plan.input_bytes + plan.result_bytes)
-    most = max(1, min(ROWS, BYTES // each, plan.budget // _SHARE // each))
+    fitting = min(BYTES, plan.budget // _SHARE) // each
+    most = max(1, min(ROWS, fitting, int(SECONDS / max(seconds(plan), SECONDS / ROWS))))
     return math.ceil(group.size / math.ceil(group.size / most))
+
+
+def seconds(plan: Plan) -> float:
+    """Return how long a task may take at one point, by a trace: good for telling 1 from 3.
+
+    That is to compute the result and to write it, once the program is compiled.
+    """
+    from jaccli.execute.program import arguments, whole
+
+    running = estimate.of(whole(plan), *arguments(plan))
+    return running + _WRITING + plan.result_bytes * _PER_BYTE
 
 
 class _Calls:

@@ -1,7 +1,8 @@
 """What determines a task's result, as one hash: a result whose hash is the same is kept.
 
-That is the resolved spec, the content of every file that it names, the versions of jaccli, JAX and
-numpy, and the format of the result's file.  Free text and `output:` do not count.
+That is the resolved spec, the content of every file that it names or that its Python model
+imports, the versions of jaccli, JAX and numpy, and the format of the result's file.  Free text and
+`output:` do not count.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from jaccli.experiment.expand import Task
+from jaccli.model.imports import sources
 from jaccli.spec import PythonModel, Spec
 from jaccli.spec.sources import Source
 
@@ -21,13 +23,13 @@ _FREE = ("output", "description", "source")
 
 def fingerprints(suffix: str, versions: Mapping[str, str]) -> Callable[[Task], str]:
     """Return what gives a task's hash (SHA-256, hexadecimal); a file is read once for all tasks."""
-    digest = cache(_digest)
+    digest, imports = cache(_digest), cache(sources)
 
     def fingerprint(task: Task) -> str:
         resolved = task.spec.resolved | {"derivative": task.derivative}
         content = {
             "spec": {name: value for name, value in resolved.items() if name not in _FREE},
-            "files": [digest(path) for path in _files(task.spec)],
+            "files": [digest(path) for path in _files(task.spec, imports)],
             "suffix": suffix,
             "versions": dict(versions),
         }
@@ -37,8 +39,8 @@ def fingerprints(suffix: str, versions: Mapping[str, str]) -> Callable[[Task], s
     return fingerprint
 
 
-def _files(spec: Spec) -> Iterator[Path]:
-    """Yield the files that a spec names."""
+def _files(spec: Spec, imports: Callable[[PythonModel], list[Path]]) -> Iterator[Path]:
+    """Yield the files that a spec names, and those that its Python model imports."""
     vector = spec.vector
     vectors = [vector] if isinstance(vector, Source) else list((vector or {}).values())
     for source in (*spec.inputs.values(), *vectors):
@@ -50,9 +52,7 @@ def _files(spec: Spec) -> Iterator[Path]:
     if spec.sparsity is not None:
         yield spec.sparsity
     if isinstance(spec.model, PythonModel):
-        name, _, _ = spec.model.target.rpartition(":")
-        if name.endswith(".py"):
-            yield spec.model.folder / name
+        yield from imports(spec.model)
 
 
 def _digest(path: Path) -> str:

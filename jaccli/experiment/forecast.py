@@ -1,4 +1,6 @@
-"""What an experiment would do: each task with the bytes of its result, and the time it took before.
+"""What an experiment would do: each task with the bytes of its result, and the time it takes.
+
+The time is that of an earlier run, or else predicted from a trace of the program.
 
 Boundary: plans one task of each group; computes nothing and writes nothing.
 """
@@ -13,6 +15,7 @@ from jaccli.errors import JaccliError, format_bytes
 from jaccli.experiment.describe import Row, values_of
 from jaccli.experiment.group import Group, groups
 from jaccli.experiment.perform import Request, Survey
+from jaccli.experiment.work import sharing
 from jaccli.result import duration
 from jaccli.result.notation import shape_text
 
@@ -21,13 +24,19 @@ if TYPE_CHECKING:
 
 Planned = tuple[Group, "Plan | JaccliError"]
 
+_COMPILING = 0.3
+"""Seconds of compiling a program, about: 0.1 for a Jacobian of a layer, 1 for a large Hessian."""
 
-def plans(request: Request) -> Iterator[Planned]:
-    """Yield the groups, each with the plan of its first task, or with why there is none."""
+
+def plans(request: Request, share: int) -> Iterator[Planned]:
+    """Yield the groups, each with the plan of its first task, or with why there is none.
+
+    `share` is among how many processes the memory budget is divided.
+    """
     from jaccli.experiment.compute import plan_of
 
     for group in groups(request.tasks):
-        first = group.tasks[0]
+        first = sharing(group.tasks[0], share)
         try:
             point = model.read(first.spec)
             yield group, plan_of(first, point, request.suffix, allow_python=request.allow_python)
@@ -35,20 +44,21 @@ def plans(request: Request) -> Iterator[Planned]:
             yield group, error
 
 
-def rows(request: Request, survey: Survey) -> list[Row]:
-    """Return a row for each task: its values, `to do` or `kept`, shapes, bytes, seconds.
-
-    The seconds are those of an earlier run, where there was one.
-    """
-    by_name = {task.name: plan for group, plan in plans(request) for task in group.tasks}
+def rows(request: Request, survey: Survey, jobs: int) -> list[Row]:
+    """Return a row for each task: its values, `to do` or `kept`, shapes, bytes, seconds."""
+    planned = {
+        task.name: (plan, _predicted(group, plan))
+        for group, plan in plans(request, jobs)
+        for task in group.tasks
+    }
     found = []
     for values, record in zip(values_of(survey.records), survey.records, strict=True):
-        plan, known = by_name[record.name], survey.folder.known.get(record.file)
+        (plan, seconds), known = planned[record.name], survey.folder.known.get(record.file)
         told: Row = {"shapes": None, "bytes": None}
         if not isinstance(plan, JaccliError):
             shapes = (f"{block.key} {shape_text(block.shape)}" for block in plan.blocks)
             told = {"shapes": ", ".join(shapes), "bytes": plan.result_bytes}
-        told["seconds"] = known.took if known is not None and known.seconds else None
+        told["seconds"] = known.took if known is not None and known.seconds else seconds
         told["error"] = str(plan).split("\n", 1)[0] if isinstance(plan, JaccliError) else None
         status = "kept" if record.name in survey.kept else "to do"
         found.append(values | {"status": status} | told)
@@ -57,12 +67,25 @@ def rows(request: Request, survey: Survey) -> list[Row]:
     return found
 
 
-def account(rows: list[Row], folder: str) -> str:
-    """Return one line: how many tasks there are to do, how large, and how long they took before."""
+def _predicted(group: Group, plan: Plan | JaccliError) -> float | None:
+    """Return the seconds of a task, to one digit: they may be wrong by a factor of 3."""
+    from jaccli.experiment.compute import seconds
+
+    if isinstance(plan, JaccliError):
+        return None
+    try:
+        each = seconds(plan) + _COMPILING / group.size
+    except Exception:  # the run will tell what is wrong with the model
+        return None
+    return float(f"{each:.0e}")
+
+
+def account(rows: list[Row], folder: str, jobs: int) -> str:
+    """Return one line: how many tasks there are to do, how large, and how long they take."""
     ahead = [row for row in rows if row["status"] == "to do"]
     noun = "task" if len(rows) == 1 else "tasks"
     kept = f", {len(rows) - len(ahead)} kept" if len(ahead) < len(rows) else ""
     size = format_bytes(sum(row["bytes"] or 0 for row in ahead))
-    took = [row["seconds"] for row in ahead]
-    time = ", time unknown" if None in took else f", {duration(sum(took))} when last run"
-    return f"{len(rows)} {noun}: {len(ahead)} to do{kept} · {size}{time if took else ''} · {folder}"
+    total = sum(row["seconds"] or 0.0 for row in ahead) / jobs
+    time = f", about {duration(float(f'{total:.1g}'))}" if ahead else ""
+    return f"{len(rows)} {noun}: {len(ahead)} to do{kept} · {size}{time} · {folder}"

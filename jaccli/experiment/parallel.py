@@ -10,7 +10,7 @@ written.
 
 from __future__ import annotations
 
-import time
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
@@ -28,8 +28,8 @@ _PATIENCE = 0.5
 """Seconds after which a process returns what it has."""
 _MOST = 64
 """Tasks that are sent at once at most, as long as a call does not take more."""
-_WORTH = 1.0
-"""Seconds of work that another process takes over: to compile the program takes about that."""
+_WORTH = 1.5
+"""Seconds of work that an idle process takes over at least: to start and to compile take that."""
 
 
 class Workers(NamedTuple):
@@ -58,36 +58,47 @@ def local(count: int) -> Workers:
 class _Chain:
     """What is left of a group's part, one slice after another.
 
-    `rate` is in seconds for each task, by the last slice.  The next `careful` tasks are taken one
-    call at a time, because a process was lost with them.
+    `rows` and `seconds` are of its last slice (`Done`), 0 until it is planned.  The next `careful`
+    tasks are taken one call at a time, because a process was lost with them.
     """
 
     rest: Part
-    rows: int = 1
-    rate: float = 0.0
+    rows: int = 0
+    seconds: float = 0.0
     careful: int = 0
     sent: int = 0
-    since: float = 0.0
 
-    def slice(self) -> Part:
-        """Return what is to be sent next."""
-        calls = 1 if self.careful else max(1, _MOST // self.rows)
-        self.sent, self.since = min(len(self.rest), calls * self.rows), time.monotonic()
-        return self.rest.between(0, self.sent)
+    def send(self, executor: Executor) -> Future[Done]:
+        """Have the next slice computed; first, the program planned."""
+        calls = 1 if self.careful and self.rows else _MOST // max(1, self.rows)
+        self.sent = min(len(self.rest), max(1, calls) * max(1, self.rows))
+        patience = _PATIENCE if self.rows else 0.0
+        return executor.submit(work, self.rest.between(0, self.sent), patience)
 
-    def advance(self, done: Done) -> None:
-        """Go on behind the tasks that are done."""
+    def receive(self, future: Future[Done]) -> list[Record]:
+        """Go on behind the tasks that are done, and return their accounts.
+
+        Raises:
+            UsageError, DeviceError: as `work`.
+        """
+        try:
+            done = future.result()
+        except JaccliError:
+            raise
+        except Exception as error:  # of the executor, which knows why a process is no more
+            return self.lose(str(error).strip().split("\n")[0] or type(error).__name__)
         count = len(done.records)
-        self.rows, self.rate = done.rows, (time.monotonic() - self.since) / max(1, count)
+        self.rows, self.seconds = done.rows, done.seconds
         self.careful = max(0, self.careful - count)
         self.rest = self.rest.between(count, None)
+        return done.records
 
     def lose(self, reason: str) -> list[Record]:
         """Note that the process was lost.  A call that was tried before has failed."""
         if not self.careful:
             self.careful = self.sent
             return []
-        error = ComputationError(f"{reason}, twice.")
+        error = ComputationError(f"{reason} (two attempts).")
         failed = [accounts.failed(account, error) for account in self.rest.accounts[: self.sent]]
         self.careful -= self.sent
         self.rest = self.rest.between(self.sent, None)
@@ -95,13 +106,15 @@ class _Chain:
 
     def half(self) -> _Chain | None:
         """Give away the second half of what is left, if it is worth it, cut between two calls."""
-        calls = -(-len(self.rest) // self.rows)
-        kept = self.rows * (calls - calls // 2)
+        if not self.rows or self.careful:
+            return None
+        calls = math.ceil(len(self.rest) / self.rows)
+        kept = self.rows * math.ceil(calls / 2)
         given = self.rest.between(kept, None)
-        if self.careful or calls < 2 or len(given) * self.rate < _WORTH:
+        if not given or len(given) * self.seconds < _WORTH:
             return None
         self.rest = self.rest.between(0, kept)
-        return _Chain(given, self.rows, self.rate)
+        return _Chain(given, self.rows, self.seconds)
 
 
 def in_turn(parts: Sequence[Part]) -> Iterator[list[Record]]:
@@ -138,36 +151,23 @@ def spread(parts: Sequence[Part], workers: Workers) -> Iterator[list[Record]]:
 
 def _spread(parts: Sequence[Part], workers: Workers) -> Iterator[list[Record]]:
     executor, waiting = workers.executor, deque(_Chain(part) for part in parts)
-    for future in [executor.submit(work, c.rest, 0.0) for c in list(waiting)[: workers.slots()]]:
-        _result(future)
+    first = [(chain, chain.send(executor)) for chain in list(waiting)[: workers.slots()]]
+    for chain, future in first:
+        chain.receive(future)
     yield []
     busy: dict[Future[Done], _Chain] = {}
     while waiting or busy:
-        while waiting and len(busy) < workers.slots():
-            chain = waiting.popleft()
-            busy[executor.submit(work, chain.slice(), _PATIENCE)] = chain
+        free = workers.slots() - len(busy)
+        while 0 < len(waiting) < free:
+            given = max(waiting, key=lambda chain: len(chain.rest) * chain.seconds).half()
+            if given is None:
+                break
+            waiting.append(given)
+        for chain in [waiting.popleft() for _ in range(min(free, len(waiting)))]:
+            busy[chain.send(executor)] = chain
         for future in wait(busy, return_when=FIRST_COMPLETED).done:
             chain = busy.pop(future)
-            done = _result(future)
-            if isinstance(done, str):
-                found = chain.lose(done)
-            else:
-                chain.advance(done)
-                found = done.records
-            if chain.rest:
-                idle = workers.slots() - len(busy) - len(waiting) - 1
-                given = chain.half() if idle > 0 else None
-                waiting.extendleft(filter(None, (given, chain)))
-            if found:
+            if found := chain.receive(future):
                 yield found
-
-
-def _result(future: Future[Done]) -> Done | str:
-    """Return what a process has done, or why it has not."""
-    try:
-        return future.result()
-    except JaccliError:
-        raise
-    except Exception as error:  # of the executor, which knows why a process is no more
-        reason = str(error).strip().split("\n")[0]
-        return reason or type(error).__name__
+            if chain.rest:
+                waiting.appendleft(chain)  # so that the process that is free now goes on with it

@@ -55,7 +55,7 @@ class Processes(Executor):
             if self._idle:
                 self._idle.pop().jobs.put(job)
             elif len(self._lanes) < self._count:
-                self._lanes.append(_Lane(self._next))
+                self._lanes.append(_Lane(self._next, self._count))
                 self._lanes[-1].jobs.put(job)
             else:
                 self._waiting.append(job)
@@ -90,9 +90,10 @@ class Processes(Executor):
 
 
 class _Lane:
-    """A process, and the thread that gives it work and waits for it."""
+    """One of `count` processes, and the thread that gives it work and waits for it."""
 
-    def __init__(self, is_idle: Callable[[_Lane], None]) -> None:
+    def __init__(self, is_idle: Callable[[_Lane], None], count: int) -> None:
+        self.count = count
         self.jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self.is_idle = is_idle
         self.lock = threading.Lock()
@@ -148,7 +149,7 @@ class _Lane:
             if self.killed:
                 raise BrokenExecutor("the processes have been shut down")
             self.connection, theirs = _SPAWN.Pipe()
-            self.process = _SPAWN.Process(target=_serve, args=(theirs,), daemon=True)
+            self.process = _SPAWN.Process(target=_serve, args=(theirs, self.count), daemon=True)
             self.process.start()
             theirs.close()  # so that the end of the process is the end of the pipe
 
@@ -170,11 +171,12 @@ def _reason(code: int | None) -> str:
     return f"ended with exit code {code}"
 
 
-def _serve(connection: Connection) -> None:
-    """Make the calls that come in, until nobody is left to ask."""
+def _serve(connection: Connection, count: int) -> None:
+    """Make the calls that come in, as one of `count` processes, until nobody is left to ask."""
     from jaccli import startup
 
     startup.begin()
+    startup.share_cores(count)
     # Ctrl-C reaches all processes of a terminal: the first one decides what becomes of the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -68,11 +68,13 @@ class Part:
 class Done(NamedTuple):
     """What has become of a part's first tasks; `rows` are computed in one call.
 
-    A group is only ever cut between calls: each result is the same bytes whoever computes it.
+    `seconds` are those of each task without compiling: predicted, or measured where there are some.
+    A group is only ever cut between calls, so each result is the same whoever computes it.
     """
 
     records: list[Record]
     rows: int
+    seconds: float
 
 
 def work(part: Part, patience: float) -> Done:
@@ -85,20 +87,21 @@ def work(part: Part, patience: float) -> Done:
         UsageError: the results do not fit into files of that suffix.
         DeviceError: the device is not there, and the sweep does not set it.
     """
-    end = time.monotonic() + patience
     found: list[Record] = []
     with _ONE_AT_A_TIME:
-        bench = _bench(part)
+        computer, start = _bench(part).computer, time.monotonic()
+        computer.prepare(_tasks(part))
         if patience == 0:
-            bench.computer.prepare(part.group.tasks)
-            return Done(found, bench.computer.rows)
-        for record in bench.records(part):
+            return Done(found, computer.rows, computer.predicted)
+        compiling = computer.compiling
+        for record in records(part):
             found.append(record)
             if part.order.fail_fast and record.status == "failed":
                 break
-            if len(found) % bench.computer.rows == 0 and time.monotonic() > end:
+            if len(found) % computer.rows == 0 and time.monotonic() - start > patience:
                 break
-        return Done(found, bench.computer.rows)
+        took = time.monotonic() - start - (computer.compiling - compiling)
+        return Done(found, computer.rows, took / len(found))
 
 
 def records(part: Part) -> Iterator[Record]:
@@ -133,7 +136,7 @@ class _Bench:
     def records(self, part: Part) -> Iterator[Record]:
         """Yield the account of each task, in the order of the calls."""
         pending = {account.name: account for account in part.accounts}
-        for task, outcome in self.computer.results([_shared(t, part) for t in part.group.tasks]):
+        for task, outcome in self.computer.results(_tasks(part)):
             yield _finished(pending[task.name], task, outcome, part.order, self.golden)
 
 
@@ -156,11 +159,16 @@ def forget() -> None:
     _latest = None
 
 
-def _shared(task: Task, part: Part) -> Task:
-    """Return the task with its share of the memory budget."""
-    if part.order.share == 1:
+def _tasks(part: Part) -> list[Task]:
+    """Return the part's tasks with their share of the memory budget."""
+    return [sharing(task, part.order.share) for task in part.group.tasks]
+
+
+def sharing(task: Task, share: int) -> Task:
+    """Return the task with the memory budget that each of `share` processes has."""
+    if share == 1:
         return task
-    budget = (task.spec.memory or default_budget()) // part.order.share
+    budget = (task.spec.memory or default_budget()) // share
     return replace(task, spec=replace(task.spec, memory=budget))
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from jaccli import errors
 from jaccli.errors import ComputationError, SpecError, did_you_mean, expected
+from jaccli.model.imports import folders
 from jaccli.spec import PythonModel, Spec
 from jaccli.spec.kinds import NAME
 
@@ -78,7 +79,7 @@ def _import(spec: Spec, model: PythonModel, name: str) -> ModuleType:
     path = model.folder / name if name.endswith(".py") else None
     if path is not None and not path.is_file():
         raise SpecError(spec.problem("model.python", f"no such file: {name!r}."))
-    for folder in (Path.cwd(), model.folder if path is None else path.parent):
+    for folder in folders(model):
         if str(folder.resolve()) not in sys.path:
             sys.path.insert(0, str(folder.resolve()))
     try:

@@ -21,6 +21,10 @@ import pytest
 from conftest import ROOT
 from pipeline import assert_blocks
 
+from jaccli.experiment import expand
+from jaccli.experiment.fingerprint import fingerprints
+from jaccli.spec import load
+
 Jaccli = Callable[..., Any]
 
 TANH = """\
@@ -341,6 +345,35 @@ def test_a_killed_sweep_goes_on_where_it_was(jaccli: Jaccli, cache_home: Path) -
     assert sorted(os.listdir("killed")) == sorted(os.listdir("whole"))
 
 
+MODULE = {
+    "m.py": "import helper, numpy\nfrom pkg.part import g\ndef f(x):\n    return g(helper.h(x))\n",
+    "helper.py": "def h(x):\n    return 2 * x\n",
+    "pkg/part.py": "from . import deep\ndef g(x):\n    from late import add\n"
+    "    return add(deep.square(x))\n",
+    "pkg/deep.py": "def square(x):\n    return x**2\n",
+    "late.py": "def add(x):\n    return x + 1\n",
+    "unused.py": "",
+}
+
+
+@pytest.mark.parametrize("changed", ["m.py", "helper.py", "pkg/part.py", "pkg/deep.py", "late.py"])
+def test_a_file_that_a_python_model_imports_counts(jaccli: Jaccli, changed: str) -> None:
+    Path("pkg").mkdir()
+    for name, text in MODULE.items():
+        write(name, text)
+    write("s.yaml", "model: {python: 'm.py:f'}\ninputs: {x: 1.0}\nsweep: {inputs.x: [1, 2]}\n")
+    spec = load("s.yaml")
+
+    def hashes() -> list[str]:
+        return [fingerprints(".npz", {})(task) for task in expand(spec)]
+
+    before = hashes()
+    write("unused.py", "x = 1\n")
+    assert hashes() == before
+    write(changed, MODULE[changed] + "# more\n")
+    assert not set(hashes()) & set(before)
+
+
 # What fails
 
 FAILING = """\
@@ -481,12 +514,14 @@ def test_a_dry_run_lists_tasks_with_their_bytes_and_writes_nothing(jaccli: Jaccl
     outcome = jaccli("run", "s.yaml", "--dry-run")
     assert outcome.stdout == (
         "w.shape   dtype    status  shapes        bytes  seconds\n"
-        "[3, 4]    float32  to do   y.x (3, 4)    48     -\n"
-        "[3, 4]    float64  to do   y.x (3, 4)    96     -\n"
-        "[300, 4]  float32  to do   y.x (300, 4)  4800   -\n"
-        "[300, 4]  float64  to do   y.x (300, 4)  9600   -\n"
+        "[3, 4]    float32  to do   y.x (3, 4)    48     0.3\n"
+        "[3, 4]    float64  to do   y.x (3, 4)    96     0.3\n"
+        "[300, 4]  float32  to do   y.x (300, 4)  4800   0.3\n"
+        "[300, 4]  float64  to do   y.x (300, 4)  9600   0.3\n"
     )
-    assert outcome.stderr == "4 tasks: 4 to do · 14.2 KiB, time unknown · s.results\n"
+    assert outcome.stderr == "4 tasks: 4 to do · 14.2 KiB, about 1 s · s.results\n"
+    outcome = jaccli("run", "s.yaml", "--dry-run", "--jobs", "2", "--format", "none")
+    assert outcome.stderr == "4 tasks: 4 to do · 14.2 KiB, about 600 ms · s.results\n"
     assert os.listdir() == ["s.yaml"]
     jaccli("run", "s.yaml")
     Path("s.results/w.shape=3_4,dtype=float64.npz").unlink()
