@@ -13,6 +13,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 NORMAL = "{{random: normal, shape: {}, seed: 1, std: 0.1}}"
