@@ -64,7 +64,7 @@ def test_a_plan_as_json(jaccli: Callable[..., Any]) -> None:
         "wrt": ["x"],
         "batch": 10,
         "blocks": {"y.x.x": [10, 2, 3, 3]},
-        "bytes": {"inputs": 144, "result": 720, "budget": 2**20},
+        "bytes": {"inputs": 144, "mapped": 0, "result": 720, "budget": 2**20},
         "chunk": None,
         "output": None,
         "chunks": 1,
