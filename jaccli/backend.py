@@ -30,8 +30,9 @@ def configure(*, x64: bool) -> None:
     """
     _check_versions()
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    # Without this, JAX's C++ logs warnings of its own on standard error.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Without this, JAX's C++ logs on standard error what it also raises, and a false alarm whenever
+    # a compiled program is loaded: of processor features that only its compiler knows.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import jax
 
     startup.imported()

@@ -81,7 +81,7 @@ def run(command: Sequence[str], environment: dict[str, str]) -> tuple[float, flo
     with open(os.devnull, "r+b") as null:
         actions = [(os.POSIX_SPAWN_DUP2, null.fileno(), stream) for stream in range(3)]
         start = time.perf_counter()
-        process = os.posix_spawn(command[0], command, environment, file_actions=actions)
+        process = os.posix_spawn(command[0], list(command), environment, file_actions=actions)
         _, status, used = os.wait4(process, 0)
         elapsed = time.perf_counter() - start
     if status != 0:
@@ -165,8 +165,10 @@ def main() -> int:
         wanted = tuple(options.names) or ("",)
         compared = [pair for pair in pairs(folder) if pair.name.startswith(wanted)]
         print(f"medians of {rounds} rounds, whole processes, milliseconds")
-        print(f"{'':<16} {'wall':>7} {'CPU':>7}  {'compared with':<18} {'wall':>7} {'CPU':>7}", end="")
-        print(f"   {'wall':>5} {'CPU':>5}  {'bar':>4}")
+        times = f"{'wall':>7} {'CPU':>7}"
+        print(
+            f"{'':<16} {times}  {'compared with':<18} {times}   {'wall':>5} {'CPU':>5}  {'bar':>4}"
+        )
         for pair, ours, theirs in measure(compared, rounds, folder):
             wall, cpu = (a / b for a, b in zip(ours, theirs, strict=True))
             over = cpu > pair.bar

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -49,21 +50,22 @@ def _run(asked: list[Task], values: Values, derivative: str | None) -> int:
     """Compute, write and print tasks; None for a derivative compares with `expect:`."""
     check_targets(asked, values)
     code = 0
-    for task, plan in plans(asked, values, holds_result=_holds_result):
-        golden = _expected(task.spec) if derivative is None else None
-        if len(asked) > 1 and task.form in ("table", "plain"):
-            console.out(f"# {task.spec.name}: {task.derivative}")
-        if values["resume"] and task.target is not None and is_complete(task.target):
-            if not values["quiet"]:
-                console.err(f"{task.target}: complete.")
-            continue
-        if may_be_streamed(task, task.form) and is_streamed(plan):
-            stream(task, plan, values)
-            continue
-        result = _compute(task, plan, values)
-        _present(task, result, values)
-        if golden is not None:
-            code = max(code, _compare(task.spec, result, golden, quiet=values["quiet"]))
+    with closing(plans(asked, values, holds_result=_holds_result)) as planned:
+        for task, plan in planned:
+            golden = _expected(task.spec) if derivative is None else None
+            if len(asked) > 1 and task.form in ("table", "plain"):
+                console.out(f"# {task.spec.name}: {task.derivative}")
+            if values["resume"] and task.target is not None and is_complete(task.target):
+                if not values["quiet"]:
+                    console.err(f"{task.target}: complete.")
+                continue
+            if may_be_streamed(task, task.form) and is_streamed(plan):
+                stream(task, plan, values)
+                continue
+            result = _compute(task, plan, values)
+            _present(task, result, values)
+            if golden is not None:
+                code = max(code, _compare(task.spec, result, golden, quiet=values["quiet"]))
     return code
 
 

@@ -128,12 +128,13 @@ class _Account:
     def summary(self, took: float, before: int) -> str:
         """Return one line about the whole."""
         from jaccli.errors import format_bytes
-        from jaccli.result import duration
+        from jaccli.result import timings
 
         plan, count = self._made.plan, self._made.count
         block = plan.blocks[0]
         written = plan.result_bytes * (count - before) / max(count, 1)
         rate = format_bytes(int(written / took)) if took > 0 else "-"
+        seconds = {"compile": self._made.seconds, "run": took}
         earlier = f", {before} of them by an earlier run" if before else ""
         shape = f"({', '.join(map(str, block.shape))})"
         return " · ".join(
@@ -141,7 +142,7 @@ class _Account:
                 f"{plan.derivative} {block.key} {shape}",
                 f"{plan.mode}: {plan.reason}",
                 f"{plan.device.name} {plan.spec.dtype}",
-                f"compile {duration(self._made.seconds)}, run {duration(took)}, {rate}/s",
+                ", ".join((*timings(seconds, self._made.cache), f"{rate}/s")),
                 f"{count} parts{earlier}",
                 str(self._measuring.measures) if not before else "",
             )

@@ -6,7 +6,8 @@ Every spec is read and checked, and every target looked at, before JAX is import
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from jaccli.plan import Plan
 
 STDOUT = Path("-")
+_PROGRAMS = 16
+"""Programs that are kept at most while several specs are computed."""
+_PROGRAM_BYTES = 256 << 20
+"""Bytes that they may take."""
 
 
 @dataclass(frozen=True)
@@ -70,17 +75,24 @@ def plans(
     values: Values,
     *,
     holds_result: Callable[[Task], bool] = lambda _: True,
-) -> Iterator[tuple[Task, Plan]]:
+) -> Generator[tuple[Task, Plan]]:
     """Load the model of each spec and plan its derivatives, all before the first is used.
 
-    The result of a task that does not hold it may exceed the memory budget.
+    The result of a task that does not hold it may exceed the memory budget.  While there are
+    several, those that differ in numbers alone share a program.
     """
-    for spec, group in groupby(tasks, key=lambda task: task.spec):
-        model, device = load_model(spec, values)
-        given = _pattern(spec)
-        for task in list(group):
-            holds = holds_result(task)
-            yield task, _plan(task, model, device, given, values, holds_result=holds)
+    found = [(spec, list(group)) for spec, group in groupby(tasks, key=lambda task: task.spec)]
+    with ExitStack() as stack:
+        for number, (spec, group) in enumerate(found):
+            model, device = load_model(spec, values)
+            if number == 0 and len(found) > 1:
+                from jaccli.tune.kept import keeping
+
+                stack.enter_context(keeping(_PROGRAMS, _PROGRAM_BYTES))
+            given = _pattern(spec)
+            for task in group:
+                holds = holds_result(task)
+                yield task, _plan(task, model, device, given, values, holds_result=holds)
 
 
 def load_specs(values: Values, derivative: str | None, *, sweeps: bool = True) -> list[Spec]:

@@ -32,7 +32,7 @@ from jaccli.result.result import Block, BlockShape, Result, block_key
 from jaccli.result.show import check_show
 from jaccli.result.sparse import Sparse, dense
 from jaccli.result.stored import Stored
-from jaccli.result.summary import Measures, Measuring, duration, measure, summary
+from jaccli.result.summary import Measures, Measuring, duration, measure, summary, timings
 
 __all__ = [
     "FORMATS",
@@ -70,6 +70,7 @@ __all__ = [
     "render",
     "suffix_of",
     "summary",
+    "timings",
     "write",
     "write_pattern",
 ]

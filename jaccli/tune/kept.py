@@ -1,20 +1,18 @@
 """Plans and compiled programs that are kept for calls that differ in numbers alone.
 
 Off until `keep` is called: a process of one call has nothing to gain.  A program is known by
-everything that it was made of, and takes the rest as arguments: the key has the whole spec but the
-values of inputs and vectors, of these the shapes and dtypes, and all of the integers that a sparse
-program holds (`Model.constants`).  Python models, patterns that the user vouches for, and sparse
-programs that were measured (they hold what does not depend on wrt) are never kept.
+everything that it was made of (`plan.identity`), and takes the rest as arguments.  Python models,
+patterns that the user vouches for, and sparse programs that were measured (they hold what does not
+depend on wrt) are never kept.
 
 Boundary: plans by `plan/`, compiles by `tune.py`; knows nothing of processes or requests.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +20,9 @@ from jaccli.backend import Device
 from jaccli.execute import Program
 from jaccli.execute.program import Arguments, arguments
 from jaccli.execute.progress import Progress
-from jaccli.memory import default_budget
 from jaccli.model import Model
-from jaccli.plan import Plan, at, check_result, make
-from jaccli.spec import PythonModel, Spec
+from jaccli.plan import Plan, at, check_result, identity, make
+from jaccli.spec import Spec
 from jaccli.tune import tune
 
 if TYPE_CHECKING:
@@ -35,11 +32,6 @@ _CODE = 1 << 20
 """Bytes that a compiled program takes besides its arrays, about."""
 _SHARE = 4
 """The part of all bytes that one program may take."""
-_NOT_OF_THE_PROGRAM = frozenset(
-    ("inputs", "vector", "output", "expect", "description", "source", "derivative")
-)
-"""Entries of a spec that do not decide what is compiled; shapes of arrays and the derivative are
-in the key by themselves."""
 
 
 @dataclass
@@ -90,6 +82,19 @@ def keep(count: int, nbytes: int) -> None:
     """Keep at most so many programs, of at most so many bytes, from now on; 0 forgets all."""
     global _kept
     _kept = Kept(count, nbytes)
+
+
+@contextmanager
+def keeping(count: int, nbytes: int) -> Iterator[None]:
+    """Keep programs while the block runs, unless more are kept already."""
+    global _kept
+    before = _kept
+    if before.count < count:
+        _kept = Kept(count, nbytes)
+    try:
+        yield
+    finally:
+        _kept = before
 
 
 def planned(
@@ -145,7 +150,7 @@ def _at(program: Program, plan: Plan) -> Program:
     def run(progress: Progress, given: Arguments | None = None) -> Any:
         return program.run(progress, point if given is None else given)
 
-    return replace(program, plan=here, run=run, seconds=0.0)
+    return replace(program, plan=here, run=run, seconds=0.0, cache="hit")
 
 
 def _moved(plan: Plan, spec: Spec, model: Model) -> Plan:
@@ -154,25 +159,4 @@ def _moved(plan: Plan, spec: Spec, model: Model) -> Plan:
 
 def _key(spec: Spec, model: Model, derivative: str, device: Device) -> str | None:
     """Return the hash of all that a program is made of, None where that cannot be said."""
-    if _kept.count == 0 or isinstance(spec.model, PythonModel):
-        return None
-    entries = {name: v for name, v in spec.resolved.items() if name not in _NOT_OF_THE_PROGRAM}
-    content = (
-        entries,
-        derivative,
-        device.name,
-        spec.memory or default_budget(),
-        model.wrt,
-        sorted(model.batch.items()),
-        _shapes(model.primals),
-        _shapes(model.vectors),
-    )
-    digest = hashlib.sha256(json.dumps(content).encode())
-    for name, array in model.constants.items():
-        digest.update(name.encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()
-
-
-def _shapes(arrays: Mapping[str, Any]) -> list[tuple[str, tuple[int, ...], str]]:
-    return [(name, array.shape, str(array.dtype)) for name, array in arrays.items()]
+    return None if _kept.count == 0 else identity(spec, model, derivative, device)
