@@ -175,7 +175,7 @@ def _expected(spec: Spec) -> Stored | None:
 
 def _compare(spec: Spec, result: Result, golden: Stored, *, quiet: bool) -> int:
     """Compare a result with the spec's `expect:`, print the verdict, and return the exit code."""
-    from jaccli.result import compare
+    from jaccli.result.compare import compare
 
     assert spec.expect is not None
     expect = spec.expect

@@ -50,7 +50,7 @@ def sparsity(values: Values) -> int:
     check_targets(asked, values)
     for task, plan in plans(asked, values):
         from jaccli.plan.sparse import coloring, in_spec_order
-        from jaccli.result import write_pattern
+        from jaccli.result.pattern import write_pattern
 
         pattern, colors = in_spec_order(plan), coloring(plan)
         if task.target is not None:
@@ -131,7 +131,7 @@ def _in_a_row(pattern: Pattern) -> tuple[int, int]:
 
 
 def _picture(pattern: Pattern) -> list[str]:
-    from jaccli.result import picture
+    from jaccli.result.picture import picture
 
     width = min(_WIDTH, shutil.get_terminal_size().columns)
     encoding = (sys.stdout.encoding or "").lower().replace("-", "")

@@ -232,7 +232,7 @@ def _pattern(spec: Spec) -> Pattern | None:
     if spec.sparsity is None:
         return None
     from jaccli.derivative.sparse import Pattern
-    from jaccli.result import read_pattern
+    from jaccli.result.pattern import read_pattern
 
     return Pattern(*read_pattern(spec.sparsity))
 

@@ -9,11 +9,11 @@ import os
 import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from jaccli.errors import BudgetError, SourceError, UsageError, format_bytes
-from jaccli.result import csv_table, json_text, mtx, npy, npz
 from jaccli.result.matrix import matrix_shape
 from jaccli.result.publish import check_writable, is_special, publishing
 from jaccli.result.result import Result, Shaped
@@ -39,12 +39,21 @@ class FileFormat:
     dense: bool = False
 
 
+def _of(module: str, *, dense: bool = False) -> FileFormat:
+    """Return the format of a module of this package, which is imported when it is used."""
+
+    def function(name: str) -> Callable[..., Any]:
+        return lambda *args: getattr(import_module(f"jaccli.result.{module}"), name)(*args)
+
+    return FileFormat(function("check"), function("write"), function("read"), dense)
+
+
 FORMATS: dict[str, FileFormat] = {
-    ".npy": FileFormat(npy.check, npy.write, npy.read, dense=True),
-    ".npz": FileFormat(npz.check, npz.write, npz.read),
-    ".csv": FileFormat(csv_table.check, csv_table.write, csv_table.read, dense=True),
-    ".json": FileFormat(json_text.check, json_text.write, json_text.read),
-    ".mtx": FileFormat(mtx.check, mtx.write, mtx.read),
+    ".npy": _of("npy", dense=True),
+    ".npz": _of("npz"),
+    ".csv": _of("csv_table", dense=True),
+    ".json": _of("json_text"),
+    ".mtx": _of("mtx"),
 }
 
 

@@ -147,8 +147,8 @@ def _at(program: Program, plan: Plan) -> Program:
     here = _moved(program.plan, plan.spec, plan.model)
     point = arguments(here)
 
-    def run(progress: Progress, given: Arguments | None = None) -> Any:
-        return program.run(progress, point if given is None else given)
+    def run(progress: Progress, arguments: Arguments | None = None) -> Any:
+        return program.run(progress, point if arguments is None else arguments)
 
     return replace(program, plan=here, run=run, seconds=0.0, cache="hit")
 
