@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,18 +19,25 @@ from jaccli.cli.main import run
 hypothesis.settings.register_profile("jaccli", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("jaccli")
 
+# Before JAX is imported, which many tests do by themselves.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
 ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(autouse=True)
-def cache_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def cache_home(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
     """A cache folder of the test's own, for processes that it starts too; nothing is remembered."""
-    home = tmp_path / "cache-home"
+    home = tmp_path_factory.mktemp("user") / "cache"
+    monkeypatch.delenv("JACCLI_NO_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(home))
     tuning = sys.modules.get("jaccli.derivative.tuning")
     if tuning is not None:  # with JAX, which many tests do without
         tuning._MEMORY.clear()
-    return home
+    yield home
+    shutil.rmtree(home.parent, ignore_errors=True)
 
 
 @dataclass(frozen=True)
