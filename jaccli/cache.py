@@ -34,10 +34,14 @@ OFF = "JACCLI_NO_CACHE"
 def home() -> Path | None:
     """Return `$XDG_CACHE_HOME/jaccli`, there or not; None where there is no home."""
     given = os.environ.get("XDG_CACHE_HOME", "")
+    if given.startswith("/"):
+        return Path(given) / "jaccli"
     try:
-        return (Path(given) if given.startswith("/") else Path.home() / ".cache") / "jaccli"
+        user = Path.home()
     except RuntimeError:
         return None
+    # An empty HOME would be the root of the file system.
+    return None if user == Path(user.anchor) else user / ".cache" / "jaccli"
 
 
 def folder(name: str) -> Path | None:

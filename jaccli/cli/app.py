@@ -112,6 +112,11 @@ COMMANDS: dict[str, Command] = {
         "List the devices; with --check, compute known answers on each.",
         "jaccli.cli.describe:devices_command",
     ),
+    "cache": Command(
+        _SET_UP,
+        "Show or clear what is kept from one call to the next.",
+        "jaccli.cli.cache:cache_command",
+    ),
     "init": Command(_SET_UP, "Write a spec to start from.", "jaccli.cli.describe:init_command"),
     "schema": Command(
         _SET_UP,
