@@ -18,11 +18,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from jaccli import memory
 from jaccli.backend import Device
 from jaccli.execute import Program
 from jaccli.execute.program import Arguments, arguments
 from jaccli.execute.progress import Progress
-from jaccli.memory import default_budget
 from jaccli.model import Model
 from jaccli.plan import Plan, at, check_result, make
 from jaccli.spec import PythonModel, Spec
@@ -161,7 +161,7 @@ def _key(spec: Spec, model: Model, derivative: str, device: Device) -> str | Non
         entries,
         derivative,
         device.name,
-        spec.memory or default_budget(),
+        memory.budget(spec.memory),
         model.wrt,
         sorted(model.batch.items()),
         _shapes(model.primals),
