@@ -18,9 +18,13 @@ def begin() -> None:
 
 
 def imported() -> None:
-    """Collect garbage again, but not among what the imports brought in."""
-    gc.freeze()
-    gc.enable()
+    """Collect garbage again, but not among what the imports brought in.
+
+    Once: what a resident process has left behind since then is garbage.
+    """
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def import_numpy() -> None:

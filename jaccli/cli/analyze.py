@@ -194,7 +194,7 @@ def _present(
 ) -> None:
     """Write the file and print."""
     from jaccli.analyze.describe import as_json, as_text
-    from jaccli.result import publishing
+    from jaccli.files import publishing
 
     top = values["top"]
     if target is not None:

@@ -11,6 +11,7 @@ import typer
 
 from jaccli.cli.app import build
 from jaccli.errors import JaccliError
+from jaccli.files import Unanswered
 
 _DONE = 0
 _USAGE = 2
@@ -27,6 +28,8 @@ def run(arguments: Sequence[str]) -> int:
         if code == _INTERRUPTED:  # Typer has turned Ctrl-C into this number
             _say("jaccli: interrupted.")
         return int(code or _DONE)
+    except Unanswered:  # a session has to ask its client, and begins again
+        raise
     except BaseException as error:
         if _reader_left(error):
             # Whoever read the output has had enough; Python must not complain at exit.

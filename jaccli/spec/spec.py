@@ -5,6 +5,7 @@ Boundary: data alone; numpy and JAX are not imported.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -103,6 +104,14 @@ class Spec:
                 f"more than the memory budget of {format_bytes(budget)}."
             )
             raise BudgetError(self.problem("inputs", message))
+
+    def input_files(self) -> Iterator[Path]:
+        """Yield the files that inputs and vectors come from."""
+        vector = self.vector
+        vectors = [vector] if isinstance(vector, Source) else list((vector or {}).values())
+        for source in (*self.inputs.values(), *vectors):
+            if source.file is not None:
+                yield source.file
 
     @property
     def sha256(self) -> str:

@@ -114,7 +114,7 @@ def test_a_pipe_is_no_input_file(jaccli: Callable[..., Any]) -> None:
     outcome = jaccli("evaluate", "-e", "x", "--at", "x=@x.npy", check=False)
     assert (outcome.exit_code, outcome.stderr) == (
         3,
-        "--at: x.npy: is not a file.\n  x=@x.npy\n    ^^^^^^\n",
+        "--at: x.npy: this is not a file.\n  x=@x.npy\n    ^^^^^^\n",
     )
 
 
