@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import cache
 from importlib import import_module
 from typing import Annotated, NamedTuple
 
@@ -122,6 +123,12 @@ COMMANDS: dict[str, Command] = {
 
 def build(arguments: Sequence[str]) -> Callable[..., int | None]:
     """Return the application with the command that is named, or with the names of all."""
+    return _built(_named(arguments))
+
+
+@cache
+def _built(named: str | None) -> Callable[..., int | None]:
+    """Build it once: 5 ms, which each call of a resident process would pay."""
     app = typer.Typer(
         name="jaccli",
         help="Jacobians, Hessians and their products from a YAML spec or an expression.",
@@ -131,7 +138,6 @@ def build(arguments: Sequence[str]) -> Callable[..., int | None]:
         pretty_exceptions_enable=False,
     )
     app.callback()(_root)
-    named = _named(arguments)
     for name, command in COMMANDS.items():
         if named is None:
             app.command(name, help=command.summary, rich_help_panel=command.panel)(_nothing)
