@@ -15,7 +15,7 @@ from jaccli.cli import console
 from jaccli.cli.options import OPTIONS, Option, Values, with_options
 from jaccli.cli.tasks import Task, check_targets, load_model, tasks
 from jaccli.errors import UsageError, expected
-from jaccli.memory import default_budget
+from jaccli.memory import budget, default_budget
 from jaccli.spec.kinds import parse_size
 from jaccli.vocabulary import MODES, SUFFIXES
 
@@ -143,7 +143,7 @@ def _analyze_files(names: list[str], values: Values) -> int:
         if size is None:
             raise UsageError(f"--memory: {values['memory']!r} is not a size.",
                              hint="Expected a number with a unit, as 512MiB.")  # fmt: skip
-        memory = size
+        memory = budget(size)
     target = None
     if values["output"] not in (None, "-"):
         if len(names) > 1:

@@ -128,7 +128,7 @@ def build(arguments: Sequence[str]) -> Callable[..., int | None]:
 
 @cache
 def _built(named: str | None) -> Callable[..., int | None]:
-    """Build it once: 5 ms, which each call of a resident process would pay."""
+    """Make the application once: it takes 5 ms, half of what a call of a resident process takes."""
     app = typer.Typer(
         name="jaccli",
         help="Jacobians, Hessians and their products from a YAML spec or an expression.",

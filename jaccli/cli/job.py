@@ -115,10 +115,10 @@ def plan(values: Values, derivative: str | None) -> int:
 
 def _compute(task: Task, plan: Plan, values: Values) -> Result:
     """Compile and run a plan and write its file; warn of, or refuse, what is not as it seems."""
-    from jaccli.execute import execute, run
-    from jaccli.plan import as_text, make
+    from jaccli.execute import run
+    from jaccli.plan import as_text
     from jaccli.result import dense, first_nonfinite, summary
-    from jaccli.tune.tune import compiled
+    from jaccli.tune.kept import compiled, planned
 
     quiet = bool(values["quiet"])
     with console.progress(quiet=quiet) as progress:
@@ -129,8 +129,8 @@ def _compute(task: Task, plan: Plan, values: Values) -> Result:
         if task.is_json:
             blocks = result.blocks
             if plan.derivative != "evaluate":
-                made = make(plan.spec, plan.model, "evaluate", plan.device)
-                blocks = execute(made, progress).blocks
+                made = planned(plan.spec, plan.model, "evaluate", plan.device)
+                blocks = run(compiled(made, progress), progress).blocks
             value = {str(block.output): dense(block.values) for block in blocks}
             result = replace(result, value=value)
     nonfinite = first_nonfinite(result)

@@ -254,10 +254,10 @@ def _plan(
     holds_result: bool,
 ) -> Plan:
     """Plan a task, and refuse what its formats cannot hold."""
-    from jaccli.plan import make
     from jaccli.result import check_dense, check_layout, check_show, suffix_of
+    from jaccli.tune.kept import planned
 
-    made = make(task.spec, model, task.derivative, device, given, holds_result=holds_result)
+    made = planned(task.spec, model, task.derivative, device, given, holds_result=holds_result)
     suffixes = [suffix_of(task.target)] if task.target is not None else []
     if task.form in ("npy", "csv") and not values["show"]:  # what --show picks may fit
         suffixes.append(f".{task.form}")

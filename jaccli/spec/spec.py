@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jaccli import memory
 from jaccli.errors import BudgetError, Place, Problem, format_bytes
 from jaccli.expression import Expression
-from jaccli.memory import default_budget
 from jaccli.spec.nodes import Node
 from jaccli.spec.sources import Source
 
@@ -96,7 +96,7 @@ class Spec:
         Raises:
             BudgetError: one of them, or all together, exceed it.
         """
-        budget = self.memory or default_budget()
+        budget = memory.budget(self.memory)
         total = sum(source.check_size(self.dtype, budget) for source in self.inputs.values())
         if total > budget:
             message = (

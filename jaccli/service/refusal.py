@@ -1,0 +1,27 @@
+"""What a request is answered with when it is not answered as asked: a status and a reason."""
+
+from __future__ import annotations
+
+
+class Refusal(Exception):
+    """The status of HTTP, one short paragraph, and headers; nothing of the server's inside."""
+
+    def __init__(self, status: int, message: str, **headers: str) -> None:
+        super().__init__(message)
+        self.status, self.message = status, message
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+def busy(message: str) -> Refusal:
+    """Return the refusal of a service that has too much to do (429)."""
+    return Refusal(429, message, retry_after="1")
+
+
+def unavailable(message: str) -> Refusal:
+    """Return the refusal of what may be answered when it is asked again (503)."""
+    return Refusal(503, message, retry_after="1")
+
+
+def too_large(message: str) -> Refusal:
+    """Return the refusal of more than the limits allow (413)."""
+    return Refusal(413, message)
