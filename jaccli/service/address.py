@@ -89,6 +89,16 @@ def default_socket() -> str:
     return os.path.join(default_folder(), "service.sock")
 
 
+def default() -> Address | None:
+    """Return the address of the user's own service, or None where there cannot be one.
+
+    Raises:
+        ComputationError: the folder of its socket is not the user's alone.
+    """
+    path = default_socket()
+    return Address(path) if check_folder(default_folder()) and os.path.lexists(path) else None
+
+
 def check_folder(path: str, *, make: bool = False) -> bool:
     """Return whether a socket's folder is there and the user's alone; `make` makes it (0700).
 
