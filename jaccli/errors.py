@@ -20,6 +20,8 @@ from typing import ClassVar, NamedTuple
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C."""
+DEFECT = "This is a defect; --debug shows where it happened."
+"""What is said of an error that nobody foresaw."""
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _SHOWN = 100
 """Characters of a source line that an error shows at most."""
@@ -165,7 +167,7 @@ def verdict(error: BaseException) -> tuple[str, int]:
         return "", int(error.code or 0) if not isinstance(error.code, str) else failed
     reason = str(error).strip().split("\n")[0]
     message = f"jaccli: unexpected {type(error).__name__}: {reason}"
-    return f"{message}\nThis is a defect; --debug shows where it happened.", failed
+    return f"{message}\n{DEFECT}", failed
 
 
 def _prefixed(problem: str) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from jaccli.errors import DEFECT
-from jaccli.service.operations import FORMATS, JSON, NPY, NPZ, Operation
+from jaccli.service.operations import FORMATS, JSON, NPY, Operation
 from jaccli.service.refusal import Refusal
 from jaccli.service.wire import ERR, FILE, OUT, Call, Reply
 
@@ -191,7 +191,9 @@ def _parts(body: bytes, boundary: str) -> dict[str, bytes]:
     return found
 
 
-_DISPOSITION = re.compile(r'(?im)^content-disposition:\s*form-data((?:\s*;\s*\w+="[^"\r\n]*")+)\s*$')
+_DISPOSITION = re.compile(
+    r'(?im)^content-disposition:\s*form-data((?:\s*;\s*\w+="[^"\r\n]*")+)\s*$'
+)
 
 
 def _name(head: str) -> str:
@@ -200,5 +202,5 @@ def _name(head: str) -> str:
     if found is None:
         return ""
     said = dict(re.findall(r'(\w+)="([^"]*)"', found[1]))
-    name = said.get("name", "")
+    name: str = said.get("name", "")
     return name if name == "spec" else said.get("filename") or name
