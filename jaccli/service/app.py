@@ -31,7 +31,7 @@ from jaccli.service.operations import INPUT, MODEL, OPERATIONS, Operation
 from jaccli.service.pool import Pool
 from jaccli.service.refusal import Refusal
 from jaccli.service.request import Document, Response, accepted, call, document, is_bare, response
-from jaccli.service.security import Application, Gate, as_json, guard
+from jaccli.service.security import Application, Gate, guard
 
 _NUMBERS = b"0123456789.+-eE \t\r\n"
 _KIND = 1 << 16
@@ -144,7 +144,7 @@ async def client_call(service: Service, request: Request) -> Answer:
     headers = {wire.VERSIONS: str(ours)}
     if request.headers.get(wire.VERSIONS, "") != ours:
         refusal = Refusal(409, f"this service is {ours}.")
-        return Answer(as_json(refusal), 409, headers, "application/json")
+        return Answer(refusal.as_json(), 409, headers, "application/json")
     reply = await service.perform(request, await request.body())
     return Answer(reply, 200, headers, wire.MEDIA_TYPE)
 
@@ -227,16 +227,16 @@ async def _left(request: Request) -> None:
 
 async def _refused(request: Request, refusal: Exception) -> Answer:
     assert isinstance(refusal, Refusal)
-    return Answer(as_json(refusal), refusal.status, refusal.headers, "application/json")
+    return Answer(refusal.as_json(), refusal.status, refusal.headers, "application/json")
 
 
 async def _http_error(request: Request, error: Exception) -> Answer:
     assert isinstance(error, HTTPException)
     reason = {404: "there is nothing here. /docs says what there is.", 405: "another method."}
     refusal = Refusal(error.status_code, reason.get(error.status_code, error.detail))
-    return Answer(as_json(refusal), error.status_code, error.headers, "application/json")
+    return Answer(refusal.as_json(), error.status_code, error.headers, "application/json")
 
 
 async def _failed(request: Request, error: Exception) -> Answer:
     refusal = Refusal(500, "the service has failed at this request. This is a defect.")
-    return Answer(as_json(refusal), 500, None, "application/json")
+    return Answer(refusal.as_json(), 500, None, "application/json")

@@ -69,24 +69,33 @@ def _compiled(
     plan: Plan, name: str, array: np.ndarray[Any, Any], start: int, largest: int
 ) -> Inline | None:
     (block,) = plan.blocks
+    whole = functions.whole(plan)
+    given = [*functions.arguments(plan)]
+    part = 0 if name in given[0] else 1
+    del given[part][name]
+
+    leaves, structure = jax.tree.flatten(given)
+
+    def flat(x: Any, *leaves: Any) -> Any:
+        """One array of arrays: taking dicts apart would take longer than the call."""
+        parts = jax.tree.unflatten(structure, leaves)
+        parts[part] = {**parts[part], name: x}
+        (leaf,) = jax.tree.leaves(whole(*parts))
+        return leaf
+
     with settings(plan):
-        wrt, rest, vectors = jax.device_put(functions.arguments(plan), plan.device.handle)
-        compiled = jax.jit(functions.whole(plan)).lower(wrt, rest, vectors).compile()
+        others = jax.device_put(leaves, plan.device.handle)
+        compiled = jax.jit(flat).lower(array, *others).compile()
+        leaf = compiled(array, *others)
     needs = cost.of(compiled).held
-    (leaf,) = jax.tree.leaves(compiled(wrt, rest, vectors))
     if needs > min(largest, plan.budget) or leaf.dtype != block.dtype:
         return None
     shape, dtype, count = array.shape, array.dtype, array.size
-    target = wrt if name in wrt else rest
 
     def compute(body: bytes) -> bytes:
         x = np.frombuffer(body, dtype, count, start).reshape(shape)
-        here = {**target, name: x}
-        ways = (here, rest) if target is wrt else (wrt, here)
-        (leaf,) = leaves(compiled(*ways, vectors))
-        return np.asarray(leaf).tobytes()
+        return np.asarray(compiled(x, *others)).tobytes()
 
-    leaves = jax.tree.leaves
     return Inline(compute, leaf.nbytes, needs)
 
 

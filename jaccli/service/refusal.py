@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from http import HTTPStatus
+
 
 class Refusal(Exception):
     """The status of HTTP, one short paragraph, and headers; nothing of the server's inside."""
@@ -10,6 +13,21 @@ class Refusal(Exception):
         super().__init__(message)
         self.status, self.message = status, message
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
+    def as_json(self) -> bytes:
+        """Return the body of the answer."""
+        error = {"status": self.status, "message": self.message}
+        return json.dumps({"error": error}, ensure_ascii=False).encode(errors="replace") + b"\n"
+
+    def raw(self) -> bytes:
+        """Return the whole answer as HTTP, for who has no more than a connection."""
+        body = self.as_json()
+        head = (
+            f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}\r\n"
+            "content-type: application/json\r\nconnection: close\r\n"
+            f"content-length: {len(body)}\r\n\r\n"
+        )
+        return head.encode() + body
 
 
 def busy(message: str) -> Refusal:

@@ -4,9 +4,9 @@
   and over TCP so are names of the host that are not the service's own (DNS rebinding).
 - With a token, nobody without it; compared in constant time.
 - A body is refused by its declared length without being read, and while it is read once it is
-  longer, or takes longer, than allowed.  What is behind the gate has it whole.
+  longer than allowed.  What is behind the gate has it whole.
 
-Boundary: headers, sizes and times; knows nothing of what is asked.
+Boundary: headers and sizes (`protocol` has the times); knows nothing of what is asked.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -79,30 +78,25 @@ class Gate:
         """Return the body, all of it.
 
         Raises:
-            Refusal: it is too large, or too slow.
+            Refusal: it is too large.
             Left: the client has gone.
         """
-        message = await receive_within(receive, self.limits.body_time)
-        if not message.get("more_body", False) and message["type"] == "http.request":
-            data: bytes = message["body"]
-            if len(data) > self.limits.body:
-                raise self._too_large()
-            return data
-        deadline = asyncio.get_running_loop().time() + self.limits.body_time
+        message = await receive()
+        if message["type"] == "http.request" and not message["more_body"]:
+            whole: bytes = message["body"]  # as nearly always
+            return whole
         parts: list[bytes] = []
         left = self.limits.body
         while True:
             if message["type"] == "http.disconnect":
                 raise Left
-            part = message.get("body", b"")
-            left -= len(part)
+            parts.append(message["body"])
+            left -= len(parts[-1])
             if left < 0:
                 raise self._too_large()
-            parts.append(part)
-            if not message.get("more_body", False):
+            if not message["more_body"]:
                 return b"".join(parts)
-            remaining = deadline - asyncio.get_running_loop().time()
-            message = await receive_within(receive, remaining)
+            message = await receive()
 
     def _is_authorized(self, header: bytes) -> bool:
         scheme, _, token = header.partition(b" ")
@@ -144,19 +138,6 @@ class Left(Exception):
     """The client has gone before its request was complete."""
 
 
-async def receive_within(receive: Receive, seconds: float) -> Message:
-    """Return the next part of a body.
-
-    Raises:
-        Refusal: it does not come in time.
-    """
-    try:
-        async with asyncio.timeout(seconds):
-            return await receive()
-    except TimeoutError:
-        raise Refusal(408, "the body did not come in time.") from None
-
-
 def _replayed(body: bytes, receive: Receive) -> Receive:
     """Return what receives a body that has been read, and then whatever comes."""
     waiting = [body]
@@ -171,7 +152,7 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
 
 async def refuse(refusal: Refusal, receive: Receive, send: Send) -> None:
     """Answer with a refusal and close, after throwing away what still comes for a moment."""
-    body = as_json(refusal)
+    body = refusal.as_json()
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
@@ -188,12 +169,6 @@ async def refuse(refusal: Refusal, receive: Receive, send: Send) -> None:
                 if message["type"] == "http.disconnect" or not message.get("more_body", False):
                     break
     await send({"type": "http.response.body", "body": b""})
-
-
-def as_json(refusal: Refusal) -> bytes:
-    """Return the body of a refusal."""
-    error = {"status": refusal.status, "message": refusal.message}
-    return json.dumps({"error": error}, ensure_ascii=False).encode(errors="replace") + b"\n"
 
 
 def _check_single(headers: list[tuple[bytes, bytes]]) -> None:

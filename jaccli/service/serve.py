@@ -44,7 +44,7 @@ def run(where: address.Address, limits: Limits, token: str | None) -> int:
         config = uvicorn.Config(
             service.application(),
             loop="uvloop" if _has_uvloop() else "asyncio",
-            http=limited(limits.header_time),
+            http=limited(limits),
             ws="none",
             lifespan="on",
             log_config=None,
