@@ -146,8 +146,11 @@ class DeviceError(JaccliError):
     exit_code = 4
 
 
-def verdict(error: BaseException) -> tuple[str, int]:
-    """Return what is said of an error that ends the program, and the exit code."""
+def verdict(error: BaseException, *, to_user: bool = True) -> tuple[str, int]:
+    """Return what is said of an error that ends the program, and the exit code.
+
+    Without `to_user` nothing that only the program knows is said.
+    """
     if isinstance(error, JaccliError):
         problems = (_prefixed(str(problem)) for problem in error.problems)
         return "\n".join(problems), error.exit_code
@@ -155,7 +158,7 @@ def verdict(error: BaseException) -> tuple[str, int]:
         return "jaccli: interrupted.", INTERRUPTED
     failed = ComputationError.exit_code
     if isinstance(error, OSError):
-        where = error.filename or "standard output"
+        where = (error.filename if to_user else None) or "standard output"
         return f"jaccli: {where}: {(error.strerror or str(error)).lower()}.", failed
     if isinstance(error, MemoryError):
         return "jaccli: out of memory. Take smaller pieces with --chunk.", failed
@@ -163,9 +166,11 @@ def verdict(error: BaseException) -> tuple[str, int]:
         return "jaccli: the model is nested too deeply.", UsageError.exit_code
     if isinstance(error, SystemExit):
         return "", int(error.code or 0) if not isinstance(error.code, str) else failed
+    message = f"jaccli: unexpected {type(error).__name__}"
+    if not to_user:
+        return f"{message}.\nThis is a defect; it may show without --server.", failed
     reason = str(error).strip().split("\n")[0]
-    message = f"jaccli: unexpected {type(error).__name__}: {reason}"
-    return f"{message}\nThis is a defect; --debug shows where it happened.", failed
+    return f"{message}: {reason}\nThis is a defect; --debug shows where it happened.", failed
 
 
 def _prefixed(problem: str) -> str:
