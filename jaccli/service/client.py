@@ -16,6 +16,7 @@ import time
 from jaccli import files, terminal
 from jaccli.files.local import OPERATIONS
 from jaccli.service import address, transport
+from jaccli.service.consent import Consent
 from jaccli.service.wire import FILE, MEDIA_TYPE, OUT, PATH, VERSIONS, Call, Reply, versions
 from jaccli.vocabulary import SERVED
 
@@ -218,8 +219,12 @@ def _say(message: str) -> None:
 
 def converse(arguments: list[str], send: Callable[[Call], Reply]) -> int:
     """Have a command line performed, and return its exit code; `send` performs one call."""
+    consent = Consent(arguments)
     answers = {question: answer(question) for question in _likely(arguments)}
     while True:
+        for question, given in answers.items():
+            if question[0] == "read" and given[0] == "value":
+                consent.learn(given[1])
         reply = send(
             Call(
                 arguments,
@@ -231,20 +236,17 @@ def converse(arguments: list[str], send: Callable[[Call], Reply]) -> int:
             )
         )
         if not reply.questions:
-            return _finish(reply)
+            return _finish(reply, consent)
         for question in reply.questions:
-            if question in answers:
-                from jaccli.errors import ComputationError
-
-                raise ComputationError(f"the service asks twice: {question[0]} {question[1]}.")
+            if question in answers or question[0] not in OPERATIONS:
+                raise _error(f"the service asks what cannot be answered: {question[:2]}.")
+            consent.check(question)
             answers[question] = answer(question)
 
 
 def answer(question: Question) -> Answer:
     """Look at the file system for the session."""
     operation, *rest = question
-    if operation not in OPERATIONS:
-        raise ValueError(operation)
     try:
         return ("value", OPERATIONS[str(operation)](*rest))
     except OSError as error:
@@ -277,11 +279,12 @@ def _stream(stream: Any) -> tuple[bool, str, str]:
     return stream.isatty(), stream.encoding, stream.errors
 
 
-def _finish(reply: Reply) -> int:
+def _finish(reply: Reply, consent: Consent) -> int:
     """Print and write what has come back, in order, and return the exit code."""
     for kind, *rest in reply.events:
         if kind == FILE:
             name, force, content = rest
+            consent.check_target(name)
             with files.publishing(name, force=force) as stream:
                 stream.write(content)
         else:

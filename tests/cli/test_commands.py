@@ -192,7 +192,7 @@ STARTERS = {
 
 
 @pytest.mark.parametrize(
-    "model", [*STARTERS][:2] + [pytest.param("python", marks=pytest.mark.local("Python"))]
+    "model", ["expressions", "forecast", pytest.param("python", marks=pytest.mark.local("Python"))]
 )
 def test_what_init_writes_runs(jaccli: Callable[..., Any], tmp_path: Path, model: str) -> None:
     row, options = STARTERS[model]
