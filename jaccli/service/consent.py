@@ -26,6 +26,7 @@ class Consent:
     def __init__(self, arguments: list[str]) -> None:
         self._arguments = arguments
         self._texts = [os.fsencode(argument) for argument in arguments]
+        self._texts += [text[2:] for text in self._texts if text[:1] == b"-"]  # -oJ.npy
 
     def learn(self, text: bytes) -> None:
         """Take note of a spec, which may name files."""
@@ -57,13 +58,14 @@ class Consent:
         """
         folder, file = os.path.split(name)
         stem = file.partition(".")[0]
-        after_spec = stem == _WITHOUT_NAME or (stem != "" and self._is_named(stem))
+        after_spec = stem == _WITHOUT_NAME or self._is_named(stem, ends=b".")
         inside = after_spec and self._is_argument(folder or os.curdir)
         self._require(name, inside or self._is_named(name))
 
-    def _is_named(self, name: str) -> bool:
+    def _is_named(self, name: str, ends: bytes = b"") -> bool:
+        """Whether the last part of a name stands somewhere as a whole, or before one of `ends`."""
         last = os.fsencode(os.path.basename(name))
-        return bool(last) and any(last in text for text in self._texts)
+        return bool(last) and any(_holds(text, last, ends) for text in self._texts)
 
     def _is_argument(self, folder: str) -> bool:
         """Whether a folder is an argument, or the value of an option (`--out-dir=DIR`)."""
@@ -82,3 +84,18 @@ class Consent:
                 f"the service asks for {name!r}, which neither the arguments nor the specs name.",
                 hint="Run it without --server, and do not trust that service.",
             )
+
+
+def _holds(text: bytes, name: bytes, ends: bytes) -> bool:
+    at = text.find(name)
+    while at >= 0:
+        before, after = text[:at][-1:], text[at + len(name) :][:1]
+        if not _goes_on(before) and (not _goes_on(after) or (after and after in ends)):
+            return True
+        at = text.find(name, at + 1)
+    return False
+
+
+def _goes_on(character: bytes) -> bool:
+    """Whether a byte beside a name would make it another one."""
+    return character.isalnum() or character in (b"_", b"-", b".") or character >= b"\x80"
