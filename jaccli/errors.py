@@ -20,6 +20,8 @@ from typing import ClassVar, NamedTuple
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C."""
+DEFECT = "This is a defect;"
+"""What begins the hint of an error that nobody foresaw."""
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _SHOWN = 100
 """Characters of a source line that an error shows at most."""
@@ -168,9 +170,9 @@ def verdict(error: BaseException, *, to_user: bool = True) -> tuple[str, int]:
         return "", int(error.code or 0) if not isinstance(error.code, str) else failed
     message = f"jaccli: unexpected {type(error).__name__}"
     if not to_user:
-        return f"{message}.\nThis is a defect; it may show without --server.", failed
+        return f"{message}.\n{DEFECT} it may show without --server.", failed
     reason = str(error).strip().split("\n")[0]
-    return f"{message}: {reason}\nThis is a defect; --debug shows where it happened.", failed
+    return f"{message}: {reason}\n{DEFECT} --debug shows where it happened.", failed
 
 
 def _prefixed(problem: str) -> str:

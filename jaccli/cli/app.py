@@ -112,6 +112,11 @@ COMMANDS: dict[str, Command] = {
         "List the devices; with --check, compute known answers on each.",
         "jaccli.cli.describe:devices_command",
     ),
+    "serve": Command(
+        _SET_UP,
+        "Run the resident service that --server and HTTP requests call.",
+        "jaccli.cli.serve:serve_command",
+    ),
     "init": Command(_SET_UP, "Write a spec to start from.", "jaccli.cli.describe:init_command"),
     "schema": Command(
         _SET_UP,

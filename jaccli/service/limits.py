@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
-from jaccli import memory
+from jaccli.memory import total
 
 KiB, MiB, GiB = 1 << 10, 1 << 20, 1 << 30
 
@@ -26,10 +26,10 @@ class Limits:
     queue: int = _limit(128, "count", "Requests that may wait for a worker; then 429.")
     time: float = _limit(60.0, "seconds", "Seconds that a request may compute.")
     memory: int = _limit(
-        memory.total() // 8, "size", "Memory budget of a request: inputs, temporaries, result."
+        total() // 8, "size", "Memory budget of a request: inputs, temporaries, result."
     )
     worker_memory: int = _limit(
-        memory.total() // 4, "size", "Memory at which a worker is ended, beside that of its start."
+        total() // 4, "size", "Memory at which a worker is ended, beside that of its start."
     )
     body: int = _limit(64 * MiB, "size", "Size of a request's body.")
     result: int = _limit(256 * MiB, "size", "Size of a result's arrays.")

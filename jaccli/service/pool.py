@@ -17,6 +17,7 @@ import sys
 from collections import OrderedDict, deque
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from jaccli.errors import format_bytes
 from jaccli.service.limits import Limits
@@ -169,7 +170,7 @@ class Pool:
         self.failures = 0
         self.replaced = 0
         self.closed = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     def start(self) -> None:
         """Start all workers; calls may wait for them."""
@@ -293,6 +294,6 @@ class Pool:
         if not self.closed:
             self._hold(asyncio.ensure_future(work))  # type: ignore[call-overload]
 
-    def _hold(self, task: asyncio.Task[None]) -> None:
+    def _hold(self, task: asyncio.Task[Any]) -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

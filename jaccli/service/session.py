@@ -12,7 +12,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import NoneType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -49,6 +49,11 @@ def perform(call: Call) -> Reply:
     except Unanswered as unanswered:
         return Reply(0, [], list(unanswered.questions))
     return Reply(code, events, [])
+
+
+def lent(call: Call) -> AbstractContextManager[None]:
+    """Return a block in which files are those that a call's answers hold, and no others."""
+    return files.using(_Client(call.answers, call.folder, []))
 
 
 class _Client:

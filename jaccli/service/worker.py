@@ -23,7 +23,7 @@ from jaccli.service.limits import Limits
 LENGTH = 8
 """Bytes that hold a message's length, in front of it."""
 READY, REPLY, BAD, LARGE = b"+", b"R", b"B", b"L"
-"""The first byte of what a worker says: it is ready; a reply; no call; a reply that is too large."""
+"""What a worker says first: that it is ready; a reply; that a call is none, a reply too large."""
 _NICE = 5
 """Workers give way to the process that answers small requests itself."""
 _SET_PARENT_DEATH_SIGNAL = 1
