@@ -25,20 +25,25 @@ def main() -> None:
     startup.begin()
     # As an exception, so that half-written files are taken away.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    code: int | None = None
     try:
-        if os.environ.get("JACCLI_SERVER") or any(map(_names_a_service, arguments)):
-            from jaccli.service import client
-
-            arguments, url = client.wanted(arguments)
-            code = client.run(arguments, url) if url else None
-        if code is None:
-            from jaccli.cli.main import run
-
-            code = run(arguments)
+        code = perform(arguments)
     except KeyboardInterrupt:  # before there is somebody to say so
         code = 130
     startup.leave(code)
+
+
+def perform(arguments: list[str]) -> int:
+    """Perform a command line, by a service if there is to be one, and return the exit code."""
+    if os.environ.get("JACCLI_SERVER") or any(map(_names_a_service, arguments)):
+        from jaccli.service import client
+
+        arguments, url = client.wanted(arguments)
+        code = client.run(arguments, url) if url else None
+        if code is not None:
+            return code
+    from jaccli.cli.main import run
+
+    return run(arguments)
 
 
 def _names_a_service(argument: str) -> bool:

@@ -20,8 +20,8 @@ from typing import ClassVar, NamedTuple
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C."""
-DEFECT = "This is a defect; --debug shows where it happened."
-"""What is said of an error that nobody foresaw."""
+DEFECT = "This is a defect;"
+"""What begins the hint of an error that nobody foresaw."""
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _SHOWN = 100
 """Characters of a source line that an error shows at most."""
@@ -148,8 +148,11 @@ class DeviceError(JaccliError):
     exit_code = 4
 
 
-def verdict(error: BaseException) -> tuple[str, int]:
-    """Return what is said of an error that ends the program, and the exit code."""
+def verdict(error: BaseException, *, to_user: bool = True) -> tuple[str, int]:
+    """Return what is said of an error that ends the program, and the exit code.
+
+    Without `to_user` nothing that only the program knows is said.
+    """
     if isinstance(error, JaccliError):
         problems = (_prefixed(str(problem)) for problem in error.problems)
         return "\n".join(problems), error.exit_code
@@ -157,7 +160,7 @@ def verdict(error: BaseException) -> tuple[str, int]:
         return "jaccli: interrupted.", INTERRUPTED
     failed = ComputationError.exit_code
     if isinstance(error, OSError):
-        where = error.filename or "standard output"
+        where = (error.filename if to_user else None) or "standard output"
         return f"jaccli: {where}: {(error.strerror or str(error)).lower()}.", failed
     if isinstance(error, MemoryError):
         return "jaccli: out of memory. Take smaller pieces with --chunk.", failed
@@ -165,9 +168,11 @@ def verdict(error: BaseException) -> tuple[str, int]:
         return "jaccli: the model is nested too deeply.", UsageError.exit_code
     if isinstance(error, SystemExit):
         return "", int(error.code or 0) if not isinstance(error.code, str) else failed
+    message = f"jaccli: unexpected {type(error).__name__}"
+    if not to_user:
+        return f"{message}.\n{DEFECT} it may show without --server.", failed
     reason = str(error).strip().split("\n")[0]
-    message = f"jaccli: unexpected {type(error).__name__}: {reason}"
-    return f"{message}\n{DEFECT}", failed
+    return f"{message}: {reason}\n{DEFECT} --debug shows where it happened.", failed
 
 
 def _prefixed(problem: str) -> str:

@@ -28,7 +28,7 @@ _KINDS = ("jacobian", "hessian")
 _WITHOUT = ("vector", "show", "layout", "fail_on_nonfinite", "storage", "explain")
 """Options of other commands that mean nothing here: every entry counts, and must be finite."""
 _OF_FILES = ("specs", "of", "top", "rtol", "gtol", "products", "probes", "seed", "memory", "output",
-             "format", "digits", "force", "quiet", "verbose", "debug")  # fmt: skip
+             "format", "digits", "force", "server", "quiet", "verbose", "debug")  # fmt: skip
 """Options that go with a result file."""
 _PANEL = "Spectrum"
 

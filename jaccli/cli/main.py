@@ -59,7 +59,8 @@ def _verdict(error: BaseException) -> tuple[str, int]:
     """Return what is said of an error, and the exit code."""
     if isinstance(error, typer.TyperException):
         return _usage(error), UsageError.exit_code
-    return verdict(KeyboardInterrupt() if isinstance(error, typer.Abort) else error)
+    ended = KeyboardInterrupt() if isinstance(error, typer.Abort) else error
+    return verdict(ended, to_user=is_local())
 
 
 def _usage(error: typer.TyperException) -> str:

@@ -53,7 +53,7 @@ def stream(task: Task, plan: Plan, values: Values) -> None:
     from jaccli.result import Partial
 
     assert task.target is not None
-    files.require_local(f"{task.target}: larger than the memory budget, written in parts")
+    files.require_local(f"{task.target}: a result larger than the memory budget")
     made = prepare_stream(plan)
     if values["explain"] or values["verbose"]:
         console.err(as_text(made.plan))

@@ -197,8 +197,8 @@ def check_targets(tasks: list[Task], values: Values) -> None:
         except OSError as error:
             raise UsageError(f"--out-dir: {values['out_dir']}: {error.strerror}.") from error
     forced = {str(task.target): task.spec.output.force for task in tasks if task.target}
-    files.foresee(("check_writable", name, force) for name, force in forced.items())
-    files.foresee(("is_begun", name) for name in forced)
+    writable = [("check_writable", name, force) for name, force in forced.items()]
+    files.foresee([*writable, *(("is_begun", name) for name in forced)])
     for task in tasks:
         if task.target is None or (values.get("resume") and is_complete(task.target)):
             continue

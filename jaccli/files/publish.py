@@ -48,15 +48,13 @@ def check_writable(path: str, *, force: bool) -> None:
     """Refuse, before anything is computed, a target that `publishing` would refuse."""
     if is_special(path):
         return
-    from jaccli.errors import UsageError
-
     if os.path.isdir(path):
-        raise UsageError(f"{path}: this is a folder.", hint="Expected the name of a file.")
+        raise _refused(f"{path}: this is a folder.", "Expected the name of a file.")
     if not force and os.path.lexists(path):
         raise exists_already(path)
     folder = os.path.dirname(os.path.realpath(path))
     if not os.path.isdir(folder):
-        raise UsageError(f"{path}: there is no folder {folder!r}.", hint="Create it first.")
+        raise _refused(f"{path}: there is no folder {folder!r}.", "Create it first.")
     try:
         # Permissions do not tell of read-only and special file systems: only trying does.
         trial = _temporary(os.path.join(folder, os.path.basename(path)))
@@ -64,7 +62,7 @@ def check_writable(path: str, *, force: bool) -> None:
             os.unlink(trial)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise UsageError(f"{path}: the folder {folder!r} is not writable: {reason}.") from error
+        raise _refused(f"{path}: the folder {folder!r} is not writable: {reason}.") from error
 
 
 def _temporary(target: str) -> str:
@@ -86,11 +84,14 @@ def _remove(path: str) -> None:
 
 def exists_already(path: str) -> UsageError:
     """Return the error for a target that is there and must not be replaced."""
+    hint = "Choose another name, or replace it with --force."
+    return _refused(f"{path}: exists already.", hint)
+
+
+def _refused(message: str, hint: str = "") -> UsageError:
     from jaccli.errors import UsageError
 
-    return UsageError(
-        f"{path}: exists already.", hint="Choose another name, or replace it with --force."
-    )
+    return UsageError(message, hint=hint)
 
 
 @contextlib.contextmanager

@@ -16,7 +16,18 @@ import time
 from jaccli import files, terminal
 from jaccli.files.local import OPERATIONS
 from jaccli.service import address, transport
-from jaccli.service.wire import FILE, MEDIA_TYPE, OUT, PATH, VERSIONS, Call, Reply, versions
+from jaccli.service.consent import Consent
+from jaccli.service.wire import (
+    FILE,
+    MEDIA_TYPE,
+    OUT,
+    PATH,
+    VERSIONS,
+    BadMessage,
+    Call,
+    Reply,
+    versions,
+)
 from jaccli.vocabulary import SERVED
 
 TYPE_CHECKING = False
@@ -91,22 +102,30 @@ class _Service:
     def __init__(self, url: str, *, quiet: bool) -> None:
         self._auto = url == address.AUTO
         self._quiet = quiet
-        found = address.default() if self._auto else address.parse(url)
-        self._address = found or address.Address()
-        self._there = found is not None
+        self._url = url
+        self._address = address.Address()
         self._headers = {"Content-Type": MEDIA_TYPE, VERSIONS: versions(), **_token()}
 
     def run(self, arguments: list[str]) -> int | None:
         """Have a command line performed, and return its exit code; None if it has to run here."""
-        if not self._there:
-            return None
         try:
+            self._address = self._own() if self._auto else address.parse(self._url)
             return converse(arguments, self._send)
         except _Elsewhere as elsewhere:
             (reason,) = elsewhere.args
             if reason and not self._quiet:
-                _say(f"{reason}; running here.")
+                _say(f"jaccli: {reason}; running here.")
             return None
+
+    def _own(self) -> Address:
+        """Return the address of the user's own service."""
+        try:
+            found = address.default()
+        except Exception as error:
+            raise _Elsewhere(str(error).rstrip(".")) from error
+        if found is None:
+            raise _Elsewhere(None)
+        return found
 
     def _send(self, call: Call) -> Reply:
         """Have a call performed; wait where the service is busy."""
@@ -117,7 +136,11 @@ class _Service:
                 break
             time.sleep(_seconds(found.headers.get("retry-after", "")))
         if found.status == 200:
-            return Reply.decode(found.body)
+            try:
+                return Reply.decode(found.body)
+            except BadMessage as error:
+                message = f"{self._address}: the answer is not of this version of jaccli."
+                raise _error(message) from error
         if found.status == 409 and VERSIONS.lower() in found.headers:
             theirs, ours = found.headers[VERSIONS.lower()], self._headers[VERSIONS]
             raise _Elsewhere(f"{self._address} has {theirs}, and this is {ours}")
@@ -218,8 +241,12 @@ def _say(message: str) -> None:
 
 def converse(arguments: list[str], send: Callable[[Call], Reply]) -> int:
     """Have a command line performed, and return its exit code; `send` performs one call."""
+    consent = Consent(arguments)
     answers = {question: answer(question) for question in _likely(arguments)}
     while True:
+        for question, given in answers.items():
+            if question[0] == "read" and given[0] == "value":
+                consent.learn(given[1])
         reply = send(
             Call(
                 arguments,
@@ -231,20 +258,17 @@ def converse(arguments: list[str], send: Callable[[Call], Reply]) -> int:
             )
         )
         if not reply.questions:
-            return _finish(reply)
+            return _finish(reply, consent)
         for question in reply.questions:
-            if question in answers:
-                from jaccli.errors import ComputationError
-
-                raise ComputationError(f"the service asks twice: {question[0]} {question[1]}.")
+            if question in answers or question[0] not in OPERATIONS:
+                raise _error(f"the service asks what cannot be answered: {question[:2]}.")
+            consent.check(question)
             answers[question] = answer(question)
 
 
 def answer(question: Question) -> Answer:
     """Look at the file system for the session."""
     operation, *rest = question
-    if operation not in OPERATIONS:
-        raise ValueError(operation)
     try:
         return ("value", OPERATIONS[str(operation)](*rest))
     except OSError as error:
@@ -277,11 +301,12 @@ def _stream(stream: Any) -> tuple[bool, str, str]:
     return stream.isatty(), stream.encoding, stream.errors
 
 
-def _finish(reply: Reply) -> int:
+def _finish(reply: Reply, consent: Consent) -> int:
     """Print and write what has come back, in order, and return the exit code."""
     for kind, *rest in reply.events:
         if kind == FILE:
             name, force, content = rest
+            consent.check_target(name)
             with files.publishing(name, force=force) as stream:
                 stream.write(content)
         else:

@@ -82,8 +82,18 @@ def _connect(address: Address) -> socket.socket:
 
 def _received(connection: socket.socket) -> bytes:
     """Return all that comes until the connection ends."""
-    pieces = []
-    while piece := connection.recv(_PIECE):
+    pieces, resets = [], 0
+    while True:
+        try:
+            piece = connection.recv(_PIECE)
+        except ConnectionResetError:
+            # The other end has closed without reading all; what it has said may still be here.
+            resets += 1
+            if resets > 1:
+                break
+            continue
+        if not piece:
+            break
         pieces.append(piece)
     return b"".join(pieces)
 
