@@ -28,7 +28,11 @@ def configure(*, x64: bool) -> None:
     Raises:
         ComputationError: this version of JAX is known to miscompile.
     """
-    _check_versions()
+    for package in ("jax", "jaxlib"):
+        found = _version(package)
+        if found in MISCOMPILING:
+            message = f"{package} {found} gives wrong results ({MISCOMPILING[found]})."
+            raise ComputationError(message, hint="Install jax 0.10.1: pip install jax==0.10.1")
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     # Without this, JAX's C++ logs on standard error what it also raises, and a false alarm whenever
     # a compiled program is loaded: of processor features that only its compiler knows.
@@ -39,16 +43,6 @@ def configure(*, x64: bool) -> None:
     jax.config.update("jax_enable_x64", x64)
     # One result is waited for at a time, so dispatch to another thread only costs (46 → 17 µs).
     jax.config.update("jax_cpu_enable_async_dispatch", False)
-
-
-@cache
-def _check_versions() -> None:
-    """Refuse versions that are known to be wrong; once, because asking takes 3 ms."""
-    for package in ("jax", "jaxlib"):
-        found = version(package)
-        if found in MISCOMPILING:
-            message = f"{package} {found} gives wrong results ({MISCOMPILING[found]})."
-            raise ComputationError(message, hint="Install jax 0.10.1: pip install jax==0.10.1")
 
 
 @dataclass(frozen=True)
@@ -115,10 +109,10 @@ def _absent(name: str) -> DeviceError:
 
 def versions() -> dict[str, str]:
     """Return the versions that a result depends on."""
-    return dict(_versions())
+    return {name: _version(name) for name in ("jaccli", "jax", "jaxlib", "numpy")}
 
 
 @cache
-def _versions() -> dict[str, str]:
-    """Read what is installed: 7 ms, which each of many results would pay."""
-    return {name: version(name) for name in ("jaccli", "jax", "jaxlib", "numpy")}
+def _version(package: str) -> str:
+    """Read what is installed: 2 ms, which each of many results would pay."""
+    return version(package)

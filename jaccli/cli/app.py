@@ -117,6 +117,11 @@ COMMANDS: dict[str, Command] = {
         "Show or clear what is kept from one call to the next.",
         "jaccli.cli.cache:cache_command",
     ),
+    "serve": Command(
+        _SET_UP,
+        "Run the resident service that --server and HTTP requests call.",
+        "jaccli.cli.serve:serve_command",
+    ),
     "init": Command(_SET_UP, "Write a spec to start from.", "jaccli.cli.describe:init_command"),
     "schema": Command(
         _SET_UP,

@@ -14,6 +14,7 @@ from jaccli.cli.streaming import is_streamed, may_be_streamed, planned_stream, s
 from jaccli.cli.tasks import (
     Task,
     check_targets,
+    foresee_contents,
     is_complete,
     load_specs,
     plans,
@@ -49,6 +50,8 @@ def run_spec(values: Values) -> int:
 def _run(asked: list[Task], values: Values, derivative: str | None) -> int:
     """Compute, write and print tasks; None for a derivative compares with `expect:`."""
     check_targets(asked, values)
+    if derivative is None:
+        foresee_contents(task.spec.expect.path for task in asked if task.spec.expect is not None)
     code = 0
     with closing(plans(asked, values, holds_result=_holds_result)) as planned:
         for task, plan in planned:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from jaccli import terminal
 from jaccli.cli import console
 from jaccli.cli.options import OF, OPTIONS, Values, with_options
 from jaccli.cli.tasks import Task, check_targets, plans, tasks
@@ -133,7 +133,7 @@ def _in_a_row(pattern: Pattern) -> tuple[int, int]:
 def _picture(pattern: Pattern) -> list[str]:
     from jaccli.result.picture import picture
 
-    width = min(_WIDTH, shutil.get_terminal_size().columns)
+    width = min(_WIDTH, terminal.columns())
     encoding = (sys.stdout.encoding or "").lower().replace("-", "")
     return picture(
         pattern.rows,

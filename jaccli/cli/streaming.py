@@ -6,6 +6,7 @@ import hashlib
 import time
 from typing import TYPE_CHECKING, Any
 
+from jaccli import files
 from jaccli.cli import console
 from jaccli.cli.options import Values
 from jaccli.cli.tasks import Task
@@ -52,6 +53,7 @@ def stream(task: Task, plan: Plan, values: Values) -> None:
     from jaccli.result import Partial
 
     assert task.target is not None
+    files.require_local(f"{task.target}: a result larger than the memory budget")
     made = prepare_stream(plan)
     if values["explain"] or values["verbose"]:
         console.err(as_text(made.plan))

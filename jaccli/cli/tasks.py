@@ -13,7 +13,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jaccli import startup
+from jaccli import files, startup
 from jaccli.cli import console
 from jaccli.cli.options import Values, overrides
 from jaccli.errors import Problem, SpecError, UsageError, expected
@@ -81,6 +81,8 @@ def plans(
     The result of a task that does not hold it may exceed the memory budget.  While there are
     several, those that differ in numbers alone share a program.
     """
+    tasks = list(tasks)
+    foresee_contents(path for task in tasks for path in _read_for(task.spec))
     found = [(spec, list(group)) for spec, group in groupby(tasks, key=lambda task: task.spec)]
     with ExitStack() as stack:
         for number, (spec, group) in enumerate(found):
@@ -115,6 +117,10 @@ def load_all(values: Values, changes: Sequence[Override]) -> list[Spec]:
     if names == [None] and not values["expression"] and not values["set"]:
         hint = "Expected a YAML file, - for standard input, or -e 'EXPRESSION'."
         raise UsageError("no SPEC is given.", hint=hint)
+    for option in ("allow_python", "resume"):
+        if values.get(option):
+            files.require_local(f"--{option.replace('_', '-')}")
+    files.foresee(("read", name) for name in names if name is not None)
     specs: list[Spec] = []
     problems: list[Problem] = []
     for name in names:
@@ -199,9 +205,12 @@ def check_targets(tasks: list[Task], values: Values) -> None:
 
     if values["out_dir"] is not None:
         try:
-            Path(values["out_dir"]).mkdir(parents=True, exist_ok=True)
+            files.make_folder(values["out_dir"])
         except OSError as error:
             raise UsageError(f"--out-dir: {values['out_dir']}: {error.strerror}.") from error
+    forced = {str(task.target): task.spec.output.force for task in tasks if task.target}
+    writable = [("check_writable", name, force) for name, force in forced.items()]
+    files.foresee([*writable, *(("is_begun", name) for name in forced)])
     for task in tasks:
         if task.target is None or (values.get("resume") and is_complete(task.target)):
             continue
@@ -212,9 +221,7 @@ def check_targets(tasks: list[Task], values: Values) -> None:
 
 def is_complete(target: Path) -> bool:
     """Return whether a file is there and nothing of it is begun: `--resume` leaves it alone."""
-    from jaccli.result import is_begun
-
-    return target.exists() and not is_begun(target)
+    return target.exists() and not files.is_begun(target)
 
 
 def load_model(spec: Spec, values: Values) -> tuple[Model, Device]:
@@ -225,6 +232,18 @@ def load_model(spec: Spec, values: Values) -> tuple[Model, Device]:
     backend.configure(x64=model.needs_x64(spec, point))
     device = backend.find(spec.device)
     return model.load(spec, point, allow_python=bool(values["allow_python"])), device
+
+
+def foresee_contents(paths: Iterable[Path]) -> None:
+    """Say which files will be read whole."""
+    files.foresee(("content", str(path)) for path in paths)
+
+
+def _read_for(spec: Spec) -> Iterator[Path]:
+    """Yield the files that a spec's model is read from."""
+    yield from spec.input_files()
+    if spec.sparsity is not None:
+        yield spec.sparsity
 
 
 def _pattern(spec: Spec) -> Pattern | None:

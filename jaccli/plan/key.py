@@ -10,8 +10,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from jaccli import memory
 from jaccli.backend import Device
-from jaccli.memory import default_budget
 from jaccli.model import Model
 from jaccli.spec import PythonModel, Spec
 
@@ -35,7 +35,7 @@ def identity(spec: Spec, model: Model, derivative: str, device: Device) -> str |
         entries,
         derivative,
         device.name,
-        spec.memory or default_budget(),
+        memory.budget(spec.memory),
         model.wrt,
         sorted(model.batch.items()),
         _shapes(model.primals),

@@ -3,7 +3,7 @@
 sparse, result    the data: `Sparse`, `Result`, `Block`
 labels, view, show, matrix, panels, nonzeros, notation, numerals     what is shown, and its names
 plain, table, json_text, csv_table → formats               standard output
-npy, npz, csv_table, json_text, mtx → files, publish       files, read and written
+npy, npz, csv_table, json_text, mtx → files                files, read and written
 mtx, npz → pattern                                         the files of sparsity patterns
 summary, nonfinite                                         about the numbers
 stored → pairing → compare                                 two results
@@ -14,6 +14,7 @@ a format when it is (start-up: -2%).
 
 from __future__ import annotations
 
+from jaccli.files import is_begun, publishing
 from jaccli.result.files import (
     FORMATS,
     READ_LIMIT,
@@ -26,8 +27,7 @@ from jaccli.result.files import (
 )
 from jaccli.result.formats import RENDERERS, default_format, render
 from jaccli.result.nonfinite import NonFinite, first_nonfinite
-from jaccli.result.partial import Partial, check_partial, is_begun
-from jaccli.result.publish import publishing
+from jaccli.result.partial import Partial, check_partial
 from jaccli.result.result import Block, BlockShape, Result, block_key
 from jaccli.result.show import check_show
 from jaccli.result.sparse import Sparse, dense

@@ -6,7 +6,6 @@ A new format is one module with `check`, `write` and `read`, and one entry in `F
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -14,8 +13,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from jaccli.errors import BudgetError, SourceError, UsageError, format_bytes
+from jaccli.files import check_writable, is_special, open_to_read, publishing
 from jaccli.result.matrix import matrix_shape
-from jaccli.result.publish import check_writable, is_special, publishing
 from jaccli.result.result import Result, Shaped
 from jaccli.result.stored import Stored
 from jaccli.result.view import Slot, View, batch_names, whole
@@ -123,12 +122,9 @@ def read(path: str | os.PathLike[str], *, limit: int = READ_LIMIT) -> Stored:
     if source.suffix.lower() not in FORMATS:
         raise SourceError(f"{source}: this is not the name of a result file.", hint=_accepted())
     try:
-        status = source.stat()
-        if not stat.S_ISREG(status.st_mode):
-            # Opening a pipe would wait for somebody to write into it.
-            raise SourceError("this is not a file.")
-        with open(source, "rb") as stream:
-            stored = FORMATS[source.suffix.lower()].read(stream, status.st_size, limit)
+        stream, size = open_to_read(source)
+        with stream:
+            stored = FORMATS[source.suffix.lower()].read(stream, size, limit)
         _check_numbers(stored)
     except SourceError as error:
         raise SourceError(f"{source}: {error}") from error

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from jaccli.backend import Device
 from jaccli.execute import Program
-from jaccli.execute.program import Arguments, arguments
+from jaccli.execute import program as functions
+from jaccli.execute.program import Arguments
 from jaccli.execute.progress import Progress
 from jaccli.model import Model
 from jaccli.plan import Plan, at, check_result, identity, make
@@ -145,7 +146,7 @@ def compiled(plan: Plan, progress: Progress) -> Program:
 def _at(program: Program, plan: Plan) -> Program:
     """Return a program that runs at the point of `plan`; nothing was compiled for it."""
     here = _moved(program.plan, plan.spec, plan.model)
-    point = arguments(here)
+    point = functions.arguments(here)
 
     def run(progress: Progress, arguments: Arguments | None = None) -> Any:
         return program.run(progress, point if arguments is None else arguments)
