@@ -62,7 +62,7 @@ _ERROR: Described = {
 }
 _RESULT: Described = {
     "type": "object",
-    "required": ["schema", "derivative", "blocks"],
+    "required": ["schema", "derivative"],
     "properties": {
         "schema": {"const": 1},
         "derivative": {"type": "string"},
@@ -79,6 +79,7 @@ _RESULT: Described = {
                 "properties": {"shape": {"type": "array", "items": {"type": "integer"}}},
             },
         },
+        "matrix": {"type": "object", "description": "in place of blocks, with layout=matrix"},
         "value": {"type": "object"},
         "seconds": {"type": "object"},
         "versions": {"type": "object"},

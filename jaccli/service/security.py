@@ -90,6 +90,8 @@ class Gate:
         message = await receive()
         if message["type"] == "http.request" and not message["more_body"]:
             whole: bytes = message["body"]  # as nearly always
+            if len(whole) > self.limits.body:
+                raise self._too_large()
             return whole
         parts: list[bytes] = []
         left = self.limits.body
