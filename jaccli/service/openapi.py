@@ -26,6 +26,7 @@ from jaccli.service.operations import (
 )
 from jaccli.service.request import MULTIPART
 from jaccli.spec.keys import json_schema
+from jaccli.vocabulary import WITH_VECTOR
 
 Described = dict[str, Any]
 
@@ -149,7 +150,7 @@ def _operation(about: Operation) -> Described:
         "operationId": about.name,
         "summary": about.summary,
         "parameters": [*bare, *options],
-        "requestBody": _body(bare=True),
+        "requestBody": _body(about.name, bare=True),
         "responses": {
             "200": {
                 "description": "the result, or the verdict",
@@ -169,7 +170,7 @@ def _registration() -> Described:
     return {
         "operationId": "register",
         "summary": "Evaluate a spec at its point and keep it; the id is the hash of its content.",
-        "requestBody": _body(bare=False),
+        "requestBody": _body("evaluate", bare=False),
         "responses": {
             "201": {"description": "kept", "content": {JSON: {"schema": schema}}},
             **_errors(*_ERRORS),
@@ -208,8 +209,11 @@ def _errors(*statuses: int) -> Described:
     }
 
 
-def _body(*, bare: bool) -> Described:
+def _body(command: str, *, bare: bool) -> Described:
     spec = {"$ref": "#/components/schemas/Spec"}
+    example: Described = {"model": {"expression": "sum(x**2)"}, "inputs": {"x": [1.0, 2.0]}}
+    if command in WITH_VECTOR:
+        example["vector"] = 1.0 if command == "vjp" else [1.0, 0.0]
     form = {
         "type": "object",
         "required": ["spec"],
@@ -218,7 +222,7 @@ def _body(*, bare: bool) -> Described:
         "description": "the files that the spec names are parts of their names",
     }
     content: Described = {
-        JSON: {"schema": spec},
+        JSON: {"schema": spec, "example": example},
         "application/yaml": {"schema": spec},
         MULTIPART: {"schema": form},
     }
