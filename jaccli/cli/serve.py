@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from jaccli import startup
+from jaccli import files, startup
 from jaccli.errors import UsageError, format_bytes
 from jaccli.service import address
 from jaccli.service.limits import Described, Limits, described
@@ -143,8 +143,7 @@ def _token(file: str | None) -> str | None:
             return None
     else:
         try:
-            with open(file, encoding="ascii") as stream:
-                text = stream.read(4096)
+            text = files.read(file).decode("ascii")
         except UnicodeDecodeError:
             text = "\0"
         except OSError as error:

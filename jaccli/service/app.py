@@ -31,7 +31,7 @@ from jaccli.service.operations import INPUT, MODEL, OPERATIONS, Operation
 from jaccli.service.pool import Pool
 from jaccli.service.refusal import Refusal
 from jaccli.service.request import Document, Response, accepted, call, document, is_bare, response
-from jaccli.service.security import Application, Gate, guard
+from jaccli.service.security import Application, Gate, guard, replayed
 
 _NUMBERS = b"0123456789.+-eE \t\r\n"
 _KIND = 1 << 16
@@ -68,7 +68,7 @@ class Service:
             await self.pool.close()
 
         routed = Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
-        return guard(self.fast.before(routed), self.gate)
+        return guard(self.fast.before(replayed(routed)), self.gate)
 
     def _used(self, model: str) -> None:
         self.models.touch(model)

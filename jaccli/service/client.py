@@ -164,9 +164,9 @@ _STATUS = {
     401: ("the service refuses the token", "Its token belongs in JACCLI_TOKEN."),
     403: ("the service refuses this client", ""),
     413: ("the call is too large for the service", "Run it without --server."),
+    422: ("the service gave up", "Run it without --server."),
     429: ("the service is busy", "Try again later."),
     503: ("the service is not available", "Try again later."),
-    504: ("the service gave up: it took too long", "Run it without --server."),
 }
 """What the statuses of HTTP mean here, and what to do."""
 
@@ -183,10 +183,9 @@ def _detail(body: bytes) -> str:
     import json
 
     try:
-        said = json.loads(body)
-    except (ValueError, RecursionError):
+        detail = json.loads(body)["error"]["message"]
+    except (ValueError, TypeError, LookupError, RecursionError):
         return ""
-    detail = said.get("detail") if isinstance(said, dict) else None
     if not isinstance(detail, str):
         return ""
     line = detail.strip().split("\n")[0].rstrip(".")[:_DETAIL]

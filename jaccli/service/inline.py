@@ -27,9 +27,9 @@ from jaccli.spec.overrides import option_node
 
 
 class Inline(NamedTuple):
-    """`compute` makes the bytes of the result's array of the whole body of a request."""
+    """`compute` makes the result's array, as it lies in memory, of the whole body of a request."""
 
-    compute: Callable[[bytes], bytes]
+    compute: Callable[[bytes], memoryview]
     result_bytes: int
     nbytes: int
 
@@ -92,9 +92,9 @@ def _compiled(
         return None
     shape, dtype, count = array.shape, array.dtype, array.size
 
-    def compute(body: bytes) -> bytes:
+    def compute(body: bytes) -> memoryview:
         x = np.frombuffer(body, dtype, count, start).reshape(shape)
-        return np.asarray(compiled(x, *others)).tobytes()
+        return memoryview(compiled(x, *others))
 
     return Inline(compute, leaf.nbytes, needs)
 

@@ -26,6 +26,7 @@ from jaccli.service.operations import (
 )
 from jaccli.service.request import MULTIPART
 from jaccli.spec.keys import json_schema
+from jaccli.vocabulary import WITH_VECTOR
 
 Described = dict[str, Any]
 
@@ -62,7 +63,7 @@ _ERROR: Described = {
 }
 _RESULT: Described = {
     "type": "object",
-    "required": ["schema", "derivative", "blocks"],
+    "required": ["schema", "derivative"],
     "properties": {
         "schema": {"const": 1},
         "derivative": {"type": "string"},
@@ -79,6 +80,7 @@ _RESULT: Described = {
                 "properties": {"shape": {"type": "array", "items": {"type": "integer"}}},
             },
         },
+        "matrix": {"type": "object", "description": "in place of blocks, with layout=matrix"},
         "value": {"type": "object"},
         "seconds": {"type": "object"},
         "versions": {"type": "object"},
@@ -148,7 +150,7 @@ def _operation(about: Operation) -> Described:
         "operationId": about.name,
         "summary": about.summary,
         "parameters": [*bare, *options],
-        "requestBody": _body(bare=True),
+        "requestBody": _body(about.name, bare=True),
         "responses": {
             "200": {
                 "description": "the result, or the verdict",
@@ -168,7 +170,7 @@ def _registration() -> Described:
     return {
         "operationId": "register",
         "summary": "Evaluate a spec at its point and keep it; the id is the hash of its content.",
-        "requestBody": _body(bare=False),
+        "requestBody": _body("evaluate", bare=False),
         "responses": {
             "201": {"description": "kept", "content": {JSON: {"schema": schema}}},
             **_errors(*_ERRORS),
@@ -207,8 +209,11 @@ def _errors(*statuses: int) -> Described:
     }
 
 
-def _body(*, bare: bool) -> Described:
+def _body(command: str, *, bare: bool) -> Described:
     spec = {"$ref": "#/components/schemas/Spec"}
+    example: Described = {"model": {"expression": "sum(x**2)"}, "inputs": {"x": [1.0, 2.0]}}
+    if command in WITH_VECTOR:
+        example["vector"] = 1.0 if command == "vjp" else [1.0, 0.0]
     form = {
         "type": "object",
         "required": ["spec"],
@@ -217,7 +222,7 @@ def _body(*, bare: bool) -> Described:
         "description": "the files that the spec names are parts of their names",
     }
     content: Described = {
-        JSON: {"schema": spec},
+        JSON: {"schema": spec, "example": example},
         "application/yaml": {"schema": spec},
         MULTIPART: {"schema": form},
     }

@@ -15,6 +15,7 @@ from jaccli.service.refusal import Refusal
 
 _LONGEST = 1 << 16
 """Bytes of a header at most."""
+_HEADER, _BODY, _NOTHING = "header", "body", ""
 
 
 def limited(limits: Limits) -> type[HttpToolsProtocol]:
@@ -23,67 +24,54 @@ def limited(limits: Limits) -> type[HttpToolsProtocol]:
     class Limited(HttpToolsProtocol):
         """Ends the connection of who sends a request too slowly, or a header without end.
 
-        Of a request, `_waiting` says what has not come: its header, its body, or nothing.
+        Of a request, `_missing` says what has not come yet.
         """
 
         _timer: asyncio.TimerHandle | None = None
-        _waiting = "header"
+        _missing = _NOTHING
         _bytes = 0
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
-            self._start()
+            self._expect(_HEADER)
 
         def data_received(self, data: bytes) -> None:
-            before = self._waiting
             super().data_received(data)
-            if self._waiting == "header" == before:
-                self._bytes += len(data)
-                if self._bytes > _LONGEST and not self.transport.is_closing():
-                    self._refuse(Refusal(431, "the header is too long."))
-            elif self._waiting != before:
-                self._bytes = 0
-                self._start()
-
-        def on_message_begin(self) -> None:
-            super().on_message_begin()
-            self._waiting = "header"
-
-        def on_headers_complete(self) -> None:
-            self._waiting = "body"
-            super().on_headers_complete()
-
-        def on_message_complete(self) -> None:
-            self._waiting = ""
-            super().on_message_complete()
+            cycle = self.cycle
+            if cycle is None or cycle.scope is not self.scope:
+                missing = _HEADER
+            else:
+                missing = _BODY if cycle.more_body else _NOTHING
+            if missing or self._missing:
+                self._expect(missing, len(data))
 
         def connection_lost(self, error: Exception | None) -> None:
-            self._stop()
+            self._expect(_NOTHING)
             super().connection_lost(error)
 
-        def _start(self) -> None:
-            """Start the clock of what has not come."""
-            self._stop()
-            if self._waiting:
-                seconds = limits.header_time if self._waiting == "header" else limits.body_time
-                self._timer = self.loop.call_later(seconds, self._late)
-
-        def _stop(self) -> None:
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
+        def _expect(self, missing: str, came: int = 0) -> None:
+            """Start the clock of what is missing, unless it runs already."""
+            if missing != self._missing:
+                self._missing, self._bytes = missing, 0
+                if self._timer is not None:
+                    self._timer.cancel()
+                    self._timer = None
+                if missing:
+                    seconds = limits.header_time if missing == _HEADER else limits.body_time
+                    self._timer = self.loop.call_later(seconds, self._late)
+            self._bytes += came
+            if missing == _HEADER and self._bytes > _LONGEST:
+                self._refuse(Refusal(431, "the header is too long."))
 
         def _late(self) -> None:
-            if self._waiting and not self.transport.is_closing():
-                self._refuse(Refusal(408, f"the {self._waiting} did not come in time."))
+            self._refuse(Refusal(408, f"the {self._missing} did not come in time."))
 
         def _refuse(self, refusal: Refusal) -> None:
             """Answer, unless there is an answer on its way, and close."""
-            if (
-                self.cycle is None
-                or self.cycle.response_complete
-                or not self.cycle.response_started
-            ):
+            if self.transport.is_closing():
+                return
+            cycle = self.cycle
+            if cycle is None or cycle.response_complete or not cycle.response_started:
                 self.transport.write(refusal.raw())
             self.transport.close()
 

@@ -4,7 +4,8 @@
   and over TCP so are names of the host that are not the service's own (DNS rebinding).
 - With a token, nobody without it; compared in constant time.
 - A body is refused by its declared length without being read, and while it is read once it is
-  longer than allowed.  What is behind the gate has it whole.
+  longer than allowed.  What is behind the gate
+  has it whole, in the scope.
 
 Boundary: headers and sizes (`protocol` has the times); knows nothing of what is asked.
 """
@@ -31,6 +32,10 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 HEADERS = "jaccli.headers"
 """The scope's entry with the headers by name; of several of one name the last."""
+BODY = "jaccli.body"
+"""The scope's entry with the whole body."""
+_HOSTS = 64
+"""Right values of the header Host that are remembered."""
 _LINGER = 2.0
 """Seconds that what a refused client still sends is thrown away, so that it can read why."""
 _SINGLE = (b"host", b"origin", b"authorization", b"content-length", b"content-type")
@@ -51,6 +56,7 @@ class Gate:
     draining: bool = False
 
     def __post_init__(self) -> None:
+        self._right: set[bytes] = set()
         self._digest = None if self.token is None else _digest(self.token.encode())
 
     def check(self, scope: Scope) -> None:
@@ -62,8 +68,8 @@ class Gate:
         headers = scope[HEADERS]
         if len(headers) < len(scope["headers"]):
             _check_single(scope["headers"])
-        if self.hosts is not None and _name_of(headers.get(b"host", b"")) not in self.hosts:
-            raise Refusal(421, "the service has another name than the header Host says.")
+        if self.hosts is not None:
+            self._check_host(headers.get(b"host", b""), self.hosts)
         if b"origin" in headers or headers.get(b"sec-fetch-site", b"none") not in _OWN:
             raise Refusal(403, "web pages are not served.")
         if self._digest is not None and not self._is_authorized(headers.get(b"authorization", b"")):
@@ -84,6 +90,8 @@ class Gate:
         message = await receive()
         if message["type"] == "http.request" and not message["more_body"]:
             whole: bytes = message["body"]  # as nearly always
+            if len(whole) > self.limits.body:
+                raise self._too_large()
             return whole
         parts: list[bytes] = []
         left = self.limits.body
@@ -97,6 +105,14 @@ class Gate:
             if not message["more_body"]:
                 return b"".join(parts)
             message = await receive()
+
+    def _check_host(self, host: bytes, hosts: frozenset[str]) -> None:
+        if host in self._right:  # as nearly always
+            return
+        if _name_of(host) not in hosts:
+            raise Refusal(421, "the service has another name than the header Host says.")
+        if len(self._right) < _HOSTS:
+            self._right.add(host)
 
     def _is_authorized(self, header: bytes) -> bool:
         scheme, _, token = header.partition(b" ")
@@ -123,13 +139,13 @@ def guard(app: Application, gate: Gate) -> Application:
         scope[HEADERS] = dict(scope["headers"])
         try:
             gate.check(scope)
-            body = await gate.body(receive)
+            scope[BODY] = await gate.body(receive)
         except Refusal as refusal:
             await refuse(refusal, receive, send)
         except Left:
             return
         else:
-            await app(scope, _replayed(body, receive), send)
+            await app(scope, receive, send)
 
     return guarded
 
@@ -138,16 +154,19 @@ class Left(Exception):
     """The client has gone before its request was complete."""
 
 
-def _replayed(body: bytes, receive: Receive) -> Receive:
-    """Return what receives a body that has been read, and then whatever comes."""
-    waiting = [body]
+def replayed(app: Application) -> Application:
+    """Return an application behind the gate that may ask for the body which the gate has read."""
 
-    async def replayed() -> Message:
-        if waiting:
-            return {"type": "http.request", "body": waiting.pop(), "more_body": False}
-        return await receive()
+    async def replaying(scope: Scope, receive: Receive, send: Send) -> None:
+        async def again() -> Message:
+            if waiting:
+                return {"type": "http.request", "body": waiting.pop(), "more_body": False}
+            return await receive()
 
-    return replayed
+        waiting = [scope[BODY]] if scope["type"] == "http" else []
+        await app(scope, again, send)
+
+    return replaying
 
 
 async def refuse(refusal: Refusal, receive: Receive, send: Send) -> None:

@@ -195,17 +195,17 @@ ANSWERS: dict[str, tuple[bytes, str]] = {
         "the service refuses the token.\nIts token belongs in JACCLI_TOKEN.",
     ),
     "large": (
-        http(413, b'{"detail": "65 MiB; 64 MiB are allowed."}'),
+        http(413, b'{"error": {"message": "65 MiB; 64 MiB are allowed."}}'),
         "the call is too large for the service: 65 MiB; 64 MiB are allowed.\n"
         "Run it without --server.",
     ),
     "slow": (
-        http(504, b'{"detail": "60 s"}'),
-        "the service gave up: it took too long: 60 s.\nRun it without --server.",
+        http(422, b'{"error": {"message": "this takes longer than the 60 s allowed."}}'),
+        "the service gave up: this takes longer than the 60 s allowed.\nRun it without --server.",
     ),
     "ending": (http(503), "the service is not available.\nTry again later."),
     "broken": (
-        http(500, b'{"detail": "a\\u001b[31m\\nb"}'),
+        http(500, b'{"error": {"message": "a\\u001b[31m\\nb"}}'),
         "the service answers 500: a?[31m.",
     ),
     "other": (http(404, b"[1]"), "the service answers 404."),
@@ -275,7 +275,9 @@ def test_a_busy_service_is_asked_again(
     service.handler = lambda headers, body: next(answers, None) or performed(headers, body)
     assert called(capfd, tmp_path, *SQUARE, "-q") == (0, "")
     assert waited == [2, 1, 1]
-    service.handler = lambda headers, body: http(429, b'{"detail": "128 wait."}', Retry_After="99")
+    service.handler = lambda headers, body: http(
+        429, b'{"error": {"message": "128 wait."}}', Retry_After="99"
+    )
     said = f"jaccli: unix:{tmp_path}/s: the service is busy: 128 wait.\nTry again later.\n"
     assert called(capfd, tmp_path, *SQUARE) == (3, said)
     assert waited[3:] == [10.0] * (len(waited) - 3)
