@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from jaccli.cli.streaming import is_streamed, may_be_streamed, planned_stream, s
 from jaccli.cli.tasks import (
     Task,
     check_targets,
+    foresee_contents,
     is_complete,
     load_specs,
     plans,
@@ -48,22 +50,25 @@ def run_spec(values: Values) -> int:
 def _run(asked: list[Task], values: Values, derivative: str | None) -> int:
     """Compute, write and print tasks; None for a derivative compares with `expect:`."""
     check_targets(asked, values)
+    if derivative is None:
+        foresee_contents(task.spec.expect.path for task in asked if task.spec.expect is not None)
     code = 0
-    for task, plan in plans(asked, values, holds_result=_holds_result):
-        golden = _expected(task.spec) if derivative is None else None
-        if len(asked) > 1 and task.form in ("table", "plain"):
-            console.out(f"# {task.spec.name}: {task.derivative}")
-        if values["resume"] and task.target is not None and is_complete(task.target):
-            if not values["quiet"]:
-                console.err(f"{task.target}: complete.")
-            continue
-        if may_be_streamed(task, task.form) and is_streamed(plan):
-            stream(task, plan, values)
-            continue
-        result = _compute(task, plan, values)
-        _present(task, result, values)
-        if golden is not None:
-            code = max(code, _compare(task.spec, result, golden, quiet=values["quiet"]))
+    with closing(plans(asked, values, holds_result=_holds_result)) as planned:
+        for task, plan in planned:
+            golden = _expected(task.spec) if derivative is None else None
+            if len(asked) > 1 and task.form in ("table", "plain"):
+                console.out(f"# {task.spec.name}: {task.derivative}")
+            if values["resume"] and task.target is not None and is_complete(task.target):
+                if not values["quiet"]:
+                    console.err(f"{task.target}: complete.")
+                continue
+            if may_be_streamed(task, task.form) and is_streamed(plan):
+                stream(task, plan, values)
+                continue
+            result = _compute(task, plan, values)
+            _present(task, result, values)
+            if golden is not None:
+                code = max(code, _compare(task.spec, result, golden, quiet=values["quiet"]))
     return code
 
 
@@ -112,10 +117,10 @@ def plan(values: Values, derivative: str | None) -> int:
 
 def _compute(task: Task, plan: Plan, values: Values) -> Result:
     """Compile and run a plan and write its file; warn of, or refuse, what is not as it seems."""
-    from jaccli.execute import execute, run
-    from jaccli.plan import as_text, make
+    from jaccli.execute import run
+    from jaccli.plan import as_text
     from jaccli.result import dense, first_nonfinite, summary
-    from jaccli.tune.tune import compiled
+    from jaccli.tune.kept import compiled, planned
 
     quiet = bool(values["quiet"])
     with console.progress(quiet=quiet) as progress:
@@ -126,8 +131,8 @@ def _compute(task: Task, plan: Plan, values: Values) -> Result:
         if task.is_json:
             blocks = result.blocks
             if plan.derivative != "evaluate":
-                made = make(plan.spec, plan.model, "evaluate", plan.device)
-                blocks = execute(made, progress).blocks
+                made = planned(plan.spec, plan.model, "evaluate", plan.device)
+                blocks = run(compiled(made, progress), progress).blocks
             value = {str(block.output): dense(block.values) for block in blocks}
             result = replace(result, value=value)
     nonfinite = first_nonfinite(result)
@@ -173,7 +178,7 @@ def _expected(spec: Spec) -> Stored | None:
 
 def _compare(spec: Spec, result: Result, golden: Stored, *, quiet: bool) -> int:
     """Compare a result with the spec's `expect:`, print the verdict, and return the exit code."""
-    from jaccli.result import compare
+    from jaccli.result.compare import compare
 
     assert spec.expect is not None
     expect = spec.expect

@@ -6,6 +6,7 @@ import hashlib
 import time
 from typing import TYPE_CHECKING, Any
 
+from jaccli import files
 from jaccli.cli import console
 from jaccli.cli.options import Values
 from jaccli.cli.tasks import Task
@@ -52,6 +53,7 @@ def stream(task: Task, plan: Plan, values: Values) -> None:
     from jaccli.result import Partial
 
     assert task.target is not None
+    files.require_local(f"{task.target}: a result larger than the memory budget")
     made = prepare_stream(plan)
     if values["explain"] or values["verbose"]:
         console.err(as_text(made.plan))
@@ -128,12 +130,13 @@ class _Account:
     def summary(self, took: float, before: int) -> str:
         """Return one line about the whole."""
         from jaccli.errors import format_bytes
-        from jaccli.result import duration
+        from jaccli.result import timings
 
         plan, count = self._made.plan, self._made.count
         block = plan.blocks[0]
         written = plan.result_bytes * (count - before) / max(count, 1)
         rate = format_bytes(int(written / took)) if took > 0 else "-"
+        seconds = {"compile": self._made.seconds, "run": took}
         earlier = f", {before} of them by an earlier run" if before else ""
         shape = f"({', '.join(map(str, block.shape))})"
         return " · ".join(
@@ -141,7 +144,7 @@ class _Account:
                 f"{plan.derivative} {block.key} {shape}",
                 f"{plan.mode}: {plan.reason}",
                 f"{plan.device.name} {plan.spec.dtype}",
-                f"compile {duration(self._made.seconds)}, run {duration(took)}, {rate}/s",
+                ", ".join((*timings(seconds, self._made.cache), f"{rate}/s")),
                 f"{count} parts{earlier}",
                 str(self._measuring.measures) if not before else "",
             )

@@ -9,26 +9,23 @@ Boundary: compiles; runs nothing.
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from jaccli.derivative import cost
 from jaccli.derivative.basis import Piece, Tree
 from jaccli.derivative.cost import Cost
 from jaccli.derivative.tiles import corners
 from jaccli.errors import ComputationError
 from jaccli.execute import program
-from jaccli.execute.interruptible import interruptible
+from jaccli.execute.compiler import Compiler
 from jaccli.execute.program import Arguments
+from jaccli.execute.programs import Outcome
 from jaccli.execute.progress import Progress
 from jaccli.plan import Plan, check_budget
-from jaccli.vocabulary import DECIDED_MODES, MODES
 
 
 class Run(Protocol):
@@ -46,8 +43,9 @@ class Program:
     """A compiled plan: `run(progress)` computes the tree of its blocks, as numpy arrays.
 
     `sample()` computes a chunk and forgets it; `samples` of them take about as long as the whole.
-    `plan` has the chunk that is taken.  `seconds` went into compiling; `cost` is that of the whole
-    derivative, of which `cost.held` bytes at most are needed at a time.
+    `plan` has the chunk that is taken.  `seconds` went into compiling, or into loading what an
+    earlier process has compiled: `cache` says which.  `cost` is that of the whole derivative, of
+    which `cost.held` bytes at most are needed at a time.
     """
 
     plan: Plan
@@ -56,18 +54,20 @@ class Program:
     samples: float
     seconds: float
     cost: Cost
+    cache: Outcome = "off"
 
 
 def prepare(plan: Plan, *, repeated: bool = False) -> Program:
     """Compile the plan; without a chunk of its own, in the largest chunks that fit the budget.
 
-    A program that is `repeated` reuses the memory of its last result, if nobody looks at it.
+    A program that is `repeated` reuses the memory of its last result, if nobody looks at it.  It is
+    one of several that are timed: only what is compiled once is kept on disk.
 
     Raises:
         ComputationError: JAX cannot differentiate the model in this mode.
         BudgetError: it needs more memory than the budget, however small the chunks.
     """
-    compiler = Compiler()
+    compiler = Compiler(kept=not repeated)
     with settings(plan):
         if plan.chunks > 1:
             return _checked(_in_chunks(plan, compiler))
@@ -113,76 +113,6 @@ def _checked(made: Program) -> Program:
     return made
 
 
-class Compiler:
-    """Compiles functions, and adds up the seconds that it takes."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def once(
-        self, plan: Plan, function: Callable[..., Tree], *args: Any
-    ) -> tuple[Callable[..., Tree], Cost]:
-        """Compile for the shapes of `args`; return what runs it, and its cost."""
-        compiled = self._compiled(plan, lambda: jax.jit(function).lower(*args))
-
-        def run(*args: Any) -> Tree:
-            return jax.block_until_ready(compiled(*args))
-
-        return run, cost.of(compiled)
-
-    def repeated(
-        self, plan: Plan, function: Callable[..., Tree], *args: Any
-    ) -> tuple[Callable[..., Tree], Cost]:
-        """Compile what is called many times: every result takes the memory of the one before.
-
-        Fresh memory costs a page fault for every 4 KiB, up to three quarters of a large call
-        (docs/modes.md).  JAX copies a result that somebody still looks at.
-        """
-        traced = jax.jit(function)
-
-        def lower() -> Any:
-            out = jax.eval_shape(traced, *args)
-            reusing = jax.jit(lambda old, *args: traced(*args), donate_argnums=0, keep_unused=True)
-            return reusing.lower(out, *args)
-
-        compiled = self._compiled(plan, lower)
-        old: list[Tree] = []
-
-        def run(*args: Any) -> Tree:
-            if not old:
-                out = jax.eval_shape(traced, *args)
-                empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), out)
-                old.append(jax.device_put(empty, plan.device.handle))
-            old[0] = jax.block_until_ready(compiled(old[0], *args))
-            return old[0]
-
-        return run, cost.of(compiled)
-
-    def _compiled(self, plan: Plan, lower: Callable[[], Any]) -> Any:
-        start = time.perf_counter()
-        try:
-            lowered = lower()
-        except (TypeError, ValueError, NotImplementedError) as error:
-            raise _underivable(plan, error) from error
-        compiled = interruptible(lowered.compile)
-        self.seconds += time.perf_counter() - start
-        return compiled
-
-
-def _underivable(plan: Plan, error: Exception) -> ComputationError:
-    """Return the error of a model that JAX cannot differentiate in this mode."""
-    reason = str(error).strip().split("\n")[0]
-    taken = (plan.mode, plan.operator, *DECIDED_MODES)
-    barred = [*["rev", "loop"] * plan.facts.no_reverse, *["fwd"] * plan.facts.no_forward]
-    others = [
-        mode
-        for mode in MODES[plan.derivative]
-        if mode not in taken and not any(word in mode for word in barred)
-    ]
-    hint = f"Another --mode may do: {', '.join(others)}." if others else ""
-    return ComputationError(f"{plan.derivative} by mode {plan.mode}: {reason}", hint=hint)
-
-
 def _whole(plan: Plan, compiler: Compiler, *, repeated: bool) -> Program:
     """Compile everything as one call."""
     args = jax.device_put(program.arguments(plan), plan.device.handle)
@@ -190,14 +120,14 @@ def _whole(plan: Plan, compiler: Compiler, *, repeated: bool) -> Program:
         wrt, rest, _ = args
         plan = replace(plan, prepared=plan.prepared.folded(program.function(plan, rest), wrt))
     make = compiler.repeated if repeated else compiler.once
-    call, needs = make(plan, program.whole(plan), *args)
+    call, needs = make(plan, "whole", program.whole(plan), *args)
 
     def run(progress: Progress, arguments: Arguments | None = None) -> Tree:
         given = args if arguments is None else jax.device_put(arguments, plan.device.handle)
         return jax.tree.map(np.asarray, call(*given))
 
     plan = replace(plan, chunk=None)
-    return Program(plan, run, lambda: call(*args), 1.0, compiler.seconds, needs)
+    return Program(plan, run, lambda: call(*args), 1.0, compiler.seconds, needs, compiler.cache)
 
 
 def _in_chunks(plan: Plan, compiler: Compiler) -> Program:
@@ -229,7 +159,7 @@ def _in_chunks(plan: Plan, compiler: Compiler) -> Program:
         return [chunks.compute(part, chunks.point) for part in firsts.values()]
 
     samples = sum(times for times, _ in costs) / len(costs)
-    return Program(plan, run, sample, samples, compiler.seconds, total)
+    return Program(plan, run, sample, samples, compiler.seconds, total, compiler.cache)
 
 
 class Part(NamedTuple):
@@ -292,7 +222,7 @@ def _by_rows(plan: Plan, compiler: Compiler) -> Chunks:
 
         return jax.device_put(mapped(cut, args), plan.device.handle)
 
-    call, needs = compiler.repeated(plan, program.whole(plan), *rows(0))
+    call, needs = compiler.repeated(plan, f"{size} rows", program.whole(plan), *rows(0))
     parts = [Part(0, start, fresh) for start, fresh in corners((plan.steps,), (size,))]
     shapes, structure = jax.tree.flatten(jax.eval_shape(program.whole(plan), *rows(0)))
 
@@ -345,7 +275,8 @@ def _by_unit_vectors(plan: Plan, compiler: Compiler) -> Chunks:
             return jax.device_put(np.asarray(corner, np.int32), plan.device.handle)
 
         corner = at([0] * len(piece.far))
-        call, needs = compiler.repeated(plan, compute, wrt, rest, corner)
+        what = f"piece {number} of chunks of {chunk}"
+        call, needs = compiler.repeated(plan, what, compute, wrt, rest, corner)
         found = corners(piece.far, piece.tile)
         parts.extend(Part(number, at_, fresh) for at_, fresh in found)
         costs.append((len(found), needs))

@@ -28,7 +28,8 @@ from jaccli.experiment.expand import Task
 from jaccli.experiment.group import Group
 from jaccli.model import Model, Point
 from jaccli.plan import Plan, at, make
-from jaccli.result import Block, Result, Sparse, check_dense, check_layout, read_pattern
+from jaccli.result import Block, Result, Sparse, check_dense, check_layout
+from jaccli.result.pattern import read_pattern
 from jaccli.spec import Spec
 
 ROWS = 256

@@ -21,7 +21,8 @@ from jaccli.experiment.fingerprint import fingerprints
 from jaccli.experiment.folder import SCHEMA, Folder
 from jaccli.experiment.group import groups
 from jaccli.experiment.record import Record
-from jaccli.result import Result, Stored, compare, first_nonfinite, read, write
+from jaccli.result import Result, Stored, first_nonfinite, read, write
+from jaccli.result.compare import compare
 from jaccli.spec import Spec
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaccli import memory
 from jaccli.errors import BudgetError, Problem, SpecError, format_bytes
-from jaccli.memory import default_budget
 from jaccli.model.python import load_function
 from jaccli.spec import ExpressionModel, PythonModel, Spec, batch_problems, integer_problem
 from jaccli.spec.sources import Source
@@ -79,7 +79,7 @@ def read(spec: Spec, known: Mapping[str, np.ndarray] | None = None) -> Point:
         SourceError: a source file cannot be read.
         BudgetError: the inputs exceed the memory budget.
     """
-    budget = spec.memory or default_budget()
+    budget = memory.budget(spec.memory)
     primals = _read(spec, spec.inputs, budget, known or {})
     wrt = spec.wrt or tuple(n for n, array in primals.items() if array.dtype.kind == "f")
     _check_primals(spec, primals, wrt)
@@ -102,7 +102,7 @@ def load(spec: Spec, point: Point, *, allow_python: bool = False) -> Model:
         SpecError: the model is Python code and that is not permitted, or it is not there.
         ComputationError: the user's module fails as it is imported.
     """
-    function = _function(spec, spec.memory or default_budget(), allow_python)
+    function = _function(spec, memory.budget(spec.memory), allow_python)
     return Model(function, point.primals, point.wrt, spec.batch, point.vectors)
 
 

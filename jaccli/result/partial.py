@@ -21,7 +21,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from jaccli.errors import ComputationError, UsageError, format_bytes
-from jaccli.result.publish import exists_already
+from jaccli.files import is_begun, local
+from jaccli.files.publish import exists_already
 from jaccli.result.result import Array
 
 Shape = tuple[int, ...]
@@ -30,17 +31,12 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 def data_of(target: Path) -> Path:
     """Return the name of the file as it grows."""
-    return target.with_name(f".{target.name}.partial")
+    return Path(local.data_of(str(target)))
 
 
 def journal_of(target: Path) -> Path:
     """Return the name of the account of its parts."""
-    return target.with_name(f".{target.name}.journal")
-
-
-def is_begun(target: Path) -> bool:
-    """Return whether there is a partial result of this target."""
-    return journal_of(target).exists() and data_of(target).exists()
+    return Path(local.journal_of(str(target)))
 
 
 def check_partial(target: Path, *, resume: bool, force: bool) -> None:
@@ -109,7 +105,7 @@ class Partial:
             os.fsync(self._data.fileno())
             self.close()
             if not force and os.path.lexists(self.target):
-                raise exists_already(self.target)
+                raise exists_already(str(self.target))
             os.replace(data_of(self.target), self.target)
             journal_of(self.target).unlink()
             folder = os.open(self.target.parent, os.O_RDONLY)
