@@ -1,10 +1,12 @@
 """The program's start: `jaccli`, `python -m jaccli`.
 
-Imports as little as the first argument allows: `--version` costs no more than Python itself.
+Imports as little as the first argument allows: `--version` costs no more than Python itself, and
+with a service nothing is imported that computes.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 
 
@@ -24,12 +26,28 @@ def main() -> None:
     # As an exception, so that half-written files are taken away.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        from jaccli.cli.main import run
-
-        code = run(arguments)
-    except KeyboardInterrupt:  # before the command line is there to say so
+        code = perform(arguments)
+    except KeyboardInterrupt:  # before there is somebody to say so
         code = 130
     startup.leave(code)
+
+
+def perform(arguments: list[str]) -> int:
+    """Perform a command line, by a service if there is to be one, and return the exit code."""
+    if os.environ.get("JACCLI_SERVER") or any(map(_names_a_service, arguments)):
+        from jaccli.service import client
+
+        arguments, url = client.wanted(arguments)
+        code = client.run(arguments, url) if url else None
+        if code is not None:
+            return code
+    from jaccli.cli.main import run
+
+    return run(arguments)
+
+
+def _names_a_service(argument: str) -> bool:
+    return argument == "--server" or argument.startswith("--server=")
 
 
 if __name__ == "__main__":

@@ -29,13 +29,14 @@ def configure(*, x64: bool) -> None:
         ComputationError: this version of JAX is known to miscompile.
     """
     for package in ("jax", "jaxlib"):
-        found = version(package)
+        found = _version(package)
         if found in MISCOMPILING:
             message = f"{package} {found} gives wrong results ({MISCOMPILING[found]})."
             raise ComputationError(message, hint="Install jax 0.10.1: pip install jax==0.10.1")
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    # Without this, JAX's C++ logs warnings of its own on standard error.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Without this, JAX's C++ logs on standard error what it also raises, and a false alarm whenever
+    # a compiled program is loaded: of processor features that only its compiler knows.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import jax
 
     startup.imported()
@@ -135,10 +136,10 @@ def _absent(what: str, remedy: str = "") -> DeviceError:
 
 def versions() -> dict[str, str]:
     """Return the versions that a result depends on."""
-    return dict(_versions())
+    return {name: _version(name) for name in ("jaccli", "jax", "jaxlib", "numpy")}
 
 
 @cache
-def _versions() -> dict[str, str]:
-    """Read what is installed: 7 ms, which each of many results would pay."""
-    return {name: version(name) for name in ("jaccli", "jax", "jaxlib", "numpy")}
+def _version(package: str) -> str:
+    """Read what is installed: 2 ms, which each of many results would pay."""
+    return version(package)

@@ -1,4 +1,4 @@
-"""JSON records and arrays in the user's cache folder, kept from one process to the next.
+"""What is kept in the user's cache folder from one process to the next: JSON, arrays, programs.
 
 The folder is the user's alone (mode 0700, owner checked).  What cannot be read or written is as if
 it were not there: a cache never fails a call.  Imports nothing of the package.
@@ -6,36 +6,69 @@ it were not there: a cache never fails a call.  Imports nothing of the package.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import stat
+import time
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
+
+KINDS = {
+    "programs": "compiled programs",
+    "tuned": "modes that were the fastest",
+    "colorings": "colorings of sparse derivatives",
+}
+"""The folders that there are, and what they hold."""
+LIMIT = 256 << 20
+"""Bytes of the blobs of one folder at most: those that were used least recently go."""
+_FORGOTTEN = 3600
+"""Seconds after which a file that somebody is writing is one that somebody did not finish."""
+OFF = "JACCLI_NO_CACHE"
+"""The variable that turns the cache off, whatever is in it."""
+
+
+def home() -> Path | None:
+    """Return `$XDG_CACHE_HOME/jaccli`, there or not; None where there is no home."""
+    given = os.environ.get("XDG_CACHE_HOME", "")
+    if given.startswith("/"):
+        return Path(given) / "jaccli"
+    try:
+        user = Path.home()
+    except RuntimeError:
+        return None
+    # An empty HOME would be the root of the file system.
+    return None if user == Path(user.anchor) else user / ".cache" / "jaccli"
 
 
 def folder(name: str) -> Path | None:
     """Return the folder of that name in `$XDG_CACHE_HOME/jaccli`, made if need be.
 
-    None where it cannot be made, or belongs to somebody else.
+    None where it cannot be made, or belongs to somebody else, or the user wants none.
     """
-    given = os.environ.get("XDG_CACHE_HOME", "")
-    try:
-        base = Path(given) if given.startswith("/") else Path.home() / ".cache"
-        base.mkdir(parents=True, exist_ok=True)
-        path = base
-        for part in ("jaccli", name):
-            path = path / part
-            path.mkdir(mode=0o700, exist_ok=True)
-            found = path.lstat()
-            if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-                return None
-            if stat.S_IMODE(found.st_mode) & 0o077:
-                path.chmod(0o700)
-    except (OSError, RuntimeError):  # RuntimeError: there is no home
+    base = home()
+    if base is None or os.environ.get(OFF):
         return None
-    return path
+    try:
+        base.parent.mkdir(parents=True, exist_ok=True)
+        for path in (base, base / name):
+            path.mkdir(mode=0o700, exist_ok=True)
+            if not _is_own(path):
+                return None
+            if stat.S_IMODE(path.lstat().st_mode) & 0o077:
+                path.chmod(0o700)
+    except OSError:
+        return None
+    return base / name
+
+
+def _is_own(path: Path) -> bool:
+    """Whether this is a folder, not a link to one, and the user's."""
+    found = path.lstat()
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
 
 
 def read(name: str, key: str) -> dict[str, Any] | None:
@@ -77,15 +110,151 @@ def write_arrays(name: str, key: str, arrays: Mapping[str, Any]) -> None:
     _keep(name, f"{key}.npz", lambda file: np.savez(file, **arrays))
 
 
-def _keep(name: str, file: str, save: Callable[[IO[bytes]], object]) -> None:
+def read_blob(name: str, key: str) -> bytes | None:
+    """Return the bytes of that key exactly as they were written, or None.
+
+    They may be code, so nobody but the user may have been able to write the file.
+    """
+    path = folder(name)
+    if path is None:
+        return None
+    try:
+        number = os.open(path / f"{key}.bin", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with open(number, "rb") as file:
+            found = os.fstat(number)
+            if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
+                return None
+            if found.st_mode & 0o022:
+                return None
+            digest, content = file.read(hashlib.sha256().digest_size), file.read()
+            os.utime(number)  # it was used
+    except OSError:
+        return None
+    return content if hashlib.sha256(content).digest() == digest else None
+
+
+def write_blob(name: str, key: str, content: bytes) -> bool:
+    """Keep bytes under that key, and no more than `LIMIT` of all; return whether they are kept."""
+    if len(content) > LIMIT // 4:
+        return False
+    blob = hashlib.sha256(content).digest() + content
+    kept = _keep(name, f"{key}.bin", lambda file: file.write(blob))
+    _prune(name)
+    return kept
+
+
+def _keep(name: str, file: str, save: Callable[[IO[bytes]], object]) -> bool:
     """Write a file beside its name and rename it; nothing if that fails."""
     path = folder(name)
     if path is None:
-        return
-    new = path / f".{file}.{os.getpid()}"
+        return False
+    # Hidden, and of a name that no other thread, process or machine takes.
+    new = path / f".{file}.{os.urandom(8).hex()}"
     try:
-        with new.open("wb") as stream:
+        number = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(number, "wb") as stream:
             save(stream)
         new.replace(path / file)
     except OSError:
-        new.unlink(missing_ok=True)
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
+        return False
+    return True
+
+
+def _prune(name: str) -> None:
+    """Remove blobs beyond the limit, and what others have not finished."""
+    path = folder(name)
+    if path is None:
+        return
+    now, files = time.time(), list(_files(path))
+    blobs = [file for file in files if not file.is_unfinished]
+    stale = [file for file in files if file.is_unfinished and now - file.used > _FORGOTTEN]
+    excess = sum(file.nbytes for file in blobs) - LIMIT
+    for file in sorted(blobs, key=lambda file: file.used):
+        if excess <= 0:
+            break
+        stale.append(file)
+        excess -= file.nbytes
+    for file in stale:
+        with suppress(OSError):
+            file.path.unlink(missing_ok=True)
+
+
+class _File(NamedTuple):
+    path: Path
+    nbytes: int
+    used: float
+
+    @property
+    def is_unfinished(self) -> bool:
+        return self.path.name.startswith(".")
+
+
+def _files(path: Path) -> Iterator[_File]:
+    """Yield the files of a folder; what else there may be is not from here."""
+    with suppress(OSError), os.scandir(path) as entries:
+        for entry in entries:
+            with suppress(OSError):
+                if entry.is_file(follow_symlinks=False):
+                    found = entry.stat(follow_symlinks=False)
+                    yield _File(Path(entry.path), found.st_size, found.st_mtime)
+
+
+class Usage(NamedTuple):
+    """What a folder of the cache holds."""
+
+    entries: int
+    nbytes: int
+
+
+def usage() -> dict[str, Usage]:
+    """Return what there is of each kind, without making a folder."""
+    found = {}
+    for name in KINDS:
+        files = list(_files(path)) if (path := _present(name)) else []
+        entries = sum(not file.is_unfinished for file in files)
+        found[name] = Usage(entries, sum(file.nbytes for file in files))
+    return found
+
+
+def clear() -> dict[str, Usage]:
+    """Remove the files of each kind, and the folders if nothing else is in them; return what went.
+
+    Raises:
+        OSError: a file cannot be removed.
+    """
+    removed = dict.fromkeys(KINDS, Usage(0, 0))
+    for name in KINDS:
+        path = _present(name)
+        if path is None:
+            continue
+        for file in _files(path):
+            file.path.unlink(missing_ok=True)
+            entries, nbytes = removed[name]
+            removed[name] = Usage(entries + (not file.is_unfinished), nbytes + file.nbytes)
+        with suppress(OSError):  # there is something else
+            path.rmdir()
+    base = home()
+    if base is not None:
+        with suppress(OSError):
+            base.rmdir()
+    return removed
+
+
+def is_refused() -> bool:
+    """Whether there is something in the folder's place that is not a folder of the user's own."""
+    base = home()
+    paths = [] if base is None else [base, *(base / name for name in KINDS)]
+    return any(os.path.lexists(path) and not _is_own(path) for path in paths)
+
+
+def _present(name: str) -> Path | None:
+    """Return the folder of that name if it is there, and the user's own."""
+    base = home()
+    if base is None:
+        return None
+    try:
+        return base / name if _is_own(base) and _is_own(base / name) else None
+    except OSError:
+        return None

@@ -18,6 +18,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar, NamedTuple
 
+INTERRUPTED = 130
+"""The exit code after Ctrl-C."""
+DEFECT = "This is a defect;"
+"""What begins the hint of an error that nobody foresaw."""
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _SHOWN = 100
 """Characters of a source line that an error shows at most."""
@@ -142,6 +146,39 @@ class DeviceError(JaccliError):
     """The device that was asked for is not available."""
 
     exit_code = 4
+
+
+def verdict(error: BaseException, *, to_user: bool = True) -> tuple[str, int]:
+    """Return what is said of an error that ends the program, and the exit code.
+
+    Without `to_user` nothing that only the program knows is said.
+    """
+    if isinstance(error, JaccliError):
+        problems = (_prefixed(str(problem)) for problem in error.problems)
+        return "\n".join(problems), error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return "jaccli: interrupted.", INTERRUPTED
+    failed = ComputationError.exit_code
+    if isinstance(error, OSError):
+        where = (error.filename if to_user else None) or "standard output"
+        return f"jaccli: {where}: {(error.strerror or str(error)).lower()}.", failed
+    if isinstance(error, MemoryError):
+        return "jaccli: out of memory. Take smaller pieces with --chunk.", failed
+    if isinstance(error, RecursionError):
+        return "jaccli: the model is nested too deeply.", UsageError.exit_code
+    if isinstance(error, SystemExit):
+        return "", int(error.code or 0) if not isinstance(error.code, str) else failed
+    message = f"jaccli: unexpected {type(error).__name__}"
+    if not to_user:
+        return f"{message}.\n{DEFECT} it may show without --server.", failed
+    reason = str(error).strip().split("\n")[0]
+    return f"{message}: {reason}\n{DEFECT} --debug shows where it happened.", failed
+
+
+def _prefixed(problem: str) -> str:
+    """Return a problem as it is printed: with the program's name where it has no place."""
+    first = problem.split("\n", 1)[0]
+    return problem if "\n  " in problem and ": " in first else f"jaccli: {problem}"
 
 
 def expected(choices: Iterable[str]) -> str:

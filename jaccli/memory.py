@@ -1,4 +1,4 @@
-"""How much memory this machine or container has, and how it is given back.
+"""How much memory a call may take, and how it is given back.
 
 Imports nothing of the package.
 """
@@ -29,9 +29,34 @@ def total() -> int:
     return min(sizes)
 
 
+_ceiling: int | None = None
+_largest_result: int | None = None
+
+
+def limit(budget: int | None, result: int | None) -> None:
+    """Set what every call of this process has at most, whatever it asks for; None for no limit.
+
+    `budget` is the memory budget, `result` the arrays of one result; both in bytes.
+    """
+    global _ceiling, _largest_result
+    _ceiling, _largest_result = budget, result
+
+
+def budget(asked: int | None) -> int:
+    """Return the memory budget of who asks for so many bytes; None asks for the default."""
+    found = default_budget() if asked is None else asked
+    return found if _ceiling is None else min(found, _ceiling)
+
+
 def default_budget() -> int:
-    """Return the memory budget in bytes where none is given: half of `total()`."""
-    return total() // 2
+    """Return the memory budget in bytes where none is given: half of `total()`, or the limit."""
+    found = total() // 2
+    return found if _ceiling is None else min(found, _ceiling)
+
+
+def largest_result() -> int | None:
+    """Return the bytes that a result may have, or None."""
+    return _largest_result
 
 
 _M_MMAP_THRESHOLD = -3

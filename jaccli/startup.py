@@ -9,7 +9,10 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from typing import NoReturn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 
 def begin() -> None:
@@ -18,9 +21,13 @@ def begin() -> None:
 
 
 def imported() -> None:
-    """Collect garbage again, but not among what the imports brought in."""
-    gc.freeze()
-    gc.enable()
+    """Collect garbage again, but not among what the imports brought in.
+
+    Once: what a resident process has left behind since then is garbage.
+    """
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def import_numpy() -> None:

@@ -40,6 +40,9 @@ KEPT_SPARSE = (*DECIDED_MODES, "sparse")
 WITH_VECTOR = ("jvp", "vjp", "hvp")
 OF_SCALAR_OUTPUT = ("gradient", "hvp")
 
+SERVED = (*DERIVATIVES, "run", "plan", "bench", "check", "analyze", "sparsity")
+"""The commands that compute with JAX: a service runs them for its clients."""
+
 STORAGES = ("dense", "sparse")
 PRECISIONS = ("default", "high", "highest")
 LAYOUTS = ("blocks", "matrix")

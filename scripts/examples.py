@@ -3,7 +3,8 @@
     .venv/bin/python scripts/examples.py [--check] [FILE...]
 
 An example is a `console` block: lines that begin with `$ ` are run by bash, in an empty folder that
-has `configs/`; what follows is their standard output, or standard error where they fail.
+has `configs/`, with an empty cache; what follows is their standard output, or standard error where
+they fail.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ def refreshed(text: str) -> str:
 
     What differs in the last digits alone stays: processors round differently.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as cache:
         (Path(folder) / "configs").symlink_to(ROOT / "configs")
-        return _BLOCK.sub(lambda match: _run_block(match[0], folder), text)
+        return _BLOCK.sub(lambda match: _run_block(match[0], folder, cache), text)
 
 
-def _run_block(block: str, folder: str) -> str:
+def _run_block(block: str, folder: str, cache: str) -> str:
     commands = [line for line in block.splitlines() if line.startswith("$ ")]
-    new = "".join(f"{line}\n{_run(line[2:], folder)}" for line in commands)
+    new = "".join(f"{line}\n{_run(line[2:], folder, cache)}" for line in commands)
     return block if _agree(block, new) else new
 
 
@@ -48,9 +49,10 @@ def _agree(a: str, b: str) -> bool:
     return all(math.isclose(float(x), float(y), rel_tol=1e-9, abs_tol=1e-12) for x, y in pairs)
 
 
-def _run(command: str, folder: str) -> str:
+def _run(command: str, folder: str, cache: str) -> str:
     path = f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "COLUMNS": "100", "NO_COLOR": "1"}
+    fixed = {"PATH": path, "COLUMNS": "100", "NO_COLOR": "1", "XDG_CACHE_HOME": cache}
+    environment = {**os.environ, **fixed}
     done = subprocess.run(
         ["bash", "-c", command],
         cwd=folder,

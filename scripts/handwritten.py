@@ -5,9 +5,15 @@ import sys
 import jax
 import jax.numpy as jnp
 import numpy as np
+import yaml
 
-weight = jnp.asarray(np.random.default_rng(1).standard_normal((16, 16)), jnp.float32)
-bias = jnp.asarray(np.random.default_rng(2).standard_normal(16), jnp.float32)
-x = jnp.asarray(np.random.default_rng(3).standard_normal(16), jnp.float32)
-jacobian = jax.jit(jax.jacfwd(lambda x: jnp.tanh(weight @ x + bias)))(x)
-np.save(sys.argv[1], jacobian)
+with open(sys.argv[1]) as file:
+    inputs = yaml.safe_load(file)["inputs"]
+weight, bias, x = (
+    np.random.default_rng(inputs[name]["seed"])
+    .standard_normal(inputs[name]["shape"])
+    .astype(np.float32)
+    for name in ("weight", "bias", "x")
+)
+jacobian = jax.jit(jax.jacfwd(lambda x: jnp.tanh(weight @ x + bias)))
+np.save(sys.argv[2], jacobian(x))

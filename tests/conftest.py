@@ -1,9 +1,14 @@
-"""What all tests share: the command line in this process."""
+"""What all tests share: the command line in this process.
+
+With `--through-service` the commands that compute go through the client and a session, in this
+process too; with `--through-service=URL` through a service that runs there.
+"""
 
 from __future__ import annotations
 
 import io
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,24 +17,54 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from jaccli.cli.main import run
+from jaccli.__main__ import perform
 
 # Compiling takes a while on a busy machine, and says nothing about the property.
 hypothesis.settings.register_profile("jaccli", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("jaccli")
 
+# Before JAX is imported, which many tests do by themselves.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
 ROOT = Path(__file__).parent.parent
 
 
+THROUGH = "JACCLI_TEST_THROUGH_SERVICE"
+"""The environment's variable that says what `--through-service` says: this module is imported by
+two names."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--through-service", nargs="?", const="session", default="", metavar="URL",
+        help="run commands through the client and a session, or the service at a URL",
+    )  # fmt: skip
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    os.environ[THROUGH] = config.getoption("--through-service")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--through-service"):
+        for item in items:
+            for marker in item.iter_markers("local"):
+                item.add_marker(pytest.mark.skip(reason=f"not in a service: {marker.args[0]}"))
+
+
 @pytest.fixture(autouse=True)
-def cache_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def cache_home(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
     """A cache folder of the test's own, for processes that it starts too; nothing is remembered."""
-    home = tmp_path / "cache-home"
+    home = tmp_path_factory.mktemp("user") / "cache"
+    monkeypatch.delenv("JACCLI_NO_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(home))
     tuning = sys.modules.get("jaccli.derivative.tuning")
     if tuning is not None:  # with JAX, which many tests do without
         tuning._MEMORY.clear()
-    return home
+    yield home
+    shutil.rmtree(home.parent, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -62,7 +97,7 @@ def call(
     sys.stdin, sys.stdout, sys.stderr = streams
     os.chdir(cwd or here)
     try:
-        code = run([os.fspath(arg) for arg in args])
+        code = _perform([os.fspath(arg) for arg in args])
     finally:
         sys.stdin, sys.stdout, sys.stderr = before
         os.chdir(here)
@@ -70,6 +105,18 @@ def call(
     outcome = Outcome(code, out.decode(errors="replace"), err.decode(), out)
     assert not check or code == 0, outcome.stderr
     return outcome
+
+
+def _perform(arguments: list[str]) -> int:
+    """Perform a command line here, or as `--through-service` says."""
+    url = os.environ.get(THROUGH)
+    if not url or any(argument.startswith("--server") for argument in arguments):
+        return perform(arguments)
+    if url != "session":
+        return perform(["--server", url, *arguments])
+    from tests.service.sessions import through_session
+
+    return through_session(arguments)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ PACKAGE = ROOT / "jaccli"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 LONGEST = 450
 
-DOORS = {"__init__": {"derivative"}, "__main__": {"startup", "cli", "__init__"}}
+DOORS = {"__init__": {"derivative"}, "__main__": {"startup", "cli", "service", "__init__"}}
 """The two ways in, which the table leaves out."""
 
 
@@ -163,6 +163,46 @@ def test_the_table_of_operators_leaves_the_engine_to_calls_that_use_it() -> None
         tree = ast.parse((PACKAGE / "derivative" / f"{name}.py").read_text(encoding="utf-8"))
         top = _imports(ast.Module([n for n in tree.body if not isinstance(n, FUNCTIONS)], []))
         assert not [found for found, _ in top if "structured" in found], name
+
+
+OPENS_FILES = re.compile(
+    r"(?<![\w.])open\(|\.(exists|is_file|is_dir|stat|lstat|mkdir|read_bytes|read_text|write_text|"
+    r"write_bytes|unlink|touch|glob)\(|(?<!archive)\.open\(|os\.(open|stat|lstat|replace|mkdir|makedirs|link)\("
+)
+OF_ITS_OWN = {
+    "cache.py": "the program's cache",
+    "memory.py": "the limits of the machine",
+    "cli/describe.py": "`init`",
+    "cli/main.py": "streams that are closed",
+    "cli/tasks.py": "`--resume`",
+    "execute/programs.py": "what the names of kept programs depend on",
+    "experiment/": "the folder of a sweep",
+    "model/python.py": "the user's Python",
+    "result/partial.py": "results in parts",
+    "service/": "sockets",
+}
+"""Modules besides `files/` that touch the file system, and for what: never in a session."""
+
+
+def test_the_files_of_a_user_are_opened_in_one_place() -> None:
+    """A session has its client's files in place of the machine's."""
+    found = {
+        str(path.relative_to(PACKAGE)): match[0]
+        for path in MODULES
+        if part_of(path) != "files" and (match := OPENS_FILES.search(path.read_text("utf-8")))
+    }
+    elsewhere = {name for name in found if not name.startswith(tuple(OF_ITS_OWN))}
+    assert not elsewhere, found
+
+
+@pytest.mark.parametrize("name", ["client", "transport", "wire", "consent", "address"])
+def test_the_client_imports_little(name: str) -> None:
+    path = PACKAGE / "service" / f"{name}.py"
+    lines = typing_only(path)
+    top = _imports(ast.Module(ast.parse(path.read_text("utf-8")).body, []))
+    words = {found.split(".")[0] for found, line in top if line not in lines}
+    assert words <= {"__future__", "contextlib", "jaccli", "json", "os", "socket", "stat", "sys",
+                     "time"}  # fmt: skip
 
 
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef

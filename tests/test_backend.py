@@ -35,8 +35,8 @@ def platforms() -> set[str]:
 def test_versions_that_miscompile_are_refused(
     jaccli: Call, monkeypatch: pytest.MonkeyPatch, package: str, found: str, why: str
 ) -> None:
-    real = backend.version
-    monkeypatch.setattr(backend, "version", lambda name: found if name == package else real(name))
+    real = backend._version
+    monkeypatch.setattr(backend, "_version", lambda name: found if name == package else real(name))
     refused = jaccli("jacobian", "-e", "x**2", "--at", "x=3", check=False)
     assert refused.exit_code == ComputationError.exit_code
     assert refused.stderr == (

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -183,3 +185,75 @@ def test_a_home_that_is_not_absolute_is_ignored(
     monkeypatch.chdir(tmp_path)
     assert cache.folder("tuned") == tmp_path / "user" / ".cache" / "jaccli" / "tuned"
     assert [path.name for path in tmp_path.iterdir()] == ["user"]
+
+
+def test_a_home_that_is_the_root_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", "")
+    assert cache.home() is None
+    assert cache.folder("tuned") is None
+
+
+def test_the_cache_can_be_turned_off(cache_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache.write("tuned", "key", RECORD)
+    monkeypatch.setenv(cache.OFF, "1")
+    assert cache.read("tuned", "key") is None
+    cache.write("tuned", "other", RECORD)
+    monkeypatch.delenv(cache.OFF)
+    assert cache.read("tuned", "other") is None
+    assert cache.read("tuned", "key") == RECORD
+
+
+def test_blobs_are_read_as_they_were_written() -> None:
+    for content in (b"", b"\0" * 100, bytes(range(256)) * 99):
+        assert cache.write_blob("programs", "key", content)
+        assert cache.read_blob("programs", "key") == content
+    assert cache.read_blob("programs", "other") is None
+
+
+def test_of_too_many_bytes_the_longest_unused_go(
+    cache_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "LIMIT", 1000)
+    for age, name in enumerate("abcd"):
+        assert cache.write_blob("programs", name, b"x" * 200)
+        os.utime(cache_home / "jaccli" / "programs" / f"{name}.bin", (0, 1000 + age))
+    assert cache.read_blob("programs", "a") is not None  # used now
+    assert cache.write_blob("programs", "e", b"x" * 200)
+    found = sorted(path.stem for path in (cache_home / "jaccli" / "programs").iterdir())
+    assert found == ["a", "c", "d", "e"]
+    assert not cache.write_blob("programs", "large", b"x" * 251)
+
+
+def test_what_was_never_finished_goes_in_the_end(cache_home: Path) -> None:
+    cache.write_blob("programs", "key", b"content")
+    folder = cache_home / "jaccli" / "programs"
+    for name, age in ((".old", 0), (".new", None)):
+        (folder / name).touch()
+        if age is not None:
+            os.utime(folder / name, (age, age))
+    cache.write_blob("programs", "other", b"content")
+    assert sorted(p.name for p in folder.iterdir()) == [".new", "key.bin", "other.bin"]
+
+
+def test_threads_that_write_one_key_leave_one_whole_blob(cache_home: Path) -> None:
+    contents = [bytes([number]) * 10_000 for number in range(8)]
+
+    def write(content: bytes) -> bytes | None:
+        assert cache.write_blob("programs", "key", content)
+        return cache.read_blob("programs", "key")
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(write, contents * 4)) <= set(contents)
+    assert [p.name for p in (cache_home / "jaccli" / "programs").iterdir()] == ["key.bin"]
+
+
+def test_every_folder_that_is_used_is_shown_and_cleared() -> None:
+    package = Path(cache.__file__).parent
+    found = {
+        name
+        for path in package.rglob("*.py")
+        if "jaccli import cache" in (text := path.read_text(encoding="utf-8"))
+        for name in re.findall(r'^_FOLDER = "(\w+)"', text, re.MULTILINE)
+    }
+    assert found == set(cache.KINDS)

@@ -10,12 +10,12 @@ from math import prod
 
 import numpy as np
 
+from jaccli import memory
 from jaccli.analyze.products import Linearized
 from jaccli.analyze.subject import Subject, check_size, check_top, is_small
 from jaccli.backend import Device
 from jaccli.errors import ComputationError, Problem, SpecError, UsageError, expected
 from jaccli.execute import Progress, execute, run
-from jaccli.memory import default_budget
 from jaccli.model import Model
 from jaccli.plan import Plan, make
 from jaccli.result import NonFinite, dense, first_nonfinite
@@ -62,7 +62,7 @@ def subject(
     check_size(spec.name, (*lead, count, width))
     check_top(top, (count, width), of)
     dtype = np.result_type(*(block.dtype for block in shapes.blocks))
-    budget = (spec.memory or default_budget()) - shapes.input_bytes
+    budget = (memory.budget(spec.memory)) - shapes.input_bytes
     if lead or is_small((count, width), dtype, budget, top):
         return _formed(spec, model, device, of, progress), budget
     rows = Axis(tuple(Names.of(name, shape) for name, shape in outputs.items()))

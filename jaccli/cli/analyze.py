@@ -15,7 +15,7 @@ from jaccli.cli import console
 from jaccli.cli.options import OPTIONS, Option, Values, with_options
 from jaccli.cli.tasks import Task, check_targets, load_model, tasks
 from jaccli.errors import UsageError, expected
-from jaccli.memory import default_budget
+from jaccli.memory import budget, default_budget
 from jaccli.spec.kinds import parse_size
 from jaccli.vocabulary import MODES, SUFFIXES
 
@@ -28,7 +28,7 @@ _KINDS = ("jacobian", "hessian")
 _WITHOUT = ("vector", "show", "layout", "fail_on_nonfinite", "storage", "explain")
 """Options of other commands that mean nothing here: every entry counts, and must be finite."""
 _OF_FILES = ("specs", "of", "top", "rtol", "gtol", "products", "probes", "seed", "memory", "output",
-             "format", "digits", "force", "quiet", "verbose", "debug")  # fmt: skip
+             "format", "digits", "force", "server", "quiet", "verbose", "debug")  # fmt: skip
 """Options that go with a result file."""
 _PANEL = "Spectrum"
 
@@ -143,7 +143,7 @@ def _analyze_files(names: list[str], values: Values) -> int:
         if size is None:
             raise UsageError(f"--memory: {values['memory']!r} is not a size.",
                              hint="Expected a number with a unit, as 512MiB.")  # fmt: skip
-        memory = size
+        memory = budget(size)
     target = None
     if values["output"] not in (None, "-"):
         if len(names) > 1:
@@ -194,7 +194,7 @@ def _present(
 ) -> None:
     """Write the file and print."""
     from jaccli.analyze.describe import as_json, as_text
-    from jaccli.result import publishing
+    from jaccli.files import publishing
 
     top = values["top"]
     if target is not None:

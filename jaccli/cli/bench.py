@@ -33,7 +33,7 @@ def bench(values: Values) -> int:
             raise UsageError(f"-o: {task.target}: bench writes JSON.", hint=hint)
     check_targets(asked, values)
     for task, plan in plans(asked, values):
-        from jaccli.result import publishing
+        from jaccli.files import publishing
         from jaccli.tune.bench import measure
         from jaccli.tune.describe import report_as_json, report_as_text
 

@@ -61,7 +61,7 @@ def check(values: Values) -> int:
         passed = passed and report.passed
         data = as_json(report)
         if task.target is not None:
-            from jaccli.result import publishing
+            from jaccli.files import publishing
 
             with publishing(task.target, force=task.spec.output.force) as stream:
                 stream.write(f"{json.dumps(data, indent=2)}\n".encode())

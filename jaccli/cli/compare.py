@@ -12,8 +12,7 @@ from jaccli.cli import console
 from jaccli.errors import UsageError, VerdictError, expected
 
 if TYPE_CHECKING:
-    from jaccli.result import Comparison
-    from jaccli.result.compare import Verdict
+    from jaccli.result.compare import Comparison, Verdict
 
 _FORMATS = ("table", "plain", "json", "none")
 _HEADER = ["array", "shape", "difference", "entries off", "verdict"]
@@ -45,8 +44,9 @@ def compare_command(_: str) -> Callable[..., int]:
         if form not in _FORMATS:
             raise UsageError(f"--format: unknown value {form!r}.", hint=expected(_FORMATS))
         startup.import_numpy()
-        from jaccli.result import compare as compared
-        from jaccli.result import norm_named, read
+        from jaccli.result import read
+        from jaccli.result.compare import compare as compared
+        from jaccli.result.compare import norm_named
 
         wanted = norm_named(norm)  # before files are read, which may take a while
         comparison = compared(read(a), read(b), rtol=rtol, atol=atol, norm=wanted)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jaccli import startup
+from jaccli import files, startup
 from jaccli.cli import console
 from jaccli.cli.options import SWEEP, Values, overrides
 from jaccli.cluster.address import parse
@@ -30,6 +30,7 @@ _TOLD = 5
 def is_experiment(specs: Sequence[Spec], values: Values) -> bool:
     """Whether one of the specs has a sweep; refuse options that go with sweeps alone."""
     if any(spec.sweep is not None for spec in specs):
+        files.require_local("a sweep")
         return True
     for option in SWEEP:
         if values[option.name] is not None and values[option.name] is not False:
@@ -128,8 +129,8 @@ def _perform(request: Request, values: Values) -> int:
     """Compute the tasks, write the reports, print the table, and return the exit code."""
     from jaccli.experiment import describe, reports
     from jaccli.experiment.perform import perform
+    from jaccli.files import check_writable, publishing
     from jaccli.result import duration
-    from jaccli.result.publish import check_writable, publishing
 
     targets = {name: Path(values[name]) for name in ("junit", "markdown") if values[name]}
     for target in targets.values():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from jaccli.cli.streaming import goes_on, is_streamed, may_be_streamed, planned_
 from jaccli.cli.tasks import (
     Task,
     check_targets,
+    foresee_contents,
     is_complete,
     load_specs,
     plans,
@@ -52,22 +54,27 @@ def _run(asked: list[Task], values: Values, derivative: str | None) -> int:
         from jaccli.cli import cluster
 
         return cluster.run(asked, values)
+    if derivative is None:
+        foresee_contents(task.spec.expect.path for task in asked if task.spec.expect is not None)
     code = 0
-    for task, plan in plans(asked, values, holds_result=_holds_result, by_rows=True):
-        golden = _expected(task.spec) if derivative is None else None
-        if len(asked) > 1 and task.form in ("table", "plain"):
-            console.out(f"# {task.spec.name}: {task.derivative}")
-        if values["resume"] and task.target is not None and is_complete(task.target):
-            if not values["quiet"]:
-                console.err(f"{task.target}: complete.")
-            continue
-        if may_be_streamed(task, task.form) and is_streamed(plan, goes_on=goes_on(task, values)):
-            stream(task, plan, values)
-            continue
-        result = _compute(task, plan, values)
-        _present(task, result, values)
-        if golden is not None:
-            code = max(code, _compare(task.spec, result, golden, quiet=values["quiet"]))
+    made = plans(asked, values, holds_result=_holds_result, by_rows=True)
+    with closing(made) as planned:
+        for task, plan in planned:
+            golden = _expected(task.spec) if derivative is None else None
+            if len(asked) > 1 and task.form in ("table", "plain"):
+                console.out(f"# {task.spec.name}: {task.derivative}")
+            if values["resume"] and task.target is not None and is_complete(task.target):
+                if not values["quiet"]:
+                    console.err(f"{task.target}: complete.")
+                continue
+            going_on = goes_on(task, values)
+            if may_be_streamed(task, task.form) and is_streamed(plan, goes_on=going_on):
+                stream(task, plan, values)
+                continue
+            result = _compute(task, plan, values)
+            _present(task, result, values)
+            if golden is not None:
+                code = max(code, _compare(task.spec, result, golden, quiet=values["quiet"]))
     return code
 
 
@@ -117,10 +124,10 @@ def plan(values: Values, derivative: str | None) -> int:
 
 def _compute(task: Task, plan: Plan, values: Values) -> Result:
     """Compile and run a plan and write its file; warn of, or refuse, what is not as it seems."""
-    from jaccli.execute import execute, run
-    from jaccli.plan import as_text, make
+    from jaccli.execute import run
+    from jaccli.plan import as_text
     from jaccli.result import dense, first_nonfinite, summary
-    from jaccli.tune.tune import compiled
+    from jaccli.tune.kept import compiled, planned
 
     quiet = bool(values["quiet"])
     with console.progress(quiet=quiet) as progress:
@@ -131,8 +138,8 @@ def _compute(task: Task, plan: Plan, values: Values) -> Result:
         if task.is_json:
             blocks = result.blocks
             if plan.derivative != "evaluate":
-                made = make(plan.spec, plan.model, "evaluate", plan.devices)
-                blocks = execute(made, progress).blocks
+                made = planned(plan.spec, plan.model, "evaluate", plan.devices)
+                blocks = run(compiled(made, progress), progress).blocks
             value = {str(block.output): dense(block.values) for block in blocks}
             result = replace(result, value=value)
     nonfinite = first_nonfinite(result)
@@ -178,7 +185,7 @@ def _expected(spec: Spec) -> Stored | None:
 
 def _compare(spec: Spec, result: Result, golden: Stored, *, quiet: bool) -> int:
     """Compare a result with the spec's `expect:`, print the verdict, and return the exit code."""
-    from jaccli.result import compare
+    from jaccli.result.compare import compare
 
     assert spec.expect is not None
     expect = spec.expect

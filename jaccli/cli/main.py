@@ -10,12 +10,10 @@ from collections.abc import Sequence
 import typer
 
 from jaccli.cli.app import build
-from jaccli.errors import JaccliError
+from jaccli.errors import INTERRUPTED, UsageError, verdict
+from jaccli.files import Unanswered, is_local
 
 _DONE = 0
-_USAGE = 2
-_FAILED = 3
-_INTERRUPTED = 130
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -24,15 +22,17 @@ def run(arguments: Sequence[str]) -> int:
     try:
         code = build(arguments)(list(arguments), prog_name="jaccli", standalone_mode=False)
         sys.stdout.flush()
-        if code == _INTERRUPTED:  # Typer has turned Ctrl-C into this number
+        if code == INTERRUPTED:  # Typer has turned Ctrl-C into this number
             _say("jaccli: interrupted.")
         return int(code or _DONE)
+    except Unanswered:  # a session has to ask its client, and begins again
+        raise
     except BaseException as error:
         if _reader_left(error):
             # Whoever read the output has had enough; Python must not complain at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return _DONE
-        if "--debug" in arguments:
+        if "--debug" in arguments and is_local():  # a client learns nothing of this machine
             traceback.print_exc()
         message, code = _verdict(error)
         if message:
@@ -57,31 +57,10 @@ def _reader_left(error: BaseException) -> bool:
 
 def _verdict(error: BaseException) -> tuple[str, int]:
     """Return what is said of an error, and the exit code."""
-    if isinstance(error, JaccliError):
-        problems = (_prefixed(str(problem)) for problem in error.problems)
-        return "\n".join(problems), error.exit_code
     if isinstance(error, typer.TyperException):
-        return _usage(error), _USAGE
-    if isinstance(error, KeyboardInterrupt | typer.Abort):
-        return "jaccli: interrupted.", _INTERRUPTED
-    if isinstance(error, OSError):
-        where = error.filename or "standard output"
-        return f"jaccli: {where}: {(error.strerror or str(error)).lower()}.", _FAILED
-    if isinstance(error, MemoryError):
-        return "jaccli: out of memory. Take smaller pieces with --chunk.", _FAILED
-    if isinstance(error, RecursionError):
-        return "jaccli: the model is nested too deeply.", _USAGE
-    if isinstance(error, SystemExit):
-        return "", int(error.code or _DONE) if not isinstance(error.code, str) else _FAILED
-    reason = str(error).strip().split("\n")[0]
-    message = f"jaccli: unexpected {type(error).__name__}: {reason}"
-    return f"{message}\nThis is a defect; --debug shows where it happened.", _FAILED
-
-
-def _prefixed(problem: str) -> str:
-    """Return a problem as it is printed: with the program's name where it has no place."""
-    first = problem.split("\n", 1)[0]
-    return problem if "\n  " in problem and ": " in first else f"jaccli: {problem}"
+        return _usage(error), UsageError.exit_code
+    ended = KeyboardInterrupt() if isinstance(error, typer.Abort) else error
+    return verdict(ended, to_user=is_local())
 
 
 def _usage(error: typer.TyperException) -> str:

@@ -216,6 +216,8 @@ OPTIONS: tuple[Option, ...] = (
            RESULT, type=bool),
     Option("explain", ("--explain",), "Print the plan before running.", _CALL, type=bool),
     Option("allow_python", ("--allow-python",), "Permit model.python.", _CALL, type=bool),
+    Option("server", ("--server",), "A service's URL: unix:PATH, http://HOST:PORT, or auto.",
+           _CALL, "URL"),
     Option("quiet", ("--quiet", "-q"), "Print errors alone to standard error.", _CALL, type=bool),
     Option("verbose", ("--verbose", "-v"), "Print the plan, and the versions used.", _CALL,
            type=bool),

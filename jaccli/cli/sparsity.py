@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from jaccli import terminal
 from jaccli.cli import console
 from jaccli.cli.options import OF, OPTIONS, Values, with_options
 from jaccli.cli.tasks import Task, check_targets, plans, tasks
@@ -50,7 +50,7 @@ def sparsity(values: Values) -> int:
     check_targets(asked, values)
     for task, plan in plans(asked, values):
         from jaccli.plan.sparse import coloring, in_spec_order
-        from jaccli.result import write_pattern
+        from jaccli.result.pattern import write_pattern
 
         pattern, colors = in_spec_order(plan), coloring(plan)
         if task.target is not None:
@@ -131,9 +131,9 @@ def _in_a_row(pattern: Pattern) -> tuple[int, int]:
 
 
 def _picture(pattern: Pattern) -> list[str]:
-    from jaccli.result import picture
+    from jaccli.result.picture import picture
 
-    width = min(_WIDTH, shutil.get_terminal_size().columns)
+    width = min(_WIDTH, terminal.columns())
     encoding = (sys.stdout.encoding or "").lower().replace("-", "")
     return picture(
         pattern.rows,

@@ -6,13 +6,14 @@ Every spec is read and checked, and every target looked at, before JAX is import
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jaccli import startup
+from jaccli import files, startup
 from jaccli.cli import console
 from jaccli.cli.options import Values, overrides
 from jaccli.errors import Problem, SpecError, UsageError, expected
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from jaccli.plan import Plan
 
 STDOUT = Path("-")
+_PROGRAMS = 16
+"""Programs that are kept at most while several specs are computed."""
+_PROGRAM_BYTES = 256 << 20
+"""Bytes that they may take."""
 
 
 @dataclass(frozen=True)
@@ -71,20 +76,29 @@ def plans(
     *,
     holds_result: Callable[[Task], bool] = lambda _: True,
     by_rows: bool = False,
-) -> Iterator[tuple[Task, Plan]]:
+) -> Generator[tuple[Task, Plan]]:
     """Load the model of each spec and plan its derivatives, all before the first is used.
 
     The result of a task that does not hold it may exceed the memory budget.  With `by_rows`,
-    batches in large files stay there, and their rows are read when they are needed.
+    batches in large files stay there, and their rows are read when they are needed.  While there
+    are several tasks, those that differ in numbers alone share a program.
     """
-    for spec, group in groupby(tasks, key=lambda task: task.spec):
-        model, device = load_model(spec, values, by_rows=by_rows)
-        from jaccli.execute.fit import given_pattern  # with JAX, which is there by now
+    tasks = list(tasks)
+    foresee_contents(path for task in tasks for path in _read_for(task.spec))
+    found = [(spec, list(group)) for spec, group in groupby(tasks, key=lambda task: task.spec)]
+    with ExitStack() as stack:
+        for number, (spec, group) in enumerate(found):
+            model, device = load_model(spec, values, by_rows=by_rows)
+            from jaccli.execute.fit import given_pattern  # with JAX, which is there by now
 
-        given = given_pattern(spec)
-        for task in list(group):
-            holds = holds_result(task)
-            yield task, _plan(task, model, device, given, values, holds_result=holds)
+            if number == 0 and len(found) > 1:
+                from jaccli.tune.kept import keeping
+
+                stack.enter_context(keeping(_PROGRAMS, _PROGRAM_BYTES))
+            given = given_pattern(spec)
+            for task in group:
+                holds = holds_result(task)
+                yield task, _plan(task, model, device, given, values, holds_result=holds)
 
 
 def load_specs(values: Values, derivative: str | None, *, sweeps: bool = True) -> list[Spec]:
@@ -107,6 +121,10 @@ def load_all(values: Values, changes: Sequence[Override]) -> list[Spec]:
     if names == [None] and not values["expression"] and not values["set"]:
         hint = "Expected a YAML file, - for standard input, or -e 'EXPRESSION'."
         raise UsageError("no SPEC is given.", hint=hint)
+    for option in ("allow_python", "resume"):
+        if values.get(option):
+            files.require_local(f"--{option.replace('_', '-')}")
+    files.foresee(("read", name) for name in names if name is not None)
     specs: list[Spec] = []
     problems: list[Problem] = []
     for name in names:
@@ -191,9 +209,12 @@ def check_targets(tasks: list[Task], values: Values) -> None:
 
     if values["out_dir"] is not None:
         try:
-            Path(values["out_dir"]).mkdir(parents=True, exist_ok=True)
+            files.make_folder(values["out_dir"])
         except OSError as error:
             raise UsageError(f"--out-dir: {values['out_dir']}: {error.strerror}.") from error
+    forced = {str(task.target): task.spec.output.force for task in tasks if task.target}
+    writable = [("check_writable", name, force) for name, force in forced.items()]
+    files.foresee([*writable, *(("is_begun", name) for name in forced)])
     for task in tasks:
         if task.target is None or (values.get("resume") and is_complete(task.target)):
             continue
@@ -204,9 +225,7 @@ def check_targets(tasks: list[Task], values: Values) -> None:
 
 def is_complete(target: Path) -> bool:
     """Return whether a file is there and nothing of it is begun: `--resume` leaves it alone."""
-    from jaccli.result import is_begun
-
-    return target.exists() and not is_begun(target)
+    return target.exists() and not files.is_begun(target)
 
 
 def load_model(spec: Spec, values: Values, *, by_rows: bool = False) -> tuple[Model, Device]:
@@ -222,6 +241,18 @@ def load_model(spec: Spec, values: Values, *, by_rows: bool = False) -> tuple[Mo
     return model.load(spec, point, allow_python=bool(values["allow_python"])), device
 
 
+def foresee_contents(paths: Iterable[Path]) -> None:
+    """Say which files will be read whole."""
+    files.foresee(("content", str(path)) for path in paths)
+
+
+def _read_for(spec: Spec) -> Iterator[Path]:
+    """Yield the files that a spec's model is read from."""
+    yield from spec.input_files()
+    if spec.sparsity is not None:
+        yield spec.sparsity
+
+
 def _plan(
     task: Task,
     model: Model,
@@ -233,10 +264,10 @@ def _plan(
 ) -> Plan:
     """Plan a task, and refuse what its formats cannot hold."""
     from jaccli.execute.fit import check_fits
-    from jaccli.plan import make
     from jaccli.result import check_show, suffix_of
+    from jaccli.tune.kept import planned
 
-    made = make(task.spec, model, task.derivative, device, given, holds_result=holds_result)
+    made = planned(task.spec, model, task.derivative, device, given, holds_result=holds_result)
     suffixes = [suffix_of(task.target)] if task.target is not None else []
     if task.form in ("npy", "csv") and not values["show"]:  # what --show picks may fit
         suffixes.append(f".{task.form}")

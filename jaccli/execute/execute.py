@@ -58,6 +58,7 @@ def run(program: Program, progress: Progress, arguments: Arguments | None = None
         dtype=plan.spec.dtype,
         precision=plan.spec.precision,
         seconds={"compile": program.seconds, "run": took},
+        cache=program.cache,
         versions=backend.versions(),
         spec_sha256=plan.spec.sha256,
     )

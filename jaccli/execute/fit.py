@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jaccli.plan import Plan
-from jaccli.result import check_dense, check_layout, read_pattern
+from jaccli.result import check_dense, check_layout
+from jaccli.result.pattern import read_pattern
 from jaccli.spec import Spec
 
 if TYPE_CHECKING:

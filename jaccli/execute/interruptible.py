@@ -2,23 +2,52 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TypeVar
+from queue import SimpleQueue
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
 def interruptible(call: Callable[[], T]) -> T:
     """Return what `call` returns, from another thread."""
+    try:
+        thread = _idle.pop()
+    except IndexError:
+        thread = _Thread()
     outcome: Future[T] = Future()
+    thread.calls.put((call, outcome))
+    # Interrupted, it is left to its call, and the next one gets another.
+    try:
+        return outcome.result()
+    finally:
+        if outcome.done():
+            _idle.append(thread)
 
-    def work() -> None:
+
+class _Thread:
+    """A thread that makes one call after another: to start one for each takes 1 ms."""
+
+    def __init__(self) -> None:
+        self.calls: SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = SimpleQueue()
+        threading.Thread(target=self._work, daemon=True).start()
+
+    def _work(self) -> None:
+        while True:
+            self._perform(*self.calls.get())
+
+    @staticmethod
+    def _perform(call: Callable[[], Any], outcome: Future[Any]) -> None:
+        """Make one call, of which nothing stays behind in this thread."""
         try:
             outcome.set_result(call())
         except BaseException as error:
             outcome.set_exception(error)
 
-    threading.Thread(target=work, daemon=True).start()
-    return outcome.result()
+
+_idle: list[_Thread] = []
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_idle.clear)  # threads stay behind

@@ -10,30 +10,26 @@ from __future__ import annotations
 
 import contextlib
 import math
-import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import groupby, islice
 from typing import Any, NamedTuple, Protocol
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaccli import memory
-from jaccli.derivative import cost
 from jaccli.derivative.basis import Piece, Tree
 from jaccli.derivative.cost import Cost
 from jaccli.derivative.tiles import corners
 from jaccli.errors import ComputationError
 from jaccli.execute import program
-from jaccli.execute.interruptible import interruptible
+from jaccli.execute.compiler import Compiler
 from jaccli.execute.program import Arguments
+from jaccli.execute.programs import Outcome
 from jaccli.execute.progress import Progress
 from jaccli.execute.spread import Call, spread
 from jaccli.plan import Plan, check_budget
-from jaccli.vocabulary import DECIDED_MODES, MODES
 
 
 class Run(Protocol):
@@ -51,8 +47,9 @@ class Program:
     """A compiled plan: `run(progress)` computes the tree of its blocks, as numpy arrays.
 
     `sample()` computes a chunk and forgets it; `samples` of them take about as long as the whole.
-    `plan` has the chunk that is taken.  `seconds` went into compiling; `cost` is that of the whole
-    derivative, of which `cost.held` bytes at most are needed at a time.
+    `plan` has the chunk that is taken.  `seconds` went into compiling, or into loading what an
+    earlier process has compiled: `cache` says which.  `cost` is that of the whole derivative, of
+    which `cost.held` bytes at most are needed at a time.
     """
 
     plan: Plan
@@ -61,6 +58,7 @@ class Program:
     samples: float
     seconds: float
     cost: Cost
+    cache: Outcome = "off"
 
 
 def prepare(plan: Plan, *, repeated: bool = False) -> Program:
@@ -68,13 +66,14 @@ def prepare(plan: Plan, *, repeated: bool = False) -> Program:
 
     Several devices get equal shares at most.
 
-    A program that is `repeated` reuses the memory of its last result, if nobody looks at it.
+    A program that is `repeated` reuses the memory of its last result, if nobody looks at it.  It is
+    one of several that are timed: only what is compiled once is kept on disk.
 
     Raises:
         ComputationError: JAX cannot differentiate the model in this mode.
         BudgetError: it needs more memory than the budget, however small the chunks.
     """
-    compiler = Compiler()
+    compiler = Compiler(kept=not repeated)
     with settings(plan):
         if plan.chunks > 1:
             return _checked(_in_chunks(plan, compiler, repeated=repeated))
@@ -144,84 +143,6 @@ def _fewer(plan: Plan) -> str:
     return "take fewer --devices" if plan.device.pooled > 1 else ""
 
 
-class Compiler:
-    """Compiles functions, and adds up the seconds that it takes."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def once(
-        self, plan: Plan, function: Callable[..., Tree], *args: Any, where: Any = None
-    ) -> tuple[Callable[..., Tree], Cost]:
-        """Compile for the shapes of `args`; return what runs it, and its cost.
-
-        `where` is the sharding of the results; by default they are on the plan's device.
-        """
-        compiled = self._compiled(plan, lambda: jax.jit(function, out_shardings=where).lower(*args))
-
-        def run(*args: Any) -> Tree:
-            return jax.block_until_ready(compiled(*args))
-
-        return run, cost.of(compiled)
-
-    def repeated(
-        self, plan: Plan, function: Callable[..., Tree], *args: Any, where: Any = None
-    ) -> tuple[Callable[..., Tree], Cost]:
-        """Compile what is called many times: every result takes the memory of the one before.
-
-        Fresh memory costs a page fault for every 4 KiB, up to three quarters of a large call
-        (docs/modes.md).  JAX copies a result that somebody still looks at.
-        """
-        traced = jax.jit(function)
-        where = where or jax.sharding.SingleDeviceSharding(plan.device.handle)
-
-        def shapes() -> Any:
-            return jax.tree.map(
-                lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where),
-                jax.eval_shape(traced, *args),
-            )
-
-        def lower() -> Any:
-            reusing = jax.jit(lambda old, *args: traced(*args), donate_argnums=0, keep_unused=True)
-            return reusing.lower(shapes(), *args)
-
-        compiled = self._compiled(plan, lower)
-        old: list[Tree] = []
-
-        def run(*args: Any) -> Tree:
-            if not old:
-                zeros = partial(jax.tree.map, lambda leaf: jnp.zeros(leaf.shape, leaf.dtype))
-                old.append(jax.jit(lambda: zeros(shapes()), out_shardings=where)())
-            old[0] = jax.block_until_ready(compiled(old[0], *args))
-            return old[0]
-
-        return run, cost.of(compiled)
-
-    def _compiled(self, plan: Plan, lower: Callable[[], Any]) -> Any:
-        start = time.perf_counter()
-        try:
-            lowered = lower()
-        except (TypeError, ValueError, NotImplementedError) as error:
-            raise _underivable(plan, error) from error
-        compiled = interruptible(lowered.compile)
-        self.seconds += time.perf_counter() - start
-        return compiled
-
-
-def _underivable(plan: Plan, error: Exception) -> ComputationError:
-    """Return the error of a model that JAX cannot differentiate in this mode."""
-    reason = str(error).strip().split("\n")[0]
-    taken = (plan.mode, plan.operator, *DECIDED_MODES)
-    barred = [*["rev", "loop"] * plan.facts.no_reverse, *["fwd"] * plan.facts.no_forward]
-    others = [
-        mode
-        for mode in MODES[plan.derivative]
-        if mode not in taken and not any(word in mode for word in barred)
-    ]
-    hint = f"Another --mode may do: {', '.join(others)}." if others else ""
-    return ComputationError(f"{plan.derivative} by mode {plan.mode}: {reason}", hint=hint)
-
-
 def _whole(plan: Plan, compiler: Compiler, *, repeated: bool) -> Program:
     """Compile everything as one call."""
     args = jax.device_put(program.arguments(plan), plan.device.handle)
@@ -229,14 +150,14 @@ def _whole(plan: Plan, compiler: Compiler, *, repeated: bool) -> Program:
         wrt, rest, _ = args
         plan = replace(plan, prepared=plan.prepared.folded(program.function(plan, rest), wrt))
     make = compiler.repeated if repeated else compiler.once
-    call, needs = make(plan, program.whole(plan), *args)
+    call, needs = make(plan, "whole", program.whole(plan), *args)
 
     def run(progress: Progress, arguments: Arguments | None = None) -> Tree:
         given = args if arguments is None else jax.device_put(arguments, plan.device.handle)
         return jax.tree.map(np.asarray, call(*given))
 
     plan = replace(plan, chunk=None)
-    return Program(plan, run, lambda: call(*args), 1.0, compiler.seconds, needs)
+    return Program(plan, run, lambda: call(*args), 1.0, compiler.seconds, needs, compiler.cache)
 
 
 def _in_chunks(plan: Plan, compiler: Compiler, *, repeated: bool) -> Program:
@@ -270,7 +191,7 @@ def _in_chunks(plan: Plan, compiler: Compiler, *, repeated: bool) -> Program:
         return [chunks.compute(parts, chunks.point) for parts in firsts.values()]
 
     samples = sum(times for times, _ in costs) / len(costs)
-    return Program(plan, run, sample, samples, compiler.seconds, total)
+    return Program(plan, run, sample, samples, compiler.seconds, total, compiler.cache)
 
 
 class Part(NamedTuple):
@@ -358,7 +279,7 @@ def _by_rows(plan: Plan, compiler: Compiler, repeated: bool) -> Chunks:
     parts = [Part(0, start, fresh) for start, fresh in corners((plan.steps,), (size,))]
     rounds = math.ceil(len(parts) / plan.device.count)
     compile = compiler.repeated if repeated or rounds > 1 else compiler.once
-    call, needs = devices.compiled(compile, plan, compute, shared, first)
+    call, needs = devices.compiled(compile, plan, f"{size} rows", compute, shared, first)
     shapes, structure = jax.tree.flatten(jax.eval_shape(compute, shared, first))
 
     def empty() -> list[np.ndarray]:
@@ -403,7 +324,8 @@ def _by_unit_vectors(plan: Plan, compiler: Compiler, repeated: bool) -> Chunks:
         found = corners(piece.far, piece.tile)
         rounds = math.ceil(len(found) / plan.device.count)
         compile = compiler.repeated if repeated or rounds > 1 else compiler.once
-        call, needs = devices.compiled(compile, plan, compute, point, _index(piece.far))
+        what = f"piece {number} of chunks of {chunk}"
+        call, needs = devices.compiled(compile, plan, what, compute, point, _index(piece.far))
         parts.extend(Part(number, corner, fresh) for corner, fresh in found)
         costs.append((rounds, needs))
         return call

@@ -24,7 +24,7 @@ from jaccli.derivative.cost import Cost
 from jaccli.plan import Plan
 
 Compile = Callable[..., tuple[Callable[..., Tree], Cost]]
-"""`compile(plan, function, *args, where=sharding of the results)`: what runs it, and its cost."""
+"""`compile(plan, what, function, *args, where=sharding of the results)`: a call, and its cost."""
 Call = Callable[[Tree, Sequence[Tree]], list[Tree]]
 """`call(shared, owns)` computes as many parts as there are `owns`, one for a device at most."""
 
@@ -40,6 +40,7 @@ class Spread(Protocol):
         self,
         compile: Compile,
         plan: Plan,
+        what: str,
         function: Callable[[Tree, Tree], Tree],
         shared: Tree,
         own: Tree,
@@ -73,11 +74,12 @@ class _One:
         self,
         compile: Compile,
         plan: Plan,
+        what: str,
         function: Callable[[Tree, Tree], Tree],
         shared: Tree,
         own: Tree,
     ) -> tuple[Call, Cost]:
-        run, cost = compile(plan, function, shared, self.shared(own))
+        run, cost = compile(plan, what, function, shared, self.shared(own))
         return lambda shared, owns: [run(shared, self.shared(own)) for own in owns], cost
 
     def copied(self, shared: Tree, own: Tree) -> int:
@@ -99,6 +101,7 @@ class _Several:
         self,
         compile: Compile,
         plan: Plan,
+        what: str,
         function: Callable[[Tree, Tree], Tree],
         shared: Tree,
         own: Tree,
@@ -116,7 +119,7 @@ class _Several:
             out_specs=Axes("parts"),
             check_vma=False,
         )
-        run, cost = compile(plan, rows, shared, self._dealt([own]), where=self._rows)
+        run, cost = compile(plan, what, rows, shared, self._dealt([own]), where=self._rows)
 
         def call(shared: Tree, owns: Sequence[Tree]) -> list[Tree]:
             result = run(shared, self._dealt(owns))

@@ -20,7 +20,9 @@ import numpy as np
 from jaccli import memory
 from jaccli.derivative.basis import Tree
 from jaccli.derivative.choose import Choice
-from jaccli.execute.prepare import Chunks, Compiler, Part, compiled_chunks, settings
+from jaccli.execute.compiler import Compiler
+from jaccli.execute.prepare import Chunks, Part, compiled_chunks, settings
+from jaccli.execute.programs import Outcome
 from jaccli.execute.progress import Progress
 from jaccli.plan import Plan, check_budget, with_choice
 
@@ -56,7 +58,8 @@ class Piece:
 class Stream:
     """A compiled plan of one block, computed in `count` parts.
 
-    `width` is how many rows or columns there are; `seconds` went into compiling.
+    `width` is how many rows or columns there are; `seconds` went into compiling, or into loading
+    what an earlier process has compiled (`cache`).
     """
 
     plan: Plan
@@ -64,6 +67,7 @@ class Stream:
     columns: bool
     width: int
     seconds: float
+    cache: Outcome
 
     @property
     def count(self) -> int:
@@ -149,7 +153,7 @@ def prepare_stream(plan: Plan, at_least: int = 1) -> Stream:
             chunk //= 2
     check_budget(trial, held, "inputs, temporaries and three rows of the result")
     columns = plan.model.batch_size is None and _is_by_columns(plan)
-    return Stream(trial, chunks, columns, plan.steps, compiler.seconds)
+    return Stream(trial, chunks, columns, plan.steps, compiler.seconds, compiler.cache)
 
 
 def _by_output_rows(plan: Plan) -> Plan:

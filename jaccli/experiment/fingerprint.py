@@ -16,7 +16,6 @@ from pathlib import Path
 from jaccli.experiment.expand import Task
 from jaccli.model.imports import sources
 from jaccli.spec import PythonModel, Spec
-from jaccli.spec.sources import Source
 
 _FREE = ("output", "description", "source")
 
@@ -41,12 +40,7 @@ def fingerprints(suffix: str, versions: Mapping[str, str]) -> Callable[[Task], s
 
 def _files(spec: Spec, imports: Callable[[PythonModel], list[Path]]) -> Iterator[Path]:
     """Yield the files that a spec names, and those that its Python model imports."""
-    vector = spec.vector
-    vectors = [vector] if isinstance(vector, Source) else list((vector or {}).values())
-    for source in (*spec.inputs.values(), *vectors):
-        if source.kind == "file":
-            node = source.node.get("file") or source.node
-            yield node.text.folder / source.entries["file"]
+    yield from spec.input_files()
     if spec.expect is not None:
         yield spec.expect.path
     if spec.sparsity is not None:

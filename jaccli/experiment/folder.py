@@ -26,7 +26,8 @@ from typing import IO, Any
 from jaccli.errors import Problem, UsageError
 from jaccli.experiment.names import labels
 from jaccli.experiment.record import Record, from_json
-from jaccli.result.publish import check_writable, exists_already, publishing, remove_leftovers
+from jaccli.files import check_writable, publishing
+from jaccli.files.publish import exists_already, remove_leftovers
 
 MANIFEST = "manifest.json"
 JOURNAL = "journal.jsonl"
@@ -89,7 +90,7 @@ class Folder:
         names = [*own, *(record.file for record in records if record.file not in self.known)]
         for name in names:
             if not force and os.path.lexists(self.path / name):
-                raise exists_already(self.path / name)
+                raise exists_already(str(self.path / name))
 
     def open(self) -> None:
         """Make the folder and take hold of it.
@@ -112,7 +113,7 @@ class Folder:
         """Write what is to be done; from here on, the files of these records are this run's."""
         assert self.journal is not None
         if self.known:
-            remove_leftovers(self.path)
+            remove_leftovers(str(self.path))
         self._write_manifest(head, records)
         self.journal.truncate(0)
         self.begun = True
@@ -131,7 +132,7 @@ class Folder:
 
     def finish(self, head: dict[str, Any], records: Sequence[Record]) -> None:
         """Write manifest and table; the journal is no longer needed."""
-        remove_leftovers(self.path)
+        remove_leftovers(str(self.path))
         self._write_manifest(head, records)
         with publishing(self.path / TABLE, force=True) as stream:
             stream.write(table(records).encode())

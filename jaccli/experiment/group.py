@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from jaccli import memory
 from jaccli.errors import JaccliError
 from jaccli.experiment.expand import Task
-from jaccli.memory import default_budget
 from jaccli.spec import Spec
 from jaccli.spec.sources import Source
 from jaccli.vocabulary import WITH_VECTOR
@@ -93,7 +93,7 @@ class _Signatures:
             return [shape, dtype, plain if dtype == "int64" else None]
         key = json.dumps([plain, dtype])
         if key not in self.files:
-            array: np.ndarray = source.load(spec.dtype, spec.memory or default_budget())
+            array: np.ndarray = source.load(spec.dtype, memory.budget(spec.memory))
             integers = plain if array.dtype.kind != "f" else None
             self.files[key] = [array.shape, str(array.dtype), integers]
         return self.files[key]

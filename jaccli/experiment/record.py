@@ -13,7 +13,8 @@ import numpy as np
 
 from jaccli.errors import JaccliError
 from jaccli.experiment.expand import Task
-from jaccli.result import Comparison, Result, Sparse, dense, measure
+from jaccli.result import Result, Sparse, dense, measure
+from jaccli.result.compare import Comparison
 from jaccli.result.json_text import number
 from jaccli.result.matrix import matrix
 from jaccli.result.notation import shape_text

@@ -17,13 +17,14 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from jaccli import memory
 from jaccli.errors import ComputationError, JaccliError
 from jaccli.experiment import record as accounts
 from jaccli.experiment.expand import Task
 from jaccli.experiment.group import Group
 from jaccli.experiment.record import Record
-from jaccli.memory import default_budget
-from jaccli.result import Result, Stored, compare, first_nonfinite, read, write
+from jaccli.result import Result, Stored, first_nonfinite, read, write
+from jaccli.result.compare import compare
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,7 @@ def sharing(task: Task, share: int) -> Task:
     """Return the task with the memory budget that each of `share` processes has."""
     if share == 1:
         return task
-    budget = (task.spec.memory or default_budget()) // share
+    budget = memory.budget(task.spec.memory) // share
     return replace(task, spec=replace(task.spec, memory=budget))
 
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaccli import memory
 from jaccli.errors import BudgetError, Problem, SpecError, format_bytes
 from jaccli.mapped import Mapped
-from jaccli.memory import default_budget
 from jaccli.model.python import load_function
 from jaccli.spec import ExpressionModel, PythonModel, Spec, batch_problems, integer_problem
 from jaccli.spec.sources import Source
@@ -51,12 +51,13 @@ class Model:
         return None
 
     @property
-    def constants(self) -> dict[str, Values]:
+    def constants(self) -> dict[str, np.ndarray]:
         """The integers that all batch rows share: known indices, if a program holds them."""
         return {
             name: array
             for name, array in self.primals.items()
             if array.dtype.kind in "iub" and name not in self.batch and name not in self.wrt
+            if not isinstance(array, Mapped)
         }
 
     def in_shape(self, name: str) -> tuple[int, ...]:
@@ -87,7 +88,7 @@ def read(spec: Spec, known: Mapping[str, Values] | None = None, *, by_rows: bool
         SourceError: a source file cannot be read.
         BudgetError: the inputs exceed the memory budget.
     """
-    budget = spec.memory or default_budget()
+    budget = memory.budget(spec.memory)
     primals = _read(spec, spec.inputs, budget, known or {}, spec.batch if by_rows else ())
     wrt = spec.wrt or tuple(n for n, array in primals.items() if array.dtype.kind == "f")
     _check_primals(spec, primals, wrt)
@@ -110,7 +111,7 @@ def load(spec: Spec, point: Point, *, allow_python: bool = False) -> Model:
         SpecError: the model is Python code and that is not permitted, or it is not there.
         ComputationError: the user's module fails as it is imported.
     """
-    function = _function(spec, spec.memory or default_budget(), allow_python)
+    function = _function(spec, memory.budget(spec.memory), allow_python)
     return Model(function, point.primals, point.wrt, spec.batch, point.vectors)
 
 

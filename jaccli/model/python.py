@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from jaccli import errors
+from jaccli import errors, files
 from jaccli.errors import ComputationError, SpecError, did_you_mean, expected
 from jaccli.model.imports import folders
 from jaccli.spec import PythonModel, Spec
@@ -47,6 +47,8 @@ def load_function(
         SpecError: running it is not permitted, or there is no such function.
         ComputationError: its module fails as it is imported, or the function when it is called.
     """
+    if allowed:
+        files.require_local("--allow-python")
     if not allowed:
         message = f"{model.target!r} is Python code, which runs only with --allow-python."
         raise SpecError(spec.problem("model.python", message, "Allow it if you trust the file."))

@@ -1,6 +1,7 @@
 """From a model and a request to a `Plan`: shapes, bytes, mode and chunks.  Computes nothing big."""
 
 from jaccli.plan.describe import as_json, as_text
+from jaccli.plan.key import identity
 from jaccli.plan.plan import Plan, at, check_budget, check_result, make, with_choice
 from jaccli.plan.shapes import BlockPlan
 
@@ -12,6 +13,7 @@ __all__ = [
     "at",
     "check_budget",
     "check_result",
+    "identity",
     "make",
     "with_choice",
 ]

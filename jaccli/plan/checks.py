@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from jaccli import memory
 from jaccli.errors import Problem, SpecError
 from jaccli.mapped import Mapped
-from jaccli.memory import default_budget
 from jaccli.model import Model, Values
 from jaccli.plan.shapes import Shape
 from jaccli.spec import Spec
@@ -75,7 +75,7 @@ def checked_vectors(
             problems.append(spec.problem(path, message))
     if any(problems):
         raise SpecError(*filter(None, problems))
-    limit = spec.memory or default_budget()
+    limit = memory.budget(spec.memory)
     given = {n: v if batched[n] else _whole(v, limit) for n, v in given.items()}
     if batch is not None and any(batched.values()):
         given = {

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from jaccli import memory
 from jaccli.backend import Device
 from jaccli.derivative import estimate
 from jaccli.derivative.choose import Choice, choose, may_be_colored
@@ -18,7 +19,6 @@ from jaccli.derivative.operators import CHUNKED, REGISTRIES
 from jaccli.derivative.tiles import parts, share, tile
 from jaccli.errors import BudgetError, SpecError, format_bytes
 from jaccli.mapped import Mapped
-from jaccli.memory import default_budget
 from jaccli.model import Model, Values
 from jaccli.plan.checks import check_outputs, checked_vectors
 from jaccli.plan.shapes import BlockPlan, Shape, avals, blocks_of, trace
@@ -188,7 +188,7 @@ def make(
         vectors=vectors,
         vector_batched=batched,
         devices=devices,
-        budget=spec.memory or default_budget(),
+        budget=memory.budget(spec.memory),
         # The values beside a derivative that is taken in chunks are computed in one piece.
         chunk=None if derivative == "evaluate" and model.batch_size is None else spec.chunk,
         far=(),
@@ -275,7 +275,14 @@ def _far(plan: Plan) -> tuple[Shape, ...]:
 
 
 def check_result(plan: Plan) -> None:
-    """Raise a BudgetError if inputs and result exceed the plan's budget."""
+    """Raise a BudgetError if inputs and result exceed the budget, or the result its own limit."""
+    largest = memory.largest_result()
+    if largest is not None and plan.result_bytes > largest:
+        raise BudgetError(
+            f"{plan.derivative}: the result takes {format_bytes(plan.result_bytes)}, "
+            f"more than the {format_bytes(largest)} that are sent.",
+            hint="Choose fewer entries with --wrt and --select.",
+        )
     # Joining several blocks to one matrix makes a copy.
     copies = 2 if plan.spec.layout == "matrix" and len(plan.blocks) > 1 else 1
     check_budget(plan, plan.input_bytes + copies * plan.result_bytes, "inputs and result")

@@ -6,16 +6,15 @@ A new format is one module with `check`, `write` and `read`, and one entry in `F
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from jaccli.errors import BudgetError, SourceError, UsageError, format_bytes
-from jaccli.result import csv_table, json_text, mtx, npy, npz
+from jaccli.files import check_writable, is_special, open_to_read, publishing
 from jaccli.result.matrix import matrix_shape
-from jaccli.result.publish import check_writable, is_special, publishing
 from jaccli.result.result import Result, Shaped
 from jaccli.result.stored import Stored
 from jaccli.result.view import Slot, View, batch_names, whole
@@ -39,12 +38,21 @@ class FileFormat:
     dense: bool = False
 
 
+def _of(module: str, *, dense: bool = False) -> FileFormat:
+    """Return the format of a module of this package, which is imported when it is used."""
+
+    def function(name: str) -> Callable[..., Any]:
+        return lambda *args: getattr(import_module(f"jaccli.result.{module}"), name)(*args)
+
+    return FileFormat(function("check"), function("write"), function("read"), dense)
+
+
 FORMATS: dict[str, FileFormat] = {
-    ".npy": FileFormat(npy.check, npy.write, npy.read, dense=True),
-    ".npz": FileFormat(npz.check, npz.write, npz.read),
-    ".csv": FileFormat(csv_table.check, csv_table.write, csv_table.read, dense=True),
-    ".json": FileFormat(json_text.check, json_text.write, json_text.read),
-    ".mtx": FileFormat(mtx.check, mtx.write, mtx.read),
+    ".npy": _of("npy", dense=True),
+    ".npz": _of("npz"),
+    ".csv": _of("csv_table", dense=True),
+    ".json": _of("json_text"),
+    ".mtx": _of("mtx"),
 }
 
 
@@ -114,12 +122,9 @@ def read(path: str | os.PathLike[str], *, limit: int = READ_LIMIT) -> Stored:
     if source.suffix.lower() not in FORMATS:
         raise SourceError(f"{source}: this is not the name of a result file.", hint=_accepted())
     try:
-        status = source.stat()
-        if not stat.S_ISREG(status.st_mode):
-            # Opening a pipe would wait for somebody to write into it.
-            raise SourceError("this is not a file.")
-        with open(source, "rb") as stream:
-            stored = FORMATS[source.suffix.lower()].read(stream, status.st_size, limit)
+        stream, size = open_to_read(source)
+        with stream:
+            stored = FORMATS[source.suffix.lower()].read(stream, size, limit)
         _check_numbers(stored)
     except SourceError as error:
         raise SourceError(f"{source}: {error}") from error

@@ -5,18 +5,14 @@ A new format is one function and one entry in `RENDERERS`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TextIO
 
 from jaccli.errors import UsageError, did_you_mean
-from jaccli.result import npy
-from jaccli.result.csv_table import csv_lines
-from jaccli.result.json_text import json_text
-from jaccli.result.plain import plain
 from jaccli.result.result import Result
 from jaccli.result.show import show
-from jaccli.result.table import table
 from jaccli.result.view import View
 
 
@@ -54,16 +50,22 @@ def default_format(out: TextIO) -> str:
     return "table" if out.isatty() else "plain"
 
 
-def _text(lines: Callable[[View, str], Iterator[str]]) -> Callable[[View, TextIO, Style], None]:
-    """Return the renderer that prints these lines."""
+def _text(module: str, name: str) -> Callable[[View, TextIO, Style], None]:
+    """Return the renderer that prints the lines of a module's function, imported when it is used.
+
+    The function takes a view and its layout.
+    """
 
     def renderer(view: View, out: TextIO, style: Style) -> None:
+        lines = getattr(import_module(f"jaccli.result.{module}"), name)
         out.writelines(lines(view, style.layout))
 
     return renderer
 
 
 def _table(view: View, out: TextIO, style: Style) -> None:
+    from jaccli.result.table import table
+
     table(view, out, layout=style.layout, digits=style.digits, width=style.width)
 
 
@@ -73,6 +75,8 @@ def _npy(view: View, out: TextIO, style: Style) -> None:
             "--format: 'npy' is binary, and standard output is a terminal.",
             hint="Send it to a file or a pipe, or choose 'table' or 'plain'.",
         )
+    from jaccli.result import npy
+
     out.flush()
     npy.write(view, style.layout, out.buffer)
     out.buffer.flush()
@@ -84,9 +88,9 @@ def _none(view: View, out: TextIO, style: Style) -> None:
 
 RENDERERS: dict[str, Callable[[View, TextIO, Style], None]] = {
     "table": _table,
-    "plain": _text(plain),
-    "json": _text(json_text),
-    "csv": _text(csv_lines),
+    "plain": _text("plain", "plain"),
+    "json": _text("json_text", "json_text"),
+    "csv": _text("csv_table", "csv_lines"),
     "npy": _npy,
     "none": _none,
 }

@@ -79,6 +79,7 @@ def json_text(view: View, layout: str = "blocks") -> Iterator[str]:
     tail = {
         **({"warnings": result.warnings} if result.warnings else {}),
         "seconds": result.seconds,
+        "cache": result.cache,
         "versions": result.versions,
         "spec_sha256": result.spec_sha256,
     }

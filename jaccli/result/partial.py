@@ -24,7 +24,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from jaccli.errors import ComputationError, UsageError, format_bytes
-from jaccli.result.publish import exists_already, replace
+from jaccli.files import is_begun, local
+from jaccli.files.publish import exists_already, replace
 from jaccli.result.result import Array
 
 Shape = tuple[int, ...]
@@ -38,19 +39,12 @@ def final_of(target: Path) -> Path:
 
 def data_of(target: Path) -> Path:
     """Return the name of the file as it grows."""
-    final = final_of(target)
-    return final.with_name(f".{final.name}.partial")
+    return Path(local.data_of(str(target)))
 
 
 def journal_of(target: Path) -> Path:
     """Return the name of the account of its parts."""
-    final = final_of(target)
-    return final.with_name(f".{final.name}.journal")
-
-
-def is_begun(target: Path) -> bool:
-    """Return whether there is a partial result of this target."""
-    return journal_of(target).exists() and data_of(target).exists()
+    return Path(local.journal_of(str(target)))
 
 
 def begun(target: Path) -> dict[str, Any]:
@@ -228,8 +222,8 @@ class Partial:
             self._data.sync()
             self.close()
             if not force and os.path.lexists(self.target):
-                raise exists_already(self.target)
-            replace(data_of(self._final), self._final)
+                raise exists_already(str(self.target))
+            replace(str(data_of(self._final)), str(self._final))
             journal_of(self._final).unlink()
             folder = os.open(self._final.parent, os.O_RDONLY)
             try:

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from jaccli.errors import SourceError, UsageError
+from jaccli.files import publishing
 from jaccli.result.files import READ_LIMIT, read
 from jaccli.result.mtx import write_matrix
-from jaccli.result.publish import publishing
 from jaccli.result.result import Array
 from jaccli.result.sparse import Sparse
 

@@ -72,8 +72,9 @@ class Result:
     """The blocks of one derivative and the account of how they came about.
 
     `batch` is the size of the one batch axis, the first of every block, or None.  `value` holds
-    the outputs at the primal, `(*batch, *out)` each.  `seconds` has `compile` and `run`; `warnings`
-    say where the numbers are not what they seem.
+    the outputs at the primal, `(*batch, *out)` each.  `seconds` has `compile` and `run`; `cache` is
+    `hit` if an earlier process has compiled the program, `miss` if this one has, and `off` if it
+    is not kept.  `warnings` say where the numbers are not what they seem.
     """
 
     derivative: str
@@ -89,6 +90,7 @@ class Result:
     spec_sha256: str
     value: dict[str, Array] | None = None
     warnings: tuple[str, ...] = ()
+    cache: str = "off"
 
     @property
     def storage(self) -> str:
@@ -108,6 +110,7 @@ class Result:
             "precision": self.precision,
             "batch": self.batch,
             "seconds": self.seconds,
+            "cache": self.cache,
             "versions": self.versions,
             "spec_sha256": self.spec_sha256,
             "blocks": {

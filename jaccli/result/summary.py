@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import NamedTuple
 
@@ -29,10 +29,16 @@ def summary(result: Result) -> str:
             f"{result.derivative} {named}",
             _mode(result),
             f"{result.device} {result.dtype}",
-            ", ".join(f"{name} {duration(took)}" for name, took in result.seconds.items()),
+            ", ".join(timings(result.seconds, result.cache)),
             _range(result),
         )
     )
+
+
+def timings(seconds: Mapping[str, float], cache: str) -> Iterator[str]:
+    """Yield what took how long: `compile 4 ms (cached)`, `run 0.1 ms`."""
+    for name, took in seconds.items():
+        yield f"{name} {duration(took)}{' (cached)' * (name == 'compile' and cache == 'hit')}"
 
 
 def duration(seconds: float) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 
+from jaccli import terminal
 from jaccli.errors import UsageError
 from jaccli.result.nonzeros import counted, labels
 from jaccli.result.numerals import shortest, significant
@@ -41,7 +42,14 @@ def table(
         raise UsageError(f"--digits: {digits} is too small.", hint="Expected 1 or more.")
     from rich.console import Console
 
-    console = Console(file=out, width=width, highlight=False, emoji=False, markup=False)
+    console = Console(
+        file=out,
+        width=width or terminal.columns(),
+        highlight=False,
+        emoji=False,
+        markup=False,
+        _environ=terminal.environment(),
+    )
     ascii_only = not (console.encoding or "").lower().startswith("utf")
     for number, panel in enumerate(panels(view, layout)):
         if number:

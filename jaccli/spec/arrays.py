@@ -6,12 +6,14 @@ numpy is imported when a file is read.  Boundary: knows nothing of specs.
 from __future__ import annotations
 
 import csv
+import io
 import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
+from jaccli import files
 from jaccli.errors import SourceError, did_you_mean, format_bytes
 
 
@@ -32,10 +34,11 @@ def read(path: Path, entries: dict[str, Any], limit: int, above: int | None = No
         SourceError: the file is missing, broken, not what its suffix says, or over `limit` bytes.
         NotInFile: it holds no such key or column.
     """
-    if path.exists() and not path.is_file():
-        raise SourceError("is not a file.")  # opening a pipe would wait for somebody to write
     try:
-        array = _READERS[path.suffix.lower()](path, entries, limit, above)
+        stream, size = files.open_to_read(path)
+        with stream:
+            file = _File(path.name, stream, size)
+            array = _READERS[path.suffix.lower()](file, entries, limit, above)
     except FileNotFoundError as error:
         raise SourceError("no such file.") from error
     except OSError as error:
@@ -45,20 +48,26 @@ def read(path: Path, entries: dict[str, Any], limit: int, above: int | None = No
     return array
 
 
-def _read_npy(path: Path, entries: dict[str, Any], limit: int, above: int | None) -> Any:
+class _File(NamedTuple):
+    """An open file; `size` is in bytes."""
+
+    name: str
+    stream: BinaryIO
+    size: int
+
+
+def _read_npy(file: _File, entries: dict[str, Any], limit: int, above: int | None) -> Any:
     from jaccli.arrayfile import map_array, read_array
 
-    with path.open("rb") as file:
-        size = path.stat().st_size
-        mapped = None if above is None else map_array(file, entries["file"], size, above)
-        return mapped or read_array(file, size, limit)
+    mapped = None if above is None else map_array(file.stream, entries["file"], file.size, above)
+    return mapped or read_array(file.stream, file.size, limit)
 
 
-def _read_npz(path: Path, entries: dict[str, Any], limit: int, _: int | None) -> Any:
+def _read_npz(file: _File, entries: dict[str, Any], limit: int, _: int | None) -> Any:
     from jaccli.arrayfile import read_array
 
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(file.stream) as archive:
             members = {m.filename.removesuffix(".npy"): m for m in archive.infolist()}
             key = entries.get("key")
             if key is None and len(members) == 1:
@@ -67,27 +76,27 @@ def _read_npz(path: Path, entries: dict[str, Any], limit: int, _: int | None) ->
                 raise SourceError("there are no arrays in it.")
             if key is None:
                 hint = "Name one with `key`: " + ", ".join(map(repr, members)) + "."
-                raise NotInFile(f"{path.name} holds {len(members)} arrays.", "file", hint)
+                raise NotInFile(f"{file.name} holds {len(members)} arrays.", "file", hint)
             if key not in members:
                 hint = did_you_mean(key, members)
-                raise NotInFile(f"{path.name} has no array {key!r}.", "key", hint)
-            with archive.open(members[key]) as file:
-                return read_array(cast(BinaryIO, file), members[key].file_size, limit)
+                raise NotInFile(f"{file.name} has no array {key!r}.", "key", hint)
+            with archive.open(members[key]) as member:
+                return read_array(cast(BinaryIO, member), members[key].file_size, limit)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError) as error:
         raise SourceError("this is not an .npz archive, or it is damaged.") from error
 
 
-def _read_csv(path: Path, entries: dict[str, Any], limit: int, _: int | None) -> Any:
+def _read_csv(file: _File, entries: dict[str, Any], limit: int, _: int | None) -> Any:
     import numpy as np
 
-    if path.stat().st_size > limit:
+    if file.size > limit:
         raise SourceError(f"the file is larger than the limit {format_bytes(limit)}.")
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.reader(file, strict=True)
+        with io.TextIOWrapper(file.stream, encoding="utf-8-sig", newline="") as text:
+            rows = csv.reader(text, strict=True)
             header = [name.strip() for name in next(rows, [])]
             _check_header(header)
-            indices = [header.index(name) for name in _wanted(path, entries, header)]
+            indices = [header.index(name) for name in _wanted(file, entries, header)]
             values = [_numbers(row, indices, header, rows.line_num) for row in rows if row]
     except (UnicodeDecodeError, csv.Error) as error:
         raise SourceError("this is not a CSV file in UTF-8.") from error
@@ -115,14 +124,14 @@ def _is_number(cell: str) -> bool:
     return "_" not in cell
 
 
-def _wanted(path: Path, entries: dict[str, Any], header: list[str]) -> list[str]:
+def _wanted(file: _File, entries: dict[str, Any], header: list[str]) -> list[str]:
     """Return the columns that are asked for: all of them where none is named."""
     entry = "columns" if entries.get("columns") else "column"
     named = entries.get(entry)
     wanted = header if named is None else [named] if isinstance(named, str) else list(named)
     for name in wanted:
         if name not in header:
-            message = f"{path.name} has no column {name!r}."
+            message = f"{file.name} has no column {name!r}."
             raise NotInFile(message, entry, did_you_mean(name, header))
     return wanted
 
@@ -141,7 +150,7 @@ def _numbers(row: list[str], indices: list[int], header: list[str], line: int) -
     return numbers
 
 
-_READERS: dict[str, Callable[[Path, dict[str, Any], int, int | None], Any]] = {
+_READERS: dict[str, Callable[[_File, dict[str, Any], int, int | None], Any]] = {
     ".npy": _read_npy,
     ".npz": _read_npz,
     ".csv": _read_csv,

@@ -5,11 +5,12 @@ Boundary: reads spec files; never the input files that a spec names.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from jaccli import files
 from jaccli.errors import Problem, SpecError
+from jaccli.files.local import STDIN
 from jaccli.spec.check import build
 from jaccli.spec.keys import SPEC
 from jaccli.spec.kinds import Report
@@ -17,8 +18,6 @@ from jaccli.spec.nodes import Node, Text
 from jaccli.spec.overrides import Override, apply, extend
 from jaccli.spec.spec import Spec
 from jaccli.spec.yaml12 import MAX_BYTES, lines, parse, too_large
-
-STDIN = "-"
 
 
 def load(name: str | None, overrides: Iterable[Override] = ()) -> Spec:
@@ -31,18 +30,13 @@ def load(name: str | None, overrides: Iterable[Override] = ()) -> Spec:
     """
     report = Report()
     overrides = list(overrides)
-    seen: tuple[Path, ...] = ()
-    if name is None:
-        root = Node({}, Text("", Path(), ("",), is_file=False))
-    else:
-        root = _read(name, report)
-        seen = () if name == STDIN else (Path(name).resolve(),)
+    root = _nothing() if name is None else _read(name, report)
     if root.value is None:
         hint = "`jaccli init` writes one to start from."
         raise SpecError(f"{root.text.name}: the spec is empty.", hint=hint)
     for override in overrides:
         root = apply(root, override) if override.path == ("base",) else root
-    root = _with_base(root, report, seen)
+    root = _with_base(root, report, None if name == STDIN else name)
     for override in overrides:
         root = apply(root, override)
     if root.get("sweep") is not None:
@@ -75,10 +69,15 @@ def _in_order(problems: list[Problem]) -> list[Problem]:
     return sorted(dict.fromkeys(problems), key=position)
 
 
+def _nothing() -> Node:
+    """Return the tree of a spec that options alone make."""
+    return Node({}, Text("", Path(), ("",), is_file=False))
+
+
 def _read(name: str, report: Report, place_of: Node | None = None) -> Node:
     """Return the tree of a file or of standard input."""
     try:
-        data = _bytes(name)
+        data = files.read(name)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         hint = "" if place_of else "SPEC is a YAML file, or - for standard input."
@@ -91,16 +90,6 @@ def _read(name: str, report: Report, place_of: Node | None = None) -> Node:
         raise too_large(shown)
     folder = Path() if name == STDIN else Path(name).parent
     return parse(Text(shown, folder, decode(shown, data)), report.problems)
-
-
-def _bytes(name: str) -> bytes:
-    """Return what is in a file or comes from standard input, or a little more than is allowed."""
-    if name != STDIN:
-        with open(name, "rb") as file:
-            return file.read(MAX_BYTES + 1)
-    if sys.stdin is None:
-        raise OSError("standard input is closed")
-    return sys.stdin.buffer.read(MAX_BYTES + 1)
 
 
 def decode(name: str, data: bytes) -> tuple[str, ...]:
@@ -118,15 +107,16 @@ def decode(name: str, data: bytes) -> tuple[str, ...]:
     return lines(content)
 
 
-def _with_base(root: Node, report: Report, seen: tuple[Path, ...]) -> Node:
-    """Return the tree over the one that its `base:` names, and so on down."""
+def _with_base(root: Node, report: Report, name: str | None, seen: tuple[str, ...] = ()) -> Node:
+    """Return the tree of the file `name` over the one that its `base:` names, and so on down."""
     base = root.get("base")
     if base is None or not isinstance(base.value, str):
         return root
-    path = base.text.folder / base.value
-    if path.resolve() in seen:
+    path = str(base.text.folder / base.value)
+    seen = (*seen, files.identity(name)) if name else seen
+    if files.identity(path) in seen:
         raise SpecError(Problem(f"{base.value!r} extends itself.", "base", base.place))
-    below = _with_base(_read(str(path), report, base), report, (*seen, path.resolve()))
+    below = _with_base(_read(path, report, base), report, path, seen)
     if not isinstance(below.value, dict):
         message = f"{base.value!r} is {below.describe()}, not a spec: a mapping of keys."
         raise SpecError(Problem(message, "base", base.place))

@@ -9,12 +9,12 @@ Boundary: never JAX.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jaccli import files
 from jaccli.errors import BudgetError, Problem, SourceError, SpecError, format_bytes
 from jaccli.spec.kinds import (
     Case,
@@ -53,6 +53,14 @@ class Source:
         """The dtype the source itself demands, or None."""
         dtype: str | None = self.entries.get("dtype")
         return dtype
+
+    @property
+    def file(self) -> Path | None:
+        """The file that the values come from, or None."""
+        if self.kind != "file":
+            return None
+        node = self.node.get("file") or self.node
+        return node.text.folder / str(self.entries["file"])
 
     def shape(self) -> tuple[int, ...] | None:
         """Return the shape that the entries declare, or None where a file decides."""
@@ -138,7 +146,8 @@ class _Context(NamedTuple):
         from jaccli.spec import arrays
 
         node = self.source.node.get("file") or self.source.node
-        path = node.text.folder / entries["file"]
+        path = self.source.file
+        assert path is not None
         try:
             return arrays.read(path, entries, self.budget, self.above)
         except arrays.NotInFile as error:
@@ -355,7 +364,7 @@ def relative(node: Node, folder: Path) -> str:
     name = str(node.value)
     if node.text.folder == folder:
         return name
-    return os.path.relpath(node.text.folder / name, folder)
+    return files.relative(node.text.folder / name, folder)
 
 
 NUMBERS = Either((Case(always, Numbers()),), name="numbers")

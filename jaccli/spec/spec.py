@@ -5,13 +5,14 @@ Boundary: data alone; numpy and JAX are not imported.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jaccli import memory
 from jaccli.errors import BudgetError, Place, Problem, format_bytes
 from jaccli.expression import Expression
-from jaccli.memory import default_budget
 from jaccli.spec.nodes import Node
 from jaccli.spec.sources import Source
 
@@ -97,7 +98,7 @@ class Spec:
         Raises:
             BudgetError: one of them, or all together, exceed it.
         """
-        budget = self.memory or default_budget()
+        budget = memory.budget(self.memory)
         total = sum(source.check_size(self.dtype, budget) for source in self.inputs.values())
         if total > budget:
             message = (
@@ -105,6 +106,14 @@ class Spec:
                 f"more than the memory budget of {format_bytes(budget)}."
             )
             raise BudgetError(self.problem("inputs", message))
+
+    def input_files(self) -> Iterator[Path]:
+        """Yield the files that inputs and vectors come from."""
+        vector = self.vector
+        vectors = [vector] if isinstance(vector, Source) else list((vector or {}).values())
+        for source in (*self.inputs.values(), *vectors):
+            if source.file is not None:
+                yield source.file
 
     @property
     def sha256(self) -> str:

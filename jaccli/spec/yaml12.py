@@ -18,9 +18,10 @@ from typing import Any, NoReturn
 import yaml
 
 from jaccli.errors import Place, Problem, SpecError, format_bytes
+from jaccli.files.local import LONGEST_TEXT
 from jaccli.spec.nodes import Node, Scalar, Text
 
-MAX_BYTES = 32 * 2**20
+MAX_BYTES = LONGEST_TEXT
 MAX_DEPTH = 100
 MAX_NODES = 2_000_000
 """Nodes after aliases are expanded."""

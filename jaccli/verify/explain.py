@@ -18,9 +18,13 @@ def explain(
     Raises:
         ComputationError: the model fails as it is evaluated.
     """
-    from jaccli.verify import causes, kinks
+    from jaccli.verify import kinks
 
-    cause = causes.cause(plan, nonfinite) if nonfinite is not None else None
+    cause = None
+    if nonfinite is not None:
+        from jaccli.verify import causes
+
+        cause = causes.cause(plan, nonfinite)
     found = kinks.explain(plan)
     if cause is None:
         return None, tuple(each.problem for each in found)

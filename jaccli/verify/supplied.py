@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jaccli.result import Stored, compare
-from jaccli.result.compare import Comparison, Entry
+from jaccli.result import Stored
+from jaccli.result.compare import Comparison, Entry, compare
 from jaccli.result.nonfinite import entry_name
 from jaccli.verify.report import FAIL, OK, Row, Worst, counted
 from jaccli.verify.subject import Subject

@@ -191,7 +191,9 @@ STARTERS = {
 }
 
 
-@pytest.mark.parametrize("model", STARTERS)
+@pytest.mark.parametrize(
+    "model", ["expressions", "forecast", pytest.param("python", marks=pytest.mark.local("Python"))]
+)
 def test_what_init_writes_runs(jaccli: Callable[..., Any], tmp_path: Path, model: str) -> None:
     row, options = STARTERS[model]
     said = jaccli("init", "start.yaml", "--model", model)

@@ -42,6 +42,7 @@ def test_a_file_is_written_when_nobody_reads_the_summary(tmp_path: Path) -> None
         (("gradient", "-e", "sqrt(x)", "--at", "x=0", "--fail-on-nonfinite"), 3),
     ],
 )
+@pytest.mark.local("--debug shows a traceback")
 def test_debug_shows_a_traceback_and_keeps_the_exit_code(
     jaccli: Callable[..., Any], arguments: tuple[str, ...], code: int
 ) -> None:
@@ -100,6 +101,7 @@ def test_numbers_of_any_byte_order(jaccli: Callable[..., Any]) -> None:
     assert outcome.stdout == "x[0]  6.0\nx[1] 10.0\n"
 
 
+@pytest.mark.local("Python")
 def test_what_a_model_prints_is_no_result(jaccli: Callable[..., Any]) -> None:
     Path("m.py").write_text("print('loading')\ndef f(x):\n    print('called')\n    return x**2\n")
     spec = "model: {python: 'm.py:f'}\ninputs: {x: 3}\n"
@@ -114,7 +116,7 @@ def test_a_pipe_is_no_input_file(jaccli: Callable[..., Any]) -> None:
     outcome = jaccli("evaluate", "-e", "x", "--at", "x=@x.npy", check=False)
     assert (outcome.exit_code, outcome.stderr) == (
         3,
-        "--at: x.npy: is not a file.\n  x=@x.npy\n    ^^^^^^\n",
+        "--at: x.npy: this is not a file.\n  x=@x.npy\n    ^^^^^^\n",
     )
 
 

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jaccli.errors import UsageError
-from jaccli.result import Result, Stored, compare, read, write
+from jaccli.result import Result, Stored, read, write
+from jaccli.result.compare import compare
 
 from .samples import POLAR, block, counted, jacobian, result_of, results
 

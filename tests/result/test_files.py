@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 
 from jaccli.errors import ComputationError, UsageError
+from jaccli.files import publish
 from jaccli.result import (
     BlockShape,
     check_layout,
     check_target,
     files,
-    publish,
     publishing,
     read,
     write,
@@ -208,7 +208,7 @@ def test_a_folder_that_is_not_writable_is_refused(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Nothing is forbidden to root, so the trial goes where nothing can be.
-    monkeypatch.setattr(publish, "_temporary", lambda target: target / "trial")
+    monkeypatch.setattr(publish, "_temporary", lambda target: f"{target}/trial")
     with pytest.raises(UsageError) as error:
         check_target(folder / "r.npy")
     assert str(error.value) == (

@@ -157,6 +157,7 @@ def test_json_is_the_document_of_the_interface(tmp_path: Path) -> None:
         },
         "value": {"r": 5.0, "theta": 0.9272952180016122},
         "seconds": {"compile": 0.071, "run": 0.0001},
+        "cache": "off",
         "versions": {"jaccli": "0.1.0", "jax": "0.10.1"},
         "spec_sha256": "ab" * 32,
     }
@@ -215,6 +216,7 @@ def test_npz_holds_the_manifest_and_numpy_reads_it(tmp_path: Path) -> None:
         "precision": "highest",
         "batch": 4,
         "seconds": {"compile": 0.071, "run": 0.0001},
+        "cache": "off",
         "versions": {"jaccli": "0.1.0", "jax": "0.10.1"},
         "spec_sha256": "ab" * 32,
         "blocks": {"y.x": {"out_shape": [2], "in_shapes": [[3]]}},

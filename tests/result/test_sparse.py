@@ -27,7 +27,6 @@ from jaccli.result import (
     check_dense,
     check_layout,
     check_show,
-    compare,
     dense,
     first_nonfinite,
     read,
@@ -35,6 +34,7 @@ from jaccli.result import (
     summary,
     write,
 )
+from jaccli.result.compare import compare
 from jaccli.result.matrix import matrix
 from jaccli.result.show import show
 from jaccli.result.sparse import assemble, nonzeros

@@ -2,6 +2,8 @@
 
 What is written goes to a temporary file beside the target, which takes its place once everything
 is on the disk.  Devices and pipes are written directly, symbolic links are written through.
+
+Standard library only, and errors are imported where one is raised: see the package.
 """
 
 from __future__ import annotations
@@ -12,10 +14,12 @@ import io
 import os
 import stat
 from collections.abc import Iterator
-from pathlib import Path
-from typing import BinaryIO
 
-from jaccli.errors import ComputationError, UsageError
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+    from jaccli.errors import UsageError
 
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
 """What file systems without hard links answer."""
@@ -31,58 +35,67 @@ class _Unseekable(io.BufferedWriter):
         raise io.UnsupportedOperation("tell")
 
 
-def is_special(path: Path) -> bool:
+def is_special(path: str) -> bool:
     """Whether the path is a device, a pipe or a socket: no file that could be replaced."""
     try:
-        mode = path.stat().st_mode
+        mode = os.stat(path).st_mode
     except OSError:
         return False
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
-def check_writable(path: Path, *, force: bool) -> None:
+def check_writable(path: str, *, force: bool) -> None:
     """Refuse, before anything is computed, a target that `publishing` would refuse."""
     if is_special(path):
         return
-    if path.is_dir():
-        raise UsageError(f"{path}: this is a folder.", hint="Expected the name of a file.")
+    if os.path.isdir(path):
+        raise _refused(f"{path}: this is a folder.", "Expected the name of a file.")
     if not force and os.path.lexists(path):
         raise exists_already(path)
-    folder = Path(os.path.realpath(path)).parent
-    if not folder.is_dir():
-        raise UsageError(f"{path}: there is no folder {str(folder)!r}.", hint="Create it first.")
+    folder = os.path.dirname(os.path.realpath(path))
+    if not os.path.isdir(folder):
+        raise _refused(f"{path}: there is no folder {folder!r}.", "Create it first.")
     try:
         # Permissions do not tell of read-only and special file systems: only trying does.
-        trial = _temporary(folder / path.name)
+        trial = _temporary(os.path.join(folder, os.path.basename(path)))
         with open(trial, "xb"):
-            trial.unlink()
+            os.unlink(trial)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise UsageError(
-            f"{path}: the folder {str(folder)!r} is not writable: {reason}."
-        ) from error
+        raise _refused(f"{path}: the folder {folder!r} is not writable: {reason}.") from error
 
 
-def _temporary(target: Path) -> Path:
+def _temporary(target: str) -> str:
     """Return a name beside the target that nothing has."""
-    return target.with_name(f".jaccli-{os.urandom(8).hex()}.tmp")
+    return os.path.join(os.path.dirname(target), f".jaccli-{os.urandom(8).hex()}.tmp")
 
 
-def remove_leftovers(folder: Path) -> None:
+def remove_leftovers(folder: str) -> None:
     """Remove the temporary files of a process that was killed; nobody else may be writing there."""
-    for left in folder.glob(".jaccli-*.tmp"):
-        left.unlink(missing_ok=True)
+    for name in os.listdir(folder):
+        if name.startswith(".jaccli-") and name.endswith(".tmp"):
+            _remove(os.path.join(folder, name))
 
 
-def exists_already(path: Path) -> UsageError:
+def _remove(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def exists_already(path: str) -> UsageError:
     """Return the error for a target that is there and must not be replaced."""
-    return UsageError(
-        f"{path}: exists already.", hint="Choose another name, or replace it with --force."
-    )
+    hint = "Choose another name, or replace it with --force."
+    return _refused(f"{path}: exists already.", hint)
+
+
+def _refused(message: str, hint: str = "") -> UsageError:
+    from jaccli.errors import UsageError
+
+    return UsageError(message, hint=hint)
 
 
 @contextlib.contextmanager
-def publishing(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
+def publishing(path: str, *, force: bool = False) -> Iterator[BinaryIO]:
     """Open a stream whose content becomes the file `path` when the block ends without an error.
 
     Without `force` a file that has appeared meanwhile is not replaced.  With it, the new file has
@@ -93,7 +106,7 @@ def publishing(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
             with _Unseekable(io.FileIO(path, "wb")) as stream:
                 yield stream
             return
-        target = Path(os.path.realpath(path)) if force else path
+        target = os.path.realpath(path) if force else path
         temporary = _temporary(target)
         try:
             with open(temporary, "xb") as stream:
@@ -105,23 +118,24 @@ def publishing(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
             else:
                 _claim(temporary, target)
         finally:
-            # Gone already when it has been renamed.
-            temporary.unlink(missing_ok=True)
+            _remove(temporary)  # gone already when it has been renamed
     except BrokenPipeError:
         raise
     except OSError as error:
+        from jaccli.errors import ComputationError
+
         reason = error.strerror or str(error)
         raise ComputationError(f"{path}: cannot be written: {reason}.") from error
 
 
-def replace(temporary: Path, target: Path) -> None:
+def replace(temporary: str, target: str) -> None:
     """Give the temporary file the name, and the permissions, of the one it replaces."""
     with contextlib.suppress(FileNotFoundError):
-        os.chmod(temporary, stat.S_IMODE(target.stat().st_mode))
+        os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))
     os.replace(temporary, target)
 
 
-def _claim(temporary: Path, target: Path) -> None:
+def _claim(temporary: str, target: str) -> None:
     """Give the temporary file its name, unless something else has it."""
     try:
         os.link(temporary, target)
@@ -138,5 +152,5 @@ def _claim(temporary: Path, target: Path) -> None:
         try:
             os.replace(temporary, target)
         except BaseException:
-            target.unlink()
+            os.unlink(target)
             raise

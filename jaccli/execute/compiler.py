@@ -1,0 +1,149 @@
+"""Functions are compiled here, or found compiled on disk.
+
+Boundary: compiles; runs nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaccli.derivative import cost
+from jaccli.derivative.basis import Tree
+from jaccli.derivative.cost import Cost
+from jaccli.errors import ComputationError
+from jaccli.execute import programs
+from jaccli.execute.interruptible import interruptible
+from jaccli.execute.programs import Outcome
+from jaccli.plan import Plan, identity
+from jaccli.vocabulary import DECIDED_MODES, MODES
+
+
+class Compiler:
+    """Compiles functions, or finds them compiled; adds up the seconds that it takes.
+
+    Without `kept`, nothing is looked for on disk, nor left there.  `what` tells the programs of
+    one plan apart.
+    """
+
+    def __init__(self, *, kept: bool = True) -> None:
+        self.kept = kept
+        self.seconds = 0.0
+        self.outcomes: set[Outcome] = set()
+
+    @property
+    def cache(self) -> Outcome:
+        """Whether all was found on disk."""
+        worst: tuple[Outcome, ...] = ("miss", "off", "hit")
+        return next((outcome for outcome in worst if outcome in self.outcomes), "off")
+
+    def once(
+        self, plan: Plan, what: str, function: Callable[..., Tree], *args: Any, where: Any = None
+    ) -> tuple[Callable[..., Tree], Cost]:
+        """Compile for the shapes of `args`; return what runs it, and its cost.
+
+        `where` is the sharding of the results; by default they are on the plan's device.
+        """
+        traced = jax.jit(function, out_shardings=where)
+        compiled = self._compiled(plan, what, lambda: traced.lower(*args))
+
+        def run(*args: Any) -> Tree:
+            return jax.block_until_ready(compiled(*args))
+
+        return run, cost.of(compiled)
+
+    def repeated(
+        self, plan: Plan, what: str, function: Callable[..., Tree], *args: Any, where: Any = None
+    ) -> tuple[Callable[..., Tree], Cost]:
+        """Compile what is called many times: every result takes the memory of the one before.
+
+        Fresh memory costs a page fault for every 4 KiB, up to three quarters of a large call
+        (docs/modes.md).  JAX copies a result that somebody still looks at.
+        """
+        traced = jax.jit(function)
+        where = where or jax.sharding.SingleDeviceSharding(plan.device.handle)
+
+        def lower() -> Any:
+            reusing = jax.jit(lambda old, *args: traced(*args), donate_argnums=0, keep_unused=True)
+            out = jax.tree.map(
+                lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where),
+                jax.eval_shape(traced, *args),
+            )
+            return reusing.lower(out, *args)
+
+        compiled = self._compiled(plan, f"{what}, repeated", lower)
+        old: list[Tree] = []
+
+        def run(*args: Any) -> Tree:
+            if not old:
+                zeros = partial(jax.tree.map, lambda leaf: jnp.zeros(leaf.shape, leaf.dtype))
+                old.append(jax.jit(lambda: zeros(compiled.args_info[0][0]), out_shardings=where)())
+            old[0] = jax.block_until_ready(compiled(old[0], *args))
+            return old[0]
+
+        return run, cost.of(compiled)
+
+    def _compiled(self, plan: Plan, what: str, lower: Callable[[], Any]) -> Any:
+        start = time.perf_counter()
+        # By its name, a program is found without being traced.
+        name = _name(plan, what) if self.kept else None
+        compiled = programs.load(name, plan.device)
+        if compiled is None:
+            compiled, outcome = self._lowered(plan, name, lower)
+        else:
+            outcome = "hit"
+        self.outcomes.add(outcome)
+        self.seconds += time.perf_counter() - start
+        return compiled
+
+    def _lowered(
+        self, plan: Plan, name: str | None, lower: Callable[[], Any]
+    ) -> tuple[Any, Outcome]:
+        """Trace and compile; what cannot have a name, or not be run by it, is known by its text."""
+        try:
+            lowered = lower()
+        except (TypeError, ValueError, NotImplementedError) as error:
+            raise _underivable(plan, error) from error
+        if self.kept and programs.are_kept():
+            text = lowered.as_text()
+            if not programs.may_be_kept(text):
+                name = None
+            elif name is None or programs.needs_lowering(text):
+                name = programs.key(plan.device, text)
+                compiled = programs.load(name, plan.device)
+                if compiled is not None:
+                    return compiled, "hit"
+        compiled = interruptible(lowered.compile)
+        return compiled, "miss" if programs.save(name, compiled) else "off"
+
+
+def _name(plan: Plan, what: str) -> str | None:
+    """Return the name of one of a plan's programs, None where the plan does not decide on it.
+
+    Colors may be assigned otherwise another time, and a program holds them.
+    """
+    if plan.given is not None or plan.prepared is not None:
+        return None
+    made_of = identity(plan.spec, plan.model, plan.derivative, plan.device)
+    if made_of is None:
+        return None
+    return programs.key(plan.device, made_of, plan.operator, str(plan.vector_batched), what)
+
+
+def _underivable(plan: Plan, error: Exception) -> ComputationError:
+    """Return the error of a model that JAX cannot differentiate in this mode."""
+    reason = str(error).strip().split("\n")[0]
+    taken = (plan.mode, plan.operator, *DECIDED_MODES)
+    barred = [*["rev", "loop"] * plan.facts.no_reverse, *["fwd"] * plan.facts.no_forward]
+    others = [
+        mode
+        for mode in MODES[plan.derivative]
+        if mode not in taken and not any(word in mode for word in barred)
+    ]
+    hint = f"Another --mode may do: {', '.join(others)}." if others else ""
+    return ComputationError(f"{plan.derivative} by mode {plan.mode}: {reason}", hint=hint)

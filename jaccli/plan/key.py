@@ -1,0 +1,52 @@
+"""What a program is made of, as a hash: programs of one identity differ in their numbers alone.
+
+Boundary: names a program; makes none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from jaccli import memory
+from jaccli.backend import Device
+from jaccli.model import Model
+from jaccli.spec import PythonModel, Spec
+
+_NOT_OF_THE_PROGRAM = frozenset(
+    ("inputs", "vector", "output", "expect", "description", "source", "derivative")
+)
+"""Entries of a spec that do not decide what is compiled; shapes of arrays and the derivative are
+in the identity by themselves."""
+
+
+def identity(spec: Spec, model: Model, derivative: str, device: Device) -> str | None:
+    """Return the hash of all that a program is made of, None where that cannot be said.
+
+    It has the whole spec but the values of inputs and vectors, of these the shapes and dtypes, and
+    all of the integers that a sparse program holds (`Model.constants`).
+    """
+    if isinstance(spec.model, PythonModel):
+        return None
+    entries = {name: v for name, v in spec.resolved.items() if name not in _NOT_OF_THE_PROGRAM}
+    content = (
+        entries,
+        derivative,
+        device.name,
+        memory.budget(spec.memory),
+        model.wrt,
+        sorted(model.batch.items()),
+        _shapes(model.primals),
+        _shapes(model.vectors),
+    )
+    digest = hashlib.sha256(json.dumps(content).encode())
+    for name, array in model.constants.items():
+        digest.update(name.encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _shapes(arrays: Mapping[str, Any]) -> list[tuple[str, tuple[int, ...], str]]:
+    return [(name, array.shape, str(array.dtype)) for name, array in arrays.items()]

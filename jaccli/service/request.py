@@ -1,0 +1,206 @@
+"""A request of the API → a call of the command line; its reply → status, media type and bytes.
+
+The spec is the call's standard input, the parts of a multipart body are the files that it may name.
+Whatever else the command line wants to read or write is refused.
+
+Boundary: no sockets and no event loop; all that a request holds is in memory, within the limits.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from jaccli.errors import DEFECT
+from jaccli.service.operations import FORMATS, JSON, NPY, Operation
+from jaccli.service.refusal import Refusal
+from jaccli.service.wire import ERR, FILE, OUT, Call, Reply
+
+MULTIPART = "multipart/form-data"
+SPEC_MEDIA = (JSON, "application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml")
+_TEXT_MEDIA = (*SPEC_MEDIA, "text/plain", "application/x-www-form-urlencoded", "")
+"""Media types of a spec: those that clients send when nobody tells them, too."""
+NPY_MEDIA = (NPY, "application/octet-stream", "application/x-www-form-urlencoded", "")
+"""Media types of a bare input."""
+BODY = "(body).npy"
+"""The name under which the command line finds the input that the body holds."""
+_RESULT = "(result).npz"
+_STREAM = (False, "utf-8", "backslashreplace")
+_PARTS = 256
+_BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{1,70}")
+_STATUS = {0: 200, 1: 200, 2: 400, 3: 422, 4: 422}
+"""By exit code: done, or a verdict; a wrong spec; a computation that fails; no such device."""
+_MEDIA_OF = {name: media for media, name in FORMATS.items()}
+
+
+@dataclass(frozen=True)
+class Document:
+    """A spec's text and the files that it may name."""
+
+    spec: bytes
+    files: dict[str, bytes] = field(default_factory=dict)
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all."""
+        return len(self.spec) + sum(map(len, self.files.values()))
+
+
+class Response(NamedTuple):
+    """What a request is answered with."""
+
+    status: int
+    media: str
+    body: bytes
+
+
+def document(content_type: str, body: bytes) -> Document:
+    """Return the document that a body holds.
+
+    Raises:
+        Refusal: it holds none.
+    """
+    media, boundary = _media_type(content_type)
+    if media == MULTIPART:
+        return _document_of(_parts(body, boundary))
+    if media not in _TEXT_MEDIA:
+        accepted = ", ".join((*SPEC_MEDIA, MULTIPART))
+        raise Refusal(415, f"the body is {media!r}. Expected one of {accepted}.")
+    if not body.strip():
+        raise Refusal(400, "the body is empty. Expected a spec, as YAML or JSON.")
+    return Document(body)
+
+
+def is_bare(content_type: str) -> bool:
+    """Whether a body may be an array alone."""
+    return _media_type(content_type)[0] in NPY_MEDIA
+
+
+def accepted(header: str, operation: Operation) -> str:
+    """Return the name of the format that a client likes best of those that there are.
+
+    Raises:
+        Refusal: it likes none of them.
+    """
+    best, quality = "", 0.0
+    for part in header.lower().split(",") if header else ["*/*"]:
+        media, *parameters = (word.strip() for word in part.split(";"))
+        weight = 1.0
+        for parameter in parameters:
+            if re.fullmatch(r"q=[01](\.[0-9]{0,3})?", parameter):
+                weight = float(parameter[2:])
+        media = {"*/*": JSON, "application/*": JSON, "application/octet-stream": NPY}.get(
+            media, media
+        )
+        if media in operation.media and weight > quality:
+            best, quality = FORMATS[media], weight
+    if not best:
+        raise Refusal(406, f"{operation.name} answers {', '.join(operation.media)}.")
+    return best
+
+
+def call(
+    operation: Operation,
+    values: dict[str, Any],
+    given: Document,
+    form: str,
+    bare: tuple[str, bytes] | None = None,
+) -> Call:
+    """Return the call that a request stands for; `bare` is an input's name and its `.npy`."""
+    arguments = [operation.name, "-", "--quiet", *operation.arguments(values)]
+    answers: dict[Any, Any] = {("read", "-"): ("value", given.spec)}
+    for name, content in given.files.items():
+        answers["content", name] = ("value", content)
+    if bare is not None:
+        name, content = bare
+        arguments.append(f"--at={name}=@{BODY}")
+        answers["content", BODY] = ("value", content)
+    if form == "npz":
+        arguments += ["-o", _RESULT, "--force", "--format", "none"]
+        answers["check_writable", _RESULT, True] = ("value", None)
+        answers["is_special", _RESULT] = answers["is_begun", _RESULT] = ("value", False)
+    else:
+        arguments += ["-o", "-", "--format", form]
+    return Call(arguments, "/", {}, _STREAM, _STREAM, answers)
+
+
+def response(reply: Reply, form: str) -> Response:
+    """Return what a reply means to who asked over HTTP.
+
+    Raises:
+        Refusal: the command line has failed, or wanted a file.
+    """
+    if reply.questions:
+        name = str(reply.questions[0][1])
+        message = (
+            f"the spec names the file {name!r}, and the service opens none. "
+            "Send it as a part of a multipart body."
+        )
+        raise Refusal(400, message)
+    status = _STATUS.get(reply.code, 503)
+    if status != 200:
+        said = b"".join(event[1] for event in reply.events if event[0] == ERR)
+        raise Refusal(*_problem(status, said.decode(errors="replace")))
+    kind = FILE if form == "npz" else OUT
+    body = b"".join(event[-1] for event in reply.events if event[0] == kind)
+    return Response(200, _MEDIA_OF[form], bytes(body))
+
+
+def _problem(status: int, said: str) -> tuple[int, str]:
+    """Return the status and the text of what stood on standard error."""
+    if DEFECT in said:
+        return 500, "the service has failed at this request. This is a defect."
+    lines = [line for line in said.strip().split("\n") if not line.startswith("Try '")]
+    return status, "\n".join(lines).removeprefix("jaccli: ") or "the command has failed."
+
+
+def _media_type(header: str) -> tuple[str, str]:
+    """Return the media type of a header, and its boundary."""
+    media, _, parameters = header.partition(";")
+    boundary = ""
+    for parameter in parameters.split(";"):
+        name, _, value = parameter.strip().partition("=")
+        if name.lower() == "boundary":
+            boundary = value.strip('"')
+    return media.strip().lower(), boundary
+
+
+def _document_of(parts: dict[str, bytes]) -> Document:
+    if "spec" not in parts:
+        raise Refusal(400, "the body has no part 'spec'.")
+    return Document(parts.pop("spec"), parts)
+
+
+def _parts(body: bytes, boundary: str) -> dict[str, bytes]:
+    """Return the parts of a multipart body: the spec under its name, files under theirs."""
+    if not _BOUNDARY.fullmatch(boundary):
+        raise Refusal(400, "multipart: the boundary is missing, or is none.")
+    first, *pieces = (b"\r\n" + body).split(b"\r\n--" + boundary.encode(), _PARTS + 1)
+    if first.strip() or not pieces or not pieces[-1].startswith(b"--"):
+        raise Refusal(400, "multipart: the body is cut short, or begins with something else.")
+    found: dict[str, bytes] = {}
+    for piece in pieces[:-1]:
+        head, blank, content = piece.partition(b"\r\n\r\n")
+        name = _name(head.decode(errors="replace"))
+        if not blank or not name:
+            raise Refusal(400, "multipart: a part has no name.")
+        if name in found:
+            raise Refusal(400, f"multipart: two parts are called {name!r}.")
+        found[name] = content
+    return found
+
+
+_DISPOSITION = re.compile(
+    r'(?im)^content-disposition:\s*form-data((?:\s*;\s*\w+="[^"\r\n]*")+)\s*$'
+)
+
+
+def _name(head: str) -> str:
+    """Return what a part is called: `spec`, or the name of its file, or its own."""
+    found = _DISPOSITION.search(head)
+    if found is None:
+        return ""
+    said = dict(re.findall(r'(\w+)="([^"]*)"', found[1]))
+    name: str = said.get("name", "")
+    return name if name == "spec" else said.get("filename") or name

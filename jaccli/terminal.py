@@ -1,0 +1,60 @@
+"""What the person's terminal is like, as far as the environment tells.
+
+A session of the service has the environment of its client, lent with `using`; that of this process
+is never changed.  Imports nothing of the package.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+VARIABLES = (
+    "COLUMNS", "LINES", "TERM", "COLORTERM", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE",
+    "TTY_INTERACTIVE",
+)  # fmt: skip
+"""The environment's variables that say how to print."""
+_WIDTH = 80
+"""Columns where nobody says how many there are."""
+
+_lent: Mapping[str, str] | None = None
+
+
+@contextmanager
+def using(environment: Mapping[str, str]) -> Iterator[None]:
+    """Print as this environment wants it, in the whole process, until the block ends."""
+    global _lent
+    before, _lent = _lent, environment
+    try:
+        yield
+    finally:
+        _lent = before
+
+
+def environment() -> Mapping[str, str]:
+    """Return the environment of the terminal."""
+    return os.environ if _lent is None else _lent
+
+
+def columns() -> int:
+    """Return how many columns there are: by COLUMNS, else of the terminal on a standard stream."""
+    found = environment().get("COLUMNS", "")
+    if found.isdigit() and int(found):
+        return int(found)
+    return _WIDTH if _lent is not None else _columns_here()
+
+
+def described() -> dict[str, str]:
+    """Return what the environment says, the columns always among it."""
+    said = {name: os.environ[name] for name in VARIABLES if name in os.environ}
+    return said | {"COLUMNS": str(columns())}
+
+
+def _columns_here() -> int:
+    for stream in range(3):
+        try:
+            return os.get_terminal_size(stream).columns or _WIDTH
+        except OSError:
+            continue
+    return _WIDTH
