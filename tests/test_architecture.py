@@ -177,7 +177,7 @@ OF_ITS_OWN = {
     "cli/tasks.py": "`--resume`",
     "execute/programs.py": "what the names of kept programs depend on",
     "experiment/": "the folder of a sweep",
-    "model/python.py": "the user's Python",
+    "model/": "the user's Python",
     "result/partial.py": "results in parts",
     "service/": "sockets",
 }

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 import typer
 
 from jaccli.cli.app import build
-from jaccli.errors import INTERRUPTED, UsageError, verdict
-from jaccli.files import Unanswered, is_local
+from jaccli.errors import INTERRUPTED, BudgetError, UsageError, verdict
+from jaccli.files import NotHere, Unanswered, is_local
 
 _DONE = 0
+_NAME = "jaccli: "
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -25,13 +26,16 @@ def run(arguments: Sequence[str]) -> int:
         if code == INTERRUPTED:  # Typer has turned Ctrl-C into this number
             _say("jaccli: interrupted.")
         return int(code or _DONE)
-    except Unanswered:  # a session has to ask its client, and begins again
+    except (Unanswered, NotHere):  # a session has to ask its client, or leaves it to do this
         raise
     except BaseException as error:
         if _reader_left(error):
             # Whoever read the output has had enough; Python must not complain at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return _DONE
+        if isinstance(error, BudgetError) and not is_local():
+            # A service has less to give than the client's own machine.
+            raise NotHere(_verdict(error)[0].removeprefix(_NAME)) from None
         if "--debug" in arguments and is_local():  # a client learns nothing of this machine
             traceback.print_exc()
         message, code = _verdict(error)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jaccli import files
 from jaccli.cli import console
 from jaccli.cli.options import Values
 from jaccli.cli.tasks import Task
@@ -44,6 +45,7 @@ def is_streamed(plan: Plan, *, goes_on: bool = False) -> bool:
         return False
     if len(plan.blocks) > 1 or plan.storage != "dense" or not plan.far:
         check_result(plan)
+    files.require_local("a result larger than the memory budget")
     return True
 
 

@@ -121,9 +121,12 @@ def load_all(values: Values, changes: Sequence[Override]) -> list[Spec]:
     if names == [None] and not values["expression"] and not values["set"]:
         hint = "Expected a YAML file, - for standard input, or -e 'EXPRESSION'."
         raise UsageError("no SPEC is given.", hint=hint)
-    for option in ("allow_python", "resume"):
+    if values["allow_python"] and not files.is_local():
+        hint = "Run it without --server, and with JACCLI_SERVER unset."
+        raise UsageError("--allow-python: not in the service.", hint=hint)
+    for option in ("resume", "cluster"):
         if values.get(option):
-            files.require_local(f"--{option.replace('_', '-')}")
+            files.require_local(f"--{option}")
     files.foresee(("read", name) for name in names if name is not None)
     specs: list[Spec] = []
     problems: list[Problem] = []

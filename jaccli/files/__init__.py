@@ -46,6 +46,14 @@ class Unanswered(BaseException):
         self.questions = questions
 
 
+class NotHere(BaseException):
+    """Ends a session's run that its client has to do by itself, for a `reason`: a sentence."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class Local:
     """The file system of this machine."""
 
@@ -87,16 +95,13 @@ def using(provider: Provider) -> Iterator[None]:
 
 
 def require_local(what: str) -> None:
-    """Refuse what a service does not do for its clients.
+    """End a session here, if it is one: its client does this by itself.
 
     Raises:
-        UsageError: the files are a client's.
+        NotHere: the files are a client's.
     """
     if not _provider.local:
-        from jaccli.errors import UsageError
-
-        hint = "Run it without --server, and with JACCLI_SERVER unset."
-        raise UsageError(f"{what}: not in the service.", hint=hint)
+        raise NotHere(f"{what}: not in the service.")
 
 
 def is_local() -> bool:

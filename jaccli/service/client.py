@@ -144,8 +144,10 @@ class _Service:
         if found.status == 409 and VERSIONS.lower() in found.headers:
             theirs, ours = found.headers[VERSIONS.lower()], self._headers[VERSIONS]
             raise _Elsewhere(f"{self._address} has {theirs}, and this is {ours}")
-        if self._auto and found.status in (429, 503):
-            raise _Elsewhere(f"{self._address}: {_STATUS[found.status][0]}")
+        if found.status in _TOO_MUCH or (self._auto and found.status in _NOT_NOW):
+            detail = _detail(found.body)
+            what = _STATUS[found.status][0]
+            raise _Elsewhere(f"{self._address}: {what}{f': {detail}' if detail else ''}")
         raise _failure(self._address, found)
 
     def _post(self, body: bytes) -> transport.Answer:
@@ -163,12 +165,14 @@ class _Service:
 _STATUS = {
     401: ("the service refuses the token", "Its token belongs in JACCLI_TOKEN."),
     403: ("the service refuses this client", ""),
-    413: ("the call is too large for the service", "Run it without --server."),
-    422: ("the service gave up", "Run it without --server."),
+    413: ("the call is too large for the service", ""),
+    422: ("the service gave up", ""),
     429: ("the service is busy", "Try again later."),
     503: ("the service is not available", "Try again later."),
 }
 """What the statuses of HTTP mean here, and what to do."""
+_TOO_MUCH, _NOT_NOW = (413, 422), (429, 503)
+"""A call over the service's limits, which are not this machine's; one that comes too soon."""
 
 
 def _failure(where: Address, found: transport.Answer) -> Exception:
@@ -188,7 +192,12 @@ def _detail(body: bytes) -> str:
         return ""
     if not isinstance(detail, str):
         return ""
-    line = detail.strip().split("\n")[0].rstrip(".")[:_DETAIL]
+    return _one_line(detail)
+
+
+def _one_line(text: str) -> str:
+    """Return the first line of what a service says, fit to be shown."""
+    line = text.strip().split("\n")[0].rstrip(".")[:_DETAIL]
     return "".join(character if character.isprintable() else "?" for character in line)
 
 
@@ -256,6 +265,8 @@ def converse(arguments: list[str], send: Callable[[Call], Reply]) -> int:
                 answers,
             )
         )
+        if reply.elsewhere:
+            raise _Elsewhere(_one_line(reply.elsewhere))
         if not reply.questions:
             return _finish(reply, consent)
         for question in reply.questions:

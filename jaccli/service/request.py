@@ -131,6 +131,8 @@ def response(reply: Reply, form: str) -> Response:
     Raises:
         Refusal: the command line has failed, or wanted a file.
     """
+    if reply.elsewhere:
+        raise Refusal(422, reply.elsewhere)
     if reply.questions:
         name = str(reply.questions[0][1])
         message = (

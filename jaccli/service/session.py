@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from jaccli import files, terminal
 from jaccli.errors import SourceError, UsageError
-from jaccli.files import Unanswered
+from jaccli.files import NotHere, Unanswered
 from jaccli.service.wire import ERR, FILE, OUT, Call, Reply
 from jaccli.vocabulary import SERVED
 
@@ -48,6 +48,8 @@ def perform(call: Call) -> Reply:
             code = run(call.arguments)
     except Unanswered as unanswered:
         return Reply(0, [], list(unanswered.questions))
+    except NotHere as elsewhere:
+        return Reply(0, [], [], elsewhere.reason)
     return Reply(code, events, [])
 
 

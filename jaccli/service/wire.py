@@ -109,16 +109,25 @@ class Reply:
         code: the exit code, if there are no questions.
         events: in their order `(OUT, bytes)`, `(ERR, bytes)` and `(FILE, name, force, bytes)`.
         questions: what must be answered before the call can be performed.
+        elsewhere: why the client has to perform the call, if no service does or this one cannot.
     """
 
-    __slots__ = ("code", "events", "questions")
+    __slots__ = ("code", "elsewhere", "events", "questions")
 
-    def __init__(self, code: int, events: list[tuple[Any, ...]], questions: list[Question]) -> None:
+    def __init__(
+        self,
+        code: int,
+        events: list[tuple[Any, ...]],
+        questions: list[Question],
+        elsewhere: str = "",
+    ) -> None:
         self.code, self.events, self.questions = code, events, questions
+        self.elsewhere = elsewhere
 
     def encode(self) -> bytes:
         """Return the reply as bytes."""
-        return encode([self.code, list(map(list, self.events)), list(map(list, self.questions))])
+        events, questions = list(map(list, self.events)), list(map(list, self.questions))
+        return encode([self.code, events, questions, self.elsewhere])
 
     @classmethod
     def decode(cls, data: bytes) -> Reply:
@@ -128,13 +137,14 @@ class Reply:
             BadMessage: they hold none.
         """
         try:
-            code, events, questions = decode(data)
+            code, events, questions, elsewhere = decode(data)
             if type(code) is not int:
                 raise TypeError
             return cls(
                 code,
                 [tuple(_list(event)) for event in events],
                 [tuple(_plain(question)) for question in questions],
+                _text(elsewhere),
             )
         except (TypeError, ValueError) as error:
             raise BadMessage("this is not a reply.") from error

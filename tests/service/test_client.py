@@ -96,10 +96,11 @@ def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedP
     )  # fmt: skip
 
 
-def called(capfd: pytest.CaptureFixture[str], tmp_path: Path, *arguments: str) -> tuple[int, str]:
+def called(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, *arguments: str
+) -> tuple[int | None, str]:
     """Run the client in this process; return its exit code and standard error."""
     code = client.run(list(arguments), f"unix:{tmp_path}/s")
-    assert code is not None
     return code, capfd.readouterr().err
 
 
@@ -194,15 +195,6 @@ ANSWERS: dict[str, tuple[bytes, str]] = {
         http(401),
         "the service refuses the token.\nIts token belongs in JACCLI_TOKEN.",
     ),
-    "large": (
-        http(413, b'{"error": {"message": "65 MiB; 64 MiB are allowed."}}'),
-        "the call is too large for the service: 65 MiB; 64 MiB are allowed.\n"
-        "Run it without --server.",
-    ),
-    "slow": (
-        http(422, b'{"error": {"message": "this takes longer than the 60 s allowed."}}'),
-        "the service gave up: this takes longer than the 60 s allowed.\nRun it without --server.",
-    ),
     "ending": (http(503), "the service is not available.\nTry again later."),
     "broken": (
         http(500, b'{"error": {"message": "a\\u001b[31m\\nb"}}'),
@@ -224,6 +216,32 @@ def test_a_service_that_fails_is_an_error(
     answer, said = ANSWERS[name]
     service.handler = lambda headers, body: answer
     assert called(capfd, tmp_path, *SQUARE) == (3, f"jaccli: unix:{tmp_path}/s: {said}\n")
+
+
+LIMITS: dict[str, tuple[bytes, str]] = {
+    "large": (
+        http(413, b'{"error": {"message": "65 MiB; 64 MiB are allowed."}}'),
+        "unix:SOCKET: the call is too large for the service: 65 MiB; 64 MiB are allowed",
+    ),
+    "slow": (
+        http(422, b'{"error": {"message": "this takes longer than the 60 s allowed."}}'),
+        "unix:SOCKET: the service gave up: this takes longer than the 60 s allowed",
+    ),
+    "not in a service": (
+        http(200, Reply(0, [], [], "a \x1b[31m sweep: not in the service.\nB").encode()),
+        "a ?[31m sweep: not in the service",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_what_a_service_cannot_do_runs_here(
+    name: str, service: Service, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    answer, said = LIMITS[name]
+    service.handler = lambda headers, body: answer
+    said = said.replace("SOCKET", f"{tmp_path}/s")
+    assert called(capfd, tmp_path, *SQUARE) == (None, f"jaccli: {said}; running here.\n")
 
 
 def test_a_service_that_is_not_there_is_an_error(

@@ -206,22 +206,35 @@ def said(reply: Any, kind: str) -> str:
     return b"".join(event[1] for event in reply.events if event[0] == kind).decode()
 
 
-LOCAL = "Run it without --server, and with JACCLI_SERVER unset.\n"
-REFUSED = {
-    ("jacobian", *SQUARE, "--allow-python"): "--allow-python",
+ELSEWHERE = {
     ("jacobian", *SQUARE, "--resume"): "--resume",
+    ("jacobian", *SQUARE, "--cluster", "local:2"): "--cluster",
     ("run", *SQUARE, "--set", "sweep={inputs.x: [1, 2]}"): "a sweep",
     ("jacobian", "-e", "w@x", "--at", "w={ones: [200, 100]}", "--at", "x={ones: 100}", "--wrt",
-     "x", "--memory", "250KiB", "-o", "J.npy"): "J.npy: a result larger than the memory budget",
+     "x", "--memory", "250KiB", "-o", "J.npy"): "a result larger than the memory budget",
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("arguments", REFUSED)
-def test_what_a_service_does_not_do_is_refused(arguments: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("arguments", ELSEWHERE)
+def test_what_no_service_does_is_left_to_the_client(arguments: tuple[str, ...]) -> None:
     answers = {("check_writable", "J.npy", False): ("value", None)}
     answers |= {("is_begun", "J.npy"): ("value", False)}
     reply = performed(*arguments, answers=answers)
-    assert said(reply, ERR) == f"jaccli: {REFUSED[arguments]}: not in the service.\n{LOCAL}"
+    assert reply.elsewhere == f"{ELSEWHERE[arguments]}: not in the service."
+    assert (reply.events, reply.questions) == ([], [])
+
+
+def test_what_is_over_the_budget_is_left_to_the_client() -> None:
+    """A service may have less memory to give than the client has."""
+    reply = performed("jacobian", *SQUARE, "--memory", "1B")
+    assert "more than the memory budget" in reply.elsewhere
+    assert (reply.events, reply.questions) == ([], [])
+
+
+def test_python_is_refused() -> None:
+    reply = performed("jacobian", *SQUARE, "--allow-python")
+    local = "Run it without --server, and with JACCLI_SERVER unset.\n"
+    assert said(reply, ERR) == f"jaccli: --allow-python: not in the service.\n{local}"
     assert (reply.code, said(reply, OUT), reply.questions) == (2, "", [])
 
 
