@@ -43,9 +43,8 @@ class _Joined:
 
     def _flush(self) -> None:
         if self._waiting:
-            data = b"".join(self._waiting)
-            self._waiting.clear()
-            self._transport.write(data)
+            waiting, self._waiting = self._waiting, []
+            self._transport.writelines(waiting)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -65,7 +64,8 @@ def limited(limits: Limits) -> type[HttpToolsProtocol]:
         _bytes = 0
 
         def connection_made(self, transport: Any) -> None:
-            super().connection_made(_Joined(transport, self.loop))
+            joined: Any = _Joined(transport, self.loop)
+            super().connection_made(joined)
             self._expect(_HEADER)
 
         def data_received(self, data: bytes) -> None:
