@@ -33,16 +33,21 @@ def configure(*, x64: bool) -> None:
         if found in MISCOMPILING:
             message = f"{package} {found} gives wrong results ({MISCOMPILING[found]})."
             raise ComputationError(message, hint="Install jax 0.10.1: pip install jax==0.10.1")
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    # Without this, JAX's C++ logs on standard error what it also raises, and a false alarm whenever
-    # a compiled program is loaded: of processor features that only its compiler knows.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    set_environment()
     import jax
 
     startup.imported()
     jax.config.update("jax_enable_x64", x64)
     # One result is waited for at a time, so dispatch to another thread only costs (46 → 17 µs).
     jax.config.update("jax_cpu_enable_async_dispatch", False)
+
+
+def set_environment() -> None:
+    """Set the variables that JAX reads when it is imported; later it does not see them."""
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    # Without this, JAX's C++ logs on standard error what it also raises, and a false alarm whenever
+    # a compiled program is loaded: of processor features that only its compiler knows.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 @dataclass(frozen=True)

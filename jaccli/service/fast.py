@@ -82,10 +82,11 @@ class Fast:
     def start(self) -> None:
         """Import JAX, before there is anybody to wait for it."""
         from jaccli import backend, memory
-        from jaccli.service import inline
 
         memory.limit(self._limits.memory, self._limits.result)
         backend.configure(x64=True)
+        from jaccli.service import inline
+
         inline.warm()
 
     def close(self) -> None:

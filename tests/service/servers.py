@@ -93,7 +93,8 @@ def children(pid: int) -> list[int]:
 def started(arguments: list[str], home: Path) -> subprocess.Popen[str]:
     """Start a service, which may refuse to run."""
     environment = {**os.environ, "XDG_CACHE_HOME": str(home), "PYTHONPATH": str(ROOT)}
-    environment.pop("JACCLI_SERVER", None)
+    for name in ("JACCLI_SERVER", "TF_CPP_MIN_LOG_LEVEL"):  # the tests' own, see conftest.py
+        environment.pop(name, None)
     return subprocess.Popen(
         [sys.executable, "-m", "jaccli", "serve", *arguments],
         stdin=subprocess.DEVNULL,

@@ -292,6 +292,20 @@ def test_a_second_signal_ends_at_once_and_workers_end_with_their_service(tmp_pat
             asked.answer()
 
 
+def test_a_worker_that_finds_its_programs_says_nothing(tmp_path: Path) -> None:
+    """XLA would: false alarms about processor features, on standard error."""
+    with serving(["--socket", socket_of(tmp_path), "--workers", "1"], tmp_path) as server:
+        (first,) = server.workers()
+        os.kill(first, signal.SIGKILL)
+        server.ask("/v1/jacobian", b"model: {expression: x**2}\ninputs: {x: 1.0}\n")
+        until(lambda: server.ask("/healthz").json["workers"]["replaced"] == 1)
+        assert server.workers() != [first]
+        server.process.send_signal(signal.SIGTERM)
+        server.process.wait(PATIENCE)
+        assert server.process.stderr is not None
+        assert server.process.stderr.read() == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
