@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -84,6 +85,10 @@ def written(stream: io.TextIOWrapper) -> bytes:
     return stream.buffer.getvalue()
 
 
+_RUNNING_HERE = re.compile(r"(?m)^jaccli: .*; running here\.\n")
+"""What a client says of a call that its service does not perform, and a local run does not say."""
+
+
 def call(
     *args: str | os.PathLike[str],
     stdin: str | bytes | None = None,
@@ -102,15 +107,17 @@ def call(
         sys.stdin, sys.stdout, sys.stderr = before
         os.chdir(here)
     out, err = (written(stream) for stream in streams[1:])
-    outcome = Outcome(code, out.decode(errors="replace"), err.decode(), out)
+    said = _RUNNING_HERE.sub("", err.decode())
+    outcome = Outcome(code, out.decode(errors="replace"), said, out)
     assert not check or code == 0, outcome.stderr
     return outcome
 
 
 def _perform(arguments: list[str]) -> int:
-    """Perform a command line here, or as `--through-service` says."""
+    """Perform a command line here, or as `--through-service` says; Python never in a service."""
     url = os.environ.get(THROUGH)
-    if not url or any(argument.startswith("--server") for argument in arguments):
+    here = any(argument.startswith(("--server", "--allow-python")) for argument in arguments)
+    if not url or here:
         return perform(arguments)
     if url != "session":
         return perform(["--server", url, *arguments])

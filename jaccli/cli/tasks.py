@@ -245,8 +245,9 @@ def load_model(spec: Spec, values: Values, *, by_rows: bool = False) -> tuple[Mo
 
 
 def foresee_contents(paths: Iterable[Path]) -> None:
-    """Say which files will be read whole."""
-    files.foresee(("content", str(path)) for path in paths)
+    """Say which files will be read whole: those of arrays."""
+    suffixed = (path for path in paths if path.suffix.lower() in SUFFIXES)
+    files.foresee(("content", str(path)) for path in suffixed)
 
 
 def _read_for(spec: Spec) -> Iterator[Path]:

@@ -21,8 +21,18 @@ LONGEST_TEXT = 32 * 2**20
 """Bytes of a spec at most."""
 
 
+_read_already: dict[str, bytes] = {}
+
+
+def keep(name: str, text: bytes) -> None:
+    """Let `read` return a text that has been read: of a pipe it would not come again."""
+    _read_already[name] = text
+
+
 def read(name: str) -> bytes:
     """Return the text, not longer than need be, of what can be opened or is standard input."""
+    if name in _read_already:
+        return _read_already.pop(name)
     if name != STDIN:
         with open(name, "rb") as file:
             return file.read(LONGEST_TEXT + 1)

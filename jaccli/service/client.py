@@ -14,7 +14,7 @@ import sys
 import time
 
 from jaccli import files, terminal
-from jaccli.files.local import OPERATIONS
+from jaccli.files.local import OPERATIONS, keep
 from jaccli.service import address, transport
 from jaccli.service.consent import Consent
 from jaccli.service.wire import (
@@ -255,18 +255,23 @@ def converse(arguments: list[str], send: Callable[[Call], Reply]) -> int:
         for question, given in answers.items():
             if question[0] == "read" and given[0] == "value":
                 consent.learn(given[1])
-        reply = send(
-            Call(
-                arguments,
-                os.getcwd(),
-                terminal.described(),
-                _stream(sys.stdout),
-                _stream(sys.stderr),
-                answers,
-            )
+        call = Call(
+            arguments,
+            os.getcwd(),
+            terminal.described(),
+            _stream(sys.stdout),
+            _stream(sys.stderr),
+            answers,
         )
-        if reply.elsewhere:
-            raise _Elsewhere(_one_line(reply.elsewhere))
+        try:
+            reply = send(call)
+            if reply.elsewhere:
+                raise _Elsewhere(_one_line(reply.elsewhere))
+        except _Elsewhere:
+            for (operation, name, *_), given in answers.items():
+                if operation == "read" and given[0] == "value":
+                    keep(name, given[1])
+            raise
         if not reply.questions:
             return _finish(reply, consent)
         for question in reply.questions:

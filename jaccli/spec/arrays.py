@@ -59,7 +59,10 @@ class _File(NamedTuple):
 def _read_npy(file: _File, entries: dict[str, Any], limit: int, above: int | None) -> Any:
     from jaccli.arrayfile import map_array, read_array
 
-    mapped = None if above is None else map_array(file.stream, entries["file"], file.size, above)
+    if above is None or file.size <= above:
+        return read_array(file.stream, file.size, limit)
+    files.require_local(f"{file.name}: a batch that is read row by row")
+    mapped = map_array(file.stream, entries["file"], file.size, above)
     return mapped or read_array(file.stream, file.size, limit)
 
 

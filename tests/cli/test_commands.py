@@ -191,9 +191,7 @@ STARTERS = {
 }
 
 
-@pytest.mark.parametrize(
-    "model", ["expressions", "forecast", pytest.param("python", marks=pytest.mark.local("Python"))]
-)
+@pytest.mark.parametrize("model", ["expressions", "forecast", "python"])
 def test_what_init_writes_runs(jaccli: Callable[..., Any], tmp_path: Path, model: str) -> None:
     row, options = STARTERS[model]
     said = jaccli("init", "start.yaml", "--model", model)

@@ -101,7 +101,6 @@ def test_numbers_of_any_byte_order(jaccli: Callable[..., Any]) -> None:
     assert outcome.stdout == "x[0]  6.0\nx[1] 10.0\n"
 
 
-@pytest.mark.local("Python")
 def test_what_a_model_prints_is_no_result(jaccli: Callable[..., Any]) -> None:
     Path("m.py").write_text("print('loading')\ndef f(x):\n    print('called')\n    return x**2\n")
     spec = "model: {python: 'm.py:f'}\ninputs: {x: 3}\n"

@@ -121,7 +121,6 @@ def looping(folder: Path, n: int) -> list[str]:
     return ["--set", model, "--set", f"inputs={inputs}", "--allow-python"]
 
 
-@pytest.mark.local("Python")
 def test_auto_takes_a_coloring_where_it_wins_and_keeps_the_result_dense(
     jaccli: Call, tmp_path: Path
 ) -> None:
@@ -336,7 +335,6 @@ def test_a_dense_file_of_a_large_sparse_result_is_refused_before_computing(
     assert not (tmp_path / "J.npy").exists()
 
 
-@pytest.mark.local("Python")
 def test_without_asdex_links_serve_and_detection_is_refused(
     jaccli: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

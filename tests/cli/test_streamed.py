@@ -18,7 +18,6 @@ import pytest
 
 from jaccli.result import Partial
 
-pytestmark = pytest.mark.local("results larger than the budget")
 Call = Callable[..., Any]
 
 N, M = 300, 400
