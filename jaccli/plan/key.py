@@ -20,6 +20,8 @@ _NOT_OF_THE_PROGRAM = frozenset(
 )
 """Entries of a spec that do not decide what is compiled; shapes of arrays and the derivative are
 in the identity by themselves."""
+_REPLACED = ("mode", "storage", "chunk", "layout", "dtype", "precision")
+"""Fields of a spec that callers replace for purposes of their own: `resolved` is as before then."""
 
 
 def identity(spec: Spec, model: Model, derivative: str, device: Device) -> str | None:
@@ -33,6 +35,7 @@ def identity(spec: Spec, model: Model, derivative: str, device: Device) -> str |
     entries = {name: v for name, v in spec.resolved.items() if name not in _NOT_OF_THE_PROGRAM}
     content = (
         entries,
+        [getattr(spec, name) for name in _REPLACED],
         derivative,
         device.name,
         memory.budget(spec.memory),

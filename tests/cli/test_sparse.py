@@ -335,6 +335,7 @@ def test_a_dense_file_of_a_large_sparse_result_is_refused_before_computing(
     assert not (tmp_path / "J.npy").exists()
 
 
+@pytest.mark.local("a module that is taken away in this process")
 def test_without_asdex_links_serve_and_detection_is_refused(
     jaccli: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from pipeline import Silent, assert_blocks, solve, spec_of
 
 from jaccli import backend, model
-from jaccli.plan import Plan
+from jaccli.plan import Plan, identity
 from jaccli.result import dense
 from jaccli.spec import load as load_spec
 from jaccli.spec.overrides import from_set
@@ -39,6 +40,26 @@ def computed(*args: Any, **entries: Any) -> tuple[dict[str, Any], float]:
 
     result = run(kept.compiled(plan_of(*args, **entries), Silent()), Silent())
     return {b.key: dense(b.values) for b in result.blocks}, result.seconds["compile"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("mode", "rev"),
+        ("storage", "sparse"),
+        ("chunk", 2),
+        ("layout", "matrix"),
+        ("dtype", "float32"),
+        ("precision", "high"),
+        ("memory", 1 << 20),
+    ],
+)
+def test_what_a_command_replaces_in_a_spec_makes_another_plan(name: str, value: Any) -> None:
+    """`sparsity` and `analyze` plan for purposes of their own, with the same text of a spec."""
+    plan = plan_of(MODEL, draw(0), "jacobian")
+    spec = replace(plan.spec, **{name: value})
+    made = [identity(s, plan.model, "jacobian", plan.device) for s in (plan.spec, spec)]
+    assert made[0] != made[1]
 
 
 def draw(seed: int) -> dict[str, Any]:
