@@ -49,7 +49,8 @@ class Compiler:
 
         `where` is the sharding of the results; by default they are on the plan's device.
         """
-        traced = jax.jit(function, out_shardings=where)
+        # What is not used is an argument still, and stands in the text by which it may be known.
+        traced = jax.jit(function, out_shardings=where, keep_unused=True)
         compiled = self._compiled(plan, what, lambda: traced.lower(*args))
 
         def run(*args: Any) -> Tree:
@@ -114,7 +115,8 @@ class Compiler:
             if not programs.may_be_kept(text):
                 name = None
             elif name is None or programs.needs_lowering(text):
-                name = programs.key(plan.device, text)
+                # The text numbers the arrays; only the trees say which of them is whose.
+                name = programs.key(plan.device, text, str(lowered.in_tree), str(lowered.out_tree))
                 compiled = programs.load(name, plan.device)
                 if compiled is not None:
                     return compiled, "hit"

@@ -237,6 +237,24 @@ def test_a_python_model_is_known_by_what_it_does(jaccli: Call, written_models: N
     assert values == [[[2.0, 0.0], [0.0, 2.0]]] * 2 + [[[3.0, 0.0], [0.0, 3.0]]]
 
 
+def test_arrays_of_one_shape_are_not_taken_for_each_other(
+    jaccli: Call, written_models: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of programs that are known by their text, which does not say whose its arrays are."""
+    inputs = "inputs: {a: [1.0, 2.0], b: [3.0, 4.0]}"
+    specs = []
+    for number, result in enumerate(("a**2", "b**2", "{'u': a**2, 'v': b**2}", "{'v': a**2}")):
+        Path(f"model{number}.py").write_text(f"def f(a, b):\n    return {result}\n")
+        specs.append(f"model: {{python: 'model{number}.py:f'}}\n{inputs}\n")
+    for inverse in ("inv(diag(a)) @ b", "inv(diag(b)) @ a"):
+        spec = f"model: {{expression: {inverse}}}\n{inputs}\n"
+        specs += [f"{spec}wrt: {wrt}\n" for wrt in ("[a]", "[b]", "[a, b]")]
+    arguments = ("evaluate", "-", "--allow-python", "--quiet")
+    kept = [jaccli(*arguments, stdin=spec).stdout for spec in specs]
+    monkeypatch.setenv(cache.OFF, "1")
+    assert kept == [jaccli(*arguments, stdin=spec).stdout for spec in specs]
+
+
 def test_a_program_that_calls_this_process_is_not_kept(
     jaccli: Call, cache_home: Path, written_models: None
 ) -> None:
