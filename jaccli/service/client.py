@@ -16,7 +16,7 @@ import time
 from jaccli import files, terminal
 from jaccli.files.local import OPERATIONS, keep
 from jaccli.service import address, transport
-from jaccli.service.consent import Consent
+from jaccli.service.consent import Consent, Refused
 from jaccli.service.wire import (
     FILE,
     MEDIA_TYPE,
@@ -267,18 +267,26 @@ def converse(arguments: list[str], send: Callable[[Call], Reply]) -> int:
             reply = send(call)
             if reply.elsewhere:
                 raise _Elsewhere(_one_line(reply.elsewhere))
-        except _Elsewhere:
+            _check(reply, consent, answers)
+        except (_Elsewhere, Refused) as error:
             for (operation, name, *_), given in answers.items():
                 if operation == "read" and given[0] == "value":
                     keep(name, given[1])
-            raise
+            raise _Elsewhere(*error.args) from error
         if not reply.questions:
-            return _finish(reply, consent)
-        for question in reply.questions:
-            if question in answers or question[0] not in OPERATIONS:
-                raise _error(f"the service asks what cannot be answered: {question[:2]}.")
-            consent.check(question)
-            answers[question] = answer(question)
+            return _finish(reply)
+        answers |= {question: answer(question) for question in reply.questions}
+
+
+def _check(reply: Reply, consent: Consent, answers: dict[Question, Answer]) -> None:
+    """Refuse a reply that wants what the user has not allowed, before any of it is done."""
+    for question in reply.questions:
+        if question in answers or question[0] not in OPERATIONS:
+            raise _error(f"the service asks what cannot be answered: {question[:2]}.")
+        consent.check(question)
+    for event in reply.events:
+        if event[0] == FILE:
+            consent.check_target(event[1])
 
 
 def answer(question: Question) -> Answer:
@@ -316,12 +324,11 @@ def _stream(stream: Any) -> tuple[bool, str, str]:
     return stream.isatty(), stream.encoding, stream.errors
 
 
-def _finish(reply: Reply, consent: Consent) -> int:
+def _finish(reply: Reply) -> int:
     """Print and write what has come back, in order, and return the exit code."""
     for kind, *rest in reply.events:
         if kind == FILE:
             name, force, content = rest
-            consent.check_target(name)
             with files.publishing(name, force=force) as stream:
                 stream.write(content)
         else:

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 
 _WITHOUT_NAME = "stdin"
 """What results are called that come from standard input or from options alone."""
+_LONGEST = 200
+"""Characters of a name that are shown."""
+
+
+class Refused(Exception):
+    """The service asks for what the user has not named; the text says what."""
 
 
 class Consent:
@@ -36,7 +42,7 @@ class Consent:
         """Refuse to answer what is about a file that the user has not named.
 
         Raises:
-            ComputationError: it is.
+            Refused: it is.
         """
         operation, name = question[:2]
         if operation in ("check_writable", "is_begun", "is_special"):
@@ -53,7 +59,7 @@ class Consent:
         """Refuse to write where the user has not said so.
 
         Raises:
-            ComputationError: it is neither named, nor in a folder for results and called after a
+            Refused: it is neither named, nor in a folder for results and called after a
                 spec.
         """
         folder, file = os.path.split(name)
@@ -78,12 +84,8 @@ class Consent:
 
     def _require(self, name: str, allowed: bool) -> None:
         if not allowed:
-            from jaccli.errors import ComputationError
-
-            raise ComputationError(
-                f"the service asks for {name!r}, which neither the arguments nor the specs name.",
-                hint="Run it without --server, and do not trust that service.",
-            )
+            what = repr(name[:_LONGEST])
+            raise Refused(f"the service asks for {what}, which neither arguments nor specs name")
 
 
 def _holds(text: bytes, name: bytes, ends: bytes) -> bool:

@@ -400,12 +400,24 @@ def test_a_service_that_goes_on_asking_is_left(
 
 
 def test_a_service_writes_nothing_that_is_not_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    events = [("out", b"done"), ("file", ".profile", True, b"rm -r ~")]
     with pytest.raises(Exception, match=r"asks for '\.profile'"):
-        conversed(Reply(0, [("file", ".profile", True, b"rm -r ~")], []))
+        conversed(Reply(0, events, []))
     assert not list(tmp_path.iterdir())
+    assert capfd.readouterr().out == ""
+
+
+def test_a_name_that_yaml_writes_otherwise_is_read_here(
+    jaccli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client has no parser of YAML, and sends no file that it does not find named."""
+    monkeypatch.setattr("tests.conftest._perform", through_session)
+    np.save("in put.npy", [1.0, 2.0])
+    spec = 'model: {expression: x**3}\ninputs: {x: {file: "in\\x20put.npy"}}\n'
+    assert jaccli("evaluate", "-", stdin=spec).stdout == "f[0] 1.0\nf[1] 8.0\n"
 
 
 def test_a_target_that_appears_meanwhile_is_kept(
