@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import ctypes
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _CGROUP_LIMITS = (
@@ -40,6 +41,17 @@ def limit(budget: int | None, result: int | None) -> None:
     """
     global _ceiling, _largest_result
     _ceiling, _largest_result = budget, result
+
+
+@contextmanager
+def unlimited_budget() -> Iterator[None]:
+    """Let calls have the memory budgets that they ask for while the block runs."""
+    global _ceiling
+    before, _ceiling = _ceiling, None
+    try:
+        yield
+    finally:
+        _ceiling = before
 
 
 def budget(asked: int | None) -> int:

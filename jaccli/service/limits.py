@@ -26,7 +26,7 @@ class Limits:
     queue: int = _limit(128, "count", "Requests that may wait for a worker; then 429.")
     time: float = _limit(60.0, "seconds", "Seconds that a request may compute.")
     memory: int = _limit(
-        total() // 8, "size", "Memory budget of a request: inputs, temporaries, result."
+        total() // 8, "size", "Memory budget of an HTTP request: inputs, temporaries, result."
     )
     worker_memory: int = _limit(
         total() // 4, "size", "Memory at which a worker is ended, beside that of its start."

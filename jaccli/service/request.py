@@ -122,7 +122,7 @@ def call(
         answers["is_special", _RESULT] = answers["is_begun", _RESULT] = ("value", False)
     else:
         arguments += ["-o", "-", "--format", form]
-    return Call(arguments, "/", {}, _STREAM, _STREAM, answers)
+    return Call(arguments, "/", {}, _STREAM, _STREAM, answers, capped=True)
 
 
 def response(reply: Reply, form: str) -> Response:

@@ -12,11 +12,11 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import NoneType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from jaccli import files, terminal
+from jaccli import files, memory, terminal
 from jaccli.errors import SourceError, UsageError
 from jaccli.files import NotHere, Unanswered
 from jaccli.service.wire import ERR, FILE, OUT, Call, Reply
@@ -44,7 +44,12 @@ def perform(call: Call) -> Reply:
     events: list[Event] = []
     lent = _Client(call.answers, call.folder, events)
     try:
-        with files.using(lent), terminal.using(call.environment), _streams(call, events):
+        with (
+            nullcontext() if call.capped else memory.unlimited_budget(),
+            files.using(lent),
+            terminal.using(call.environment),
+            _streams(call, events),
+        ):
             code = run(call.arguments)
     except Unanswered as unanswered:
         return Reply(0, [], list(unanswered.questions))

@@ -13,6 +13,8 @@ import jax
 import numpy as np
 import pytest
 
+from jaccli import memory
+from jaccli.errors import format_bytes
 from jaccli.service import session
 from jaccli.service.wire import ERR, FILE, OUT, Call
 from jaccli.tune import kept
@@ -229,6 +231,18 @@ def test_what_is_over_the_budget_is_left_to_the_client() -> None:
     reply = performed("jacobian", *SQUARE, "--memory", "1B")
     assert "more than the memory budget" in reply.elsewhere
     assert (reply.events, reply.questions) == ([], [])
+
+
+def test_a_command_line_has_the_budget_that_it_has_at_home(monkeypatch: Any) -> None:
+    monkeypatch.setattr(memory, "_ceiling", 20)
+    words = ["jacobian", "-e", "x**2", "--at", "x=[1, 2]", "--explain"]
+    call = Call(words, "/", {}, STREAM, STREAM, {})
+    reply = session.perform(Call.decode(call.encode()))
+    assert f"budget {format_bytes(memory.total() // 2)}\n" in said(reply, ERR)
+    call.capped = True
+    reply = session.perform(Call.decode(call.encode()))
+    assert "more than the memory budget of 20 B" in reply.elsewhere
+    assert memory.budget(None) == 20
 
 
 def test_python_is_refused() -> None:
