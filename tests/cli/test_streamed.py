@@ -58,6 +58,9 @@ def test_the_summary_counts_every_entry_once(jaccli: Call, tmp_path: Path) -> No
     outcome = jaccli(*LARGE, "--chunk", "90", "-o", tmp_path / "J.npy")
     assert "5 parts" in outcome.stderr
     assert f"norm {np.linalg.norm(forecast()):.4g}" in outcome.stderr
+    assert "(cached), run" not in outcome.stderr
+    again = jaccli(*LARGE, "--chunk", "90", "-o", tmp_path / "again.npy")
+    assert "(cached), run" in again.stderr
 
 
 def test_the_plan_says_in_which_chunks(jaccli: Call, tmp_path: Path) -> None:
