@@ -22,6 +22,7 @@ from typing import Any
 from jaccli.errors import format_bytes
 from jaccli.service.limits import Limits
 from jaccli.service.refusal import Refusal, busy, too_large, unavailable
+from jaccli.service.wire import versions
 from jaccli.service.worker import BAD, LARGE, LENGTH, READY, REPLY, Settings
 
 _WATCH = 0.05
@@ -37,8 +38,12 @@ _KNOWN = 256
 _BUFFER = 1 << 20
 """Bytes that are read from a worker ahead."""
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_VERSIONS = versions().encode()
+"""Those of this process, which a worker must have too: somebody may upgrade what it is made of."""
+_LONGEST_READY = 1 << 10
 _ROOT = str(Path(__file__).resolve().parents[2])
 _ENDED = "the process that computed this has ended. Ask again."
+_WAITED = "no process has become free within {:g} s. Ask again later."
 _CODE = "from jaccli.service.worker import main; main({}, {}, {})"
 
 
@@ -62,7 +67,7 @@ class Worker:
         """Start a process and wait until it is ready.
 
         Raises:
-            Gone: it ends, or does not become ready.
+            Gone: it ends, does not become ready, or has other versions than this process.
         """
         ours, theirs = socket.socketpair()
         settings = list(Settings.of(limits))
@@ -82,8 +87,8 @@ class Worker:
         worker.reader, worker.writer = await asyncio.open_connection(sock=ours, limit=_BUFFER)
         try:
             async with asyncio.timeout(_START):
-                if await worker._receive(1) != READY:
-                    raise Gone
+                if await worker._receive(_LONGEST_READY) != READY + _VERSIONS:
+                    raise Gone("what is installed has changed; start the service again")
         except BaseException as error:
             await worker.end()
             if isinstance(error, TimeoutError):
@@ -234,13 +239,16 @@ class Pool:
         entry = (future, kind)
         self.waiting.append(entry)
         try:
-            return await future
-        except asyncio.CancelledError:
+            async with asyncio.timeout(self.limits.time):
+                return await future
+        except (asyncio.CancelledError, TimeoutError) as error:
             if future.done() and not future.cancelled():
                 self._release(future.result())  # it came in the same moment
             else:
                 with suppress(ValueError):
                     self.waiting.remove(entry)
+            if isinstance(error, TimeoutError):
+                raise unavailable(_WAITED.format(self.limits.time)) from None
             raise
 
     async def _perform(self, worker: Worker, message: bytes, kind: int) -> bytes:

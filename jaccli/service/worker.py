@@ -19,11 +19,13 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from jaccli.service.limits import Limits
+from jaccli.service.wire import versions
 
 LENGTH = 8
 """Bytes that hold a message's length, in front of it."""
 READY, REPLY, BAD, LARGE = b"+", b"R", b"B", b"L"
-"""What a worker says first: that it is ready; a reply; that a call is none, a reply too large."""
+"""What a worker says first: that it is ready, and with what versions; a reply; that a call is none,
+a reply too large."""
 _NICE = 5
 """Workers give way to the process that answers small requests itself."""
 _SET_PARENT_DEATH_SIGNAL = 1
@@ -54,7 +56,7 @@ def main(descriptor: int, parent: int, numbers: list[int]) -> None:
     perform = _prepared(settings)
     startup.imported()
     with socket.socket(fileno=descriptor) as connection:
-        _send(connection, READY)
+        _send(connection, READY + versions().encode())
         while (message := _receive(connection)) is not None:
             _send(connection, _answer(message, perform, settings))
     os._exit(0)

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from jaccli import service
+from jaccli.service import pool
 from jaccli.service.limits import Limits
 from jaccli.service.pool import Pool
 from jaccli.service.refusal import Refusal
@@ -223,6 +224,27 @@ def test_a_call_that_takes_too_long_or_too_much_costs_its_worker_alone() -> None
         (422, "this takes longer than the 0.3 s allowed."),
         (413, "this takes more than the 1 B of memory allowed."),
     ]
+
+
+def test_an_upgrade_under_a_service_leaves_it_without_workers(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What waits for one is answered all the same."""
+    monkeypatch.setattr(pool, "_VERSIONS", b"jaccli/0.0.1")
+
+    async def work(made: Pool) -> None:
+        while not made.failures:
+            await asyncio.sleep(0.05)
+        made.limits = Limits(workers=1, time=0.2)
+        with pytest.raises(Refusal) as refused:
+            await made.call(message(2), 0)
+        assert refused.value.status == 503
+        assert refused.value.message == "no process has become free within 0.2 s. Ask again later."
+        assert not made.waiting
+
+    in_pool(Limits(workers=1), work)
+    changed = "what is installed has changed; start the service again"
+    assert f"jaccli: a worker cannot be started: {changed}\n" in capfd.readouterr().err
 
 
 def test_calls_alike_go_to_the_worker_that_has_their_program() -> None:
