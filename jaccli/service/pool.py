@@ -292,7 +292,8 @@ class Pool:
                 worker = await Worker.start(self.limits)
             except (Gone, OSError) as error:
                 self.failures += 1
-                print(f"jaccli: a worker cannot be started: {error}", file=sys.stderr, flush=True)
+                why = str(error) or "its process has ended"
+                print(f"jaccli: a worker cannot be started: {why}.", file=sys.stderr, flush=True)
                 continue
             self.failures = 0
             self._release(worker)

@@ -244,7 +244,7 @@ def test_an_upgrade_under_a_service_leaves_it_without_workers(
 
     in_pool(Limits(workers=1), work)
     changed = "what is installed has changed; start the service again"
-    assert f"jaccli: a worker cannot be started: {changed}\n" in capfd.readouterr().err
+    assert f"jaccli: a worker cannot be started: {changed}.\n" in capfd.readouterr().err
 
 
 def test_calls_alike_go_to_the_worker_that_has_their_program() -> None:
