@@ -18,13 +18,10 @@ def main() -> None:
 
         print(f"jaccli {__version__}")
         sys.exit(0)
-    import signal
-
     from jaccli import startup
 
     startup.begin()
-    # As an exception, so that half-written files are taken away.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    startup.take_signals()
     try:
         code = perform(arguments)
     except KeyboardInterrupt:  # before there is somebody to say so

@@ -1,4 +1,5 @@
-"""What makes a call start and end faster: each measure with its reason and its gain.
+"""How the process starts and ends: what makes it faster, each measure with its reason and its gain,
+and its signals.
 
 Gains are of CPU time on a 2-core machine, medians of alternating runs, for the Jacobian of
 configs/forecast.yaml as a whole process (920 ms without any of them).  Imports nothing heavy.
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 
 TYPE_CHECKING = False
@@ -51,6 +53,32 @@ def share_cores(processes: int) -> None:
     """
     cores = os.cpu_count() or 1
     os.environ.setdefault("NPROC", str(max(1, cores // processes)))
+
+
+_end: BaseException | None = None
+"""What a signal has raised."""
+
+
+def take_signals() -> None:
+    """Have SIGINT and SIGTERM raise exceptions, so that half-written files are taken away."""
+    signal.signal(signal.SIGTERM, lambda *_: _raise(SystemExit(128 + signal.SIGTERM)))
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # it may be ignored: nohup
+        signal.signal(signal.SIGINT, lambda *_: _raise(KeyboardInterrupt()))
+
+
+def _raise(end: BaseException) -> NoReturn:
+    global _end
+    _end = end
+    raise end
+
+
+def check_signals() -> None:
+    """Raise what a signal has raised, if the work goes on nevertheless.
+
+    JAX has a callback of the garbage collector: what is raised while it runs, Python forgets.
+    """
+    if _end is not None:
+        raise _end
 
 
 def leave(code: int) -> NoReturn:

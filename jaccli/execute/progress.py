@@ -1,8 +1,10 @@
-"""How the work tells how far it is."""
+"""How the work tells how far it is, and learns between two steps that it shall end."""
 
 from __future__ import annotations
 
 from typing import Protocol
+
+from jaccli import startup
 
 
 class Progress(Protocol):
@@ -13,7 +15,11 @@ class Progress(Protocol):
         ...
 
     def advance(self, steps: int) -> None:
-        """Count `steps` more as done."""
+        """Count `steps` more as done.
+
+        Raises:
+            KeyboardInterrupt, SystemExit: a signal came, and what it raised was lost.
+        """
         ...
 
 
@@ -25,3 +31,4 @@ class Silence:
 
     def advance(self, steps: int) -> None:
         """Go on."""
+        startup.check_signals()

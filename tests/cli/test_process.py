@@ -185,6 +185,35 @@ def test_an_interrupt_leaves_no_file(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["slow.yaml"]
 
 
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_that_is_lost_ends_the_run_between_two_chunks(
+    tmp_path: Path, name: str, code: int
+) -> None:
+    """What is raised in a callback of the garbage collector, Python prints and forgets."""
+    (tmp_path / "slow.yaml").write_text(SLOW)
+    script = f"""
+import gc, os, signal, sys
+from jaccli.__main__ import main
+def interrupt(*_):
+    if "jaccli.execute.prepare" in sys.modules:
+        gc.callbacks.remove(interrupt)
+        os.kill(os.getpid(), signal.{name})
+        for _ in range(1000): pass  # here it is raised
+gc.callbacks.append(interrupt)
+main()
+"""
+    process = subprocess.run(
+        [sys.executable, "-c", script, "jacobian", "slow.yaml", "-o", "J.npy"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert "Exception ignored" in process.stderr
+    assert process.returncode == code
+    assert [path.name for path in tmp_path.iterdir()] == ["slow.yaml"]
+
+
 # Terminals
 
 
