@@ -1,10 +1,10 @@
 """Small requests that are answered in the process that receives them, by a compiled program.
 
-A request for a registered model with a bare `.npy` body is like an earlier one if its path, its
-query, what it accepts and the header of its array are the same bytes.  The first goes to a worker.
-If that was quick, and the result is small, a thread compiles the program here too; it is kept only
-if it gives the worker's answer, byte for byte, in less than a millisecond.  From then on such a
-request costs a look-up, a call and a copy.
+A request for a registered model with a bare `.npy` body is like an earlier one if its method, path,
+query, what it accepts and says of its body, and the header of its array are the same bytes.  The
+first goes to a worker.  If that was quick, and the result is small, a thread compiles the program
+here too; it is kept only if it gives the worker's answer, byte for byte, in less than a
+millisecond.  From then on such a request costs a look-up, a call and a copy.
 
 Boundary: never traces or compiles in the event loop; what it runs there, a worker has run before.
 """
@@ -43,26 +43,25 @@ _REFUSED = 1024
 _TRIALS = 5
 _MAGIC = b"\x93NUMPY\x01\x00"
 
-Key = tuple[str, bytes, bytes | None]
-"""The path, the query, and what is accepted."""
+Key = tuple[str, str, bytes, bytes | None, bytes | None, int]
+"""The method, the path, the query, what is accepted, the body's media type and its length."""
 
 
 class Program(NamedTuple):
     """A compiled program: `answer` makes the body of a response of that of a request.
 
-    `head` are the bytes that a body begins with, `length` is that of all.
+    `head` are the bytes that a body begins with.
     """
 
     model: str
     head: bytes
-    length: int
     answer: Callable[[bytes], bytes]
     headers: list[tuple[bytes, bytes]]
     nbytes: int
 
     def takes(self, body: bytes) -> bool:
-        """Whether a body is an array of the shape and dtype that the program takes."""
-        return len(body) == self.length and body.startswith(self.head)
+        """Whether a body of the right length is an array of the shape and dtype that it takes."""
+        return body.startswith(self.head)
 
 
 class Fast:
@@ -167,7 +166,7 @@ class Fast:
                     self._refused.popitem(last=False)
                 return
             before = answer[: len(answer) - found.result_bytes]
-            self._keep(key, _program(model, head, body, before, found))
+            self._keep(key, _program(model, head, before, found))
 
     def _keep(self, key: Key, program: Program) -> None:
         self._programs[key] = program
@@ -191,7 +190,7 @@ class Fast:
                 self._used(program.model)
 
 
-def _program(model: str, head: bytes, body: bytes, before: bytes, found: inline.Inline) -> Program:
+def _program(model: str, head: bytes, before: bytes, found: inline.Inline) -> Program:
     """Return what answers requests like one whose answer began with `before`."""
     compute = found.compute
     headers = [
@@ -201,7 +200,6 @@ def _program(model: str, head: bytes, body: bytes, before: bytes, found: inline.
     return Program(
         model,
         head,
-        len(body),
         lambda body: b"".join((before, compute(body))),
         headers,
         found.nbytes,
@@ -219,7 +217,15 @@ def _is_right(compute: Callable[[bytes], memoryview], body: bytes, answer: bytes
 
 
 def _key(scope: Scope) -> Key:
-    return scope["path"], scope["query_string"], scope[HEADERS].get(b"accept")
+    headers = scope[HEADERS]
+    return (
+        scope["method"],
+        scope["path"],
+        scope["query_string"],
+        headers.get(b"accept"),
+        headers.get(b"content-type"),
+        len(scope[BODY]),
+    )
 
 
 def _head(body: bytes) -> bytes:

@@ -140,6 +140,9 @@ def test_requests_alike_are_answered_inline_with_the_same_bytes(server: Server) 
     assert server.ask(path, npy([1.0] * 5, "f4"), Accept=NPY).status == 400
     assert server.ask(path, npy(points[0])[:-1], Accept=NPY).status == 422
     assert server.ask(path, npy(points[0])).json["blocks"]["y.x"]["shape"] == [3, 4]
+    # Nor is anything let in that was refused before.
+    assert server.ask(path, npy(points[0]), Accept=NPY, Content_Type="text/html").status == 415
+    assert server.ask(path, npy(points[0]), "GET", Accept=NPY).status == 405
 
 
 def spec_at(point: Any) -> bytes:
