@@ -70,8 +70,8 @@ class Service:
         routed = Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
         return guard(self.fast.before(replayed(routed)), self.gate)
 
-    def _used(self, model: str) -> None:
-        self.models.touch(model)
+    def _used(self, model: str) -> bool:
+        return self.models.touch(model)
 
     async def perform(self, request: Request, message: bytes) -> bytes:
         """Return a worker's reply to a call, unless the client leaves before."""

@@ -65,9 +65,12 @@ class Program(NamedTuple):
 
 
 class Fast:
-    """The programs of this process; `used` is told of models in use.  The oldest go first."""
+    """The programs of this process.  The oldest go first.
 
-    def __init__(self, limits: Limits, used: Callable[[str], None]) -> None:
+    `used` is told of models in use, and says whether they are there still.
+    """
+
+    def __init__(self, limits: Limits, used: Callable[[str], bool]) -> None:
         self._limits, self._used = limits, used
         self._programs: OrderedDict[Key, Program] = OrderedDict()
         self._refused: OrderedDict[tuple[Key, bytes], None] = OrderedDict()
@@ -185,9 +188,11 @@ class Fast:
 
     def _touch(self, key: Key, program: Program) -> None:
         with self._lock:
-            if key in self._programs:
-                self._programs.move_to_end(key)
-                self._used(program.model)
+            if key not in self._programs:
+                return
+            self._programs.move_to_end(key)
+            if not self._used(program.model):  # forgotten while the program was compiled
+                del self._programs[key]
 
 
 def _program(model: str, head: bytes, before: bytes, found: inline.Inline) -> Program:

@@ -62,9 +62,12 @@ class Models:
         self.touch(name)
         return self._documents[name]
 
-    def touch(self, name: str) -> None:
-        """Note that a model is in use."""
+    def touch(self, name: str) -> bool:
+        """Note that a model is in use; return whether it is there still."""
+        if name not in self._documents:
+            return False
         self._documents.move_to_end(name)
+        return True
 
 
 def identity(document: Document) -> str:
