@@ -53,6 +53,7 @@ def _run(command: str, folder: str, cache: str) -> str:
     path = f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}"
     fixed = {"PATH": path, "COLUMNS": "100", "NO_COLOR": "1", "XDG_CACHE_HOME": cache}
     environment = {**os.environ, **fixed}
+    environment.pop("JACCLI_SERVER", None)
     done = subprocess.run(
         ["bash", "-c", command],
         cwd=folder,

@@ -59,7 +59,8 @@ def cache_home(
 ) -> Iterator[Path]:
     """A cache folder of the test's own, for processes that it starts too; nothing is remembered."""
     home = tmp_path_factory.mktemp("user") / "cache"
-    monkeypatch.delenv("JACCLI_NO_CACHE", raising=False)
+    for name in ("JACCLI_NO_CACHE", "JACCLI_SERVER", "JACCLI_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(home))
     tuning = sys.modules.get("jaccli.derivative.tuning")
     if tuning is not None:  # with JAX, which many tests do without
