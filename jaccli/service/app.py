@@ -24,7 +24,7 @@ from starlette.routing import Route
 
 from jaccli.backend import versions as installed
 from jaccli.service import openapi, wire
-from jaccli.service.fast import Fast
+from jaccli.service.fast import Answered, Fast
 from jaccli.service.limits import Limits
 from jaccli.service.models import Models
 from jaccli.service.operations import INPUT, MODEL, OPERATIONS, Operation
@@ -121,8 +121,8 @@ async def operation(service: Service, request: Request, about: Operation) -> Ans
     found = await service.ask(request, call(about, values, given, form, bare), form)
     if bare is not None and form == "npy":
         took = time.perf_counter() - start
-        model = special[MODEL]
-        service.fast.consider(request.scope, model, given, about, values, bare, found.body, took)
+        asked = Answered(special[MODEL], given, about, values, bare, found.body, took)
+        service.fast.consider(request.scope, asked)
     return _answer(found)
 
 

@@ -23,7 +23,6 @@ from jaccli.service.limits import KiB, Limits, MiB
 from jaccli.service.operations import NPY, Operation
 from jaccli.service.request import Document, call
 from jaccli.service.security import BODY, HEADERS, Application, Receive, Scope, Send
-from jaccli.service.wire import Call
 
 if TYPE_CHECKING:
     from jaccli.service import inline
@@ -45,6 +44,21 @@ _MAGIC = b"\x93NUMPY\x01\x00"
 
 Key = tuple[str, str, bytes, bytes | None, bytes | None, int]
 """The method, the path, the query, what is accepted, the body's media type and its length."""
+
+
+class Answered(NamedTuple):
+    """A request that a worker has answered, in `seconds`.
+
+    `given` is the registered model, of the id `model`; `bare` an input's name, and its `.npy`.
+    """
+
+    model: str
+    given: Document
+    about: Operation
+    values: dict[str, Any]
+    bare: tuple[str, bytes]
+    answer: bytes
+    seconds: float
 
 
 class Program(NamedTuple):
@@ -111,50 +125,28 @@ class Fast:
 
         return answered
 
-    def consider(
-        self,
-        scope: Scope,
-        model: str,
-        given: Document,
-        about: Operation,
-        values: dict[str, Any],
-        bare: tuple[str, bytes],
-        answer: bytes,
-        seconds: float,
-    ) -> None:
-        """Compile a request's program here, in a thread, if it is a small one.
-
-        `answer` is what a worker has made of `bare`, in so many seconds.
-        """
-        key, body = _key(scope), bare[1]
+    def consider(self, scope: Scope, asked: Answered) -> None:
+        """Compile a request's program here, in a thread, if it is a small one."""
+        key, body = _key(scope), asked.bare[1]
         head = _head(body)
-        seen = (key, head)
-        large = max(len(body), len(answer)) > _SMALL
-        if not head or large or seconds > _QUICK or seen in self._refused:
+        large = max(len(body), len(asked.answer)) > _SMALL
+        if not head or large or asked.seconds > _QUICK or (key, head) in self._refused:
             return
         with self._lock:
             if key in self._waiting or len(self._waiting) >= _WAITING:
                 return
             self._waiting.add(key)
-        made = call(about, values, given, "npy", bare)
-        self._thread.submit(self._compile, key, model, made, about, values, bare, answer)
+        self._thread.submit(self._compile, key, asked)
 
-    def _compile(
-        self,
-        key: Key,
-        model: str,
-        made: Call,
-        about: Operation,
-        values: dict[str, Any],
-        bare: tuple[str, bytes],
-        answer: bytes,
-    ) -> None:
+    def _compile(self, key: Key, asked: Answered) -> None:
         """Compile and try a program, and keep it or remember that it is none for here."""
         from jaccli.service import inline
 
-        name, body = bare
+        about, values, answer = asked.about, asked.values, asked.answer
+        name, body = asked.bare
         head = _head(body)
         try:
+            made = call(about, values, asked.given, "npy", asked.bare)
             found = inline.program(made, about, values, name, len(head), _HELD)
         except Exception as error:  # a worker has answered, so the request is not at fault
             print(f"jaccli: not inline: {type(error).__name__}: {error}", file=sys.stderr)
@@ -169,7 +161,7 @@ class Fast:
                     self._refused.popitem(last=False)
                 return
             before = answer[: len(answer) - found.result_bytes]
-            self._keep(key, _program(model, head, before, found))
+            self._keep(key, _program(asked.model, head, before, found))
 
     def _keep(self, key: Key, program: Program) -> None:
         self._programs[key] = program
