@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from jaccli import cache
@@ -152,6 +153,22 @@ def test_what_is_no_record_is_as_if_it_were_not_there(cache_home: Path, content:
     assert cache.read("tuned", "key") is None
     cache.write("tuned", "key", RECORD)
     assert cache.read("tuned", "key") == RECORD
+
+
+def test_arrays_are_read_whole_or_not_at_all_whatever_byte_is_damaged(cache_home: Path) -> None:
+    arrays = {"rows": np.arange(3), "way": np.str_("fwd")}
+    cache.write_arrays("colorings", "key", arrays)
+    path = cache_home / "jaccli" / "colorings" / "key.npz"
+    whole = path.read_bytes()
+    for at in range(len(whole)):
+        for value in (0, 255, whole[at] ^ 1):
+            path.write_bytes(whole[:at] + bytes([value]) + whole[at + 1 :])
+            found = cache.read_arrays("colorings", "key")
+            assert found is None or all(
+                np.array_equal(found[name], arrays[name]) for name in found.keys() & arrays.keys()
+            )
+    path.write_bytes(whole)
+    assert cache.read_arrays("colorings", "key") == {"rows": pytest.approx([0, 1, 2]), "way": "fwd"}
 
 
 def test_a_folder_in_the_place_of_a_record_is_no_error(cache_home: Path) -> None:

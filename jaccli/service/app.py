@@ -31,7 +31,7 @@ from jaccli.service.operations import INPUT, MODEL, OPERATIONS, Operation
 from jaccli.service.pool import Pool
 from jaccli.service.refusal import Refusal
 from jaccli.service.request import Document, Response, accepted, call, document, is_bare, response
-from jaccli.service.security import Application, Gate, guard, replayed
+from jaccli.service.security import HEADERS, Application, Gate, guard, replayed
 
 _NUMBERS = b"0123456789.+-eE \t\r\n"
 _KIND = 1 << 16
@@ -101,7 +101,7 @@ async def operation(service: Service, request: Request, about: Operation) -> Ans
     if len(special) < sum(name in (MODEL, INPUT) for name, _ in query):
         raise Refusal(400, f"{MODEL} and {INPUT} are given once.")
     values = about.values((name, value) for name, value in query if name not in special)
-    form = accepted(request.headers.get("accept", ""), about)
+    form = accepted(request.scope[HEADERS].get(b"accept", b"").decode("latin-1"), about)
     content_type = request.headers.get("content-type", "")
     body = await request.body()
     bare = None

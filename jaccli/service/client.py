@@ -250,6 +250,7 @@ def _say(message: str) -> None:
 def converse(arguments: list[str], send: Callable[[Call], Reply]) -> int:
     """Have a command line performed, and return its exit code; `send` performs one call."""
     consent = Consent(arguments)
+    folder = _folder()
     answers = {question: answer(question) for question in _likely(arguments)}
     while True:
         for question, given in answers.items():
@@ -257,7 +258,7 @@ def converse(arguments: list[str], send: Callable[[Call], Reply]) -> int:
                 consent.learn(given[1])
         call = Call(
             arguments,
-            os.getcwd(),
+            folder,
             terminal.described(),
             _stream(sys.stdout),
             _stream(sys.stderr),
@@ -276,6 +277,14 @@ def converse(arguments: list[str], send: Callable[[Call], Reply]) -> int:
         if not reply.questions:
             return _finish(reply)
         answers |= {question: answer(question) for question in reply.questions}
+
+
+def _folder() -> str:
+    """Return the current folder, which somebody may have removed."""
+    try:
+        return os.getcwd()
+    except OSError as error:
+        raise _Elsewhere("there is no current folder") from error
 
 
 def _check(reply: Reply, consent: Consent, answers: dict[Question, Answer]) -> None:

@@ -31,7 +31,7 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 HEADERS = "jaccli.headers"
-"""The scope's entry with the headers by name; of several of one name the last."""
+"""The scope's entry with the headers by name; values of one name in one list, as HTTP has them."""
 BODY = "jaccli.body"
 """The scope's entry with the whole body."""
 _HOSTS = 64
@@ -136,7 +136,7 @@ def guard(app: Application, gate: Gate) -> Application:
         if scope["type"] != "http":
             await app(scope, receive, send)
             return
-        scope[HEADERS] = dict(scope["headers"])
+        scope[HEADERS] = _by_name(scope["headers"])
         try:
             gate.check(scope)
             scope[BODY] = await gate.body(receive)
@@ -188,6 +188,13 @@ async def refuse(refusal: Refusal, receive: Receive, send: Send) -> None:
                 if message["type"] == "http.disconnect" or not message.get("more_body", False):
                     break
     await send({"type": "http.response.body", "body": b""})
+
+
+def _by_name(headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    found = dict(headers)
+    if len(found) < len(headers):
+        found = {name: b", ".join(v for n, v in headers if n == name) for name in found}
+    return found
 
 
 def _check_single(headers: list[tuple[bytes, bytes]]) -> None:

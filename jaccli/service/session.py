@@ -156,10 +156,17 @@ def _streams(call: Call, events: list[Event]) -> Iterator[None]:
     """Collect what goes to the standard streams.
 
     Standard error is never a terminal: nobody sees progress that comes at the end.
+
+    Raises:
+        NotHere: an encoding is none that this Python has.
     """
     before = sys.stdin, sys.stdout, sys.stderr
-    out = _Output(_Sink(OUT, events), call.stdout)
-    err = _Output(_Sink(ERR, events), (False, *call.stderr[1:]))
+    try:
+        out = _Output(_Sink(OUT, events), call.stdout)
+        err = _Output(_Sink(ERR, events), (False, *call.stderr[1:]))
+    except (LookupError, ValueError):
+        encodings = f"{call.stdout[1]!r} and {call.stderr[1]!r}"
+        raise NotHere(f"the service cannot write in the encodings {encodings}") from None
     sys.stdin, sys.stdout, sys.stderr = io.TextIOWrapper(io.BytesIO()), out, err
     try:
         yield

@@ -7,6 +7,7 @@ for each request: the answer ends where the connection does.  Standard library o
 from __future__ import annotations
 
 import socket
+import time
 from contextlib import suppress
 
 TYPE_CHECKING = False
@@ -52,10 +53,11 @@ def post(
     head = "\r\n".join((*lines, "", "")).encode("latin-1")
     connection = _connect(address)
     try:
+        deadline = time.monotonic() + timeout
         connection.settimeout(timeout)
         with suppress(BrokenPipeError, ConnectionResetError):  # the answer says why
             connection.sendall(head + body)
-        return _answer(_received(connection))
+        return _answer(_received(connection, deadline))
     except TimeoutError as error:
         raise Broken(f"no answer within {timeout:g} seconds") from error
     except OSError as error:
@@ -80,22 +82,24 @@ def _connect(address: Address) -> socket.socket:
         raise NotThere((error.strerror or str(error)).lower()) from error
 
 
-def _received(connection: socket.socket) -> bytes:
-    """Return all that comes until the connection ends."""
-    pieces, resets = [], 0
-    while True:
+def _received(connection: socket.socket, deadline: float) -> bytes:
+    """Return all that comes until the connection ends, which must be before the deadline."""
+    pieces: list[bytes] = []
+    resets = 0
+    while (left := deadline - time.monotonic()) > 0:
+        connection.settimeout(left)
         try:
             piece = connection.recv(_PIECE)
         except ConnectionResetError:
             # The other end has closed without reading all; what it has said may still be here.
             resets += 1
             if resets > 1:
-                break
+                return b"".join(pieces)
             continue
         if not piece:
-            break
+            return b"".join(pieces)
         pieces.append(piece)
-    return b"".join(pieces)
+    raise TimeoutError
 
 
 def _answer(data: bytes) -> Answer:

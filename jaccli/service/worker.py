@@ -96,8 +96,12 @@ def _prepared(settings: Settings) -> Callable[[bytes], bytes | None]:
 
 
 def _end_with(parent: int) -> None:
-    """End when the parent does, leave its terminal's Ctrl-C to it, and write no core."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """End when the parent does, leave to it the signals that all are sent, and write no core.
+
+    Ctrl-C comes to all of a terminal, SIGTERM to all that systemd stops; the parent drains first.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.nice(_NICE)
     if sys.platform == "linux":

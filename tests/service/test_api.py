@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import io
 import json
 from pathlib import Path
@@ -143,6 +144,35 @@ def test_requests_alike_are_answered_inline_with_the_same_bytes(server: Server) 
     # Nor is anything let in that was refused before.
     assert server.ask(path, npy(points[0]), Accept=NPY, Content_Type="text/html").status == 415
     assert server.ask(path, npy(points[0]), "GET", Accept=NPY).status == 405
+
+
+def test_of_two_headers_accept_both_count_inline_too(server: Server) -> None:
+    """Else an answer to `npy, json` would be kept for those who accept JSON alone."""
+    name = server.ask("/v1/models", b"model: {expression: x**5}\ninputs: {x: [1.0, 2.0]}").json[
+        "id"
+    ]
+    path, body = f"/v1/jacobian?model={name}&input=x", npy([1.0, 3.0])
+
+    def media(*accepted: str) -> str | None:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port)
+        connection.putrequest("POST", path)
+        for header in accepted:
+            connection.putheader("Accept", header)
+        connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body)
+        found = connection.getresponse()
+        found.read()
+        connection.close()
+        return found.getheader("content-type")
+
+    before = server.ask("/healthz").json["programs"]
+    asked = 0
+    while server.ask("/healthz").json["programs"] == before:
+        asked += 1
+        assert asked < 600, "never inline"
+        assert media(NPY, "application/json") == NPY
+    assert media("application/json") == "application/json"
+    assert media("application/json;q=0.5", NPY) == NPY
 
 
 def spec_at(point: Any) -> bytes:

@@ -283,6 +283,46 @@ def test_a_service_that_does_not_answer(
     assert called(capfd, tmp_path, *SQUARE) == (3, said)
 
 
+def test_a_service_that_trickles_has_no_more_time(tmp_path: Path) -> None:
+    """Each piece comes within the time, the answer does not."""
+    ours = socket.socket(socket.AF_UNIX)
+    ours.bind(str(tmp_path / "s"))
+    ours.listen()
+    given_up = threading.Event()
+
+    def trickle() -> None:
+        connection, _ = ours.accept()
+        with suppress(OSError):
+            for _ in range(600):
+                connection.sendall(b"H")
+                if given_up.wait(0.05):
+                    break
+        connection.close()
+
+    thread = threading.Thread(target=trickle)
+    thread.start()
+    with pytest.raises(transport.Broken, match=r"^no answer within 0\.4 seconds$"):
+        transport.post(transport_address(tmp_path / "s"), "/", {}, b"", timeout=0.4)
+    given_up.set()
+    thread.join()
+    ours.close()
+
+
+def test_a_folder_that_is_removed_leaves_the_call_to_this_process(
+    service: Service, tmp_path: Path
+) -> None:
+    script = "import os, sys; os.mkdir('gone'); os.chdir('gone'); os.rmdir('../gone')\n"
+    script += "from jaccli.__main__ import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", script, "gradient", *SQUARE[1:]],
+        capture_output=True, text=True, timeout=60, cwd=tmp_path, check=False,
+        env=os.environ | {"JACCLI_SERVER": f"unix:{tmp_path}/s", "PYTHONPATH": os.getcwd()},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "x 6.0\n")
+    assert done.stderr.startswith("jaccli: there is no current folder; running here.\n")
+    assert not service.requests
+
+
 def test_a_busy_service_is_asked_again(
     service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],

@@ -314,6 +314,21 @@ def test_a_second_signal_ends_at_once_and_workers_end_with_their_service(tmp_pat
             asked.answer()
 
 
+def test_workers_leave_it_to_their_service_to_end(server: Server) -> None:
+    """systemd, `timeout` and terminals send a signal to all processes; the service drains first."""
+    workers = server.workers()
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)
+    asked = Asked(server)
+    until(lambda: busy(server) == 1)
+    for pid in workers:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            os.kill(pid, number)
+        os.kill(pid, signal.SIGCONT)
+    assert asked.answer().status == 200
+    assert server.workers() == workers
+
+
 def test_a_worker_that_finds_its_programs_says_nothing(tmp_path: Path) -> None:
     """XLA would: false alarms about processor features, on standard error."""
     with serving(["--socket", socket_of(tmp_path), "--workers", "1"], tmp_path) as server:

@@ -385,6 +385,16 @@ def test_text_is_in_the_clients_encoding() -> None:
     assert said(reply, ERR).isascii()
 
 
+@pytest.mark.parametrize("encoding", ["klingon", "hex", "utf-8\0"])
+def test_an_encoding_that_is_not_here_leaves_the_call_to_the_client(encoding: str) -> None:
+    before = sys.stdout, sys.stderr
+    stream = (False, encoding, "strict")
+    reply = session.perform(Call(["jacobian", *SQUARE], "/", {}, stream, STREAM, {}))
+    said = f"the service cannot write in the encodings {encoding!r} and 'utf-8'"
+    assert (reply.elsewhere, reply.events) == (said, [])
+    assert (sys.stdout, sys.stderr) == before
+
+
 def test_a_traceback_stays_here(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("here/secret.py")
