@@ -68,6 +68,7 @@ class Service:
             await self.pool.close()
 
         routed = Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
+        routed.router.redirect_slashes = False  # to wherever the request says that it is
         return guard(self.fast.before(replayed(routed)), self.gate)
 
     def _used(self, model: str) -> bool:
@@ -232,7 +233,11 @@ async def _refused(request: Request, refusal: Exception) -> Answer:
 
 async def _http_error(request: Request, error: Exception) -> Answer:
     assert isinstance(error, HTTPException)
-    reason = {404: "there is nothing here. /docs says what there is.", 405: "another method."}
+    allowed = ", ".join(sorted((error.headers or {}).get("Allow", "").split(", ")))
+    reason = {
+        404: "there is nothing here. /docs says what there is.",
+        405: f"{request.method} is not for this path. Expected {allowed}.",
+    }
     refusal = Refusal(error.status_code, reason.get(error.status_code, error.detail))
     return Answer(refusal.as_json(), error.status_code, error.headers, "application/json")
 

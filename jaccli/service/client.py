@@ -130,9 +130,9 @@ class _Service:
     def _send(self, call: Call) -> Reply:
         """Have a call performed; wait where the service is busy."""
         body = call.encode()
-        for _ in range(_TRIES):
+        for left in reversed(range(_TRIES)):
             found = self._post(body)
-            if found.status != 429:
+            if found.status != 429 or not left:
                 break
             time.sleep(_seconds(found.headers.get("retry-after", "")))
         if found.status == 200:

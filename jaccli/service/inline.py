@@ -46,8 +46,11 @@ def program(
     """Compile the derivative that a call asks for, as a function of the input of that name.
 
     The input's array begins at the byte `start` of a body.  None if the result is not one dense
-    array computed in one piece, or the program needs more than `largest` bytes.
+    array computed in one piece, or has to be looked at, or the program needs more than `largest`
+    bytes.
     """
+    if values.get("fail_on_nonfinite"):
+        return None
     given = values | {"at": [f"{name}=@{BODY}"]}
     derivative = Override(("derivative",), option_node("--of", about.name))
     with lent(made):

@@ -56,7 +56,10 @@ _ERROR: Described = {
             "required": ["status", "message"],
             "properties": {
                 "status": {"type": "integer"},
-                "message": {"type": "string", "description": "place, what is wrong, what is not"},
+                "message": {
+                    "type": "string",
+                    "description": "place, what is wrong, what is accepted",
+                },
             },
         }
     },

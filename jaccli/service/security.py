@@ -4,8 +4,7 @@
   and over TCP so are names of the host that are not the service's own (DNS rebinding).
 - With a token, nobody without it; compared in constant time.
 - A body is refused by its declared length without being read, and while it is read once it is
-  longer than allowed.  What is behind the gate
-  has it whole, in the scope.
+  longer than allowed.  What is behind the gate has it whole, in the scope.
 
 Boundary: headers and sizes (`protocol` has the times); knows nothing of what is asked.
 """

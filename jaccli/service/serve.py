@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import ipaddress
 import os
+import resource
 import socket
 import stat
 import sys
@@ -30,6 +31,8 @@ from jaccli.service.security import Gate
 _BACKLOG = 1024
 _LOOPBACK_NAMES = frozenset(("localhost", "127.0.0.1", "::1"))
 _KILLED = 128
+_OTHER_FILES = 256
+"""Open files beside the connections that are allowed: libraries, workers, who is told to go."""
 
 
 def run(where: address.Address, limits: Limits, token: str | None) -> int:
@@ -38,6 +41,7 @@ def run(where: address.Address, limits: Limits, token: str | None) -> int:
     Raises:
         UsageError: a service is there already, or the address cannot be had.
     """
+    allow_files(limits.connections + _OTHER_FILES)
     gate = Gate(limits, _hosts(where), token)
     with _listening(where) as listener:
         service = Service(limits, gate)
@@ -60,6 +64,17 @@ def run(where: address.Address, limits: Limits, token: str | None) -> int:
         server = _Server(config, service, _shown(where, listener))
         server.run([listener])
         return 0
+
+
+def allow_files(count: int) -> None:
+    """Let this process have so many files open, as far as the system does: often 1024 at first.
+
+    Beyond that, connections would be closed without a word, and no worker could be replaced.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < count:
+        allowed = count if hard == resource.RLIM_INFINITY else min(count, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
 
 class _Server(uvicorn.Server):

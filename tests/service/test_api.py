@@ -180,6 +180,22 @@ def spec_at(point: Any) -> bytes:
     return SPECS["forecast"].replace("{random: normal, shape: [4], seed: 3}", str(values)).encode()
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status", "said"),
+    [
+        ("GET", "/v1/jacobian", 405, "GET is not for this path. Expected POST."),
+        ("DELETE", "/docs", 405, "DELETE is not for this path. Expected GET, HEAD."),
+        # Not sent elsewhere: the place would be what the header Host says.
+        ("POST", "/v1/jacobian/", 404, "there is nothing here. /docs says what there is."),
+    ],
+)
+def test_what_is_not_there_is_said(
+    server: Server, method: str, path: str, status: int, said: str
+) -> None:
+    found = server.ask(path, b"{}", method)
+    assert (found.status, found.message) == (status, said)
+
+
 REFUSED: dict[str, tuple[str, bytes, dict[str, str], int, str]] = {
     "file": (
         "/v1/jacobian",

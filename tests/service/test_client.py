@@ -337,7 +337,9 @@ def test_a_busy_service_is_asked_again(
         429, b'{"error": {"message": "128 wait."}}', Retry_After="99"
     )
     said = f"jaccli: unix:{tmp_path}/s: the service is busy: 128 wait.\nTry again later.\n"
+    waited.clear()
     assert called(capfd, tmp_path, *SQUARE) == (3, said)
+    assert waited == [10] * 5  # and not once more, for nothing
     assert waited[3:] == [10.0] * (len(waited) - 3)
 
 

@@ -6,13 +6,14 @@ import asyncio
 import http.client
 import json
 import os
+import resource
 import signal
 import socket
 import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -312,6 +313,20 @@ def test_a_second_signal_ends_at_once_and_workers_end_with_their_service(tmp_pat
         until(lambda: not os.path.exists(f"/proc/{worker}"))
         with pytest.raises(AssertionError):
             asked.answer()
+
+
+def test_a_service_may_open_as_many_files_as_it_has_connections(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    arguments = ["--socket", socket_of(tmp_path), "--connections", "220"]
+    with ExitStack() as stack:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
+        try:
+            server = stack.enter_context(serving(arguments, tmp_path))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        connections = [stack.enter_context(server.connect()) for _ in range(240)]
+        connections[-1].sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert connections[-1].recv(100).startswith(b"HTTP/1.1 503 ")
 
 
 def test_workers_leave_it_to_their_service_to_end(server: Server) -> None:
