@@ -148,10 +148,10 @@ class Fast:
         try:
             made = call(about, values, asked.given, "npy", asked.bare)
             found = inline.program(made, about, values, name, len(head), _HELD)
+            if found is not None and not _is_right(found.compute, body, answer):
+                found = None
         except Exception as error:  # a worker has answered, so the request is not at fault
             print(f"jaccli: not inline: {type(error).__name__}: {error}", file=sys.stderr)
-            found = None
-        if found is not None and not _is_right(found.compute, body, answer):
             found = None
         with self._lock:
             self._waiting.discard(key)
