@@ -33,7 +33,6 @@ def configure(*, x64: bool) -> None:
         if found in MISCOMPILING:
             message = f"{package} {found} gives wrong results ({MISCOMPILING[found]})."
             raise ComputationError(message, hint="Install jax 0.10.1: pip install jax==0.10.1")
-    set_environment()
     import jax
 
     startup.imported()
@@ -48,6 +47,9 @@ def set_environment() -> None:
     # Without this, JAX's C++ logs on standard error what it also raises, and a false alarm whenever
     # a compiled program is loaded: of processor features that only its compiler knows.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+set_environment()  # whatever imports JAX imports this module before
 
 
 @dataclass(frozen=True)
