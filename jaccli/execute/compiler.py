@@ -49,7 +49,8 @@ class Compiler:
 
         `where` is the sharding of the results; by default they are on the plan's device.
         """
-        traced = jax.jit(function, out_shardings=where)
+        # Unused arguments are kept: without them, the text does not say which ones are left.
+        traced = jax.jit(function, out_shardings=where, keep_unused=True)
         compiled = self._compiled(plan, what, lambda: traced.lower(*args))
 
         def run(*args: Any) -> Tree:
@@ -114,7 +115,8 @@ class Compiler:
             if not programs.may_be_kept(text):
                 name = None
             elif name is None or programs.needs_lowering(text):
-                name = programs.key(plan.device, text)
+                called = repr((lowered.args_info, lowered.out_tree))  # names are not in the text
+                name = programs.key(plan.device, text, called)
                 compiled = programs.load(name, plan.device)
                 if compiled is not None:
                     return compiled, "hit"

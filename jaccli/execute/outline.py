@@ -13,10 +13,11 @@ import numpy as np
 
 from jaccli import backend
 from jaccli.errors import ComputationError, format_bytes
+from jaccli.execute.programs import Outcome
 from jaccli.execute.stream import Piece, Stream
 from jaccli.mapped import blocks
 from jaccli.plan import as_text
-from jaccli.result import Measuring, PartFile, duration
+from jaccli.result import Measuring, PartFile, timings
 from jaccli.result.numerals import floats
 
 
@@ -26,7 +27,7 @@ class Outline:
 
     `identity` is what must be the same for parts to be of one result; `words` are those of its
     summary, `plan` is the whole plan as text.  `nbytes` is the size of the result, `seconds` went
-    into compiling it.
+    into compiling it, or into loading what an earlier process has compiled (`cache`).
     """
 
     shape: tuple[int, ...]
@@ -37,6 +38,7 @@ class Outline:
     words: tuple[str, ...]
     plan: str
     seconds: float
+    cache: Outcome
 
     @property
     def count(self) -> int:
@@ -47,11 +49,12 @@ class Outline:
         """Return one line about the whole, `before` of whose parts are by an earlier run."""
         written = self.nbytes * (self.count - before) / max(self.count, 1)
         rate = format_bytes(int(written / took)) if took > 0 else "-"
+        times = ", ".join(timings({"compile": self.seconds, "run": took}, self.cache))
         earlier = f", {before} of them by an earlier run" if before else ""
         return " · ".join(
             (
                 *self.words,
-                f"compile {duration(self.seconds)}, run {duration(took)}, {rate}/s",
+                f"{times}, {rate}/s",
                 f"{self.count} parts{earlier}",
                 str(measuring.measures) if not before else "",
             )
@@ -76,6 +79,7 @@ def outline(stream: Stream) -> Outline:
         ),
         plan=as_text(plan),
         seconds=stream.seconds,
+        cache=stream.cache,
     )
 
 

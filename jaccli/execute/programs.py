@@ -29,8 +29,8 @@ Outcome = Literal["hit", "miss", "off"]
 """Found; compiled and kept; neither, because there is no cache or the program cannot be kept."""
 
 _FOLDER = "programs"
-_FLAGS = ("XLA_FLAGS", "LIBTPU_INIT_ARGS")
-"""Variables that change what the compiler does."""
+_FLAGS = ("XLA_FLAGS", "LIBTPU_INIT_ARGS", "NPROC")
+"""Variables that change what the compiler does; the last, for how many threads."""
 _PROCESSOR = ("vendor_id", "model name", "flags", "CPU implementer", "CPU part", "Features")
 """Lines of /proc/cpuinfo that tell which instructions there are, and how code is tuned."""
 _IN_THIS_PROCESS = re.compile(r"custom_call @\w*(callback|Partitioning)")
