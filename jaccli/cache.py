@@ -24,7 +24,9 @@ KINDS = {
 }
 """The folders that there are, and what they hold."""
 LIMIT = 256 << 20
-"""Bytes of the blobs of one folder at most: those that were used least recently go."""
+"""Bytes of the files of one folder at most.
+
+Those that were used (blobs) or written (others) least recently go."""
 _FORGOTTEN = 3600
 """Seconds after which a file that somebody is writing is one that somebody did not finish."""
 OFF = "JACCLI_NO_CACHE"
@@ -127,24 +129,23 @@ def read_blob(name: str, key: str) -> bytes | None:
             if found.st_mode & 0o022:
                 return None
             digest, content = file.read(hashlib.sha256().digest_size), file.read()
-            os.utime(number)  # it was used
+            with suppress(OSError):  # as where nothing can be written
+                os.utime(number)  # it was used
     except OSError:
         return None
     return content if hashlib.sha256(content).digest() == digest else None
 
 
 def write_blob(name: str, key: str, content: bytes) -> bool:
-    """Keep bytes under that key, and no more than `LIMIT` of all; return whether they are kept."""
+    """Keep bytes under that key, unless they are very many; return whether they are kept."""
     if len(content) > LIMIT // 4:
         return False
     blob = hashlib.sha256(content).digest() + content
-    kept = _keep(name, f"{key}.bin", lambda file: file.write(blob))
-    _prune(name)
-    return kept
+    return _keep(name, f"{key}.bin", lambda file: file.write(blob))
 
 
 def _keep(name: str, file: str, save: Callable[[IO[bytes]], object]) -> bool:
-    """Write a file beside its name and rename it; nothing if that fails."""
+    """Write a file beside its name and rename it; nothing if that fails.  Others may have to go."""
     path = folder(name)
     if path is None:
         return False
@@ -159,19 +160,18 @@ def _keep(name: str, file: str, save: Callable[[IO[bytes]], object]) -> bool:
         with suppress(OSError):
             new.unlink(missing_ok=True)
         return False
+    finally:
+        _prune(path)
     return True
 
 
-def _prune(name: str) -> None:
-    """Remove blobs beyond the limit, and what others have not finished."""
-    path = folder(name)
-    if path is None:
-        return
+def _prune(path: Path) -> None:
+    """Remove the files of a folder beyond the limit, and what others have not finished."""
     now, files = time.time(), list(_files(path))
-    blobs = [file for file in files if not file.is_unfinished]
+    finished = [file for file in files if not file.is_unfinished]
     stale = [file for file in files if file.is_unfinished and now - file.used > _FORGOTTEN]
-    excess = sum(file.nbytes for file in blobs) - LIMIT
-    for file in sorted(blobs, key=lambda file: file.used):
+    excess = sum(file.nbytes for file in finished) - LIMIT
+    for file in sorted(finished, key=lambda file: file.used):
         if excess <= 0:
             break
         stale.append(file)
