@@ -15,6 +15,11 @@ from typing import Any
 from jaccli import startup
 from jaccli.errors import ComputationError, DeviceError
 
+# Without this, JAX's C++ logs on standard error what it also raises, and a false alarm whenever a
+# compiled program is loaded: of processor features that only its compiler knows.  JAX sets it too,
+# when it is imported: whoever loads programs imports this module before.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
 MISCOMPILING = {
     "0.10.2": "jax-ml/jax#39103: wrong numbers in batched Hessians on the CPU",
     "0.11.0": "jax-ml/jax#39257: crashes in compiled programs on the CPU",
@@ -34,9 +39,6 @@ def configure(*, x64: bool) -> None:
             message = f"{package} {found} gives wrong results ({MISCOMPILING[found]})."
             raise ComputationError(message, hint="Install jax 0.10.1: pip install jax==0.10.1")
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    # Without this, JAX's C++ logs on standard error what it also raises, and a false alarm whenever
-    # a compiled program is loaded: of processor features that only its compiler knows.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import jax
 
     startup.imported()
