@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import stat
 import time
 import zipfile
@@ -31,6 +32,8 @@ _FORGOTTEN = 3600
 """Seconds after which a file that somebody is writing is one that somebody did not finish."""
 OFF = "JACCLI_NO_CACHE"
 """The variable that turns the cache off, whatever is in it."""
+_PROCESSOR = ("vendor_id", "model name", "flags", "CPU implementer", "CPU part", "Features")
+"""Lines of /proc/cpuinfo that tell which instructions there are, and how code is tuned."""
 
 
 def home() -> Path | None:
@@ -258,3 +261,22 @@ def _present(name: str) -> Path | None:
         return base / name if _is_own(base) and _is_own(base / name) else None
     except OSError:
         return None
+
+
+def processor() -> list[str]:
+    """Return what tells machines apart that share the folder, for keys: features of the processor.
+
+    And how many cores this process may use: for XLA, the variable NPROC decides.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    found = [platform.machine(), os.environ.get("NPROC") or str(cores)]
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                if not line.strip():  # the others are like the first
+                    break
+                if line.startswith(_PROCESSOR):
+                    found.append(line)
+    except OSError:  # not Linux
+        found.append(platform.processor())
+    return found

@@ -195,7 +195,7 @@ def test_the_name_depends_on_all_that_decides_on_code(monkeypatch: pytest.Monkey
     assert names == [name()]
     versions = {**backend.versions(), "jaxlib": "0.0.0"}
     changes: list[Callable[[pytest.MonkeyPatch], None]] = [
-        lambda patch: patch.setattr(programs, "_processor", lambda: ["another"]),
+        lambda patch: patch.setattr(cache, "processor", lambda: ["another"]),
         lambda patch: patch.setattr(programs, "_own_files", lambda: [("jaccli.py", 1, 1)]),
         lambda patch: patch.setattr(backend, "versions", lambda: versions),
         lambda patch: patch.setattr(sys, "version", "3.0"),
