@@ -181,17 +181,17 @@ def _prune(path: Path) -> None:
         excess -= file.nbytes
     for file in stale:
         with suppress(OSError):
-            file.path.unlink(missing_ok=True)
+            (path / file.name).unlink(missing_ok=True)
 
 
 class _File(NamedTuple):
-    path: Path
+    name: str
     nbytes: int
     used: float
 
     @property
     def is_unfinished(self) -> bool:
-        return self.path.name.startswith(".")
+        return self.name.startswith(".")
 
 
 def _files(path: Path) -> Iterator[_File]:
@@ -201,7 +201,7 @@ def _files(path: Path) -> Iterator[_File]:
             with suppress(OSError):
                 if entry.is_file(follow_symlinks=False):
                     found = entry.stat(follow_symlinks=False)
-                    yield _File(Path(entry.path), found.st_size, found.st_mtime)
+                    yield _File(entry.name, found.st_size, found.st_mtime)
 
 
 class Usage(NamedTuple):
@@ -233,7 +233,7 @@ def clear() -> dict[str, Usage]:
         if path is None:
             continue
         for file in _files(path):
-            file.path.unlink(missing_ok=True)
+            (path / file.name).unlink(missing_ok=True)
             entries, nbytes = removed[name]
             removed[name] = Usage(entries + (not file.is_unfinished), nbytes + file.nbytes)
         with suppress(OSError):  # there is something else
