@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,11 +24,15 @@ KINDS = {
 }
 """The folders that there are, and what they hold."""
 LIMIT = 256 << 20
-"""Bytes of the blobs of one folder at most: those that were used least recently go."""
+"""Bytes of the files of one folder at most.
+
+Those that were used (blobs) or written (others) least recently go."""
 _FORGOTTEN = 3600
 """Seconds after which a file that somebody is writing is one that somebody did not finish."""
 OFF = "JACCLI_NO_CACHE"
 """The variable that turns the cache off, whatever is in it."""
+_PROCESSOR = ("vendor_id", "model name", "flags", "CPU implementer", "CPU part", "Features")
+"""Lines of /proc/cpuinfo that tell which instructions there are, and how code is tuned."""
 
 
 def home() -> Path | None:
@@ -126,24 +131,23 @@ def read_blob(name: str, key: str) -> bytes | None:
             if found.st_mode & 0o022:
                 return None
             digest, content = file.read(hashlib.sha256().digest_size), file.read()
-            os.utime(number)  # it was used
+            with suppress(OSError):  # as where nothing can be written
+                os.utime(number)  # it was used
     except OSError:
         return None
     return content if hashlib.sha256(content).digest() == digest else None
 
 
 def write_blob(name: str, key: str, content: bytes) -> bool:
-    """Keep bytes under that key, and no more than `LIMIT` of all; return whether they are kept."""
+    """Keep bytes under that key, unless they are very many; return whether they are kept."""
     if len(content) > LIMIT // 4:
         return False
     blob = hashlib.sha256(content).digest() + content
-    kept = _keep(name, f"{key}.bin", lambda file: file.write(blob))
-    _prune(name)
-    return kept
+    return _keep(name, f"{key}.bin", lambda file: file.write(blob))
 
 
 def _keep(name: str, file: str, save: Callable[[IO[bytes]], object]) -> bool:
-    """Write a file beside its name and rename it; nothing if that fails."""
+    """Write a file beside its name and rename it; nothing if that fails.  Others may have to go."""
     path = folder(name)
     if path is None:
         return False
@@ -158,36 +162,35 @@ def _keep(name: str, file: str, save: Callable[[IO[bytes]], object]) -> bool:
         with suppress(OSError):
             new.unlink(missing_ok=True)
         return False
+    finally:
+        _prune(path)
     return True
 
 
-def _prune(name: str) -> None:
-    """Remove blobs beyond the limit, and what others have not finished."""
-    path = folder(name)
-    if path is None:
-        return
+def _prune(path: Path) -> None:
+    """Remove the files of a folder beyond the limit, and what others have not finished."""
     now, files = time.time(), list(_files(path))
-    blobs = [file for file in files if not file.is_unfinished]
+    finished = [file for file in files if not file.is_unfinished]
     stale = [file for file in files if file.is_unfinished and now - file.used > _FORGOTTEN]
-    excess = sum(file.nbytes for file in blobs) - LIMIT
-    for file in sorted(blobs, key=lambda file: file.used):
+    excess = sum(file.nbytes for file in finished) - LIMIT
+    for file in sorted(finished, key=lambda file: file.used):
         if excess <= 0:
             break
         stale.append(file)
         excess -= file.nbytes
     for file in stale:
         with suppress(OSError):
-            file.path.unlink(missing_ok=True)
+            (path / file.name).unlink(missing_ok=True)
 
 
 class _File(NamedTuple):
-    path: Path
+    name: str
     nbytes: int
     used: float
 
     @property
     def is_unfinished(self) -> bool:
-        return self.path.name.startswith(".")
+        return self.name.startswith(".")
 
 
 def _files(path: Path) -> Iterator[_File]:
@@ -197,7 +200,7 @@ def _files(path: Path) -> Iterator[_File]:
             with suppress(OSError):
                 if entry.is_file(follow_symlinks=False):
                     found = entry.stat(follow_symlinks=False)
-                    yield _File(Path(entry.path), found.st_size, found.st_mtime)
+                    yield _File(entry.name, found.st_size, found.st_mtime)
 
 
 class Usage(NamedTuple):
@@ -229,7 +232,7 @@ def clear() -> dict[str, Usage]:
         if path is None:
             continue
         for file in _files(path):
-            file.path.unlink(missing_ok=True)
+            (path / file.name).unlink(missing_ok=True)
             entries, nbytes = removed[name]
             removed[name] = Usage(entries + (not file.is_unfinished), nbytes + file.nbytes)
         with suppress(OSError):  # there is something else
@@ -257,3 +260,22 @@ def _present(name: str) -> Path | None:
         return base / name if _is_own(base) and _is_own(base / name) else None
     except OSError:
         return None
+
+
+def processor() -> list[str]:
+    """Return what tells machines apart that share the folder, for keys: features of the processor.
+
+    And how many cores this process may use: for XLA, the variable NPROC decides.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    found = [platform.machine(), os.environ.get("NPROC") or str(cores)]
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                if not line.strip():  # the others are like the first
+                    break
+                if line.startswith(_PROCESSOR):
+                    found.append(line)
+    except OSError:  # not Linux
+        found.append(platform.processor())
+    return found

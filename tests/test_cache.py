@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -240,6 +241,29 @@ def test_of_too_many_bytes_the_longest_unused_go(
     found = sorted(path.stem for path in (cache_home / "jaccli" / "programs").iterdir())
     assert found == ["a", "c", "d", "e"]
     assert not cache.write_blob("programs", "large", b"x" * 251)
+
+
+def test_records_and_arrays_are_bounded_too(
+    cache_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.write_arrays("colorings", "old", {"colors": np.zeros(100, np.uint8)})
+    folder = cache_home / "jaccli" / "colorings"
+    monkeypatch.setattr(cache, "LIMIT", 2 * (folder / "old.npz").stat().st_size)
+    os.utime(folder / "old.npz", (1, 1))
+    for name in "ab":
+        cache.write_arrays("colorings", name, {"colors": np.zeros(100, np.uint8)})
+    assert sorted(path.name for path in folder.iterdir()) == ["a.npz", "b.npz"]
+
+
+def test_a_blob_is_read_where_nothing_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even the time of its use."""
+    cache.write_blob("programs", "key", b"content")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EROFS, "read-only file system")
+
+    monkeypatch.setattr(os, "utime", refuse)
+    assert cache.read_blob("programs", "key") == b"content"
 
 
 def test_what_was_never_finished_goes_in_the_end(cache_home: Path) -> None:

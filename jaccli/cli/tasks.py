@@ -77,7 +77,7 @@ def plans(
     holds_result: Callable[[Task], bool] = lambda _: True,
     by_rows: bool = False,
 ) -> Generator[tuple[Task, Plan]]:
-    """Load the model of each spec and plan its derivatives, all before the first is used.
+    """Load the model of each spec and plan its derivatives, one after another as they are used.
 
     The result of a task that does not hold it may exceed the memory budget.  With `by_rows`,
     batches in large files stay there, and their rows are read when they are needed.  While there

@@ -72,11 +72,11 @@ def pick(found: Mapping[str, Candidate], first: str, seconds: float = SECONDS) -
 def key(derivative: str, about: Facts, device: str, *more: object) -> str:
     """Return the name under which a choice is remembered.
 
-    It depends on structure, shapes and dtypes, on the device, the versions and `more`; on no
-    number.
+    It depends on structure, shapes and dtypes, on the device, the processor, the versions and
+    `more`; on no number.
     """
     versions = [version(package) for package in ("jaccli", "jax", "jaxlib")]
-    parts = (derivative, about.text, device, *versions, *more)
+    parts = (derivative, about.text, device, cache.processor(), *versions, *more)
     return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
 
 

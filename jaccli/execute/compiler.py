@@ -115,8 +115,8 @@ class Compiler:
             if not programs.may_be_kept(text):
                 name = None
             elif name is None or programs.needs_lowering(text):
-                # The text numbers the arrays; only the trees say which of them is whose.
-                name = programs.key(plan.device, text, str(lowered.in_tree), str(lowered.out_tree))
+                called = repr((lowered.args_info, lowered.out_tree))  # names are not in the text
+                name = programs.key(plan.device, text, called)
                 compiled = programs.load(name, plan.device)
                 if compiled is not None:
                     return compiled, "hit"

@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
-import platform
 import re
 import sys
 from functools import cache
@@ -31,8 +30,6 @@ Outcome = Literal["hit", "miss", "off"]
 _FOLDER = "programs"
 _FLAGS = ("XLA_FLAGS", "LIBTPU_INIT_ARGS")
 """Variables that change what the compiler does."""
-_PROCESSOR = ("vendor_id", "model name", "flags", "CPU implementer", "CPU part", "Features")
-"""Lines of /proc/cpuinfo that tell which instructions there are, and how code is tuned."""
 _IN_THIS_PROCESS = re.compile(r"custom_call @\w*(callback|Partitioning)")
 """Calls of Python functions, which another process does not have."""
 
@@ -99,7 +96,7 @@ def save(name: str | None, compiled: Any) -> bool:
 @cache
 def _surroundings() -> str:
     """Return what decides on machine code beside the program and JAX's settings."""
-    return repr((backend.versions(), sys.version, _own_files(), _processor()))
+    return repr((backend.versions(), sys.version, _own_files(), disk.processor()))
 
 
 def _own_files() -> list[tuple[str, int, int]]:
@@ -113,19 +110,3 @@ def _own_files() -> list[tuple[str, int, int]]:
                 where = os.path.relpath(os.path.join(folder, name), root)
                 found.append((where, status.st_size, status.st_mtime_ns))
     return sorted(found)
-
-
-def _processor() -> list[str]:
-    """Return the processor's features, and how many of it this process may use."""
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    found = [platform.machine(), str(count)]
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as lines:
-            for line in lines:
-                if not line.strip():  # the others are like the first
-                    break
-                if line.startswith(_PROCESSOR):
-                    found.append(line)
-    except OSError:  # not Linux
-        found.append(platform.processor())
-    return found

@@ -63,6 +63,13 @@ def test_the_summary_counts_every_entry_once(jaccli: Call, tmp_path: Path) -> No
     assert "(cached), run" in again.stderr
 
 
+def test_the_summary_says_that_the_program_was_found(jaccli: Call, tmp_path: Path) -> None:
+    first, again = (jaccli(*LARGE, "-o", tmp_path / f"{name}.npy") for name in "ab")
+    assert "(cached)" not in first.stderr
+    assert "(cached), run" in again.stderr
+    assert (tmp_path / "a.npy").read_bytes() == (tmp_path / "b.npy").read_bytes()
+
+
 def test_the_plan_says_in_which_chunks(jaccli: Call, tmp_path: Path) -> None:
     plan = jaccli("plan", *LARGE[1:], "-o", tmp_path / "J.npy", "--format", "json").stdout
     found = json.loads(plan)

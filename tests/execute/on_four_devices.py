@@ -86,6 +86,19 @@ def test_batch_rows_have_the_bits_of_one_device_with_the_same_chunk(devices: int
     same_bits(MODEL, BATCH, "jacobian", devices=devices, chunk=1, **BY_BATCH)
 
 
+@pytest.mark.parametrize("entries", [{"devices": 3}, {"device": "cpu:2"}, {"devices": 2}])
+def test_a_program_is_found_again_for_these_devices_alone(entries: dict[str, Any]) -> None:
+    def computed(**entries: Any) -> Any:
+        return result_of(MODEL, BATCH, "jacobian", **BY_BATCH, **entries)
+
+    computed()
+    computed(devices="all")
+    first, again = (computed(**entries) for _ in range(2))
+    assert (first.cache, again.cache) == ("miss", "hit")
+    for a, b in zip(first.blocks, again.blocks, strict=True):
+        assert np.array_equal(dense(a.values), dense(b.values)), a.key
+
+
 def test_what_all_rows_share_is_not_summed_over_the_devices() -> None:
     found = solve({"y": "w * x"}, {"w": 2.0, "x": np.arange(4.0)}, "gradient", batch=["x"],
                   wrt=["w"], mode="rev", devices="all")  # fmt: skip

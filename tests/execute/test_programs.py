@@ -195,11 +195,12 @@ def test_the_name_depends_on_all_that_decides_on_code(monkeypatch: pytest.Monkey
     assert names == [name()]
     versions = {**backend.versions(), "jaxlib": "0.0.0"}
     changes: list[Callable[[pytest.MonkeyPatch], None]] = [
-        lambda patch: patch.setattr(programs, "_processor", lambda: ["another"]),
+        lambda patch: patch.setattr(cache, "processor", lambda: ["another"]),
         lambda patch: patch.setattr(programs, "_own_files", lambda: [("jaccli.py", 1, 1)]),
         lambda patch: patch.setattr(backend, "versions", lambda: versions),
         lambda patch: patch.setattr(sys, "version", "3.0"),
         lambda patch: patch.setenv("XLA_FLAGS", "--xla_cpu_enable_fast_math=true"),
+        lambda patch: patch.setenv("NPROC", "1"),
     ]
     for change in changes:
         with monkeypatch.context() as patch:
@@ -253,6 +254,29 @@ def test_arrays_of_one_shape_are_not_taken_for_each_other(
     kept = [jaccli(*arguments, stdin=spec).stdout for spec in specs]
     monkeypatch.setenv(cache.OFF, "1")
     assert kept == [jaccli(*arguments, stdin=spec).stdout for spec in specs]
+
+
+A, B = ("--at", "a=[[2, 1], [1, 3]]"), ("--at", "b=[[4, 1], [1, 4]]")
+UNUSED = {
+    "the other input": ("inv(b)", *A, *B),
+    "another name": ("inv(c)", "--at", "c=[[2, 1], [1, 3]]", *B),
+    "one more": ("inv(a)", *A, *B, "--at", "c=1"),
+    "one less": ("inv(a)", *A),
+    "another shape": ("inv(a)", *A, "--at", "b=[1, 2]"),
+}
+
+
+@pytest.mark.parametrize("arguments", UNUSED.values(), ids=UNUSED)
+def test_what_is_known_by_its_text_is_known_by_its_arguments_too(
+    jaccli: Call, arguments: tuple[str, ...]
+) -> None:
+    """Neither an argument's name nor one that the model does not use is in the text."""
+    jaccli("evaluate", "-e", "inv(a)", *A, *B, "-q")
+    outcome = jaccli("evaluate", "-e", *arguments, "--format", "json")
+    found = json.loads(outcome.stdout)
+    matrix = [[4, 1], [1, 4]] if arguments[0] == "inv(b)" else [[2, 1], [1, 3]]
+    assert found["cache"] == "miss"
+    np.testing.assert_allclose(found["blocks"]["f"]["values"], np.linalg.inv(matrix), rtol=1e-12)
 
 
 def test_a_program_that_calls_this_process_is_not_kept(

@@ -15,7 +15,7 @@ import pytest
 from pipeline import Silent, assert_blocks, plan_of, solve
 
 import jaccli as door
-from jaccli import backend
+from jaccli import backend, cache
 from jaccli.derivative import operators, tuning
 from jaccli.derivative.choose import Choice
 from jaccli.execute import run
@@ -165,6 +165,16 @@ def test_the_key_depends_on_what_changes_the_times_and_on_no_number() -> None:
     numbers = {"w": _rng.normal(size=W.shape), "x": _rng.normal(size=X.shape)}
     assert remembered(planned(at=numbers)) is not None
     assert remembered(planned(model={"z": "tanh(w @ x)"})) is not None  # a label
+
+
+def test_another_machine_with_the_same_home_measures_for_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tuned(planned(), Silent())
+    as_another_process()
+    assert remembered(planned()) is not None
+    monkeypatch.setattr(cache, "processor", lambda: ["another"])
+    assert remembered(planned()) is None
 
 
 def test_the_key_of_a_batch_depends_on_its_length_and_axis() -> None:
