@@ -23,7 +23,7 @@ MISCOMPILING = {
 
 
 def configure(*, x64: bool) -> None:
-    """Import JAX and set it up: 64-bit arrays or not, and no preallocation of a GPU's memory.
+    """Import JAX and set it up: 64-bit arrays or not.
 
     Raises:
         ComputationError: this version of JAX is known to miscompile.
@@ -42,7 +42,9 @@ def configure(*, x64: bool) -> None:
 
 
 def set_environment() -> None:
-    """Set the variables that JAX reads when it is imported; later it does not see them."""
+    """Set the variables that JAX reads when it is imported, unless the user has: a GPU's memory
+    is not preallocated, and logs are quiet.
+    """
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     # Without this, JAX's C++ logs on standard error what it also raises, and a false alarm whenever
     # a compiled program is loaded: of processor features that only its compiler knows.
