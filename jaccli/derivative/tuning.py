@@ -10,7 +10,6 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
-from statistics import median
 from typing import Any, NamedTuple
 
 import jax
@@ -58,7 +57,7 @@ def pick(found: Mapping[str, Candidate], first: str, seconds: float = SECONDS) -
         run()
     slow = time.perf_counter() - start > seconds  # then once more is enough
     found_times = alternating(kept, seconds=seconds, least=1 if slow else 3)
-    times = {name: found[name].parts * median(each) for name, each in found_times.items()}
+    times = {name: found[name].parts * float(np.median(each)) for name, each in found_times.items()}
     ranked = sorted(times, key=times.__getitem__)
     best = ranked[0]
     others = [f"{name} {times[name] / times[best]:.2f}x" for name in ranked[1:3]]
