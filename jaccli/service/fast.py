@@ -114,14 +114,18 @@ class Fast:
         programs = self._programs
 
         async def answered(scope: Scope, receive: Receive, send: Send) -> None:
-            program = programs.get(_key(scope)) if scope["type"] == "http" else None
+            if scope["type"] != "http":
+                await app(scope, receive, send)
+                return
+            key = _key(scope)
+            program = programs.get(key)
             if program is None or not program.takes(scope[BODY]):
                 await app(scope, receive, send)
                 return
             body = program.answer(scope[BODY])
             await send({"type": "http.response.start", "status": 200, "headers": program.headers})
             await send({"type": "http.response.body", "body": body})
-            self._touch(_key(scope), program)
+            self._touch(key, program)
 
         return answered
 

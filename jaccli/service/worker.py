@@ -71,9 +71,7 @@ def _answer(message: bytes, perform: Callable[[bytes], bytes | None], settings: 
 
 def _prepared(settings: Settings) -> Callable[[bytes], bytes | None]:
     """Import everything that a call needs, and compile something."""
-    from jaccli import backend, memory
-
-    backend.set_environment()
+    from jaccli import memory
     from jaccli.service.session import perform
     from jaccli.service.wire import BadMessage, Call
     from jaccli.tune import kept

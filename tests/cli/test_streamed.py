@@ -58,13 +58,11 @@ def test_the_summary_counts_every_entry_once(jaccli: Call, tmp_path: Path) -> No
     outcome = jaccli(*LARGE, "--chunk", "90", "-o", tmp_path / "J.npy")
     assert "5 parts" in outcome.stderr
     assert f"norm {np.linalg.norm(forecast()):.4g}" in outcome.stderr
-    assert "(cached), run" not in outcome.stderr
-    again = jaccli(*LARGE, "--chunk", "90", "-o", tmp_path / "again.npy")
-    assert "(cached), run" in again.stderr
 
 
 def test_the_summary_says_that_the_program_was_found(jaccli: Call, tmp_path: Path) -> None:
-    first, again = (jaccli(*LARGE, "-o", tmp_path / f"{name}.npy") for name in "ab")
+    command = (*LARGE, "--chunk", "90", "-o")
+    first, again = (jaccli(*command, tmp_path / f"{name}.npy") for name in "ab")
     assert "(cached)" not in first.stderr
     assert "(cached), run" in again.stderr
     assert (tmp_path / "a.npy").read_bytes() == (tmp_path / "b.npy").read_bytes()

@@ -12,12 +12,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from jaccli.service import client, session, transport, wire
+from jaccli.service import client, session, wire
 from jaccli.service.wire import Call, Reply
 from tests.service.sessions import through_session
 
@@ -283,31 +282,6 @@ def test_a_service_that_does_not_answer(
     assert called(capfd, tmp_path, *SQUARE) == (3, said)
 
 
-def test_a_service_that_trickles_has_no_more_time(tmp_path: Path) -> None:
-    """Each piece comes within the time, the answer does not."""
-    ours = socket.socket(socket.AF_UNIX)
-    ours.bind(str(tmp_path / "s"))
-    ours.listen()
-    given_up = threading.Event()
-
-    def trickle() -> None:
-        connection, _ = ours.accept()
-        with suppress(OSError):
-            for _ in range(600):
-                connection.sendall(b"H")
-                if given_up.wait(0.05):
-                    break
-        connection.close()
-
-    thread = threading.Thread(target=trickle)
-    thread.start()
-    with pytest.raises(transport.Broken, match=r"^no answer within 0\.4 seconds$"):
-        transport.post(transport_address(tmp_path / "s"), "/", {}, b"", timeout=0.4)
-    given_up.set()
-    thread.join()
-    ours.close()
-
-
 def test_a_folder_that_is_removed_leaves_the_call_to_this_process(
     service: Service, tmp_path: Path
 ) -> None:
@@ -340,7 +314,6 @@ def test_a_busy_service_is_asked_again(
     waited.clear()
     assert called(capfd, tmp_path, *SQUARE) == (3, said)
     assert waited == [10] * 5  # and not once more, for nothing
-    assert waited[3:] == [10.0] * (len(waited) - 3)
 
 
 def test_another_version_is_not_used(
@@ -422,59 +395,6 @@ def test_ctrl_c_ends_a_call(service: Service, tmp_path: Path) -> None:
 # What comes back
 
 
-def conversed(*replies: Reply, arguments: tuple[str, ...] = ("jacobian",)) -> int:
-    """Let a service reply in turn."""
-    rest = iter(replies)
-    return client.converse(list(arguments), lambda call: next(rest))
-
-
-@pytest.mark.parametrize(
-    "question", [("content", "x.npy"), ("system", "rm"), ("read", "-")], ids=repr
-)
-def test_a_service_that_goes_on_asking_is_left(
-    question: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "stdin", None)
-    asking = Reply(0, [], [question])
-    with pytest.raises(Exception, match="the service asks what cannot be answered"):
-        conversed(asking, asking, arguments=("jacobian", "x.npy"))
-
-
-def test_a_service_writes_nothing_that_is_not_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    events = [("out", b"done"), ("file", ".profile", True, b"rm -r ~")]
-    with pytest.raises(Exception, match=r"asks for '\.profile'"):
-        conversed(Reply(0, events, []))
-    assert not list(tmp_path.iterdir())
-    assert capfd.readouterr().out == ""
-
-
-def test_a_name_that_yaml_writes_otherwise_is_read_here(
-    jaccli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The client has no parser of YAML, and sends no file that it does not find named."""
-    monkeypatch.setattr("tests.conftest._perform", through_session)
-    np.save("in put.npy", [1.0, 2.0])
-    spec = 'model: {expression: x**3}\ninputs: {x: {file: "in\\x20put.npy"}}\n'
-    assert jaccli("evaluate", "-", stdin=spec).stdout == "f[0] 1.0\nf[1] 8.0\n"
-
-
-def test_a_target_that_appears_meanwhile_is_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """What was printed before is printed, as a local run would have done."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "J.npy").write_bytes(b"mine")
-    events = [("err", b"first\n"), ("file", "J.npy", False, b"new"), ("out", b"second\n")]
-    with pytest.raises(Exception, match=r"J\.npy: exists already"):
-        conversed(Reply(0, events, []), arguments=("jacobian", "-o", "J.npy"))
-    assert (tmp_path / "J.npy").read_bytes() == b"mine"
-    assert capfd.readouterr() == ("", "first\n")
-
-
 STREAMS = {
     ">&-": (0, ""),
     ">/dev/full": (3, "jaccli: standard output: no space left on device.\n"),
@@ -497,53 +417,6 @@ def test_streams_that_are_closed_or_full(
     assert (done.returncode, done.stderr) == STREAMS[redirection]
 
 
-def test_the_call_says_what_the_terminal_is_like(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[Any] = []
-
-    def send(call: Call) -> Reply:
-        seen.append(call)
-        return Reply(0, [], [])
-
-    monkeypatch.setenv("COLUMNS", "123")
-    monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.setenv("JACCLI_TOKEN", "secret")
-    client.converse(["jacobian"], send)
-    (call,) = seen
-    assert (call.environment["COLUMNS"], call.environment["NO_COLOR"]) == ("123", "1")
-    assert "secret" not in repr(call.environment)
-    assert call.folder == os.getcwd()
-    assert call.stdout[0] is sys.stdout.isatty()
-
-
 def test_an_option_that_needs_a_value_says_so(capfd: pytest.CaptureFixture[str]) -> None:
     assert through_session([*SQUARE, "--server"]) == 2
     assert "--server" in capfd.readouterr().err
-
-
-def test_a_refusal_before_the_body_is_read_is_seen(tmp_path: Path) -> None:
-    """A service may answer 413 and close while the client is still sending."""
-    listening = socket.socket(socket.AF_UNIX)
-    listening.bind(str(tmp_path / "s"))
-    listening.listen()
-
-    def refuse() -> None:
-        connection, _ = listening.accept()
-        connection.recv(1000)
-        connection.sendall(http(413))
-        connection.shutdown(socket.SHUT_WR)
-        time.sleep(0.2)
-        connection.close()
-
-    thread = threading.Thread(target=refuse)
-    thread.start()
-    address = transport_address(tmp_path / "s")
-    found = transport.post(address, "/", {}, b"0" * 5_000_000, timeout=10)
-    thread.join()
-    listening.close()
-    assert found.status == 413
-
-
-def transport_address(path: Path) -> Any:
-    from jaccli.service.address import Address
-
-    return Address(str(path))

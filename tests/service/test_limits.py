@@ -54,6 +54,14 @@ class Asked(threading.Thread):
         return self.said
 
 
+def stopped(server: Server) -> list[int]:
+    """Have all workers stop where they are; return their numbers."""
+    found = server.workers()
+    for pid in found:
+        os.kill(pid, signal.SIGSTOP)
+    return found
+
+
 def busy(server: Server) -> int:
     found: int = server.ask("/healthz").json["workers"]["busy"]
     return found
@@ -62,9 +70,7 @@ def busy(server: Server) -> int:
 def test_of_a_worker_that_dies_the_request_is_answered_and_the_worker_replaced(
     server: Server,
 ) -> None:
-    pids = server.workers()
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+    pids = stopped(server)
     asked = Asked(server)
     until(lambda: busy(server) == 1)
     for pid in pids:
@@ -78,9 +84,7 @@ def test_of_a_worker_that_dies_the_request_is_answered_and_the_worker_replaced(
 
 
 def test_requests_wait_up_to_a_number_and_then_are_told_to_come_back(server: Server) -> None:
-    pids = server.workers()
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+    pids = stopped(server)
     asked = [Asked(server) for _ in range(5)]  # two run, three wait
     until(lambda: server.ask("/healthz").json["waiting"] == 3)
     said = server.ask("/v1/jacobian", SQUARE)
@@ -92,8 +96,7 @@ def test_requests_wait_up_to_a_number_and_then_are_told_to_come_back(server: Ser
 
 
 def test_who_leaves_the_queue_leaves_it(server: Server) -> None:
-    for pid in server.workers():
-        os.kill(pid, signal.SIGSTOP)
+    stopped(server)
     asked = [Asked(server) for _ in range(2)]
     until(lambda: busy(server) == 2)
     waiting = server.connect()
@@ -331,9 +334,7 @@ def test_a_service_may_open_as_many_files_as_it_has_connections(tmp_path: Path) 
 
 def test_workers_leave_it_to_their_service_to_end(server: Server) -> None:
     """systemd, `timeout` and terminals send a signal to all processes; the service drains first."""
-    workers = server.workers()
-    for pid in workers:
-        os.kill(pid, signal.SIGSTOP)
+    workers = stopped(server)
     asked = Asked(server)
     until(lambda: busy(server) == 1)
     for pid in workers:
