@@ -14,7 +14,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from jaccli.derivative.facts import is_literal
-from jaccli.derivative.structured.fallback import bind
+from jaccli.derivative.primitives import bind
 from jaccli.errors import Place, Problem
 from jaccli.model.python import is_users
 from jaccli.plan import Plan

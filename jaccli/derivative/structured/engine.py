@@ -7,6 +7,7 @@ both are linear, so that only linear primitives need rules.  Everything traces: 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,6 +19,7 @@ import numpy as np
 
 import jaccli.derivative.structured.rules  # noqa: F401  (registers the rules)
 from jaccli.derivative.facts import inner_jaxprs
+from jaccli.derivative.known import LIMIT, is_inexact
 from jaccli.derivative.structured.interpret import interpret
 from jaccli.derivative.structured.result import (
     StructuredJacobian,
@@ -86,7 +88,7 @@ Rows = list[list[StructuredJacobian]]
 
 def _pushed(flat: _Flattened, seeds: Sequence[Seed]) -> Rows | None:
     """Return the blocks of every output by the seeds, None if there is no forward mode."""
-    real = [jnp.issubdtype(y.dtype, jnp.inexact) for y in flat.outs]
+    real = [is_inexact(y.dtype) for y in flat.outs]
 
     def push(*tangents: Any) -> list[Any]:
         pushed = jax.jvp(flat.f, flat.leaves, tangents)[1]
@@ -98,7 +100,7 @@ def _pushed(flat: _Flattened, seeds: Sequence[Seed]) -> Rows | None:
     tangents = [Linear(tuple(leaf.shape), leaf.dtype, ()) for leaf in flat.leaves]
     for seed in seeds:
         tangents[seed.number] = identity(seed, flat.leaves[seed.number].dtype)
-    values = iter(interpret(jaxpr.jaxpr, jaxpr.consts, tangents))
+    values = iter(interpret(jaxpr.jaxpr, jaxpr.consts, tangents, limit=_limit(flat)))
     pushed = [
         _linear(next(values)) if flag else Linear(y.shape, jax.dtypes.float0, ())
         for y, flag in zip(flat.outs, real, strict=True)
@@ -108,7 +110,7 @@ def _pushed(flat: _Flattened, seeds: Sequence[Seed]) -> Rows | None:
 
 def _pulled(flat: _Flattened, seeds: Sequence[Seed]) -> Rows:
     """Return the blocks of the seeds, which are outputs, by every input."""
-    real = [k for k, y in enumerate(flat.outs) if jnp.issubdtype(y.dtype, jnp.inexact)]
+    real = [k for k, y in enumerate(flat.outs) if is_inexact(y.dtype)]
 
     def pull(*cotangents: Any) -> Sequence[Any]:
         full = [np.zeros(y.shape, jax.dtypes.float0) for y in flat.outs]
@@ -121,7 +123,9 @@ def _pulled(flat: _Flattened, seeds: Sequence[Seed]) -> Rows:
     for seed in seeds:
         if seed.number in cotangents:
             cotangents[seed.number] = identity(seed, flat.outs[seed.number].dtype)
-    pulled = interpret(jaxpr.jaxpr, jaxpr.consts, list(cotangents.values()))
+    pulled = interpret(
+        jaxpr.jaxpr, jaxpr.consts, list(cotangents.values()), limit=_limit(flat)
+    )
 
     def block(value: Linear, seed: Seed) -> StructuredJacobian:
         dtype = value.dtype if seed.number in real else jax.dtypes.float0
@@ -223,7 +227,7 @@ def _flattened(f: Function, x: Tree) -> _Flattened:
     arrays, inside = jax.tree.flatten(x)
     leaves = tuple(jnp.asarray(leaf) for leaf in arrays)
     for leaf in leaves:
-        if not jnp.issubdtype(leaf.dtype, jnp.inexact):
+        if not is_inexact(leaf.dtype):
             raise TypeError(f"only floats are differentiated, not {leaf.dtype}")
     outs, outside = jax.tree.flatten(jax.eval_shape(f, jax.tree.unflatten(inside, leaves)))
 
@@ -232,6 +236,11 @@ def _flattened(f: Function, x: Tree) -> _Flattened:
         return [jnp.asarray(y) for y in result]
 
     return _Flattened(flat, leaves, outs, inside, outside)
+
+
+def _limit(flat: _Flattened) -> int:
+    """Return how many elements an array may have that is known while tracing."""
+    return max(LIMIT, 64 * sum(math.prod(array.shape) for array in (*flat.leaves, *flat.outs)))
 
 
 def _linear(value: Any) -> Linear:

@@ -5,13 +5,16 @@ Boundary: knows of no particular primitive beyond which results of control flow 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from jaccli.derivative.facts import is_literal
+from jaccli.derivative.known import is_inexact
+from jaccli.derivative.primitives import INLINED, bind
 from jaccli.derivative.structured.registry import Equation, Operand
 from jaccli.derivative.structured.terms import (
     Linear,
@@ -19,27 +22,6 @@ from jaccli.derivative.structured.terms import (
     with_batch_of_seeds,
     zeros,
 )
-
-INLINED = {
-    "jit": "jaxpr",
-    "pjit": "jaxpr",
-    "closed_call": "call_jaxpr",
-    "core_call": "call_jaxpr",
-    "checkpoint": "jaxpr",
-    "remat2": "jaxpr",
-    "custom_jvp_call": "call_jaxpr",
-    "custom_vjp_call": "call_jaxpr",
-}
-"""Calls, and the parameter that holds what they call."""
-
-
-def bind(eqn: Equation, operands: Sequence[Any]) -> list[Any]:
-    """Apply the equation's primitive to arrays."""
-    params = eqn.primitive.get_bind_params(eqn.params)
-    with eqn.ctx.manager:
-        results = eqn.primitive.bind(*operands, **params)
-    return list(results) if eqn.primitive.multiple_results else [results]
-
 
 def fallback(eqn: Equation, operands: Sequence[Operand]) -> list[Operand]:
     """Return the results of any linear primitive: `vmap` over the flattened seeds."""
@@ -55,17 +37,28 @@ def fallback(eqn: Equation, operands: Sequence[Operand]) -> list[Operand]:
         ]
     moving = [with_batch_of_seeds(x, seeds) for x in operands if isinstance(x, Linear) and x.terms]
 
-    def apply(*columns: Any) -> tuple[list[Any], list[Any]]:
+    def apply(*columns: Any) -> list[Any]:
         stream = iter(columns)
-        full = [next(stream) if flag else x for x, flag in zip(plain, linear, strict=True)]
-        results = bind(eqn, full)
-        pairs = list(zip(results, follows, strict=True))
-        return [y for y, flag in pairs if flag], [y for y, flag in pairs if not flag]
+        return bind(
+            eqn, [next(stream) if flag else x for x, flag in zip(plain, linear, strict=True)]
+        )
 
     axis = 0 if seeds[0].far_first else -1
-    batched, shared = jax.vmap(apply, axis, (axis, None))(*moving)
-    moved, fixed = iter(batched), iter(shared)
-    return [from_batch_of_seeds(next(moved), seeds) if flag else next(fixed) for flag in follows]
+    results = _over_columns(apply, moving, axis)
+    return [
+        from_batch_of_seeds(y, seeds) if flag else lax.index_in_dim(y, 0, axis, keepdims=False)
+        for y, flag in zip(results, follows, strict=True)
+    ]
+
+
+def _over_columns(apply: Callable[..., list[Any]], moving: list[Any], axis: int) -> list[Any]:
+    """Return `vmap` of a function; what JAX cannot batch is taken one column after another."""
+    try:
+        return jax.vmap(apply, axis, axis)(*moving)
+    except (TypeError, ValueError, NotImplementedError):
+        columns = [jnp.moveaxis(array, axis, 0) for array in moving]
+        results = lax.map(lambda each: apply(*each), columns)
+        return [jnp.moveaxis(y, 0, axis) for y in results]
 
 
 def dependent(eqn: Equation, linear: Sequence[bool]) -> list[bool]:
@@ -82,7 +75,7 @@ def dependent(eqn: Equation, linear: Sequence[bool]) -> list[bool]:
     if name == "cond":
         branches = [reached(branch.jaxpr, linear[1:]) for branch in params["branches"]]
         return [any(flags) for flags in zip(*branches, strict=True)]
-    return [jnp.issubdtype(v.aval.dtype, jnp.inexact) for v in eqn.outvars]
+    return [is_inexact(v.aval.dtype) for v in eqn.outvars]
 
 
 def _fixpoint(body: Any, consts: list[bool], rest: Sequence[bool], carry: int) -> list[bool]:

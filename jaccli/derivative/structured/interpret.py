@@ -1,7 +1,7 @@
 """The interpreter: runs the jaxpr of a linear map on structured Jacobians.
 
-Equations that do not depend on the seeds are evaluated as they come (known integers in numpy),
-calls are inlined, and the rest goes to its rule, or to the fallback.
+Equations that do not depend on the seeds are evaluated as they come (known ones in numpy), calls
+are inlined, and the rest goes to its rule, or to the fallback.
 
 Boundary: knows no primitive but the calls it inlines.
 """
@@ -13,10 +13,19 @@ from typing import Any
 
 import numpy as np
 
+from jaccli.derivative import losses
 from jaccli.derivative.facts import is_literal
-from jaccli.derivative.structured.fallback import INLINED, bind, fallback
-from jaccli.derivative.structured.known import evaluate, is_whole, known
-from jaccli.derivative.structured.registry import RULES, Equation, NoStructure, Operand
+from jaccli.derivative.known import LIMIT, constant, evaluate, is_known, is_whole, known
+from jaccli.derivative.losses import StructureError
+from jaccli.derivative.primitives import INLINED, bind, closed_parts
+from jaccli.derivative.structured.fallback import fallback
+from jaccli.derivative.structured.registry import (
+    RULES,
+    WITH_KNOWN,
+    Equation,
+    NoStructure,
+    Operand,
+)
 from jaccli.derivative.structured.terms import Linear
 
 NARROW = ("mul", "div")
@@ -28,32 +37,137 @@ def interpret(
     consts: Sequence[Any],
     args: Sequence[Operand],
     wanted: Sequence[bool] | None = None,
+    limit: int = LIMIT,
 ) -> list[Operand | None]:
-    """Return the results of `jaxpr`; those not `wanted` are None."""
-    env: dict[Any, Operand] = dict(zip(jaxpr.constvars, map(known, consts), strict=True))
-    env.update(zip(jaxpr.invars, args, strict=True))
-    small: dict[Any, Any] = {}  # arrays before they were broadcast, with dims of size 1
-    wanted = [True] * len(jaxpr.outvars) if wanted is None else wanted
+    """Return the results of `jaxpr`; those not `wanted` are None.
 
-    def read(atom: Any) -> Operand:
-        return atom.val if is_literal(atom) else env[atom]
+    Arrays that are known while tracing have at most `limit` elements.
 
-    for eqn, needed in live(jaxpr, wanted):
-        operands = [read(atom) for atom in eqn.invars]
-        if eqn.primitive.name in NARROW:
-            operands = [
-                x if is_literal(v) else small.get(v, x)
-                for x, v in zip(operands, eqn.invars, strict=True)
-            ]
-            results = apply(eqn, operands, needed, lambda e=eqn: [read(atom) for atom in e.invars])
+    Raises:
+        StructureError: an operation cannot be taken over columns, structured or dense.
+    """
+    return _Interpreter(limit).run(jaxpr, list(map(known, consts)), args, wanted)
+
+
+class _Interpreter:
+    """One interpretation; `floats` has numpy's values of program values that are known floats."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+
+    def run(
+        self,
+        jaxpr: Any,
+        consts: Sequence[Any],
+        args: Sequence[Operand],
+        wanted: Sequence[bool] | None = None,
+    ) -> list[Operand | None]:
+        env: dict[Any, Operand] = dict(zip(jaxpr.constvars, consts, strict=True))
+        env.update(zip(jaxpr.invars, args, strict=True))
+        small: dict[Any, Any] = {}  # arrays before they were broadcast, with dims of size 1
+        floats: dict[Any, np.ndarray] = {
+            v: x for v, x in env.items() if isinstance(x, np.ndarray) and not is_whole(x.dtype)
+        }
+        wanted = [True] * len(jaxpr.outvars) if wanted is None else wanted
+
+        def read(atom: Any) -> Operand:
+            if not is_literal(atom):
+                return env[atom]
+            return constant(atom) if is_known(atom.val) else atom.val
+
+        def value(atom: Any) -> Any:
+            x = read(atom)
+            return x if is_literal(atom) or is_known(x) else floats.get(atom)
+
+        for eqn, needed in live(jaxpr, wanted):
+            operands = [read(atom) for atom in eqn.invars]
+            full = operands
+            if not any(isinstance(x, Linear) for x in operands):
+                values = [value(atom) for atom in eqn.invars]
+                found = None
+                if not any(x is None for x in values):
+                    found = evaluate(eqn, values, self.limit)
+                if found is not None:
+                    whole = all(is_whole(y.dtype) for y in found)
+                    if not whole:
+                        floats.update(zip(eqn.outvars, found, strict=True))
+                    results = found if whole else bind(eqn, operands)
+                else:
+                    results = self.constants(eqn, operands, needed)
+            else:
+                if eqn.primitive.name in NARROW:
+                    operands = [
+                        x if is_literal(v) else small.get(v, x)
+                        for x, v in zip(operands, eqn.invars, strict=True)
+                    ]
+                values = [
+                    x if isinstance(x, Linear) else value(v)
+                    for x, v in zip(full, eqn.invars, strict=True)
+                ]
+                results = self.apply(eqn, operands, full, values, needed)
+            for var, result in zip(eqn.outvars, results, strict=True):
+                if result is not None:
+                    env[var] = result
+            if eqn.primitive.name == "broadcast_in_dim" and not isinstance(operands[0], Linear):
+                small[eqn.outvars[0]] = _before(eqn, operands[0])
+        return [
+            read(v) if want else None for v, want in zip(jaxpr.outvars, wanted, strict=True)
+        ]
+
+    def constants(
+        self, eqn: Equation, operands: Sequence[Operand], needed: Sequence[bool]
+    ) -> Sequence[Operand | None]:
+        """Return the results of an equation that does not depend on the seeds."""
+        called = INLINED.get(eqn.primitive.name)
+        whole = any(is_whole(v.aval.dtype) for v in eqn.outvars) and any(map(is_known, operands))
+        if called is None or not whole:
+            return bind(eqn, operands)
+        return self.run(*closed_parts(eqn.params[called]), operands, needed)
+
+    def apply(
+        self,
+        eqn: Equation,
+        operands: Sequence[Operand],
+        full: Sequence[Operand],
+        values: Sequence[Any],
+        needed: Sequence[bool],
+    ) -> Sequence[Operand | None]:
+        """Return the results of an equation that depends on the seeds.
+
+        `full` has the operands all broadcast, `values` numpy's of those that are known.
+        """
+        called = INLINED.get(eqn.primitive.name)
+        if called is not None:
+            return self.run(*closed_parts(eqn.params[called]), full, needed)
+        linear = [x for x in full if isinstance(x, Linear)]
+        aval = eqn.outvars[0].aval
+        if len(eqn.outvars) == 1 and (not any(x.terms for x in linear) or 0 in aval.shape):
+            return [Linear(tuple(aval.shape), aval.dtype, ())]
+        rule = RULES.get(eqn.primitive.name)
+        if rule is not None:
+            if eqn.primitive.name in WITH_KNOWN:
+                given = [y if y is not None else x for x, y in zip(operands, values, strict=True)]
+            else:
+                given = list(operands)
+            try:
+                results = rule(eqn, *given)
+                return [results] if isinstance(results, Linear) else list(results)
+            except NoStructure as why:
+                losses.note(eqn, advice=str(why))
+            except Exception as error:  # a defect of the rule costs its structure alone
+                losses.failed(eqn, error)
         else:
-            results = apply(eqn, operands, needed)
-        for var, value in zip(eqn.outvars, results, strict=True):
-            if value is not None:
-                env[var] = value
-        if eqn.primitive.name == "broadcast_in_dim" and not isinstance(operands[0], Linear):
-            small[eqn.outvars[0]] = _before(eqn, operands[0])
-    return [read(v) if want else None for v, want in zip(jaxpr.outvars, wanted, strict=True)]
+            losses.note(eqn)
+        try:
+            return fallback(eqn, full)
+        except Exception as error:
+            raise StructureError(
+                f"{losses.name(eqn)}{_at(losses.line(eqn))}: {losses.reason(error)}"
+            ) from error
+
+
+def _at(line: str) -> str:
+    return f" ({line})" if line else ""
 
 
 def live(jaxpr: Any, wanted: Sequence[bool]) -> list[tuple[Equation, list[bool]]]:
@@ -68,54 +182,9 @@ def live(jaxpr: Any, wanted: Sequence[bool]) -> list[tuple[Equation, list[bool]]
     return kept[::-1]
 
 
-def apply(
-    eqn: Equation, operands: Sequence[Operand], needed: Sequence[bool], full: Any = None
-) -> list[Operand | None]:
-    """Return the results of one equation; `full` gives the operands all broadcast."""
-    called = INLINED.get(eqn.primitive.name)
-    linear = [x for x in operands if isinstance(x, Linear)]
-    if not linear:
-        operands = operands if full is None else full()
-        value = evaluate(eqn, operands)
-        if value is not None:
-            return [value]
-        whole = any(is_whole(v.aval.dtype) for v in eqn.outvars) and any(map(_known, operands))
-        if called is None or not whole:
-            return list(bind(eqn, operands))
-    if called is not None:
-        inner = eqn.params[called]
-        jaxpr, consts = getattr(inner, "jaxpr", inner), getattr(inner, "consts", ())
-        return interpret(jaxpr, consts, operands, needed)
-    if len(eqn.outvars) == 1 and (
-        not any(x.terms for x in linear) or 0 in eqn.outvars[0].aval.shape
-    ):
-        aval = eqn.outvars[0].aval
-        return [Linear(tuple(aval.shape), aval.dtype, ())]
-    rule = RULES.get(eqn.primitive.name)
-    if rule is not None:
-        typed = [_typed(x, v) for x, v in zip(operands, eqn.invars, strict=True)]
-        try:
-            results = rule(eqn, *typed)
-            return [results] if isinstance(results, Linear) else list(results)
-        except NoStructure:
-            pass
-    return list(fallback(eqn, operands if full is None else full()))
-
-
-def _typed(x: Operand, atom: Any) -> Operand:
-    """Return an operand, a literal one with its dtype."""
-    dtype = atom.aval.dtype
-    return np.asarray(x, dtype) if is_literal(atom) else x
-
-
 def _before(eqn: Equation, operand: Any) -> Any:
     """Return the operand of a broadcast, reshaped to the rank of its result."""
     shape = [1] * len(eqn.outvars[0].aval.shape)
     for d, axis in enumerate(eqn.params["broadcast_dimensions"]):
         shape[axis] = np.shape(operand)[d]
-    return np.reshape(operand, shape) if _known(operand) else operand.reshape(shape)
-
-
-def _known(x: Any) -> bool:
-    """Return whether an operand is an integer known while tracing."""
-    return isinstance(x, np.ndarray | np.generic | int) and is_whole(np.asarray(x).dtype)
+    return np.reshape(operand, shape) if is_known(operand) else operand.reshape(shape)

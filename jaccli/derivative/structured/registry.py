@@ -1,8 +1,8 @@
 """The registry of rules: how each linear primitive acts on a structured Jacobian.
 
 A rule takes the equation and its operands and returns its result.  An operand is a `Linear` where
-it depends on the seeds, otherwise an array (a numpy array where it is known while tracing).  A new
-primitive is one new function with the decorator `@rule("its name")`.
+it depends on the seeds, otherwise an array: numpy's where it is of integers known while tracing (or
+floats, where the rule asks for them `with_known`).  A new primitive is one new function with the decorator `@rule("its name")`.
 
 Boundary: holds rules; contains none.
 """
@@ -24,15 +24,24 @@ RULES: dict[str, Rule] = {}
 """Every rule by the name of its primitive."""
 
 
+WITH_KNOWN: set[str] = set()
+"""Primitives whose rules take floats that are known while tracing as numpy arrays."""
+
+
 class NoStructure(Exception):
-    """Raised by a rule that does not apply to these operands: the fallback takes over."""
+    """Raised by a rule that does not apply to these operands: the fallback takes over.
+
+    Its text, if there is one, says what to write instead.
+    """
 
 
-def rule(*primitives: str) -> Callable[[Rule], Rule]:
+def rule(*primitives: str, with_known: bool = False) -> Callable[[Rule], Rule]:
     """Register `f(eqn, *operands)` as the rule of these primitives."""
 
     def register(f: Rule) -> Rule:
         RULES.update(dict.fromkeys(primitives, f))
+        if with_known:
+            WITH_KNOWN.update(primitives)
         return f
 
     return register

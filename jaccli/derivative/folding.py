@@ -1,0 +1,253 @@
+"""Partial evaluation: what does not depend on a function's inputs is computed once, at the start.
+
+Every equation whose operands are known is computed while tracing, inside calls and branches too;
+branches whose index is known are taken.  The structured engine, the detection of patterns and the
+compiler get what remains.  Known arrays that cost nothing to compute again (a mask from counters)
+stay equations of the program, so that XLA fuses them.
+
+Boundary: equations that depend on the inputs are kept as they are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import ChainMap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+from jax import lax
+from jax.extend.core import ClosedJaxpr
+
+from jaccli.derivative import known
+from jaccli.derivative.facts import inner_jaxprs, is_literal
+from jaccli.derivative.primitives import CALLS, bind, closed_parts
+
+_SHORT = 64
+"""Elements of an array that is written into the program whatever it would cost to compute."""
+_FUSED = {
+    "iota", "broadcast_in_dim", "reshape", "squeeze", "expand_dims", "convert_element_type", "copy",
+    "add", "sub", "mul", "neg", "max", "min", "abs", "sign", "lt", "le", "gt", "ge", "eq", "ne",
+    "and", "or", "xor", "not", "select_n", "clamp", "stop_gradient",
+}  # fmt: skip
+"""Primitives that XLA computes on the fly for each element of what uses them."""
+_PLACES = {"axis_index", "psum", "ppermute", "all_gather", "all_to_all", "pbroadcast", "pvary"}
+"""Primitives whose result depends on where they run."""
+
+
+def limit_of(closed: ClosedJaxpr) -> int:
+    """Return how many elements a known array may have, for a function of these arrays."""
+    avals = (*closed.in_avals, *closed.out_avals)
+    return max(known.LIMIT, 64 * sum(math.prod(aval.shape) for aval in avals))
+
+
+def folded(closed: ClosedJaxpr) -> ClosedJaxpr:
+    """Return the same function without what does not depend on its arguments."""
+    if not _has_constants(closed.jaxpr):
+        return closed
+    fold = _Fold(limit_of(closed))
+
+    def run(*args: Any) -> list[Any]:
+        return [fold.emitted(y) for y in fold.run(closed.jaxpr, closed.consts, args)]
+
+    return jax.make_jaxpr(run)(*closed.in_avals)  # type: ignore[no-any-return]
+
+
+def _has_constants(jaxpr: Any) -> bool:
+    """Return whether an equation, at any depth, depends on no argument."""
+    live = {*jaxpr.invars}
+    for eqn in jaxpr.eqns:
+        if not any(not is_literal(v) and v in live for v in eqn.invars):
+            return True
+        live.update(eqn.outvars)
+        if any(map(_has_constants, inner_jaxprs(eqn.params))):
+            return True
+    return False
+
+
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """A value that depends on no input: result `number` of an equation of constants.
+
+    `value` is None where it has not been computed, because numpy is not known to agree with XLA,
+    or because it is too large.
+    """
+
+    eqn: Any
+    operands: tuple[Any, ...]
+    number: int
+    value: np.ndarray | None
+    fused: bool
+
+
+class _Fold:
+    """The evaluation of one function; `emissions` has what constants have become in the program."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.emissions: ChainMap[Any, list[Any]] = ChainMap({})
+        self.demanded: dict[Constant, np.ndarray | None] = {}
+
+    def run(self, jaxpr: Any, consts: Sequence[Any], args: Sequence[Any]) -> list[Any]:
+        """Return the results of a jaxpr: constants (numpy's, or `Constant`), and traced values."""
+        env: dict[Any, Any] = dict(zip(jaxpr.constvars, map(known.known, consts), strict=True))
+        env.update(zip(jaxpr.invars, args, strict=True))
+
+        def read(atom: Any) -> Any:
+            return _literal(atom) if is_literal(atom) else env[atom]
+
+        for eqn in jaxpr.eqns:
+            results = self.results(eqn, [read(atom) for atom in eqn.invars])
+            env.update(zip(eqn.outvars, results, strict=True))
+        return [read(atom) for atom in jaxpr.outvars]
+
+    def results(self, eqn: Any, operands: list[Any]) -> Sequence[Any]:
+        """Return the results of one equation."""
+        name = eqn.primitive.name
+        called = CALLS.get(name)
+        if called is not None:
+            jaxpr, consts = closed_parts(eqn.params[called])
+            return self.run(jaxpr, consts, operands)
+        if name == "cond":
+            return self.branch(eqn, operands)
+        if not eqn.effects and name not in _PLACES and all(map(_is_constant, operands)):
+            return self.constants(eqn, operands)
+        if name == "scan" and any(map(_has_constants, inner_jaxprs(eqn.params))):
+            return self.loop(eqn, operands)
+        indexed = _INDEXED.get(name)
+        if indexed is not None:
+            which = range(indexed.start, min(indexed.stop, len(operands)))
+            operands = [self.known(x) if k in which else x for k, x in enumerate(operands)]
+        return bind(eqn, [self.emitted(x) for x in operands])
+
+    def constants(self, eqn: Any, operands: list[Any]) -> list[Any]:
+        """Return the results of an equation of constants."""
+        values = [x.value if isinstance(x, Constant) else x for x in operands]
+        found = None
+        if not any(value is None for value in values):
+            found = known.evaluate(eqn, values, self.limit)
+        fused = eqn.primitive.name in _FUSED and all(
+            x.fused or (x.value is not None and x.value.size <= _SHORT)
+            if isinstance(x, Constant)
+            else np.size(x) <= _SHORT
+            for x in operands
+        )
+        return [
+            Constant(eqn, tuple(operands), k, None if found is None else found[k], fused)
+            for k in range(len(eqn.outvars))
+        ]
+
+    def known(self, x: Any) -> Any:
+        """Return a constant that decides on structure computed, whatever it costs."""
+        if not isinstance(x, Constant) or x.value is not None:
+            return x
+        if x not in self.demanded:
+            self.demanded[x] = _computed(x, self.limit)
+        value = self.demanded[x]
+        return x if value is None else value
+
+    def branch(self, eqn: Any, operands: list[Any]) -> Sequence[Any]:
+        """Return the results of the branch that is taken, or of all of them behind the choice."""
+        branches = eqn.params["branches"]
+        index = self.known(operands[0])
+        value = index.value if isinstance(index, Constant) else index
+        if known.is_known(value):
+            taken = branches[min(max(int(value), 0), len(branches) - 1)]
+            return self.run(taken.jaxpr, taken.consts, operands[1:])
+        if not any(_has_constants(branch.jaxpr) for branch in branches):
+            return bind(eqn, [self.emitted(x) for x in operands])
+        traced = [k for k, x in enumerate(operands) if k and not _is_constant(x)]
+
+        def call(branch: Any, *args: Any) -> list[Any]:
+            full = list(operands)
+            for k, x in zip(traced, args, strict=True):
+                full[k] = x
+            return self.inner(branch, full[1:])
+
+        ways = [partial(call, branch) for branch in branches]
+        return lax.switch(self.emitted(index), ways, *(operands[k] for k in traced))  # type: ignore[no-any-return]
+
+    def loop(self, eqn: Any, operands: list[Any]) -> Sequence[Any]:
+        """Return the results of a scan whose body is folded."""
+        params = eqn.params
+        body, n, m = params["jaxpr"], params["num_consts"], params["num_carry"]
+        consts, carry, rows = operands[:n], operands[n : n + m], operands[n + m :]
+
+        def step(carry: Any, rows: Any) -> tuple[Any, Any]:
+            out = self.inner(body, [*consts, *carry, *rows])
+            return out[:m], out[m:]
+
+        start, columns = [self.emitted(x) for x in carry], [self.emitted(x) for x in rows]
+        how = {key: params[key] for key in ("length", "reverse", "unroll")}
+        last, ys = lax.scan(step, start, columns, **how)
+        return [*last, *ys]
+
+    def inner(self, body: Any, args: list[Any]) -> list[Any]:
+        """Return the results of a jaxpr that is traced on its own: what it emits stays inside."""
+        self.emissions = self.emissions.new_child()
+        try:
+            out = self.run(body.jaxpr, body.consts, args)
+            return [
+                lax.convert_element_type(y, v.aval.dtype) if known.is_known(y) else y
+                for y, v in zip(map(self.emitted, out), body.jaxpr.outvars, strict=True)
+            ]
+        finally:
+            self.emissions = self.emissions.parents
+
+    def emitted(self, x: Any) -> Any:
+        """Return a value as an operand of the program."""
+        if not isinstance(x, Constant):
+            return x
+        if x.value is not None and (x.value.size <= _SHORT or not x.fused):
+            return np.ascontiguousarray(x.value) if x.value.ndim else x.value
+        key = (x.eqn, *map(id, x.operands))
+        if key not in self.emissions:
+            self.emissions[key] = bind(x.eqn, [self.emitted(y) for y in x.operands])
+        return self.emissions[key][x.number]
+
+
+_INDEXED = {
+    "gather": slice(1, 2),
+    "scatter": slice(1, 2),
+    "scatter-add": slice(1, 2),
+    "scatter-mul": slice(1, 2),
+    "scatter-max": slice(1, 2),
+    "scatter-min": slice(1, 2),
+    "dynamic_slice": slice(1, 99),
+    "dynamic_update_slice": slice(2, 99),
+}
+"""Operands that decide on where entries are."""
+
+
+def _literal(atom: Any) -> Any:
+    return known.constant(atom) if known.is_known(atom.val) else atom.val
+
+
+def _is_constant(x: Any) -> bool:
+    return isinstance(x, Constant) or known.is_known(x)
+
+
+def _computed(constant: Constant, limit: int) -> np.ndarray | None:
+    """Return a constant's value by JAX, None if it is not one of numbers, or too large."""
+    aval = constant.eqn.outvars[constant.number].aval
+    if not known.is_whole(aval.dtype) or math.prod(aval.shape) > limit:
+        return None
+    done: dict[Any, list[Any]] = {}
+
+    def value(x: Any) -> Any:
+        if not isinstance(x, Constant):
+            return x
+        if x.value is not None:
+            return x.value
+        key = (x.eqn, *map(id, x.operands))
+        if key not in done:
+            done[key] = bind(x.eqn, list(map(value, x.operands)))
+        return done[key][x.number]
+
+    with jax.ensure_compile_time_eval():
+        return np.asarray(jax.jit(lambda: value(constant))())
+
+

@@ -1,0 +1,103 @@
+"""Where structure is lost, or an operation fails: what it was, and the line that it comes from.
+
+The engine notes them while it traces.  Who asks (`recorded`) gets a list; without that, a failure
+is a Python warning, and what is merely dense is not mentioned.
+
+Boundary: reads equations; decides nothing.
+"""
+
+from __future__ import annotations
+
+import sysconfig
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+class StructureWarning(UserWarning):
+    """An operation, or a whole function, was differentiated without its structure."""
+
+
+class StructureError(Exception):
+    """The structured engine failed on an operation, which the message names with its line."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """An operation that made its operands dense; `failure` has the reason if it was an error."""
+
+    operation: str
+    line: str
+    failure: str = ""
+    advice: str = ""
+
+    @property
+    def place(self) -> str:
+        """The operation and its line, in words."""
+        return f"`{self.operation}`" + (f" ({self.line})" if self.line else "")
+
+
+_RECORD: ContextVar[list[Loss] | None] = ContextVar("losses", default=None)
+
+
+@contextmanager
+def recorded() -> Iterator[list[Loss]]:
+    """Collect the losses of what is traced within, each once."""
+    found: list[Loss] = []
+    token = _RECORD.set(found)
+    try:
+        yield found
+    finally:
+        _RECORD.reset(token)
+
+
+def note(eqn: Any, *, advice: str = "") -> None:
+    """Note that an equation made its operands dense."""
+    record = _RECORD.get()
+    if record is None:
+        return
+    loss = Loss(name(eqn), line(eqn), advice=advice)
+    if loss not in record:
+        record.append(loss)
+
+
+def failed(eqn: Any, error: Exception) -> None:
+    """Note that the engine failed on an equation, which is differentiated plainly instead."""
+    loss = Loss(name(eqn), line(eqn), failure=reason(error))
+    record = _RECORD.get()
+    if record is not None:
+        if loss not in record:
+            record.append(loss)
+        return
+    message = f"the structured engine failed on {loss.place}: {loss.failure}; it is taken densely"
+    warnings.warn(message, StructureWarning, stacklevel=2)
+
+
+def reason(error: BaseException) -> str:
+    """Return the first line of an error's text, or its type."""
+    lines = str(error).strip().splitlines()
+    return lines[0].strip() if lines else type(error).__name__
+
+
+def name(eqn: Any) -> str:
+    """Return what an equation does, by the name of the function that it stands for."""
+    named = eqn.params.get("name")
+    return f"{named}" if isinstance(named, str) and named else str(eqn.primitive.name)
+
+
+_PACKAGE = str(Path(__file__).resolve().parent.parent)
+_LIBRARIES = tuple({sysconfig.get_path(key) for key in ("stdlib", "purelib", "platlib")})
+
+
+def line(eqn: Any) -> str:
+    """Return the user's `file:line` that an equation comes from, "" if JAX does not know it."""
+    traceback = getattr(eqn.source_info, "traceback", None)
+    for frame in getattr(traceback, "frames", ()):
+        file = frame.file_name
+        if not file.startswith((*_LIBRARIES, _PACKAGE, "<")):
+            return f"{Path(file).name}:{frame.line_num}"
+    return ""
