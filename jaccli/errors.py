@@ -138,6 +138,14 @@ class BudgetError(ComputationError):
     """The work needs more memory than the budget allows."""
 
 
+class UnderivableError(ComputationError):
+    """JAX, or the structured engine, refuses to differentiate a model; `reason` says why."""
+
+    def __init__(self, message: str, reason: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
+
+
 class SourceError(ComputationError):
     """A source file that cannot be read."""
 

@@ -25,7 +25,7 @@ MODES: dict[str, tuple[str, ...]] = {
     "hessian": _HESSIAN_MODES,
     "jvp": ("auto",),
     "vjp": ("auto",),
-    "hvp": ("auto", "fwd-rev", "rev-rev", "tuned"),
+    "hvp": ("auto", "fwd-rev", "rev-rev", "fwd-fwd", "tuned"),
 }
 """The modes of each derivative; Hessian modes are named outer-inner."""
 

@@ -146,8 +146,8 @@ def _compute(task: Task, plan: Plan, values: Values) -> Result:
     if nonfinite is not None and values["fail_on_nonfinite"]:
         raise ComputationError(*nonfinite_problems(program.plan, nonfinite))
     if not quiet or task.is_json:
-        warnings = remarks(program.plan, nonfinite, debug=bool(values["debug"]))
-        result = replace(result, warnings=warnings)
+        said = remarks(program.plan, nonfinite, debug=bool(values["debug"]))
+        result = replace(result, warnings=(*result.warnings, *said))
     _write(task, result)
     if not quiet:
         console.err(summary(result))

@@ -46,8 +46,35 @@ def choose(
     if derivative in _WAYS and mode in ("auto", "structured"):
         return _decided(derivative, facts, mode, predict)
     if mode == "auto":
-        return _PRODUCTS[derivative]
+        return _product(derivative, facts)
     return Choice(mode, mode, "as asked")
+
+
+def alternatives(derivative: str, facts: Facts) -> tuple[str, ...]:
+    """Return the plain operators, those first that are expected to work, then to be fast."""
+    if derivative not in _PLAIN:
+        return ()
+    forward = facts.inputs <= facts.outputs and derivative != "hessian"
+
+    def rank(operator: str) -> tuple[int, bool]:
+        # The outer derivative is of what the inner one became: a custom rule is gone by then.
+        barred = facts.no_reverse * operator.count("rev") + facts.no_forward * (
+            operator.endswith("fwd")
+        )
+        return barred, not (forward and operator == "fwd")
+
+    return tuple(sorted(_PLAIN[derivative], key=rank))
+
+
+_PLAIN = {
+    "gradient": ("rev", "fwd"),
+    "jacobian": ("rev", "fwd"),
+    "hessian": ("fwd-rev", "fwd-fwd", "rev-fwd", "rev-rev"),
+    "jvp": ("fwd", "rev"),
+    "vjp": ("rev", "fwd"),
+    "hvp": ("fwd-rev", "rev-rev", "fwd-fwd"),
+}
+"""Operators that know of no structure, the usual one first."""
 
 
 def may_be_colored(derivative: str, facts: Facts) -> bool:
@@ -117,15 +144,27 @@ _WORDS = {
     "fwd-fwd": "forward over forward",
     "fwd-rev": "forward over reverse",
 }
+
+
+def _product(derivative: str, facts: Facts) -> Choice:
+    """Return how a product is taken: as it usually is, unless that way is barred."""
+    if derivative == "evaluate":
+        return Choice("auto", "auto", "no derivative")
+    operator = alternatives(derivative, facts)[0]
+    return Choice(operator, operator, _PRODUCTS[derivative, operator])
+
+
 _PRODUCTS = {
-    "evaluate": Choice("auto", "auto", "no derivative"),
-    "jvp": Choice("fwd", "fwd", "one tangent pushed forward"),
-    "vjp": Choice("rev", "rev", "one cotangent pulled back"),
-    "hvp": Choice(
-        "fwd-rev",
-        "fwd-rev",
-        "derivative of the gradient along the tangent, no Hessian formed",
-    ),
+    ("jvp", "fwd"): "one tangent pushed forward",
+    ("jvp", "rev"): "its custom rule has no forward mode: two reverse passes",
+    ("vjp", "rev"): "one cotangent pulled back",
+    ("vjp", "fwd"): "its loop has no reverse mode: one column for each input",
+    ("hvp", "fwd-rev"): "derivative of the gradient along the tangent, no Hessian formed",
+    ("hvp", "rev-rev"): "pullback of the tangent through the gradient, no Hessian formed",
+    (
+        "hvp",
+        "fwd-fwd",
+    ): "its loop has no reverse mode: gradient of the tangent's derivative",
 }
 
 

@@ -8,10 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
+from jax.extend.core import jaxpr_as_fun
 
+from jaccli.derivative import known
 from jaccli.derivative.basis import Function, Tree, size
 
 _OPAQUE = {"custom_jvp_call", "custom_vjp_call", "custom_linear_solve"}
@@ -22,6 +25,8 @@ _MIXING = {
     "householder_product", "custom_linear_solve",
 }  # fmt: skip
 """Operations whose results depend on many numbers each."""
+_DOUBTFUL = {"custom_linear_solve", "pure_callback", "io_callback"}
+"""Operations that may have a derivative in one direction alone."""
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
@@ -62,25 +67,63 @@ def facts(f: Function, x: Tree) -> Facts:
 
 def from_jaxpr(jaxpr: Any, varied: Sequence[bool], inputs: int, outputs: int) -> Facts:
     """Return the facts of a closed jaxpr that is differentiated by its `varied` arguments."""
-    found = set(_differentiated(jaxpr.jaxpr, varied))
+    found = {eqn.primitive.name for eqn in _differentiated(jaxpr.jaxpr, varied)}
+    no_forward, no_reverse = "custom_vjp_call" in found, "while" in found
+    if no_forward or no_reverse or not _DOUBTFUL.isdisjoint(found):
+        # Rules and libraries may open a way, or close one: JAX has the last word.
+        no_forward, no_reverse = _refused(jaxpr, varied)
     return Facts(
         inputs=inputs,
         outputs=outputs,
-        no_forward="custom_vjp_call" in found,
-        no_reverse="while" in found,
+        no_forward=no_forward,
+        no_reverse=no_reverse,
         mixes=not _MIXING.isdisjoint(found),
         jaxpr=jaxpr,
     )
 
 
-def _differentiated(jaxpr: Any, varied: Sequence[bool]) -> Iterator[str]:
-    """Yield the primitives that depend on the varied arguments, those of inner jaxprs too."""
+def _refused(jaxpr: Any, varied: Sequence[bool]) -> tuple[bool, bool]:
+    """Return whether JAX refuses to differentiate forward, and in reverse: both are traced."""
+    avals = [jax.ShapeDtypeStruct(aval.shape, aval.dtype) for aval in jaxpr.in_avals]
+    moving = [
+        k for k, flag in enumerate(varied) if flag and known.is_inexact(jaxpr.in_avals[k].dtype)
+    ]
+
+    def by_moving(args: Sequence[Any], *given: Any) -> list[Any]:
+        full = list(args)
+        for k, x in zip(moving, given, strict=True):
+            full[k] = x
+        call = jaxpr_as_fun(jaxpr)
+        return [y for y in call(*full) if known.is_inexact(y.dtype)]
+
+    def forward(*args: Any) -> Any:
+        primals = [args[k] for k in moving]
+        return jax.jvp(partial(by_moving, args), primals, primals)[1]
+
+    def reverse(*args: Any) -> Any:
+        out, pull = jax.vjp(partial(by_moving, args), *(args[k] for k in moving))
+        return pull(out)
+
+    return _is_refused(forward, avals), _is_refused(reverse, avals)
+
+
+def _is_refused(f: Any, avals: Sequence[Any]) -> bool:
+    """Return whether a derivative cannot be traced, whatever JAX or a library says of it."""
+    try:
+        found = jax.make_jaxpr(f)(*avals)
+    except Exception:
+        return True
+    return contains(found.jaxpr, UNFINISHED)
+
+
+def _differentiated(jaxpr: Any, varied: Sequence[bool]) -> Iterator[Any]:
+    """Yield the equations that depend on the varied arguments, those of inner jaxprs too."""
     live = {v for v, flag in zip(jaxpr.invars, varied, strict=True) if flag}
     for eqn in jaxpr.eqns:
         if not any(not is_literal(v) and v in live for v in eqn.invars):
             continue
         live.update(eqn.outvars)
-        yield eqn.primitive.name
+        yield eqn
         if eqn.primitive.name not in _OPAQUE:
             for inner in inner_jaxprs(eqn.params):
                 yield from _differentiated(inner, [True] * len(inner.invars))
@@ -93,6 +136,19 @@ def dependent(jaxpr: Any) -> list[bool]:
         if any(not is_literal(v) and v in live for v in eqn.invars):
             live.update(eqn.outvars)
     return [not is_literal(v) and v in live for v in jaxpr.outvars]
+
+
+UNFINISHED = "custom_lin"
+"""What JAX leaves of a custom reverse rule that is differentiated forward: it cannot be run."""
+
+
+def contains(jaxpr: Any, primitive: str) -> bool:
+    """Return whether a jaxpr has an equation of this primitive at any depth."""
+    return any(
+        eqn.primitive.name == primitive
+        or any(contains(inner, primitive) for inner in inner_jaxprs(eqn.params))
+        for eqn in jaxpr.eqns
+    )
 
 
 def is_literal(atom: Any) -> bool:

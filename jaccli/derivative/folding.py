@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import ChainMap
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -41,7 +41,7 @@ _PLACES = {"axis_index", "psum", "ppermute", "all_gather", "all_to_all", "pbroad
 def limit_of(closed: ClosedJaxpr) -> int:
     """Return how many elements a known array may have, for a function of these arrays."""
     avals = (*closed.in_avals, *closed.out_avals)
-    return max(known.LIMIT, 64 * sum(math.prod(aval.shape) for aval in avals))
+    return max(known.LIMIT, 64 * sum(int(math.prod(aval.shape)) for aval in avals))
 
 
 def folded(closed: ClosedJaxpr) -> ClosedJaxpr:
@@ -53,7 +53,7 @@ def folded(closed: ClosedJaxpr) -> ClosedJaxpr:
     def run(*args: Any) -> list[Any]:
         return [fold.emitted(y) for y in fold.run(closed.jaxpr, closed.consts, args)]
 
-    return jax.make_jaxpr(run)(*closed.in_avals)  # type: ignore[no-any-return]
+    return jax.make_jaxpr(run)(*closed.in_avals)
 
 
 def _has_constants(jaxpr: Any) -> bool:
@@ -154,7 +154,7 @@ class _Fold:
         branches = eqn.params["branches"]
         index = self.known(operands[0])
         value = index.value if isinstance(index, Constant) else index
-        if known.is_known(value):
+        if value is not None and known.is_known(value):
             taken = branches[min(max(int(value), 0), len(branches) - 1)]
             return self.run(taken.jaxpr, taken.consts, operands[1:])
         if not any(_has_constants(branch.jaxpr) for branch in branches):
@@ -249,5 +249,3 @@ def _computed(constant: Constant, limit: int) -> np.ndarray | None:
 
     with jax.ensure_compile_time_eval():
         return np.asarray(jax.jit(lambda: value(constant))())
-
-

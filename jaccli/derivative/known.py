@@ -16,7 +16,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from numpy.typing import NDArray
 
 from jaccli.derivative import positions
 

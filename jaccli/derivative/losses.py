@@ -55,11 +55,26 @@ def recorded() -> Iterator[list[Loss]]:
         _RECORD.reset(token)
 
 
+_ADVICE = {
+    "while": "a loop of fixed length (`fori_loop`, `scan`) keeps structure",
+    "scan": "rows that do not mix, or `vmap` in place of the loop, keep structure",
+    "cond": "`jnp.where` of both branches keeps structure",
+    "sort": "an order that is known before (numpy) keeps structure",
+    "gather": "indices that do not depend on the inputs keep structure",
+    "dynamic_slice": "a start that does not depend on the inputs keeps structure",
+    "dynamic_update_slice": "a start that does not depend on the inputs keeps structure",
+    "scatter": "indices that do not depend on the inputs keep structure",
+    "scatter-add": "indices that do not depend on the inputs keep structure",
+}
+"""What to write instead, by primitive."""
+
+
 def note(eqn: Any, *, advice: str = "") -> None:
     """Note that an equation made its operands dense."""
     record = _RECORD.get()
     if record is None:
         return
+    advice = advice or _ADVICE.get(eqn.primitive.name, "")
     loss = Loss(name(eqn), line(eqn), advice=advice)
     if loss not in record:
         record.append(loss)

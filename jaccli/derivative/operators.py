@@ -1,14 +1,16 @@
 """Jacobians, Hessians and products of a function of one tree, by operator.
 
-`JACOBIAN`, `HESSIAN` and `HVP` are the registries: a new operator is one new entry.  `operator(f,
-x)` returns the derivative, `tree(out)` of `tree(in)` with leaves `(*out, *in)` (a Hessian: of
-`tree(in)` again, `(*out, *in1, *in2)`).  `CHUNKED` has what can also be taken in chunks.
+`JACOBIAN`, `HESSIAN`, `JVP`, `VJP` and `HVP` are the registries: a new operator is one new entry.
+`operator(f, x)` returns the derivative, `tree(out)` of `tree(in)` with leaves `(*out, *in)` (a
+Hessian: of `tree(in)` again, `(*out, *in1, *in2)`).  `CHUNKED` has what can also be taken in
+chunks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -124,6 +126,13 @@ def _reverse_over_reverse(f: Function, x: Tree, tangent: Tree) -> Tree:
     return jax.vjp(jax.grad(f), x)[1](tangent)[0]
 
 
+def _forward_over_forward(f: Function, x: Tree, tangent: Tree) -> Tree:
+    """H v as the gradient of the derivative along v, one unit tangent for each of its numbers."""
+    along = partial(_jvp_forward, f, tangent=tangent)
+    gradient: Tree = forward(along, x)(x)
+    return gradient
+
+
 def _each(product: Operator) -> Operator:
     """Return the product for every scalar output of a function: the tree of its outputs."""
 
@@ -141,24 +150,50 @@ def _each(product: Operator) -> Operator:
 HVP: dict[str, Operator] = {
     "fwd-rev": _each(_forward_over_reverse),
     "rev-rev": _each(_reverse_over_reverse),
+    "fwd-fwd": _each(_forward_over_forward),
 }
+
+
+def _jvp_forward(f: Function, x: Tree, tangent: Tree) -> Tree:
+    """J v, pushed forward."""
+    return jax.jvp(f, (x,), (tangent,))[1]
+
+
+def _jvp_reverse(f: Function, x: Tree, tangent: Tree) -> Tree:
+    """J v by two reverse passes: `u ↦ uᵀ J` is linear, and its own pullback of v is J v."""
+    out = jax.eval_shape(f, x)
+    zeros = jax.tree.map(lambda y: jnp.zeros(y.shape, y.dtype), out)
+    pull = jax.vjp(f, x)[1]
+    return jax.vjp(lambda u: pull(u)[0], zeros)[1](tangent)[0]
+
+
+def _vjp_reverse(f: Function, x: Tree, cotangent: Tree) -> Tree:
+    """Uᵀ J, pulled back."""
+    return jax.vjp(f, x)[1](cotangent)[0]
+
+
+def _vjp_forward(f: Function, x: Tree, cotangent: Tree) -> Tree:
+    """Uᵀ J as the gradient of `uᵀ f`, one unit tangent for each of its numbers."""
+
+    def weighed(x: Tree) -> Any:
+        pairs = zip(jax.tree.leaves(cotangent), jax.tree.leaves(f(x)), strict=True)
+        return sum(jnp.sum(u * y) for u, y in pairs)
+
+    gradient: Tree = forward(weighed, x)(x)
+    return gradient
+
+
+JVP: dict[str, Operator] = {"fwd": _jvp_forward, "rev": _jvp_reverse}
+VJP: dict[str, Operator] = {"rev": _vjp_reverse, "fwd": _vjp_forward}
 REGISTRIES: dict[str, dict[str, Operator]] = {
     "gradient": JACOBIAN,
     "jacobian": JACOBIAN,
     "hessian": HESSIAN,
+    "jvp": JVP,
+    "vjp": VJP,
     "hvp": HVP,
 }
-"""The operators of every derivative that has a choice of them."""
-
-
-def jvp(f: Function, x: Tree, tangent: Tree) -> Tree:
-    """Return the Jacobian times `tangent` (shaped as `x`): `tree(out)`."""
-    return jax.jvp(f, (x,), (tangent,))[1]
-
-
-def vjp(f: Function, x: Tree, cotangent: Tree) -> Tree:
-    """Return `cotangent` (shaped as the outputs) times the Jacobian: `tree(in)`."""
-    return jax.vjp(f, x)[1](cotangent)[0]
+"""The operators of every derivative: of a product, `operator(f, x, vector)`."""
 
 
 _JACOBIAN_CHUNKS: dict[str, ChunkedBuilder] = {

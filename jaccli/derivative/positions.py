@@ -131,7 +131,7 @@ Params = dict[str, Any]
 
 def _gather(params: Params, at: Positions, indices: NDArray[Any]) -> Positions:
     numbers = params["dimension_numbers"]
-    found = gathered(
+    return gathered(
         at.shape,
         np.asarray(indices),
         params["slice_sizes"],
@@ -142,7 +142,6 @@ def _gather(params: Params, at: Positions, indices: NDArray[Any]) -> Positions:
         index_batching=numbers.start_indices_batching_dims,
         clip=_mode(params["mode"]) != "FILL_OR_DROP",
     )
-    return found
 
 
 def _broadcast(params: Params, at: Positions, *dynamic: Any) -> Positions:
@@ -162,7 +161,8 @@ def _slice(params: Params, at: Positions) -> Positions:
 
 
 def _pad(params: Params, at: Positions, filler: Any = None) -> Positions:
-    return padded(at, params["padding_config"], -1)
+    moved: Positions = padded(at, params["padding_config"], -1)
+    return moved
 
 
 def padded(array: NDArray[Any], padding: Sequence[tuple[int, int, int]], filler: Any) -> Any:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import jax.numpy as jnp
+import numpy as np
 from jax.extend.source_info_util import current_name_stack, user_context
 
 Equation = Any  # JaxprEqn, whose variables are typed too loosely to be of use
@@ -38,6 +40,9 @@ def closed_parts(called: Any) -> tuple[Any, Sequence[Any]]:
 def bind(eqn: Equation, operands: Sequence[Any]) -> list[Any]:
     """Apply the equation's primitive to arrays; what is traced keeps the user's line."""
     params = eqn.primitive.get_bind_params(eqn.params)
+    if eqn.primitive.name.startswith("custom_"):
+        # A user's rule gets them, and may index them by what is traced: numpy could not do that.
+        operands = [jnp.asarray(x) if isinstance(x, np.ndarray) else x for x in operands]
     source = eqn.source_info
     names = current_name_stack() + source.name_stack
     with user_context(source.traceback, name_stack=names), eqn.ctx.manager:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from operator import index
@@ -11,9 +13,12 @@ import jax
 import jax.numpy as jnp
 
 from jaccli.derivative import estimate, operators, tuning
-from jaccli.derivative.basis import Tree
-from jaccli.derivative.choose import choose
-from jaccli.derivative.facts import facts
+from jaccli.derivative.basis import Function, Tree, size
+from jaccli.derivative.choose import alternatives, choose, family
+from jaccli.derivative.facts import from_jaxpr
+from jaccli.derivative.losses import StructureError, StructureWarning
+from jaccli.derivative.refusal import Refused, explained
+from jaccli.derivative.traced import traced
 from jaccli.vocabulary import DECIDED_MODES, MODES
 
 Argnums = SupportsIndex | Sequence[SupportsIndex]
@@ -76,12 +81,8 @@ def hvp(f: Callable[..., Tree], argnums: Argnums = 0, *, mode: str = "auto") -> 
         *primals, tangent = args
         inner, x = _select(f, argnums, tuple(primals), kwargs)
         tangent = jax.tree.map(lambda leaf, v: jnp.asarray(v, leaf.dtype), x, tangent)
-        if mode == "tuned":
-            alike = _select(f, argnums, _concrete(primals), kwargs)
-            operator = tuning.tuned("hvp", *alike, _concrete(tangent)).operator
-        else:
-            operator = choose("hvp", facts(inner, x), mode).operator
-        return operators.HVP[operator](inner, x, tangent)
+        alike = _select(f, argnums, _concrete(primals), kwargs) if mode == "tuned" else None
+        return _differentiated("hvp", mode, inner, x, (tangent,), alike)
 
     return product
 
@@ -92,24 +93,56 @@ def _operator(
     """Apply an operator on functions of one tree to the arguments that `argnums` names."""
     _check(derivative, mode)
 
-    registry = operators.REGISTRIES[derivative]
-
     def apply(*args: Any, **kwargs: Any) -> Tree:
         inner, x = _select(f, argnums, args, kwargs)
-
-        def predict(operator: str) -> float:
-            return estimate.of(partial(registry[operator], inner), x)
-
-        if mode == "tuned":
-            alike = _select(f, argnums, _concrete(args), kwargs)
-            operator = tuning.tuned(derivative, *alike).operator
-        elif mode in DECIDED_MODES:
-            operator = choose(derivative, facts(inner, x), mode, predict).operator
-        else:
-            operator = mode
-        return registry[operator](inner, x)
+        alike = _select(f, argnums, _concrete(args), kwargs) if mode == "tuned" else None
+        return _differentiated(derivative, mode, inner, x, (), alike)
 
     return apply
+
+
+def _differentiated(
+    derivative: str, mode: str, f: Function, x: Tree, more: tuple[Tree, ...], alike: Any
+) -> Tree:
+    """Return a derivative of `f` at x, by the operator that `mode` stands for.
+
+    Where JAX or the engine refuses that one, `auto`, `tuned` and `sparse` take a plain one.
+    `alike` is f and x with arrays that can be run, for measuring.
+    """
+    registry = operators.REGISTRIES[derivative]
+    once = traced(f, x)
+    about = from_jaxpr(once.jaxpr, [True] * len(once.jaxpr.in_avals), size(x), size(once.out))
+
+    def predict(operator: str) -> float:
+        try:
+            return estimate.of(partial(registry[operator], once), x)
+        except Exception:  # the operator cannot be traced
+            return math.inf
+
+    if mode == "tuned":
+        operator = tuning.tuned(derivative, *alike, *map(_concrete, more)).operator
+    elif mode in DECIDED_MODES:
+        operator = choose(derivative, about, mode, predict).operator
+    else:
+        operator = mode
+    tried = [operator]
+    if mode in ("auto", "tuned", "sparse"):
+        tried += [name for name in alternatives(derivative, about) if name != operator]
+    first: Exception | None = None
+    for name in tried:
+        try:
+            result = registry[name](once, x, *more)
+        except Exception as error:  # what JAX and the rules of libraries raise is of every type
+            first = first or error
+            continue
+        if first is not None and family(operator) in ("structured", "sparse"):
+            why = f"{family(operator)}: {explained(first, about)}; computed by mode {name}"
+            warnings.warn(why, StructureWarning, stacklevel=4)
+        return result
+    assert first is not None
+    if isinstance(first, StructureError):
+        raise first
+    raise Refused(f"{derivative} by mode {mode}: {explained(first, about)}") from first
 
 
 def _check(derivative: str, mode: str) -> None:

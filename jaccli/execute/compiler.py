@@ -5,8 +5,9 @@ Boundary: compiles; runs nothing.
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -16,12 +17,12 @@ import jax.numpy as jnp
 from jaccli.derivative import cost
 from jaccli.derivative.basis import Tree
 from jaccli.derivative.cost import Cost
-from jaccli.errors import ComputationError
+from jaccli.derivative.refusal import explained
+from jaccli.errors import JaccliError, UnderivableError
 from jaccli.execute import programs
 from jaccli.execute.interruptible import interruptible
 from jaccli.execute.programs import Outcome
 from jaccli.plan import Plan, identity
-from jaccli.vocabulary import DECIDED_MODES, MODES
 
 
 class Compiler:
@@ -106,10 +107,8 @@ class Compiler:
         self, plan: Plan, name: str | None, lower: Callable[[], Any]
     ) -> tuple[Any, Outcome]:
         """Trace and compile; what cannot have a name, or not be run by it, is known by its text."""
-        try:
+        with tracing(plan):
             lowered = lower()
-        except (TypeError, ValueError, NotImplementedError) as error:
-            raise _underivable(plan, error) from error
         if self.kept and programs.are_kept():
             text = lowered.as_text()
             if not programs.may_be_kept(text):
@@ -137,15 +136,17 @@ def _name(plan: Plan, what: str) -> str | None:
     return programs.key(plan.device, made_of, plan.operator, str(plan.vector_batched), what)
 
 
-def _underivable(plan: Plan, error: Exception) -> ComputationError:
-    """Return the error of a model that JAX cannot differentiate in this mode."""
-    reason = str(error).strip().split("\n")[0]
-    taken = (plan.mode, plan.operator, *DECIDED_MODES)
-    barred = [*["rev", "loop"] * plan.facts.no_reverse, *["fwd"] * plan.facts.no_forward]
-    others = [
-        mode
-        for mode in MODES[plan.derivative]
-        if mode not in taken and not any(word in mode for word in barred)
-    ]
-    hint = f"Another --mode may do: {', '.join(others)}." if others else ""
-    return ComputationError(f"{plan.derivative} by mode {plan.mode}: {reason}", hint=hint)
+@contextlib.contextmanager
+def tracing(plan: Plan) -> Iterator[None]:
+    """Turn what is raised while a plan's operator is traced into an `UnderivableError`.
+
+    The model itself was traced before: what fails now is its derivative.
+    """
+    try:
+        yield
+    except (JaccliError, MemoryError, jax.errors.JaxRuntimeError):
+        raise
+    except Exception as error:  # what JAX and the rules of libraries raise is of every type
+        reason = explained(error, plan.facts)
+        message = f"{plan.derivative} by mode {plan.mode}: {reason}."
+        raise UnderivableError(message, reason) from error

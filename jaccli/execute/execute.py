@@ -61,6 +61,7 @@ def run(program: Program, progress: Progress, arguments: Arguments | None = None
         cache=program.cache,
         versions=backend.versions(),
         spec_sha256=plan.spec.sha256,
+        warnings=plan.warnings,
     )
 
 

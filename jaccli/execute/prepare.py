@@ -19,17 +19,21 @@ import jax
 import numpy as np
 
 from jaccli import memory
+from jaccli.derivative import losses
 from jaccli.derivative.basis import Piece, Tree
+from jaccli.derivative.choose import choose
 from jaccli.derivative.cost import Cost
+from jaccli.derivative.refusal import advice, working
 from jaccli.derivative.tiles import corners
-from jaccli.errors import ComputationError
+from jaccli.errors import ComputationError, UnderivableError
 from jaccli.execute import program
-from jaccli.execute.compiler import Compiler
+from jaccli.execute.compiler import Compiler, tracing
 from jaccli.execute.program import Arguments
 from jaccli.execute.programs import Outcome
 from jaccli.execute.progress import Progress
 from jaccli.execute.spread import Call, spread
-from jaccli.plan import Plan, check_budget
+from jaccli.plan import Plan, check_budget, instead, with_choice
+from jaccli.vocabulary import MODES
 
 
 class Run(Protocol):
@@ -73,6 +77,57 @@ def prepare(plan: Plan, *, repeated: bool = False) -> Program:
         ComputationError: JAX cannot differentiate the model in this mode.
         BudgetError: it needs more memory than the budget, however small the chunks.
     """
+    first: UnderivableError | None = None
+    while True:
+        try:
+            with losses.recorded() as lost:
+                made = _prepare(plan, repeated=repeated)
+            break
+        except UnderivableError as error:
+            first = first or error
+            if not plan.alternatives:
+                raise _refused(plan, first) from first
+            plan = instead(plan, error)
+    return replace(made, plan=_annotated(made.plan, lost))
+
+
+def _annotated(plan: Plan, lost: Sequence[losses.Loss]) -> Plan:
+    """Return the plan with what was lost while it was traced."""
+    failures = [
+        f"structured: {loss.place}: {loss.failure}; it is dense." for loss in lost if loss.failure
+    ]
+    large = plan.facts.entries(plan.derivative) >= _LARGE and plan.mode == "structured"
+    return replace(
+        plan,
+        warnings=(*plan.warnings, *failures),
+        losses=tuple(loss for loss in lost if not loss.failure) if large else (),
+    )
+
+
+_LARGE = 2**14
+"""Entries of a derivative from which on it matters where structure is lost."""
+
+
+def _refused(plan: Plan, error: UnderivableError) -> UnderivableError:
+    """Return the error with the modes that work, if any does."""
+
+    def trace(mode: str) -> object:
+        choice = choose(plan.derivative, plan.facts, mode)
+        whole = program.whole(with_choice(plan, choice))
+        return jax.eval_shape(whole, *program.arguments(plan))
+
+    names = [
+        mode
+        for mode in MODES[plan.derivative]
+        if mode not in ("tuned", "loop", "sparse", plan.spec.mode) and "structured-" not in mode
+    ]
+    with settings(plan):
+        works = working(names, trace)
+    return UnderivableError(error.problems[0].message, error.reason, hint=advice(works))
+
+
+def _prepare(plan: Plan, *, repeated: bool) -> Program:
+    """Compile the plan by its own operator."""
     compiler = Compiler(kept=not repeated)
     with settings(plan):
         if plan.chunks > 1:
@@ -310,8 +365,9 @@ def _by_unit_vectors(plan: Plan, compiler: Compiler, repeated: bool) -> Chunks:
     devices = spread(plan.device)
     wrt, rest = point = devices.shared(program.arguments(plan)[:2])
     chunk = plan.chunk or plan.steps
-    derivative = program.chunked(plan, wrt, rest)
-    pieces = derivative.pieces(chunk)
+    with tracing(plan):
+        derivative = program.chunked(plan, wrt, rest)
+        pieces = derivative.pieces(chunk)
     parts: list[Part] = []
     calls: list[Call] = []
     costs: list[tuple[int, Cost]] = []

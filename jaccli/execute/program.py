@@ -63,8 +63,8 @@ def _row(plan: Plan) -> Callable[[Tree, Tree, Tree], Tree]:
 
     def row(wrt: Tree, rest: Tree, vectors: Tree) -> Tree:
         f = function(plan, rest)
-        if plan.derivative in _PRODUCTS:
-            return _PRODUCTS[plan.derivative](f, wrt, vectors)
+        if plan.derivative == "evaluate":
+            return f(wrt)
         if plan.prepared is not None:
             compute = plan.prepared.values if plan.storage == "sparse" else plan.prepared.dense
             return compute(f, wrt)
@@ -72,11 +72,3 @@ def _row(plan: Plan) -> Callable[[Tree, Tree, Tree], Tree]:
         return operator(f, wrt, vectors) if vectors else operator(f, wrt)
 
     return row
-
-
-_PRODUCTS: dict[str, Callable[[Function, Tree, Tree], Tree]] = {
-    "evaluate": lambda f, x, v: f(x),
-    "jvp": operators.jvp,
-    "vjp": operators.vjp,
-}
-"""What there is one way to compute."""

@@ -2,7 +2,7 @@
 
 from jaccli.plan.describe import as_json, as_text
 from jaccli.plan.key import identity
-from jaccli.plan.plan import Plan, at, check_budget, check_result, make, with_choice
+from jaccli.plan.plan import Plan, at, check_budget, check_result, instead, make, with_choice
 from jaccli.plan.shapes import BlockPlan
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "check_budget",
     "check_result",
     "identity",
+    "instead",
     "make",
     "with_choice",
 ]

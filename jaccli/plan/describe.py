@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from jaccli.derivative.losses import Loss
 from jaccli.errors import format_bytes
 from jaccli.plan.plan import Plan
 
@@ -40,6 +41,8 @@ def as_json(plan: Plan) -> dict[str, Any]:
         },
         "chunk": plan.chunk,
         "chunks": plan.chunks,
+        **({"dense": [_lost(loss) for loss in plan.losses]} if plan.losses else {}),
+        **({"warnings": list(plan.warnings)} if plan.warnings else {}),
     }
 
 
@@ -55,6 +58,8 @@ def as_text(plan: Plan) -> str:
     rows = [
         ("plan", f"{_OPERATORS[plan.derivative]} of {plan.spec.name}"),
         ("mode", f"{plan.mode}: {plan.reason}"),
+        *_column("dense", [_lost(loss) for loss in plan.losses]),
+        *_column("warning", list(plan.warnings)),
         ("device", f"{plan.device.name}, {plan.spec.dtype}, precision {plan.spec.precision}"),
         *_column("inputs", inputs),
         *_column("outputs", [f"{name} {_shape(shape)}" for name, shape in plan.outputs.items()]),
@@ -71,6 +76,11 @@ def as_text(plan: Plan) -> str:
         at_a_time = f", {plan.device.count} at a time" if plan.device.count > 1 else ""
         rows.append(("chunks", f"{plan.chunks} of up to {plan.chunk} {what}{at_a_time}"))
     return "\n".join(f"{name:8} {text}" for name, text in rows)
+
+
+def _lost(loss: Loss) -> str:
+    """Return what made a derivative dense, and what to write instead."""
+    return loss.place + (f": {loss.advice}" if loss.advice else "")
 
 
 def _memory(plan: Plan) -> str:

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 from jaccli import memory
 from jaccli.backend import Device
 from jaccli.derivative import estimate
-from jaccli.derivative.choose import Choice, choose, may_be_colored
+from jaccli.derivative.choose import Choice, alternatives, choose, family, may_be_colored
 from jaccli.derivative.facts import Facts
+from jaccli.derivative.losses import Loss
 from jaccli.derivative.operators import CHUNKED, REGISTRIES
 from jaccli.derivative.tiles import parts, share, tile
-from jaccli.errors import BudgetError, SpecError, format_bytes
+from jaccli.errors import BudgetError, SpecError, UnderivableError, format_bytes
 from jaccli.mapped import Mapped
 from jaccli.model import Model, Values
 from jaccli.plan.checks import check_outputs, checked_vectors
@@ -46,6 +47,8 @@ class Plan:
     their files.  `far` has the shapes of the arrays that can be taken in chunks: the batch axis, or
     the arrays whose unit vectors are pushed (of a coloring, the colors).  `given` is a pattern that
     the user vouches for, of the joined matrix; `prepared` is there if the operator is `sparse`.
+    `alternatives` are the operators to take, in turn, where JAX or the engine refuses this one.
+    `warnings` say what was refused already; `losses` are the operations that lost structure.
     """
 
     spec: Spec
@@ -65,6 +68,9 @@ class Plan:
     mapped_bytes: int
     given: Pattern | None = None
     prepared: Prepared | None = None
+    alternatives: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    losses: tuple[Loss, ...] = ()
 
     @property
     def mode(self) -> str:
@@ -80,10 +86,14 @@ class Plan:
     def reason(self) -> str:
         """Why this mode, in words; and why not all devices are used, if so."""
         used, asked = self.device.count, self.devices.count
+        reason = self.choice.reason
+        if self.losses:
+            more = f" and {len(self.losses) - 1} more" if len(self.losses) > 1 else ""
+            reason += f"; dense from {self.losses[0].place}{more} on"
         if used == asked:
-            return self.choice.reason
+            return reason
         why = f"it has {used} parts" if used > 1 else "it is computed in one piece"
-        return f"{self.choice.reason}; {used} of {asked} devices: {why}"
+        return f"{reason}; {used} of {asked} devices: {why}"
 
     @property
     def device(self) -> Device:
@@ -152,7 +162,9 @@ def make(
         SpecError: the shapes do not fit each other, or not the derivative.
         BudgetError: the result does not fit the memory budget.
     """
-    outputs, dtypes, about = trace(spec, model)
+    found = trace(spec, model)
+    model = replace(model, function=found.function)
+    outputs, dtypes, about = found.outputs, found.dtypes, found.facts
     check_outputs(spec, derivative, outputs, dtypes)
     vectors, batched = checked_vectors(spec, model, derivative, outputs, dtypes)
     asked = spec.mode if len(MODES[derivative]) > 1 else "auto"
@@ -202,7 +214,13 @@ def make(
         plan = replace(plan, prepared=sparse.cheaper(plan))
         if plan.prepared is not None:
             choice = Choice("sparse", "sparse", plan.prepared.words)
-    plan = with_choice(plan, choice)
+    others = tuple(name for name in alternatives(derivative, about) if name != choice.operator)
+    try:
+        plan = with_choice(plan, choice)
+    except UnderivableError as error:  # no way to a sparse derivative: a plain one is taken
+        plan = instead(replace(plan, alternatives=others), error)
+    if asked in ("auto", "sparse") and not plan.warnings:
+        plan = replace(plan, alternatives=others)
     if holds_result:
         check_result(plan)
     else:
@@ -210,8 +228,29 @@ def make(
     return plan
 
 
+def instead(plan: Plan, error: UnderivableError) -> Plan:
+    """Return the plan with the next of its alternatives, and a warning of what was refused.
+
+    Raises:
+        UnderivableError: there is none left; the error is the first.
+    """
+    if not plan.alternatives:
+        raise error
+    operator, *others = plan.alternatives
+    refused = family(plan.operator)
+    reason = f"{refused} was refused"
+    warnings = plan.warnings
+    if refused in ("structured", "sparse"):
+        warnings = (*warnings, f"{refused}: {error.reason}; computed by mode {operator}.")
+    plan = with_choice(
+        replace(plan, alternatives=(), prepared=None), Choice(operator, operator, reason)
+    )
+    return replace(plan, alternatives=tuple(others), warnings=warnings)
+
+
 def at(plan: Plan, model: Model) -> Plan:
     """Return the plan at another point of its model: arrays of the same shapes and dtypes."""
+    model = replace(model, function=plan.model.function)
     dtypes = {name: vector.dtype for name, vector in plan.vectors.items()}
     vectors, _ = checked_vectors(plan.spec, model, plan.derivative, plan.outputs, dtypes)
     return replace(plan, model=model, vectors=vectors)
@@ -223,6 +262,7 @@ def with_choice(plan: Plan, choice: Choice) -> Plan:
     Raises:
         SpecError: there is a `chunk` and nothing that could be split.
     """
+    plan = replace(plan, alternatives=(), losses=())
     if choice.operator != "sparse":
         plan = replace(plan, prepared=None)
     elif plan.prepared is None:
@@ -260,7 +300,7 @@ def _far(plan: Plan) -> tuple[Shape, ...]:
         return ((plan.model.batch_size,),)
     if plan.prepared is not None:
         coloring = plan.prepared.coloring
-        return () if coloring is None else ((coloring.count,),)
+        return () if coloring is None else tuple((n,) for _, _, n in coloring.parts if n)
     if operator not in CHUNKED.get(plan.derivative, ()):
         return ()
     ins = tuple(plan.model.in_shape(name) for name in plan.model.wrt)
@@ -317,6 +357,9 @@ def _predict(model: Model, derivative: str) -> Callable[[str], float]:
 
             return REGISTRIES[derivative][operator](f, wrt)
 
-        return estimate.of(compute, wrt, rest)
+        try:
+            return estimate.of(compute, wrt, rest)
+        except Exception:  # it cannot be traced, for whatever reason
+            return math.inf
 
     return predict

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from jaccli.derivative.facts import Facts, from_jaxpr
+from jaccli.derivative.traced import Traced, traced
 from jaccli.errors import SpecError
 from jaccli.model import Model
 from jaccli.spec import Spec
@@ -48,10 +49,18 @@ class BlockPlan:
         return ".".join((self.output, *self.wrt) if self.output is not None else self.wrt)
 
 
-def trace(spec: Spec, model: Model) -> tuple[dict[str, Shape], dict[str, np.dtype[Any]], Facts]:
-    """Return the outputs' shapes and dtypes in the model's order, and facts; compute nothing."""
-    import jax
+@dataclass(frozen=True)
+class Trace:
+    """A model that was traced: as a function to be run, its outputs in their order, and facts."""
 
+    function: Traced
+    outputs: dict[str, Shape]
+    dtypes: dict[str, np.dtype[Any]]
+    facts: Facts
+
+
+def trace(spec: Spec, model: Model) -> Trace:
+    """Return what there is to know of a model at its shapes; compute nothing."""
     wrt, rest = avals(model)
     every = {**wrt, **rest}
     order: list[str] = []
@@ -61,17 +70,25 @@ def trace(spec: Spec, model: Model) -> tuple[dict[str, Shape], dict[str, np.dtyp
         order[:] = outputs
         return outputs
 
-    jaxpr, shapes = jax.make_jaxpr(function, return_shape=True)(every)
-    traced = {name: shapes[name] for name in order}  # JAX sorts the names
-    for name, value in traced.items():
+    with settings_of(spec):
+        once = traced(function, every)
+    shapes = {name: once.out[name] for name in order}  # JAX sorts the names
+    for name, value in shapes.items():
         if value.dtype.kind not in "fiub":
             message = f"the output {name!r} is of {value.dtype}; real numbers are differentiated."
             raise SpecError(spec.problem("model", message))
-    found = {name: tuple(value.shape) for name, value in traced.items()}
+    found = {name: tuple(value.shape) for name, value in shapes.items()}
     n_in = sum(math.prod(model.in_shape(name)) for name in model.wrt)
     varied = [name in model.wrt for name in sorted(every)]
-    about = from_jaxpr(jaxpr, varied, n_in, sum(map(math.prod, found.values())))
-    return found, {name: value.dtype for name, value in traced.items()}, about
+    about = from_jaxpr(once.jaxpr, varied, n_in, sum(map(math.prod, found.values())))
+    return Trace(once, found, {name: value.dtype for name, value in shapes.items()}, about)
+
+
+def settings_of(spec: Spec) -> Any:
+    """Return the context of JAX's precision for a spec; what is traced there keeps it."""
+    import jax
+
+    return jax.default_matmul_precision(None if spec.precision == "default" else spec.precision)
 
 
 def avals(model: Model) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaccli.derivative.refusal import explained
 from jaccli.derivative.sparse import (
     Coloring,
     Pattern,
@@ -23,7 +24,14 @@ from jaccli.derivative.sparse import (
     prepared_if_colored,
     split,
 )
-from jaccli.errors import BudgetError, ComputationError, SpecError, format_bytes
+from jaccli.errors import (
+    BudgetError,
+    ComputationError,
+    JaccliError,
+    SpecError,
+    UnderivableError,
+    format_bytes,
+)
 from jaccli.plan.shapes import avals
 
 if TYPE_CHECKING:
@@ -59,10 +67,12 @@ def prepared(plan: Plan) -> Prepared:
         message = f"{plan.derivative} by mode sparse: this model's pattern has to be detected."
         hint = "Install asdex for that: pip install 'jaccli[sparse]'."
         raise ComputationError(message, hint=hint) from error
-    except (TypeError, ValueError, NotImplementedError) as error:
-        reason = str(error).strip().split("\n")[0]
-        message = f"{plan.derivative} by mode sparse: {reason}"
-        raise ComputationError(message, hint="Another --mode may do.") from error
+    except (JaccliError, MemoryError):
+        raise
+    except Exception as error:  # what JAX and the rules of libraries raise is of every type
+        reason = explained(error, plan.facts)
+        message = f"{plan.derivative} by mode sparse: {reason}."
+        raise UnderivableError(message, reason, hint="Another --mode may do.") from error
 
 
 def cheaper(plan: Plan) -> Prepared | None:
@@ -72,11 +82,13 @@ def cheaper(plan: Plan) -> Prepared | None:
     """
     try:
         found = prepared_if_colored(*_problem(plan), about=plan.facts)
-    except (ImportError, TypeError, ValueError, NotImplementedError):
+    except (JaccliError, MemoryError):
+        raise
+    except Exception:  # `auto` has other ways
         return None
     if found is None or found.coloring is None:
         return None
-    if CLEARLY * found.coloring.count > min(found.pattern.shape):
+    if CLEARLY * found.coloring.products > min(found.pattern.shape):
         return None
     return found
 

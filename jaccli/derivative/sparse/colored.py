@@ -1,15 +1,17 @@
 """Sparse derivatives by coloring: columns (rows) that share no row (column) are taken together.
 
 One jvp, vjp or Hessian-vector product for each color gives the compressed derivative; every entry
-is read off it at one place.  Detection and coloring are asdex's: A. Dalle, G. Montoison, "Sparser,
-better, faster, stronger" (arXiv:2501.17737); symmetric (star) coloring after Coleman and Moré.
+is read off it at one place.  Colorings are asdex's: A. Dalle, G. Montoison, "Sparser, better,
+faster, stronger" (arXiv:2501.17737); symmetric (star) coloring after Coleman and Moré.  A few full
+rows beside short ones are taken apart, in reverse (two-sided coloring after Coleman and Verma).
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +22,6 @@ from numpy.typing import NDArray
 
 from jaccli.derivative.basis import Function, Piece, Tree
 from jaccli.derivative.sparse.entries import Entries, Pattern, split
-from jaccli.derivative.sparse.linked import Parametric
 from jaccli.derivative.tiles import tile
 
 
@@ -28,13 +29,15 @@ from jaccli.derivative.tiles import tile
 class Coloring:
     """A pattern in C order and a color for each column (`fwd`), row (`rev`), or both (`hvp`).
 
-    A color of -1 is of a column, or row, that need not be taken.
+    A color of -1 is of a column, or row, that need not be taken.  With `fwd`, rows may be taken
+    `apart`: it has a color for each of those, and -1 for the others.
     """
 
     pattern: Pattern
     colors: NDArray[np.int32]
     count: int
     way: str
+    apart: NDArray[np.int32] | None = None
 
     @property
     def side(self) -> str:
@@ -47,20 +50,50 @@ class Coloring:
         return self.pattern.shape[0] if self.way == "rev" else self.pattern.shape[1]
 
     @property
-    def read(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        """The color, and the index in its product, that each entry is read at."""
+    def rows_apart(self) -> int:
+        """How many products in reverse there are besides."""
+        return 0 if self.apart is None else int(self.apart.max(initial=-1)) + 1
+
+    @property
+    def products(self) -> int:
+        """How many products there are."""
+        return self.count + self.rows_apart
+
+    @property
+    def words(self) -> str:
+        """How many products of which kind."""
+        colors = f"{self.count:,} {'color' if self.count == 1 else 'colors'}"
+        apart = f" and {self.rows_apart:,} for full rows" if self.rows_apart else ""
+        return f"{colors} for {self.whole:,} {self.side}{apart}"
+
+    @property
+    def parts(self) -> list[tuple[str, NDArray[np.int32], int]]:
+        """The kind of products, the colors, and how many, of each side that is colored."""
+        first = [(self.way, self.colors, self.count)]
+        return first if self.apart is None else [*first, ("rev", self.apart, self.rows_apart)]
+
+    @property
+    def places(self) -> NDArray[np.int64]:
+        """Where each entry stands in the products of all parts, one after another."""
         rows, columns, colors = self.pattern.rows, self.pattern.columns, self.colors
-        if self.way == "fwd":
-            return colors[columns], rows
+        height, width = self.pattern.shape
         if self.way == "rev":
-            return colors[rows], columns
+            return colors[rows].astype(np.int64) * width + columns
+        if self.way == "fwd":
+            place = colors[columns].astype(np.int64) * height + rows
+            if self.apart is None:
+                return place
+            apart = self.apart[rows].astype(np.int64)
+            return np.where(apart < 0, place, self.count * height + apart * width + columns)
         # Symmetric: of the column's product where no other entry of the row has that color, else
         # of the row's, which star coloring keeps free.
         color = colors[columns].astype(np.int64)
-        place = rows * (self.count + 1) + color + 1
-        _, which, shared = np.unique(place, return_inverse=True, return_counts=True)
+        _, which, shared = np.unique(
+            rows * (self.count + 1) + color + 1, return_inverse=True, return_counts=True
+        )
         alone = (shared[which] == 1) & (color >= 0)
-        return np.where(alone, color, colors[rows]), np.where(alone, rows, columns)
+        product = np.where(alone, color, colors[rows])
+        return product * width + np.where(alone, rows, columns)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +101,8 @@ class Colored:
     """A derivative by products with sums of unit vectors, one for each color.
 
     `entries` and `places` have one item for each block, by output, then input: `places` are flat
-    positions in the compressed derivative `(colors, length)`.
+    positions in the compressed derivative, the products `(colors, length)` of each part of the
+    coloring, one part after another.
     """
 
     coloring: Coloring
@@ -78,22 +112,25 @@ class Colored:
     @property
     def words(self) -> str:
         """How the entries are computed."""
-        count = self.coloring.count
-        colors = f"{count:,} {'color' if count == 1 else 'colors'}"
-        return f"{colors} for {self.coloring.whole:,} {self.coloring.side}"
+        return self.coloring.words
 
     def values(self, f: Function, x: Tree) -> list[Any]:
         """Return the values of each block, `(computed,)`, in the order of its `entries.where`."""
-        flat = self._compressed(f, x, jnp.arange(self.coloring.count)).reshape(-1)
+        parts = [
+            _compressed(f, x, way, colors, jnp.arange(count)).reshape(-1)
+            for way, colors, count in self.coloring.parts
+        ]
+        flat = parts[0] if len(parts) == 1 else jnp.concatenate(parts)
         return [flat[place] for place in self.places]
 
     def chunks(self, f: Function, x: Tree) -> Chunks:
         """Return the derivative as products that are taken a few at a time."""
         return Chunks(self, f, x)
 
-    def _compressed(self, f: Function, x: Tree, indices: Any) -> Any:
-        """Return the products of the colors `indices`: `(k, length)`."""
-        return jax.vmap(_PRODUCTS[self.coloring.way](f, x, self.coloring.colors))(indices)
+
+def _compressed(f: Function, x: Tree, way: str, colors: Any, indices: Any) -> Any:
+    """Return the products of the colors `indices`: `(k, length)`."""
+    return jax.vmap(_PRODUCTS[way](f, x, colors))(indices)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,27 +142,37 @@ class Chunks:
     x: Tree
 
     def pieces(self, chunk: int) -> list[Piece]:
-        """Return the one piece of all colors."""
-        count = self.colored.coloring.count
+        """Return one piece for each part of the coloring that has colors."""
+        return [
+            self._piece(number, way, colors, count, chunk)
+            for number, (way, colors, count) in enumerate(self.colored.coloring.parts)
+            if count
+        ]
+
+    def _piece(self, number: int, way: str, colors: Any, count: int, chunk: int) -> Piece:
         box = tile((count,), chunk)
 
         def compute(x: Tree, corner: jax.Array) -> Tree:
             indices = corner[0] + jnp.arange(box[0], dtype=corner.dtype)
-            return self.colored._compressed(self.f, x, indices)
+            return _compressed(self.f, x, way, colors, indices)
 
-        return [Piece((count,), box, compute, (0,))] if count else []
+        return Piece((count,), box, compute, (number,))
 
     def empty(self) -> list[np.ndarray]:
-        """Return the array of the compressed derivative."""
-        count = self.colored.coloring.count
-        one = jax.eval_shape(
-            lambda x: self.colored._compressed(self.f, x, jnp.zeros(1, np.int32)), self.x
-        )
-        return [np.empty((count, *one.shape[1:]), one.dtype)]
+        """Return the arrays of the compressed derivative."""
+        found = []
+        for way, colors, count in self.colored.coloring.parts:
+            one = jax.eval_shape(
+                lambda x, w=way, c=colors: _compressed(self.f, x, w, c, jnp.zeros(1, np.int32)),
+                self.x,
+            )
+            found.append(np.empty((count, *one.shape[1:]), one.dtype))
+        return found
 
     def values(self, whole: list[np.ndarray]) -> list[np.ndarray]:
         """Return the values of each block."""
-        return [whole[0].reshape(-1)[place] for place in self.colored.places]
+        flat = np.concatenate([products.reshape(-1) for products in whole])
+        return [flat[place] for place in self.colored.places]
 
 
 def _pushed(f: Function, x: Tree, colors: Any) -> Callable[[Any], Any]:
@@ -147,13 +194,6 @@ def _gradient_pushed(f: Function, x: Tree, colors: Any) -> Callable[[Any], Any]:
 def _gradient_pulled(f: Function, x: Tree, colors: Any) -> Callable[[Any], Any]:
     """Return the same for functions that have no forward mode: H is symmetric."""
     return _pulled(_gradient(f), x, colors)
-
-
-def unit_products(way: str, f: Function, x: Tree, positions: Any) -> Any:
-    """Return the columns (`fwd`) or rows (`rev`) of a Jacobian at a few flat positions."""
-    like = x if way == "fwd" else jax.eval_shape(f, x)
-    numbers = np.arange(sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(like)))
-    return jax.vmap(_PRODUCTS[way](f, x, numbers))(positions)
 
 
 _PRODUCTS: dict[str, Callable[..., Callable[[Any], Any]]] = {
@@ -186,28 +226,6 @@ def _flat(tree: Tree) -> Any:
     return leaves[0] if len(leaves) == 1 else jnp.concatenate(leaves)
 
 
-def detected(derivative: str, f: Parametric, x: Tree, rest: Tree) -> Pattern:
-    """Return the pattern that asdex finds in the jaxpr, valid at every point, in C order.
-
-    A Hessian's function has one scalar output.
-
-    Raises:
-        ImportError: asdex is not installed.
-    """
-    import asdex
-
-    find = asdex.hessian_sparsity if derivative == "hessian" else asdex.jacobian_sparsity
-    leaves, tree = jax.tree.flatten((x, rest))
-
-    def flat(*arrays: Any) -> Tree:
-        out = f(*jax.tree.unflatten(tree, arrays))
-        return jax.tree.leaves(out)[0] if derivative == "hessian" else out
-
-    zeros = [np.zeros(leaf.shape, leaf.dtype) for leaf in leaves]  # their shapes alone are read
-    found = find(flat, *zeros, argnums=tuple(range(len(jax.tree.leaves(x)))))
-    return Pattern(found.rows.astype(np.int64), found.cols.astype(np.int64), found.shape)
-
-
 def color(
     derivative: str, pattern: Pattern, no_forward: bool = False, no_reverse: bool = False
 ) -> Coloring:
@@ -216,20 +234,89 @@ def color(
     Raises:
         ImportError: asdex is not installed.
     """
+    if derivative == "hessian":
+        import asdex
+
+        with _quiet():
+            found = asdex.hessian_coloring_from_sparsity(_known(pattern))
+        way = "hvp-rev" if no_forward else "hvp"
+        return Coloring(pattern, found.colors.astype(np.int32), int(found.num_colors), way)
+    if no_forward or no_reverse:
+        return _one_sided(pattern, "rev" if no_forward else "fwd")
+    best = _one_sided(pattern, None)
+    return min((best, *_two_sided(pattern, best.count)), key=lambda found: found.products)
+
+
+def _one_sided(pattern: Pattern, mode: Any) -> Coloring:
+    import asdex
+
+    with _quiet():
+        found = asdex.jacobian_coloring_from_sparsity(_known(pattern), mode=mode)
+    return Coloring(pattern, found.colors.astype(np.int32), int(found.num_colors), found.mode)
+
+
+def _known(pattern: Pattern) -> Any:
     import asdex
 
     rows, columns = pattern.rows.astype(np.int32), pattern.columns.astype(np.int32)
-    known = asdex.SparsityPattern.from_coo(rows, columns, pattern.shape)
+    return asdex.SparsityPattern.from_coo(rows, columns, pattern.shape)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    import asdex
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", asdex.DenseColoringWarning)  # the plan says so
-        if derivative == "hessian":
-            found = asdex.hessian_coloring_from_sparsity(known)
-            way = "hvp-rev" if no_forward else "hvp"
-        else:
-            mode: Any = "rev" if no_forward else "fwd" if no_reverse else None
-            found = asdex.jacobian_coloring_from_sparsity(known, mode=mode)
-            way = found.mode
-    return Coloring(pattern, found.colors.astype(np.int32), int(found.num_colors), way)
+        yield
+
+
+_MANY = 8
+"""A coloring of so many products at most is not improved upon."""
+_FULL = 8
+"""A row is full if it has so many times more entries than the mean row, at least."""
+
+
+def _two_sided(pattern: Pattern, count: int) -> Iterator[Coloring]:
+    """Yield colorings of columns with the fullest rows taken apart, where that may save products.
+
+    As many columns must be taken as the longest remaining row has entries: rows are taken apart
+    while that is more than they are.
+    """
+    lengths = np.bincount(pattern.rows, minlength=pattern.shape[0])
+    if count <= _MANY or not lengths.size:
+        return
+    full = np.sort(lengths[lengths > _FULL * lengths.mean()])[::-1]
+    tried = 0
+    for number in _doubling(full.size):
+        left = full[number] if number < full.size else lengths[lengths < full[-1]].max(initial=0)
+        if number + left >= count or tried == _TRIES:
+            continue
+        tried += 1
+        chosen = lengths > (full[number] if number < full.size else left)
+        keep = ~chosen[pattern.rows]
+        rest = Pattern(pattern.rows[keep], pattern.columns[keep], pattern.shape)
+        apart = Pattern(pattern.rows[~keep], pattern.columns[~keep], pattern.shape)
+        colors = _one_sided(apart, "rev").colors
+        colors = np.where(chosen, colors, -1).astype(np.int32)
+        _, numbers = np.unique(colors[chosen], return_inverse=True)
+        colors[chosen] = numbers
+        one = _one_sided(rest, "fwd")
+        yield Coloring(pattern, one.colors, one.count, "fwd", colors)
+
+
+_TRIES = 4
+"""Numbers of full rows that are tried, at most."""
+
+
+def _doubling(most: int) -> Iterator[int]:
+    """Yield most, then 1, 2, 4 and so on below it."""
+    if most:
+        yield most
+    number = 1
+    while number < most:
+        yield number
+        number *= 2
 
 
 def colored(coloring: Coloring, outs: Sequence[Any], ins: Sequence[Any]) -> Colored:
@@ -239,8 +326,6 @@ def colored(coloring: Coloring, outs: Sequence[Any], ins: Sequence[Any]) -> Colo
     times), in order.
     """
     pattern = coloring.pattern
-    length = pattern.shape[0] if coloring.way == "fwd" else pattern.shape[1]
-    product, index = coloring.read
-    place = product.astype(np.int64) * length + index
+    place = coloring.places
     blocks = split(pattern, outs, ins)
     return Colored(coloring, [entries for entries, _ in blocks], [place[of] for _, of in blocks])

@@ -1,7 +1,7 @@
 """A sparse derivative is prepared once: where its entries stand, and how they are computed.
 
-The structured engine's links come first.  Where they say too little, asdex detects the pattern and
-colors it.  A pattern that the user vouches for is colored as it is.
+The structured engine's links come first.  Where they say too little, the pattern is detected and
+colored.  A pattern that the user vouches for is colored as it is.
 """
 
 from __future__ import annotations
@@ -19,17 +19,18 @@ from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 from jaccli.derivative.basis import Chunked, Function, Piece, Tree, size
 from jaccli.derivative.facts import Facts
-from jaccli.derivative.sparse import colored, linked, remember
+from jaccli.derivative.losses import StructureError
+from jaccli.derivative.sparse import colored, detect, linked, remember
 from jaccli.derivative.sparse.colored import Chunks, Coloring
+from jaccli.derivative.sparse.detect import MOST
 from jaccli.derivative.sparse.entries import Entries, Pattern, Shape, joined
 from jaccli.derivative.sparse.linked import Parametric
+from jaccli.derivative.sparse.rows import TooDense
 
 _TINY = 256
 """Entries up to which a few zeros more do not matter."""
-_SMALL = 2**20
-"""Entries up to which detection costs little, whatever it finds."""
 _DENSE = 0.1
-"""The share of non-zeros from which on there is nothing to detect."""
+"""The share of non-zeros that `auto` takes for a derivative without zeros to be found."""
 
 
 class Method(Protocol):
@@ -193,16 +194,19 @@ def prepared_if_colored(
 ) -> Prepared | None:
     """Return the same by a coloring where links say nothing, and None where they serve.
 
-    None, too, where a few columns have hardly any zeros.
+    None, too, where most entries may be non-zero.
 
     Raises:
         ImportError, TypeError, ValueError, NotImplementedError: as `prepare`.
     """
     problem = _Problem(derivative, *_lifted(f, x, rest), about or Facts(0, 0))
     traced = linked.trace(problem.derivative, problem.f, problem.x, problem.rest)
-    if traced.few or traced.count < _DENSE * problem.entries or problem.is_dense():
+    if traced.few or traced.count < _DENSE * problem.entries:
         return None
-    return problem.prepared(problem.found())
+    try:
+        return problem.prepared(problem.found(int(_DENSE * problem.entries)))
+    except TooDense:
+        return None
 
 
 def prepared_by_coloring(
@@ -219,24 +223,27 @@ def prepared_by_coloring(
 
 def _method(problem: _Problem, most: float) -> Method:
     """Return the engine's links, or a coloring, whichever has fewer entries."""
-    traced = linked.trace(problem.derivative, problem.f, problem.x, problem.rest)
-    if traced.few:
-        return traced.linked(most)
-    dense = traced.count >= _DENSE * problem.entries
-    if problem.entries <= _TINY or (problem.entries > _SMALL and dense and problem.is_dense()):
+    traced: linked.Traced | None = None
+    failure: Exception | None = None
+    try:
+        traced = linked.trace(problem.derivative, problem.f, problem.x, problem.rest)
+    except StructureError as error:  # then a coloring has to do
+        failure = error
+    if traced is not None and (traced.few or problem.entries <= _TINY):
         return traced.linked(most)
     try:
-        found = problem.found()
-    except (ImportError, TypeError, ValueError, NotImplementedError):
-        # There is no asdex, or it does not know an operation.
-        if dense and problem.entries > _SMALL:
-            raise
+        found = problem.found(int(min(most, MOST)))
+    except (ImportError, TooDense) as error:  # there is no asdex, or there are no zeros to be found
+        if traced is None:
+            raise failure or error from error
         return traced.linked(most)
-    if problem.entries <= _SMALL or not dense:
-        links = traced.linked(most)
-        if sum(entries.nnz for entries in links.entries) <= sum(e.nnz for e in found.entries):
-            return links
-    return found
+    if traced is None:
+        return found
+    count = sum(entries.nnz for entries in found.entries)
+    if traced.count > max(4 * count, _TINY) + problem.entries // 2:
+        return found
+    links = traced.linked(most)
+    return links if sum(entries.nnz for entries in links.entries) <= count else found
 
 
 @dataclass(frozen=True, eq=False)
@@ -290,34 +297,18 @@ class _Problem:
             rows = tuple((*out, *wrt) for out in self.outs for wrt in self.ins)
         return Prepared(method, rows, self.ins, self.structure)
 
-    def is_dense(self) -> bool:
-        """Return whether a few columns, at a random point, have hardly any zeros."""
-        generator = np.random.default_rng(0)
+    def found(self, most: int = MOST) -> Method:
+        """Return the derivative by the coloring that is remembered, or found and remembered now.
 
-        def drawn(leaf: Any) -> Any:
-            if not jnp.issubdtype(leaf.dtype, jnp.floating):
-                return np.zeros(leaf.shape, leaf.dtype)
-            return generator.uniform(0.1, 1.0, leaf.shape).astype(leaf.dtype)
-
-        x, rest = jax.tree.map(drawn, (self.x, self.rest))
-        columns = size(x)
-        marks = np.unique(np.linspace(0, columns - 1, 5).astype(np.int32)[1:-1])
-        way = "rev" if self.about.no_forward and self.derivative == "jacobian" else "fwd"
-        g: Function = partial(_with, self.f, rest)
-        if self.derivative == "hessian":
-            g = jax.grad(lambda x: sum(map(jnp.sum, jax.tree.leaves(self.f(x, rest)))))
-        with jax.ensure_compile_time_eval():
-            products = np.asarray(jax.jit(lambda x: colored.unit_products(way, g, x, marks))(x))
-        return bool(np.count_nonzero(products) >= _DENSE * products.size)
-
-    def found(self) -> Method:
-        """Return the derivative by the coloring that is remembered, or found and remembered now."""
+        Raises:
+            TooDense: the sets of an array have more than `most` entries.
+        """
         if self.derivative == "hessian" and size(self.out) > 1:
-            return self._composed()
+            return self._composed(most)
         name = remember.key(self.derivative, self.f, self.x, self.rest, self._barred)
         coloring = remember.recall(name, self.shape)
         if coloring is None:
-            coloring = self.color(colored.detected(self.derivative, self.f, self.x, self.rest))
+            coloring = self.color(detect.PATTERNS[self.derivative](self.f, self.x, self.rest, most))
             remember.keep(name, coloring)
         return self.colored(coloring)
 
@@ -334,14 +325,14 @@ class _Problem:
         rows = self.outs if self.derivative == "jacobian" else self.ins
         return colored.colored(coloring, rows, self.ins)
 
-    def _composed(self) -> Method:
+    def _composed(self, most: int) -> Method:
         """Return the Hessian of several numbers: the Jacobian of the Jacobian's entries."""
-        inner = _Problem("jacobian", self.f, self.x, self.rest, self.about).found()
+        inner = _Problem("jacobian", self.f, self.x, self.rest, self.about).found(most)
 
         def values(x: Tree, rest: Tree) -> list[Any]:
             return inner.values(partial(_with, self.f, rest), x)
 
-        outer = _Problem("jacobian", values, self.x, self.rest, self.about).found()
+        outer = _Problem("jacobian", values, self.x, self.rest, self.about).found(most)
         return _Composed(inner, outer, self.ins)
 
 

@@ -45,7 +45,9 @@ def recall(name: str, shape: tuple[int, int]) -> Coloring | None:
         return None
     try:
         pattern = Pattern(found["rows"], found["columns"], shape)
-        coloring = Coloring(pattern, found["colors"], int(found["count"]), str(found["way"]))
+        coloring = Coloring(
+            pattern, found["colors"], int(found["count"]), str(found["way"]), found.get("apart")
+        )
     except (KeyError, TypeError, ValueError):
         return None
     return coloring if _fits(coloring) else None
@@ -55,6 +57,8 @@ def keep(name: str, coloring: Coloring) -> None:
     """Keep a coloring for later processes."""
     pattern = coloring.pattern
     arrays = {"rows": pattern.rows, "columns": pattern.columns, "colors": coloring.colors}
+    if coloring.apart is not None:
+        arrays["apart"] = coloring.apart
     cache.write_arrays(
         _FOLDER, name, {**arrays, "count": np.int64(coloring.count), "way": np.str_(coloring.way)}
     )
@@ -71,6 +75,18 @@ def _fits(coloring: Coloring) -> bool:
         and _within(pattern.columns, 0, columns)
         and sides.get(coloring.way) == colors.size
         and _within(colors, -1, coloring.count)
+        and (coloring.apart is None or _rows_fit(coloring))
+    )
+
+
+def _rows_fit(coloring: Coloring) -> bool:
+    """Return whether rows that are taken apart have a color each."""
+    assert coloring.apart is not None
+    rows = coloring.pattern.shape[0]
+    return (
+        coloring.way == "fwd"
+        and coloring.apart.shape == (rows,)
+        and _within(coloring.apart, -1, rows)
     )
 
 

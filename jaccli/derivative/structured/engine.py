@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaccli.derivative.structured.rules  # noqa: F401  (registers the rules)
-from jaccli.derivative.facts import inner_jaxprs
+from jaccli.derivative.facts import UNFINISHED, contains
 from jaccli.derivative.known import LIMIT, is_inexact
 from jaccli.derivative.structured.interpret import interpret
 from jaccli.derivative.structured.result import (
@@ -95,7 +95,7 @@ def _pushed(flat: _Flattened, seeds: Sequence[Seed]) -> Rows | None:
         return [t for t, flag in zip(pushed, real, strict=True) if flag]
 
     jaxpr = jax.make_jaxpr(push)(*flat.leaves)
-    if _contains(jaxpr.jaxpr, "custom_lin"):
+    if contains(jaxpr.jaxpr, UNFINISHED):
         return None
     tangents = [Linear(tuple(leaf.shape), leaf.dtype, ()) for leaf in flat.leaves]
     for seed in seeds:
@@ -123,9 +123,7 @@ def _pulled(flat: _Flattened, seeds: Sequence[Seed]) -> Rows:
     for seed in seeds:
         if seed.number in cotangents:
             cotangents[seed.number] = identity(seed, flat.outs[seed.number].dtype)
-    pulled = interpret(
-        jaxpr.jaxpr, jaxpr.consts, list(cotangents.values()), limit=_limit(flat)
-    )
+    pulled = interpret(jaxpr.jaxpr, jaxpr.consts, list(cotangents.values()), limit=_limit(flat))
 
     def block(value: Linear, seed: Seed) -> StructuredJacobian:
         dtype = value.dtype if seed.number in real else jax.dtypes.float0
@@ -240,18 +238,10 @@ def _flattened(f: Function, x: Tree) -> _Flattened:
 
 def _limit(flat: _Flattened) -> int:
     """Return how many elements an array may have that is known while tracing."""
-    return max(LIMIT, 64 * sum(math.prod(array.shape) for array in (*flat.leaves, *flat.outs)))
+    arrays = (*flat.leaves, *flat.outs)
+    return max(LIMIT, 64 * sum(int(math.prod(array.shape)) for array in arrays))
 
 
 def _linear(value: Any) -> Linear:
     """Return a result as a linear one; a constant can only be 0."""
     return value if isinstance(value, Linear) else Linear(tuple(np.shape(value)), value.dtype, ())
-
-
-def _contains(jaxpr: Any, primitive: str) -> bool:
-    """Return whether a jaxpr has an equation of this primitive at any depth."""
-    return any(
-        eqn.primitive.name == primitive
-        or any(_contains(inner, primitive) for inner in inner_jaxprs(eqn.params))
-        for eqn in jaxpr.eqns
-    )

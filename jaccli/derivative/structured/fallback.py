@@ -23,6 +23,7 @@ from jaccli.derivative.structured.terms import (
     zeros,
 )
 
+
 def fallback(eqn: Equation, operands: Sequence[Operand]) -> list[Operand]:
     """Return the results of any linear primitive: `vmap` over the flattened seeds."""
     linear = [isinstance(x, Linear) and bool(x.terms) for x in operands]

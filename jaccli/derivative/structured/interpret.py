@@ -82,6 +82,7 @@ class _Interpreter:
         for eqn, needed in live(jaxpr, wanted):
             operands = [read(atom) for atom in eqn.invars]
             full = operands
+            results: Sequence[Operand | None]
             if not any(isinstance(x, Linear) for x in operands):
                 values = [value(atom) for atom in eqn.invars]
                 found = None
@@ -110,9 +111,7 @@ class _Interpreter:
                     env[var] = result
             if eqn.primitive.name == "broadcast_in_dim" and not isinstance(operands[0], Linear):
                 small[eqn.outvars[0]] = _before(eqn, operands[0])
-        return [
-            read(v) if want else None for v, want in zip(jaxpr.outvars, wanted, strict=True)
-        ]
+        return [read(v) if want else None for v, want in zip(jaxpr.outvars, wanted, strict=True)]
 
     def constants(
         self, eqn: Equation, operands: Sequence[Operand], needed: Sequence[bool]

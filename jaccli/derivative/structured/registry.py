@@ -1,8 +1,9 @@
 """The registry of rules: how each linear primitive acts on a structured Jacobian.
 
 A rule takes the equation and its operands and returns its result.  An operand is a `Linear` where
-it depends on the seeds, otherwise an array: numpy's where it is of integers known while tracing (or
-floats, where the rule asks for them `with_known`).  A new primitive is one new function with the decorator `@rule("its name")`.
+it depends on the seeds, otherwise an array: numpy's where it is of integers known while tracing
+(of floats, too, where the rule asks for them `with_known`).  A new primitive is one new function
+with the decorator `@rule("its name")`.
 
 Boundary: holds rules; contains none.
 """
