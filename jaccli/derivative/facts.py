@@ -156,6 +156,18 @@ def is_literal(atom: Any) -> bool:
     return hasattr(atom, "val")
 
 
+def live(jaxpr: Any, wanted: Sequence[bool]) -> list[tuple[Any, list[bool]]]:
+    """Return the equations that the wanted results need, each with which of its own are needed."""
+    used = {v for v, want in zip(jaxpr.outvars, wanted, strict=True) if want and not is_literal(v)}
+    kept = []
+    for eqn in reversed(jaxpr.eqns):
+        needed = [v in used for v in eqn.outvars]
+        if any(needed) or eqn.effects:
+            kept.append((eqn, needed))
+            used |= {v for v in eqn.invars if not is_literal(v)}
+    return kept[::-1]
+
+
 def inner_jaxprs(params: dict[str, Any]) -> Iterator[Any]:
     """Yield the jaxprs among an equation's parameters: what calls and loops run."""
     for value in params.values():

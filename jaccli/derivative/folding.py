@@ -22,8 +22,8 @@ import numpy as np
 from jax import lax
 from jax.extend.core import ClosedJaxpr
 
-from jaccli.derivative import known
-from jaccli.derivative.facts import inner_jaxprs, is_literal
+from jaccli.derivative import known, steps
+from jaccli.derivative.facts import inner_jaxprs, is_literal, live
 from jaccli.derivative.primitives import CALLS, bind, closed_parts
 
 _SHORT = 64
@@ -34,6 +34,8 @@ _FUSED = {
     "and", "or", "xor", "not", "select_n", "clamp", "stop_gradient",
 }  # fmt: skip
 """Primitives that XLA computes on the fly for each element of what uses them."""
+_EXPANDED = ("bcoo_", "bcsr_")
+"""Primitives that are replaced by what implements them: JAX's sparse arrays."""
 _PLACES = {"axis_index", "psum", "ppermute", "all_gather", "all_to_all", "pbroadcast", "pvary"}
 """Primitives whose result depends on where they run."""
 
@@ -46,7 +48,7 @@ def limit_of(closed: ClosedJaxpr) -> int:
 
 def folded(closed: ClosedJaxpr) -> ClosedJaxpr:
     """Return the same function without what does not depend on its arguments."""
-    if not _has_constants(closed.jaxpr):
+    if not _has_work(closed.jaxpr):
         return closed
     fold = _Fold(limit_of(closed))
 
@@ -56,14 +58,16 @@ def folded(closed: ClosedJaxpr) -> ClosedJaxpr:
     return jax.make_jaxpr(run)(*closed.in_avals)
 
 
-def _has_constants(jaxpr: Any) -> bool:
-    """Return whether an equation, at any depth, depends on no argument."""
+def _has_work(jaxpr: Any) -> bool:
+    """Return whether an equation, at any depth, depends on no argument, or is to be expanded."""
     live = {*jaxpr.invars}
     for eqn in jaxpr.eqns:
         if not any(not is_literal(v) and v in live for v in eqn.invars):
             return True
         live.update(eqn.outvars)
-        if any(map(_has_constants, inner_jaxprs(eqn.params))):
+        if eqn.primitive.name == "scan" or eqn.primitive.name.startswith(_EXPANDED):
+            return True
+        if any(map(_has_work, inner_jaxprs(eqn.params))):
             return True
     return False
 
@@ -99,7 +103,7 @@ class _Fold:
         def read(atom: Any) -> Any:
             return _literal(atom) if is_literal(atom) else env[atom]
 
-        for eqn in jaxpr.eqns:
+        for eqn, _ in live(jaxpr, [True] * len(jaxpr.outvars)):
             results = self.results(eqn, [read(atom) for atom in eqn.invars])
             env.update(zip(eqn.outvars, results, strict=True))
         return [read(atom) for atom in jaxpr.outvars]
@@ -111,12 +115,15 @@ class _Fold:
         if called is not None:
             jaxpr, consts = closed_parts(eqn.params[called])
             return self.run(jaxpr, consts, operands)
+        expanded = _expanded(eqn)
+        if expanded is not None:
+            return self.run(expanded.jaxpr, expanded.consts, operands)
         if name == "cond":
             return self.branch(eqn, operands)
         if not eqn.effects and name not in _PLACES and all(map(_is_constant, operands)):
             return self.constants(eqn, operands)
-        if name == "scan" and any(map(_has_constants, inner_jaxprs(eqn.params))):
-            return self.loop(eqn, operands)
+        if name == "scan":
+            return self.at_once(eqn, operands) or self.loop(eqn, operands)
         indexed = _INDEXED.get(name)
         if indexed is not None:
             which = range(indexed.start, min(indexed.stop, len(operands)))
@@ -157,7 +164,7 @@ class _Fold:
         if value is not None and known.is_known(value):
             taken = branches[min(max(int(value), 0), len(branches) - 1)]
             return self.run(taken.jaxpr, taken.consts, operands[1:])
-        if not any(_has_constants(branch.jaxpr) for branch in branches):
+        if not any(_has_work(branch.jaxpr) for branch in branches):
             return bind(eqn, [self.emitted(x) for x in operands])
         traced = [k for k, x in enumerate(operands) if k and not _is_constant(x)]
 
@@ -170,8 +177,54 @@ class _Fold:
         ways = [partial(call, branch) for branch in branches]
         return lax.switch(self.emitted(index), ways, *(operands[k] for k in traced))  # type: ignore[no-any-return]
 
+    def at_once(self, eqn: Any, operands: list[Any]) -> Sequence[Any] | None:
+        """Return the results of a scan whose steps do not wait for each other; else None."""
+        params = eqn.params
+        flat = _flattened(params["jaxpr"])
+        scan = steps.Scan(
+            flat.jaxpr,
+            flat.consts,
+            *(params[key] for key in ("num_consts", "num_carry", "length", "reverse")),
+        )
+        values = [x.value if isinstance(x, Constant) else x for x in operands]
+        given = [np.asarray(x) if x is not None and known.is_known(x) else None for x in values]
+        run = steps.stepwise(scan, given, self.values)
+        if run is None:
+            return None
+        traced = [self.emitted(x) for x, y in zip(operands, given, strict=True) if y is None]
+        avals = [v.aval for v, y in zip(eqn.invars, given, strict=True) if y is None]
+        try:
+            inner = jax.make_jaxpr(run)(*avals)
+        except (TypeError, ValueError, NotImplementedError):  # what JAX cannot batch stays a loop
+            return None
+        return self.run(inner.jaxpr, inner.consts, traced)
+
+    def values(self, asked: Any) -> list[np.ndarray] | None:
+        """Return values of a loop's body that follow from known ones, None if they do not."""
+        scan, wanted, args = asked
+        env: dict[Any, Any] = dict(
+            zip(scan.body.constvars, map(known.known, scan.body_consts), strict=True)
+        )
+        env.update(zip(scan.body.invars, args, strict=True))
+
+        def read(atom: Any) -> Any:
+            return _literal(atom) if is_literal(atom) else env.get(atom)
+
+        for eqn, _ in live(steps.Part(wanted, scan.body.eqns), [True] * len(wanted)):
+            operands = [read(atom) for atom in eqn.invars]
+            if any(x is None for x in operands):
+                return None
+            found = known.evaluate(eqn, operands, self.limit)
+            if found is None:
+                return None
+            env.update(zip(eqn.outvars, found, strict=True))
+        results = [read(atom) for atom in wanted]
+        return None if any(x is None or not known.is_known(x) for x in results) else results
+
     def loop(self, eqn: Any, operands: list[Any]) -> Sequence[Any]:
         """Return the results of a scan whose body is folded."""
+        if not any(map(_has_work, inner_jaxprs(eqn.params))):
+            return bind(eqn, [self.emitted(x) for x in operands])
         params = eqn.params
         body, n, m = params["jaxpr"], params["num_consts"], params["num_carry"]
         consts, carry, rows = operands[:n], operands[n : n + m], operands[n + m :]
@@ -220,6 +273,46 @@ _INDEXED = {
     "dynamic_update_slice": slice(2, 99),
 }
 """Operands that decide on where entries are."""
+
+
+def _expanded(eqn: Any) -> ClosedJaxpr | None:
+    """Return what implements an operation on JAX's sparse arrays, None for other equations."""
+    if not eqn.primitive.name.startswith(_EXPANDED):
+        return None
+    from jax.experimental.sparse import bcoo, bcsr
+
+    module = bcoo if eqn.primitive.name.startswith("bcoo_") else bcsr
+    implementation = getattr(module, f"_{eqn.primitive.name}_impl", None)
+    if implementation is None:
+        return None
+    whole = partial(implementation, **eqn.params)
+    return jax.make_jaxpr(whole)(*(v.aval for v in eqn.invars))
+
+
+def _flattened(closed: ClosedJaxpr) -> ClosedJaxpr:
+    """Return a jaxpr with its calls written out."""
+    if not any(eqn.primitive.name in CALLS for eqn in closed.jaxpr.eqns):
+        return closed
+
+    def run(jaxpr: Any, consts: Sequence[Any], args: Sequence[Any]) -> list[Any]:
+        env: dict[Any, Any] = dict(zip(jaxpr.constvars, consts, strict=True))
+        env.update(zip(jaxpr.invars, args, strict=True))
+
+        def read(atom: Any) -> Any:
+            return atom.val if is_literal(atom) else env[atom]
+
+        for eqn in jaxpr.eqns:
+            operands = list(map(read, eqn.invars))
+            called = CALLS.get(eqn.primitive.name)
+            results = (
+                bind(eqn, operands)
+                if called is None
+                else run(*closed_parts(eqn.params[called]), operands)
+            )
+            env.update(zip(eqn.outvars, results, strict=True))
+        return list(map(read, jaxpr.outvars))
+
+    return jax.make_jaxpr(lambda *args: run(closed.jaxpr, closed.consts, args))(*closed.in_avals)
 
 
 def _literal(atom: Any) -> Any:

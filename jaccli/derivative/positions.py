@@ -129,6 +129,62 @@ def _mode(mode: Any) -> str:
 Params = dict[str, Any]
 
 
+def window_positions(params: Params, shape: Shape, out: Shape) -> list[Positions]:
+    """Return, for each element of a reduction's window, the position that every result reads.
+
+    `params` are those of `reduce_window_sum`; -1 is outside.
+    """
+    ones = (1,) * len(shape)
+    return _taps(
+        shape,
+        out,
+        params["window_dimensions"],
+        params["window_strides"],
+        [low for low, _ in params["padding"]],
+        params.get("window_dilation") or ones,
+        params.get("base_dilation") or ones,
+    )
+
+
+def convolution_positions(
+    params: Params, window: Sequence[int], shape: Shape, out: Shape
+) -> list[Positions]:
+    """Return the same for the taps of a convolution, of arrays `(n, *space)`."""
+    return _taps(
+        shape,
+        out,
+        (1, *window),
+        (1, *params["window_strides"]),
+        (0, *(low for low, _ in params["padding"])),
+        (1, *params["rhs_dilation"]),
+        (1, *params["lhs_dilation"]),
+    )
+
+
+def _taps(
+    shape: Shape,
+    out: Shape,
+    window: Sequence[int],
+    strides: Sequence[int],
+    low: Sequence[int],
+    dilation: Sequence[int],
+    gaps: Sequence[int],
+) -> list[Positions]:
+    """Return where results read the signal, which has `gaps` between its elements, for each tap."""
+    ones = (1,) * len(shape)
+    reads = []
+    for tap in np.ndindex(*window):
+        flat: Any = np.zeros(ones, np.int64)
+        inside: Any = np.ones(ones, np.bool_)
+        for d, t in enumerate(tap):
+            where = np.arange(out[d]) * strides[d] - low[d] + t * dilation[d]
+            fits = (where % gaps[d] == 0) & (where >= 0) & (where // gaps[d] < shape[d])
+            flat = flat * shape[d] + _along(np.where(fits, where // gaps[d], 0), d, len(shape))
+            inside = inside & _along(fits, d, len(shape))
+        reads.append(np.broadcast_to(np.where(inside, flat, -1), out))
+    return reads
+
+
 def _gather(params: Params, at: Positions, indices: NDArray[Any]) -> Positions:
     numbers = params["dimension_numbers"]
     return gathered(

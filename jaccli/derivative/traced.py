@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from jax.extend.core import ClosedJaxpr
 
-from jaccli.derivative.facts import is_literal
+from jaccli.derivative.facts import is_literal, live
 from jaccli.derivative.folding import folded
 from jaccli.derivative.primitives import bind
 
@@ -66,6 +66,6 @@ def evaluate(closed: ClosedJaxpr, args: list[Any]) -> list[Any]:
     def read(atom: Any) -> Any:
         return atom.val if is_literal(atom) else env[atom]
 
-    for eqn in closed.jaxpr.eqns:
+    for eqn, _ in live(closed.jaxpr, [True] * len(closed.jaxpr.outvars)):
         env.update(zip(eqn.outvars, bind(eqn, list(map(read, eqn.invars))), strict=True))
     return list(map(read, closed.jaxpr.outvars))

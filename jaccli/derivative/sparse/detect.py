@@ -20,7 +20,14 @@ import numpy as np
 from jaccli.derivative.basis import Tree
 from jaccli.derivative.facts import UNFINISHED, contains, is_literal
 from jaccli.derivative.known import LIMIT, constant, evaluate, is_inexact, is_known, known
-from jaccli.derivative.positions import counted, write_positions
+from jaccli.derivative.positions import (
+    convolution_positions,
+    corner,
+    counted,
+    read_positions,
+    window_positions,
+    write_positions,
+)
 from jaccli.derivative.primitives import INLINED, closed_parts
 from jaccli.derivative.sparse import rows as sets
 from jaccli.derivative.sparse.entries import Pattern
@@ -408,8 +415,6 @@ def _update_slice(detector: _Detector, eqn: Any, operands: list[Value]) -> Any:
         for each, atom in zip((x, update), eqn.invars[:2], strict=True)
     )
     if all(map(is_known, starts)):
-        from jaccli.derivative.positions import corner
-
         first = corner(shape, window, starts)
         at = counted(shape)[tuple(slice(i, i + m) for i, m in zip(first, window, strict=True))]
         keep = np.ones(math.prod(shape), np.bool_)
@@ -499,7 +504,9 @@ def _join(detector: _Detector, eqn: Any, operands: list[Value]) -> Rows:
 def _parts(detector: _Detector, eqn: Any, operands: list[Value]) -> list[Rows]:
     at, axis = counted(_shape(eqn.invars[0])), eqn.params["axis"]
     if eqn.primitive.name == "unstack":
-        return [sets.taken(operands[0], at.take(k, axis)) for k in range(len(eqn.outvars))]
+        return [
+            sets.taken(operands[0], np.asarray(at.take(k, axis))) for k in range(len(eqn.outvars))
+        ]
     pieces = np.split(at, np.cumsum(eqn.params["sizes"])[:-1], axis)
     return [sets.taken(operands[0], piece) for piece in pieces]
 
@@ -589,7 +596,7 @@ def _dot(detector: _Detector, eqn: Any, operands: list[Value]) -> Any:
 
 def _flat(index: dict[Any, Any], labels: Sequence[Any], sizes: dict[Any, int]) -> Any:
     """Return the flat position of indices by label."""
-    at: Any = np.int64(0)
+    at: Any = 0
     for k in labels:
         at = at * sizes[k] + index[k]
     return at
@@ -612,25 +619,15 @@ def _convolve(detector: _Detector, eqn: Any, operands: list[Value]) -> Any:
     targets[first.reshape(-1)] = to.reshape(-1)
     size = n * math.prod(space)
     union = sets.gathered(x, targets, size)
-    places = counted((n, *space))
     weights = np.asarray(kernel).transpose(numbers.rhs_spec) if is_known(kernel) else None
     window = [_shape(eqn.invars[1])[d] for d in numbers.rhs_spec[2:]]
     counts = [out[d] for d in numbers.out_spec[2:]]
-    parts = []
-    for tap in np.ndindex(*window):
-        if weights is not None and not weights[(slice(None), slice(None), *tap)].any():
-            continue
-        at: Any = places
-        for d, t in enumerate(tap):
-            low = params["padding"][d][0]
-            where = np.arange(counts[d]) * params["window_strides"][d]
-            where = where + t * params["rhs_dilation"][d] - low
-            gap = params["lhs_dilation"][d]
-            inside = (where % gap == 0) & (where >= 0) & (where // gap < space[d])
-            read = np.take(at, np.where(inside, where // gap, 0), axis=d + 1)
-            mask = inside.reshape([-1 if a == d + 1 else 1 for a in range(read.ndim)])
-            at = np.where(mask, read, -1)
-        parts.append(sets.taken(union, at))
+    reads = convolution_positions(params, window, (n, *space), (n, *counts))
+    parts = [
+        sets.taken(union, at)
+        for tap, at in zip(np.ndindex(*window), reads, strict=True)
+        if weights is None or weights[(slice(None), slice(None), *tap)].any()
+    ]
     if not parts:
         return detector._none(eqn.outvars[0])
     by_place = sets.united(parts)
@@ -662,7 +659,7 @@ def _window_spread(detector: _Detector, eqn: Any, operands: list[Value]) -> Any:
     if not _is_rows(source) or _is_rows(keys):
         return None
     shape, out = _shape(eqn.invars[0]), _shape(eqn.outvars[0])
-    reads = _window_reads(eqn.params, out, shape)
+    reads = window_positions(eqn.params, out, shape)
     near = np.concatenate([at.reshape(-1) for at in reads])
     far = np.tile(np.arange(math.prod(shape)), len(reads))
     inside = near >= 0
@@ -670,27 +667,7 @@ def _window_spread(detector: _Detector, eqn: Any, operands: list[Value]) -> Any:
 
 
 def _windowed(eqn: Any, x: Rows, shape: Shape, out: Shape) -> Rows:
-    return sets.united([sets.taken(x, at) for at in _window_reads(eqn.params, shape, out)])
-
-
-def _window_reads(params: Any, shape: Shape, out: Shape) -> list[Any]:
-    """Return, for each element of a window, the position that every result reads, -1 outside."""
-    window = params["window_dimensions"]
-    ones = (1,) * len(shape)
-    reads = []
-    for tap in np.ndindex(*window):
-        flat: Any = np.zeros(ones, np.int64)
-        inside: Any = np.ones(ones, np.bool_)
-        for d, t in enumerate(tap):
-            where = np.arange(out[d]) * params["window_strides"][d] - params["padding"][d][0]
-            where = where + t * (params.get("window_dilation") or ones)[d]
-            gap = (params.get("base_dilation") or ones)[d]
-            fits = (where % gap == 0) & (where >= 0) & (where // gap < shape[d])
-            axis = [-1 if a == d else 1 for a in range(len(shape))]
-            flat = flat * shape[d] + np.where(fits, where // gap, 0).reshape(axis)
-            inside = inside & fits.reshape(axis)
-        reads.append(np.broadcast_to(np.where(inside, flat, -1), out))
-    return reads
+    return sets.united([sets.taken(x, at) for at in window_positions(eqn.params, shape, out)])
 
 
 PATTERNS = {"jacobian": jacobian_pattern, "hessian": hessian_pattern}

@@ -29,6 +29,7 @@ from jaccli.derivative.structured.result import (
 )
 from jaccli.derivative.structured.terms import Linear, Seed, Window, identity
 from jaccli.derivative.tiles import Shape
+from jaccli.derivative.traced import Traced, traced
 
 Tree = Any
 Function = Callable[[Tree], Tree]
@@ -157,24 +158,23 @@ def hessian(f: Function, x: Tree, outer: str, inner: str, *, keep: bool = True) 
     >>> h.stored, h.dense().tolist()
     (2, [[6.0, 0.0], [0.0, 12.0]])
     """
-    first = partial(DIRECTIONS[inner], f, keep=keep)
+    first = traced(partial(DIRECTIONS[inner], f, keep=keep), x)
     leaves, ins = jax.tree.flatten(x)
     shapes = [tuple(leaf.shape) for leaf in leaves]
     return _second(
-        first, x, DIRECTIONS[outer](first, x, keep=keep), shapes, partial(jax.tree.unflatten, ins)
+        first, DIRECTIONS[outer](first, x, keep=keep), shapes, partial(jax.tree.unflatten, ins)
     )
 
 
 def hessian_columns(f: Function, inner: str, x: Tree, leaf: int, window: Window) -> Tree:
     """Return the columns of a window of the Hessian, outer forward: `tree(out)` of `tree(in)`."""
-    first = partial(DIRECTIONS[inner], f, keep=False)
+    first = traced(partial(DIRECTIONS[inner], f, keep=False), x)
     seconds = columns(first, x, leaf, window)
-    return _second(first, x, seconds, [window.sizes], lambda pieces: pieces[0])
+    return _second(first, seconds, [window.sizes], lambda pieces: pieces[0])
 
 
 def _second(
-    first: Function,
-    x: Tree,
+    first: Traced,
     seconds: Tree,
     shapes: Sequence[Shape],
     rebuild: Callable[[list[StructuredJacobian]], Tree],
@@ -183,7 +183,7 @@ def _second(
 
     `seconds` has, in place of each block's values, their derivatives.
     """
-    flat, structure = jax.tree.flatten(jax.eval_shape(first, x), is_leaf=is_structured)
+    flat, structure = jax.tree.flatten(first.out, is_leaf=is_structured)
     parts = structure.flatten_up_to(seconds)  # type: ignore[attr-defined]
 
     def combined(jacobian: StructuredJacobian, part: StructuredJacobian) -> Tree:

@@ -26,7 +26,7 @@ from jaccli.derivative.structured.terms import (
 
 def fallback(eqn: Equation, operands: Sequence[Operand]) -> list[Operand]:
     """Return the results of any linear primitive: `vmap` over the flattened seeds."""
-    linear = [isinstance(x, Linear) and bool(x.terms) for x in operands]
+    linear = [isinstance(x, Linear) and not x.is_zero for x in operands]
     seeds = sorted({s for x in operands if isinstance(x, Linear) for s in x.seeds})
     plain = [zeros(x) if isinstance(x, Linear) else x for x in operands]
     follows = dependent(eqn, [isinstance(x, Linear) for x in operands])
@@ -36,7 +36,9 @@ def fallback(eqn: Equation, operands: Sequence[Operand]) -> list[Operand]:
             Linear(tuple(y.shape), y.dtype, ()) if flag else y
             for y, flag in zip(results, follows, strict=True)
         ]
-    moving = [with_batch_of_seeds(x, seeds) for x in operands if isinstance(x, Linear) and x.terms]
+    moving = [
+        with_batch_of_seeds(x, seeds) for x in operands if isinstance(x, Linear) and not x.is_zero
+    ]
 
     def apply(*columns: Any) -> list[Any]:
         stream = iter(columns)

@@ -9,15 +9,17 @@ Boundary: knows no primitive but the calls it inlines.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from jaccli.derivative import losses
-from jaccli.derivative.facts import is_literal
+from jaccli.derivative.facts import is_literal, live
 from jaccli.derivative.known import LIMIT, constant, evaluate, is_known, is_whole, known
 from jaccli.derivative.losses import StructureError
 from jaccli.derivative.primitives import INLINED, bind, closed_parts
+from jaccli.derivative.structured import scattered
 from jaccli.derivative.structured.fallback import fallback
 from jaccli.derivative.structured.registry import (
     RULES,
@@ -26,7 +28,7 @@ from jaccli.derivative.structured.registry import (
     NoStructure,
     Operand,
 )
-from jaccli.derivative.structured.terms import Linear
+from jaccli.derivative.structured.terms import Linear, collect
 
 NARROW = ("mul", "div")
 """Primitives whose rules take a broadcast operand with its dims of size 1 as they were."""
@@ -140,8 +142,10 @@ class _Interpreter:
             return self.run(*closed_parts(eqn.params[called]), full, needed)
         linear = [x for x in full if isinstance(x, Linear)]
         aval = eqn.outvars[0].aval
-        if len(eqn.outvars) == 1 and (not any(x.terms for x in linear) or 0 in aval.shape):
+        if len(eqn.outvars) == 1 and (all(x.is_zero for x in linear) or 0 in aval.shape):
             return [Linear(tuple(aval.shape), aval.dtype, ())]
+        if any(x.scattered for x in linear):
+            return self.parted(eqn, operands, full, values, needed)
         rule = RULES.get(eqn.primitive.name)
         if rule is not None:
             if eqn.primitive.name in WITH_KNOWN:
@@ -164,21 +168,41 @@ class _Interpreter:
                 f"{losses.name(eqn)}{_at(losses.line(eqn))}: {losses.reason(error)}"
             ) from error
 
+    def parted(
+        self,
+        eqn: Equation,
+        operands: Sequence[Operand],
+        full: Sequence[Operand],
+        values: Sequence[Any],
+        needed: Sequence[bool],
+    ) -> Sequence[Operand | None]:
+        """Return the sum of what an equation makes of terms, and of scattered entries."""
+        entries = [list(x.scattered) if isinstance(x, Linear) else x for x in full]
+        found = scattered.apply(eqn, entries, values)
+        if found is None:
+            return self.apply(eqn, _linked(operands), _linked(full), _linked(values), needed)
+        first = self.apply(eqn, _without(operands), _without(full), _without(values), needed)
+        results: list[Operand | None] = []
+        for value, parts, var in zip(first, found, eqn.outvars, strict=True):
+            sums: list[Any] = [part for part in parts if part is not None]
+            if isinstance(value, Linear):
+                sums += [*value.terms, *value.scattered]
+            results.append(collect(tuple(var.aval.shape), var.aval.dtype, sums))
+        return results
+
+
+def _linked(operands: Sequence[Any]) -> list[Any]:
+    """Return operands with their scattered entries as dense terms."""
+    return [x.linked if isinstance(x, Linear) else x for x in operands]
+
+
+def _without(operands: Sequence[Any]) -> list[Any]:
+    """Return operands without their scattered entries."""
+    return [replace(x, scattered=()) if isinstance(x, Linear) else x for x in operands]
+
 
 def _at(line: str) -> str:
     return f" ({line})" if line else ""
-
-
-def live(jaxpr: Any, wanted: Sequence[bool]) -> list[tuple[Equation, list[bool]]]:
-    """Return the equations that the wanted results need, each with which of its own are needed."""
-    used = {v for v, want in zip(jaxpr.outvars, wanted, strict=True) if want and not is_literal(v)}
-    kept = []
-    for eqn in reversed(jaxpr.eqns):
-        needed = [v in used for v in eqn.outvars]
-        if any(needed) or eqn.effects:
-            kept.append((eqn, needed))
-            used |= {v for v in eqn.invars if not is_literal(v)}
-    return kept[::-1]
 
 
 def _before(eqn: Equation, operand: Any) -> Any:

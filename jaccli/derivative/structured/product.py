@@ -26,14 +26,19 @@ def arranged(array: Any, labels: Labels, target: Sequence[Label]) -> Any:
     if order != list(range(array.ndim)):
         array = array.transpose(order)
     sizes = iter(array.shape)
-    return array.reshape([next(sizes) if label in labels else 1 for label in target])
+    return reshaped(array, [next(sizes) if label in labels else 1 for label in target])
+
+
+def reshaped(array: Any, shape: Sequence[int]) -> Any:
+    """Return the array reshaped, or as it is: each operation costs compile time."""
+    return array if array.shape == tuple(shape) else array.reshape(shape)
 
 
 def squeezed(array: Any, labels: Labels) -> tuple[Any, Labels]:
     """Return the array without its axes of size 1."""
     shape = array.shape
     kept = [label for label, size in zip(labels, shape, strict=True) if size != 1]
-    return array.reshape([size for size in shape if size != 1]), kept
+    return reshaped(array, [size for size in shape if size != 1]), kept
 
 
 def summed(array: Any, labels: Labels, keep: set[Label]) -> tuple[Any, Labels]:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from jaccli.derivative.structured.links import Shape
+from jaccli.derivative.structured.scattered import Scattered
 from jaccli.derivative.structured.terms import Array, Linear, Term, collect
 
 Equation = Any  # JaxprEqn, whose variables are typed too loosely to be of use
@@ -68,7 +69,7 @@ def out_shape(eqn: Equation) -> Shape:
     return tuple(eqn.outvars[0].aval.shape)
 
 
-def result(eqn: Equation, terms: Sequence[Term]) -> Linear:
+def result(eqn: Equation, terms: Sequence[Term | Scattered]) -> Linear:
     """Return the equation's first result as the sum of `terms`."""
     aval = eqn.outvars[0].aval
     return collect(tuple(aval.shape), aval.dtype, terms)

@@ -19,6 +19,7 @@ from jax import lax
 
 from jaccli.derivative.structured import links
 from jaccli.derivative.structured.links import Link, Shape
+from jaccli.derivative.structured.scattered import Scattered
 from jaccli.derivative.structured.terms import Array, Linear, Seed, Term, equal, spread, unlinked
 
 
@@ -142,6 +143,9 @@ def from_linear(value: Linear, seed: Seed, *, far_is_out: bool) -> StructuredJac
     if seed.window is not None:  # in a window, linked dims have no static places
         own = [unlinked(term, range(len(seed.shape))) for term in own]
     blocks = tuple(_block(term, value.shape, far_is_out) for term in own)
+    blocks += tuple(
+        _scattered(part, value.shape, far_is_out) for part in value.scattered if part.seed == seed
+    )
     shape = (*seed.sizes, *value.shape) if far_is_out else (*value.shape, *seed.sizes)
     rank_out = len(seed.shape) if far_is_out else len(value.shape)
     return StructuredJacobian(blocks, shape, rank_out, value.dtype)
@@ -161,6 +165,16 @@ def _block(term: Term, near: Shape, far_is_out: bool) -> Block:
     ]
     maps = [*far_maps, *near_maps] if far_is_out else [*near_maps, *far_maps]
     return Block(term.val, Places(tuple(axes), tuple(maps)))
+
+
+def _scattered(part: Scattered, near: Shape, far_is_out: bool) -> Block:
+    """Return entries with the coordinates of their positions."""
+    near_maps = [np.asarray(index, np.int32) for index in np.unravel_index(part.near, near)]
+    far_maps = [
+        np.asarray(index, np.int32) for index in np.unravel_index(part.far, part.seed.shape)
+    ]
+    maps = [*far_maps, *near_maps] if far_is_out else [*near_maps, *far_maps]
+    return Block(part.val, Places((part.count,), tuple(maps)))
 
 
 Kept = tuple[slice, ...] | np.ndarray
@@ -214,6 +228,8 @@ def _placed(block: Block, shape: Shape) -> Array:
         dims = links.varies(link)
         if len(dims) == 1 and dims[0] not in owner and _counts(link, axes[dims[0]], shape[r]):
             owner[dims[0]] = r
+    if any(size > 1 and a not in owner for a, size in enumerate(axes)):
+        return _filled(block, shape)
     order = sorted(owner, key=owner.__getitem__)
     owned = {r: a for a, r in owner.items()}
 
@@ -238,6 +254,13 @@ def _placed(block: Block, shape: Shape) -> Array:
     full = np.broadcast_shapes(values.shape, hit.shape)
     zero = np.zeros((), values.dtype)
     return lax.select(spread(hit, full), spread(values, full), spread(zero, full))
+
+
+def _filled(block: Block, shape: Shape) -> Array:
+    """Return the dense array of a block whose axes are not dims: values are added one by one."""
+    where, kept = located(block.places, shape)
+    flat = jnp.zeros(math.prod(shape), block.values.dtype)
+    return flat.at[where].add(_picked(block, kept)).reshape(shape)
 
 
 def _counts(link: Link, axis: int, size: int) -> bool:

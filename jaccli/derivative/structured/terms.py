@@ -23,15 +23,19 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaccli.derivative.structured import links
+from jaccli.derivative.structured import links, scattered
 from jaccli.derivative.structured.links import Link, Shape
 from jaccli.derivative.structured.product import Product, whole
+from jaccli.derivative.structured.scattered import Scattered
 
 MAX_TERMS = 32
 """Terms of one map from one seed; more are added up densely, to keep compile time in bounds."""
 
 PER_TERM = 2048
 """A term beside others costs as much time as so many numbers: in small arrays, all become one."""
+
+SMALL = 64
+"""Numbers up to which a product is multiplied at once: nothing is gained by its factors."""
 
 PIECE = 8
 """A near array is a small piece of the far one if it is so many times smaller."""
@@ -138,7 +142,10 @@ class Term:
 
     def scaled(self, by: Callable[[Array, Array], Array], factor: Array) -> Term:
         """Return the term with `by(val, factor)`, a product or quotient by a near-shaped factor."""
-        made = self.product.scaled(by, self.align(factor))
+        factor = self.align(factor)
+        if max(self.val.size, np.size(factor)) <= SMALL:
+            return replace(self, val=by(self.val, factor))
+        made = self.product.scaled(by, factor)
         return replace(self, val=made.value, made=made)
 
     def linked_along(self, dims: Iterable[int]) -> list[int]:
@@ -163,16 +170,39 @@ class Term:
 
 @dataclass(frozen=True, eq=False)
 class Linear:
-    """A value of `shape` that depends linearly on the seeds: the sum of `terms`."""
+    """A value of `shape` that depends linearly on the seeds: the sum of `terms` and `scattered`."""
 
     shape: Shape
     dtype: Any
     terms: tuple[Term, ...]
+    scattered: tuple[Scattered, ...] = ()
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether nothing is known to be non-zero."""
+        return not self.terms and not self.scattered
+
+    @property
+    def linked(self) -> Linear:
+        """The value with the scattered entries as a dense term."""
+        if not self.scattered:
+            return self
+        free = [
+            Term(part.seed, part.dense(self.shape), (None,) * len(part.seed.shape))
+            for part in self.scattered
+        ]
+        return Linear(self.shape, self.dtype, tuple(_summed([*self.terms, *free])))
 
     @property
     def seeds(self) -> tuple[Seed, ...]:
         """The seeds that the value depends on, in order."""
-        return tuple(sorted({term.seed for term in self.terms}))
+        both: tuple[Term | Scattered, ...] = (*self.terms, *self.scattered)
+        return tuple(sorted({part.seed for part in both}))
+
+
+def far_sizes(term: Term) -> Shape:
+    """Return the full sizes of a term's free far dims."""
+    return tuple(term.seed.sizes[b] for b in term.free)
 
 
 def spread(array: Array, shape: Shape) -> Array:
@@ -191,10 +221,27 @@ def identity(seed: Seed, dtype: Any) -> Linear:
     return collect(seed.shape, dtype, [Term(seed, one, maps)])
 
 
-def collect(shape: Shape, dtype: Any, terms: Iterable[Term]) -> Linear:
-    """Add terms up: those with matching links become one, too many become dense."""
+def collect(shape: Shape, dtype: Any, parts: Iterable[Term | Scattered]) -> Linear:
+    """Add terms up: those with matching links become one, too many become scattered or dense."""
     if math.prod(shape) == 0:
         return Linear(shape, dtype, ())
+    parts = list(parts)
+    kept, apart = _bounded(shape, _summed([part for part in parts if isinstance(part, Term)]))
+    apart += [part for part in parts if isinstance(part, Scattered)]
+    if not apart:
+        return Linear(shape, dtype, tuple(kept))
+    totals = []
+    for seed in sorted({part.seed for part in apart}):
+        joint = scattered.total([part for part in apart if part.seed == seed])
+        if scattered.is_worth(joint.count, shape, seed):
+            totals.append(joint)
+        else:
+            kept.append(Term(seed, joint.dense(shape), (None,) * len(seed.shape)))
+    return Linear(shape, dtype, tuple(_summed(kept)), tuple(totals))
+
+
+def _summed(terms: Iterable[Term]) -> list[Term]:
+    """Return the terms with those joined whose links match."""
     kept: list[Term] = []
     for term in terms:
         for position, other in enumerate(kept):
@@ -204,7 +251,7 @@ def collect(shape: Shape, dtype: Any, terms: Iterable[Term]) -> Linear:
                 break
         else:
             kept.append(term)
-    return Linear(shape, dtype, tuple(_bounded(shape, kept)))
+    return kept
 
 
 def _joined(a: Term, b: Term) -> Term | None:
@@ -237,20 +284,28 @@ def _covers(a: Term, b: Term) -> bool:
     return bool(joint <= math.prod(a.val.shape) + math.prod(b.val.shape))
 
 
-def _bounded(shape: Shape, terms: list[Term]) -> list[Term]:
-    """Make the terms of a seed dense where they are many, or hold more than a dense array."""
+def _bounded(shape: Shape, terms: list[Term]) -> tuple[list[Term], list[Scattered]]:
+    """Change the terms of a seed where they are many, or hold more than a dense array.
+
+    They become scattered entries if there are few of those, and dense otherwise.
+    """
+    apart: list[Scattered] = []
     for seed in sorted({term.seed for term in terms}):
         own = [term for term in terms if term.seed == seed]
         stored = sum(math.prod(term.val.shape) for term in own)
         near, far = math.prod(shape), math.prod(seed.sizes)
         # A small piece that became dense would make dense what it is later joined to.
-        kept = seed.keep or PIECE * near < far
+        kept = seed.keep or (PIECE * near < far and far > SMALL)
         stored += 0 if kept else PER_TERM * len(own)
         several, whole = len(own) > (2 if kept else 1), near * far
         if len(own) > MAX_TERMS or (several and stored > whole):
-            rest = [term for term in terms if term.seed != seed]
-            terms = [*rest, total([unlinked(term, range(len(seed.shape))) for term in own])]
-    return terms
+            terms = [term for term in terms if term.seed != seed]
+            count = sum(scattered.entries(term, shape) for term in own)
+            if scattered.is_worth(count, shape, seed):
+                apart += [scattered.of_term(term, shape) for term in own]
+            else:
+                terms.append(total([unlinked(term, range(len(seed.shape))) for term in own]))
+    return terms, apart
 
 
 def total(terms: Sequence[Term]) -> Term:
@@ -312,7 +367,7 @@ def in_program(link: Link, shape: Shape) -> Array:
 def dense(value: Linear, seed: Seed) -> Array:
     """Return the whole array, near and far dims in the seed's order."""
     shape = seed.order(value.shape, seed.sizes)
-    own = [term for term in value.terms if term.seed == seed]
+    own = [term for term in value.linked.terms if term.seed == seed]
     if not own:
         return jnp.zeros(shape, value.dtype)
     joint = total([unlinked(term, range(len(seed.shape))) for term in own])

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaccli.derivative.structured import links
+from jaccli.derivative.structured import links, scattered
 from jaccli.derivative.structured.links import Link, Shape
 from jaccli.derivative.structured.product import Labels, arranged, product, squeezed, summed
 from jaccli.derivative.structured.registry import (
@@ -24,13 +24,14 @@ from jaccli.derivative.structured.registry import (
     term_rule,
 )
 from jaccli.derivative.structured.rules.shapes import cut
-from jaccli.derivative.structured.terms import Array, Linear, Term, unlinked
+from jaccli.derivative.structured.scattered import SPARSE, Scattered
+from jaccli.derivative.structured.terms import Array, Linear, Term, far_sizes, unlinked
 
 MAX_TAPS = 4
 """A sum of at most so many slices is kept as one term for each."""
 
 
-@rule("dot_general")
+@rule("dot_general", with_known=True)
 def dot(eqn: Equation, a: Operand, b: Operand) -> Linear:
     """y[i, j] = Σ_k a[i, k] b[k, j]: Σ_k a[i, k] [far == k] needs no sum, it is a[i, far]."""
     if isinstance(a, Linear) and isinstance(b, Linear):
@@ -65,7 +66,7 @@ def add_up(eqn: Equation, x: Linear) -> Linear:
 
 def contract(
     term: Term, shape: Shape, lx: Labels, c: Array | None, lc: Labels, out: Labels, how: Any
-) -> list[Term]:
+) -> list[Term | Scattered]:
     """Return Σ term·c over the near labels that are not in `out` (c None: a sum alone).
 
     A link that only summed dims determine is released: its far dim takes their place and nothing
@@ -74,6 +75,10 @@ def contract(
     """
     gone = [d for d, label in enumerate(lx) if label not in out and shape[d] > 1]
     released, blocked = _sort_links(term, gone)
+    if (blocked or released) and term.seed.window is None:
+        entries = _scattered(term, shape, lx, c, lc, out, released=not blocked)
+        if entries is not None:
+            return [entries]
     if blocked:
         tied = [d for d in gone if term.linked_along([d])]
         if math.prod(shape[d] for d in tied) <= MAX_TAPS:
@@ -104,6 +109,39 @@ def contract(
     val, lv = summed(*squeezed(val, lv), set(target))
     val = val if repeats == 1 else val * np.asarray(repeats, val.dtype)
     return [Term(term.seed, arranged(val, lv, target), maps)]
+
+
+def _scattered(
+    term: Term,
+    shape: Shape,
+    lx: Labels,
+    c: Array | None,
+    lc: Labels,
+    out: Labels,
+    *,
+    released: bool,
+) -> Scattered | None:
+    """Return the sum as scattered entries, if there are few: of a band, a window, a sparse c."""
+    sizes = dict(zip(lx, shape, strict=True))
+    if c is not None:
+        sizes.update(zip(lc, np.shape(c), strict=True))
+    near = tuple(sizes[k] for k in out)
+    count = scattered.entries(term, shape)
+    if released:  # then what is summed is multiplied by all of c, or is one row
+        if not isinstance(c, np.ndarray) or SPARSE * np.count_nonzero(c) > c.size:
+            return None
+        alone = math.prod(n for k, n in sizes.items() if k not in lc)
+        far = math.prod(far_sizes(term))
+        count = max(np.count_nonzero(c) * alone * far, count)
+    elif c is not None:
+        own = math.prod(sizes[k] for k in lc if k not in lx)
+        count *= own
+    tied = [d for d, k in enumerate(lx) if k not in out and term.linked_along([d])]
+    if not released and math.prod(shape[d] for d in tied) <= MAX_TAPS:
+        return None
+    if not scattered.is_worth(count, near, term.seed):
+        return None
+    return scattered.contracted(scattered.of_term(term, shape), lx, c, lc, out, sizes)
 
 
 def _sort_links(term: Term, gone: list[int]) -> tuple[list[tuple[int, Link]], list[int]]:

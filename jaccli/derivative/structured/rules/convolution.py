@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 from jax import lax
 
+from jaccli.derivative.positions import window_positions
+from jaccli.derivative.structured import scattered
 from jaccli.derivative.structured.links import Shape
 from jaccli.derivative.structured.product import Labels
 from jaccli.derivative.structured.registry import Equation, NoStructure, Operand, result, rule
 from jaccli.derivative.structured.rules.contraction import contract
 from jaccli.derivative.structured.rules.shapes import cut, padded
-from jaccli.derivative.structured.terms import MAX_TERMS, Linear, Term
+from jaccli.derivative.structured.scattered import Scattered
+from jaccli.derivative.structured.terms import Linear, Term, collect
 
 
 @rule("conv_general_dilated")
@@ -28,19 +31,16 @@ def convolve(eqn: Equation, x: Operand, kernel: Operand) -> Linear:
     numbers = params["dimension_numbers"]
     space, kernel_space = numbers.lhs_spec[2:], numbers.rhs_spec[2:]
     window = tuple(kernel.shape[d] for d in kernel_space)
-    if math.prod(window) > MAX_TERMS:
-        raise NoStructure
+    if math.prod(window) > FEW:
+        return _scattered(eqn, x, kernel, math.prod(window))
     out = eqn.outvars[0].aval
     padding = [(0, 0, 0)] * len(x.shape)
     for d, (low, high), gap in zip(space, params["padding"], params["lhs_dilation"], strict=True):
         padding[d] = (low, high, gap - 1)
-    wide = tuple(
-        low + n + max(n - 1, 0) * gap + high
-        for n, (low, high, gap) in zip(x.shape, padding, strict=True)
-    )
+    wide = _widened(x.shape, padding)
     how = {key: params[key] for key in ("precision", "preferred_element_type")}
     labels = _labels(numbers)
-    terms: list[Term] = []
+    terms: list[Term | Scattered] = []
     for term in x.terms:
         whole = padded(term, x.shape, padding)
         for tap in itertools.product(*map(range, window)):
@@ -52,6 +52,66 @@ def convolve(eqn: Equation, x: Operand, kernel: Operand) -> Linear:
                 weights = lax.slice_in_dim(weights, t, t + 1, axis=d)
             terms += contract(piece, shape, labels[0], weights, labels[1], labels[2], how)
     return result(eqn, [replace(term, val=term.val.astype(out.dtype)) for term in terms])
+
+
+FEW = 8
+"""Taps that are taken one by one: each costs compile time."""
+
+
+def _scattered(eqn: Equation, x: Linear, kernel: Operand, taps: int) -> Linear:
+    """Return the convolution of entries, of many taps; dense if they are no less than that."""
+    out = eqn.outvars[0].aval
+    many = taps * kernel.shape[eqn.params["dimension_numbers"].rhs_spec[0]]
+    for seed in x.seeds:
+        count = sum(scattered.entries(t, x.shape) for t in x.terms if t.seed == seed)
+        if not scattered.is_worth(count * many, tuple(out.shape), seed):
+            raise NoStructure
+    entries = collect(x.shape, x.dtype, [scattered.of_term(term, x.shape) for term in x.terms])
+    found = scattered.apply(eqn, [list(entries.scattered), kernel], [None, None])
+    if found is None or entries.terms:
+        raise NoStructure
+    return result(eqn, [part for part in found[0] if part is not None])
+
+
+@rule("reduce_window_sum")
+def window_sum(eqn: Equation, x: Linear) -> Linear:
+    """y[p] = Σ_t x[s·p + d·t]: each tap t pads and slices."""
+    params, out = eqn.params, tuple(eqn.outvars[0].aval.shape)
+    taps = math.prod(params["window_dimensions"])
+    if taps <= FEW:
+        space = tuple(range(len(x.shape)))
+        ones = (1,) * len(space)
+        gaps = params.get("base_dilation") or ones
+        padding = [
+            (low, high, gap - 1) for (low, high), gap in zip(params["padding"], gaps, strict=True)
+        ]
+        wide = _widened(x.shape, padding)
+        how = {**params, "rhs_dilation": params.get("window_dilation") or ones}
+        terms = []
+        for term in x.terms:
+            whole = padded(term, x.shape, padding)
+            for tap in itertools.product(*map(range, params["window_dimensions"])):
+                terms.append(_read(whole, wide, space, tap, how, list(out))[0])
+        return result(eqn, terms)
+    positions = window_positions(params, x.shape, out)
+    parts: list[Scattered] = []
+    for term in x.terms:
+        count = scattered.entries(term, x.shape)
+        if not scattered.is_worth(count * taps, out, term.seed):
+            raise NoStructure
+        part = scattered.windowed(scattered.of_term(term, x.shape), positions, math.prod(x.shape))
+        if part is None:
+            raise NoStructure
+        parts.append(part)
+    return result(eqn, parts)
+
+
+def _widened(shape: Shape, padding: list[tuple[int, int, int]]) -> Shape:
+    """Return the shape after padding."""
+    return tuple(
+        low + n + max(n - 1, 0) * gap + high
+        for n, (low, high, gap) in zip(shape, padding, strict=True)
+    )
 
 
 def _labels(numbers: Any) -> tuple[Labels, Labels, Labels]:

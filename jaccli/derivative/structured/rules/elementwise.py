@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaccli.derivative.structured import links
 from jaccli.derivative.structured.links import Shape
 from jaccli.derivative.structured.registry import (
     Equation,
@@ -42,13 +43,32 @@ def _terms(operand: Operand, shape: Shape) -> list[Term]:
     ]
 
 
-@rule("mul")
+@rule("mul", with_known=True)
 def multiply(eqn: Equation, a: Operand, b: Operand) -> Linear:
     """(c ⊙ x)' = c ⊙ x': the values are scaled by the near-shaped c."""
     if isinstance(a, Linear) and isinstance(b, Linear):
         raise NoStructure
     x, c = (a, b) if isinstance(a, Linear) else (b, a)
-    return result(eqn, [t.scaled(operator.mul, c) for t in _terms(x, out_shape(eqn))])
+    terms = _terms(x, out_shape(eqn))
+    if isinstance(c, np.ndarray) and c.dtype.kind == "f" and not np.all(c):
+        terms = [part for t in terms for part in _cleared(t, c != 0)]
+    return result(eqn, [t.scaled(operator.mul, c) for t in terms])
+
+
+def _cleared(term: Term, keep: np.ndarray) -> list[Term]:
+    """Return the term with no links where the near-shaped `keep` is false; none if it nowhere is.
+
+    The values there must become 0.
+    """
+    if not keep.any():
+        return []
+    if not keep.shape or keep.all():
+        return [term]
+    maps = tuple(
+        None if link is None else links.narrow(np.where(keep, link, np.int32(-1)))
+        for link in term.links
+    )
+    return [replace(term, links=maps)]
 
 
 @rule("div")
@@ -114,14 +134,18 @@ def select(eqn: Equation, which: Operand, *cases: Operand) -> Linear:
     shape, terms = out_shape(eqn), []
     for k, case in enumerate(cases):
         chosen = which == k if which.dtype != np.bool_ else (which if k else ~which)
-        terms += [_masked(term, chosen) for term in _terms(case, shape)]
+        terms += [part for term in _terms(case, shape) for part in masked(term, chosen)]
     return result(eqn, terms)
 
 
-def _masked(term: Term, keep: Any) -> Term:
+def masked(term: Term, keep: Any) -> list[Term]:
     """Return the term with zeros where the near-shaped `keep` is false."""
-    if isinstance(keep, np.ndarray | np.generic) and np.all(keep):
-        return term
+    parts = [term]
+    if isinstance(keep, np.ndarray | np.generic):
+        if np.all(keep):
+            return parts
+        parts = _cleared(term, np.asarray(keep))
     mask = term.align(keep)
-    val = jnp.where(mask, term.val, np.zeros((), term.val.dtype))
-    return replace(term, val=val)
+    return [
+        replace(part, val=jnp.where(mask, part.val, np.zeros((), part.val.dtype))) for part in parts
+    ]

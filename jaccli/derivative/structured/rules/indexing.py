@@ -7,15 +7,13 @@ over.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
-from jaccli.derivative.structured import links
+from jaccli.derivative.positions import read_positions, write_positions
+from jaccli.derivative.structured import links, scattered
 from jaccli.derivative.structured.links import Shape
 from jaccli.derivative.structured.registry import (
     Equation,
@@ -25,7 +23,9 @@ from jaccli.derivative.structured.registry import (
     result,
     rule,
 )
-from jaccli.derivative.structured.rules.shapes import cut, padded
+from jaccli.derivative.structured.rules.elementwise import masked
+from jaccli.derivative.structured.rules.shapes import cut, placed
+from jaccli.derivative.structured.scattered import Scattered
 from jaccli.derivative.structured.terms import Linear, Term
 
 MAX_REPEATS = 8
@@ -48,21 +48,14 @@ def moved(term: Term, shape: Shape, positions: np.ndarray) -> Term:
     return term.with_near(lambda _: new, lambda link: links.moved(link, shape, positions))
 
 
-def _sources(eqn: Equation, shape: Shape, indices: np.ndarray) -> np.ndarray:
-    """Return the flat position that each result of a gather reads, -1 where it fills with 0."""
-    params = dict(eqn.params)
-    params["fill_value"] = -1
-    with jax.ensure_compile_time_eval():
-        at = jnp.arange(math.prod(shape), dtype=np.int32).reshape(shape)
-        return np.asarray(eqn.primitive.bind(at, indices, **params))
-
-
 @rule("gather")
 def gather(eqn: Equation, x: Operand, indices: Operand) -> Linear:
     """y[i] = x[p[i]]: values and links read at p."""
     if not isinstance(x, Linear) or not isinstance(indices, np.ndarray):
         raise NoStructure
-    positions = _sources(eqn, x.shape, indices)
+    positions = read_positions(eqn, indices)
+    if positions is None:
+        raise NoStructure
     return result(eqn, [moved(term, x.shape, positions) for term in x.terms])
 
 
@@ -74,17 +67,52 @@ def scatter_add(eqn: Equation, x: Operand, indices: Operand, updates: Operand) -
     """
     if not isinstance(indices, np.ndarray):
         raise NoStructure
-    terms = list(x.terms) if isinstance(x, Linear) else []
+    terms: list[Term | Scattered] = list(x.terms) if isinstance(x, Linear) else []
     if isinstance(updates, Linear):
         shape = updates.shape
         targets = _targets(eqn, indices, shape)
         rounds = _rounds(targets, out_shape(eqn))
-        if rounds is None or _better_dense(updates, len(rounds), out_shape(eqn)):
+        entries = _scattered(updates, targets, rounds, out_shape(eqn))
+        if entries is not None:
+            terms += entries
+        elif rounds is None or _better_dense(updates, len(rounds), out_shape(eqn)):
             terms += [_added(term, shape, targets, out_shape(eqn)) for term in updates.terms]
         else:
             terms += [
                 moved(term, shape, positions) for positions in rounds for term in updates.terms
             ]
+    return result(eqn, terms)
+
+
+def _scattered(
+    updates: Linear, targets: np.ndarray, rounds: list[np.ndarray] | None, out: Shape
+) -> list[Scattered] | None:
+    """Return the updates as scattered entries, if cells have too many of them for a term each."""
+    if rounds is not None and len(rounds) * len(updates.terms) <= MAX_REPEATS:
+        return None
+    counts = [scattered.entries(term, updates.shape) for term in updates.terms]
+    if not all(scattered.is_worth(sum(counts), out, seed) for seed in updates.seeds):
+        return None
+    return [scattered.of_term(term, updates.shape).written(targets) for term in updates.terms]
+
+
+@rule("scatter")
+def scatter(eqn: Equation, x: Operand, indices: Operand, updates: Operand) -> Linear:
+    """Y = x, then y[p[k]] = u[k]: x with holes of 0, and u moved to its places."""
+    if not isinstance(indices, np.ndarray):
+        raise NoStructure
+    shape, out = tuple(eqn.invars[2].aval.shape), out_shape(eqn)
+    targets = _targets(eqn, indices, shape)
+    rounds = _rounds(targets, out)
+    if rounds is None or len(rounds) > 1:
+        raise NoStructure("updates of one place more than once")
+    terms: list[Term | Scattered] = []
+    if isinstance(x, Linear):
+        keep = np.ones(math.prod(out), np.bool_)
+        keep[targets[targets >= 0]] = False
+        terms += [part for term in x.terms for part in masked(term, keep.reshape(out))]
+    if isinstance(updates, Linear):
+        terms += [moved(term, shape, at) for at in rounds for term in updates.terms]
     return result(eqn, terms)
 
 
@@ -127,25 +155,10 @@ def _added(term: Term, shape: Shape, targets: np.ndarray, out: Shape) -> Term:
 
 def _targets(eqn: Equation, indices: np.ndarray, shape: Shape) -> np.ndarray:
     """Return the flat position that each update is added to, -1 where it is dropped."""
-    numbers, operand = eqn.params["dimension_numbers"], out_shape(eqn)
-    aside = (*numbers.inserted_window_dims, *numbers.operand_batching_dims)
-    windows = iter(shape[d] for d in numbers.update_window_dims)
-    sizes = tuple(1 if d in aside else next(windows) for d in range(len(operand)))
-    same = lax.GatherDimensionNumbers(
-        offset_dims=numbers.update_window_dims,
-        collapsed_slice_dims=numbers.inserted_window_dims,
-        start_index_map=numbers.scatter_dims_to_operand_dims,
-        operand_batching_dims=numbers.operand_batching_dims,
-        start_indices_batching_dims=numbers.scatter_indices_batching_dims,
-    )
-    mode = eqn.params["mode"]
-    if mode == lax.GatherScatterMode.ONE_HOT:
+    targets = write_positions(eqn, indices, shape)
+    if targets is None:
         raise NoStructure
-    fill = lax.GatherScatterMode.FILL_OR_DROP
-    with jax.ensure_compile_time_eval():
-        at = jnp.arange(math.prod(operand), dtype=np.int32).reshape(operand)
-        mode = mode if mode == lax.GatherScatterMode.CLIP else fill
-        return np.asarray(lax.gather(at, indices, same, sizes, mode=mode, fill_value=-1))
+    return targets
 
 
 def _rounds(targets: np.ndarray, shape: Shape) -> list[np.ndarray] | None:
@@ -198,15 +211,16 @@ def dynamic_update_slice(eqn: Equation, x: Operand, update: Operand, *starts: Op
     window = tuple(eqn.invars[1].aval.shape)
     corner = _starts(shape, window, starts)
     padding = [(i, n - i - m, 0) for i, n, m in zip(corner, shape, window, strict=True)]
-    terms = [_holed(t, shape, corner, window) for t in x.terms] if isinstance(x, Linear) else []
+    terms: list[Term | Scattered] = []
+    if isinstance(x, Linear):
+        terms += [part for t in x.terms for part in _holed(t, shape, corner, window)]
     if isinstance(update, Linear):
-        terms += [padded(term, update.shape, padding) for term in update.terms]
+        terms += [placed(term, update.shape, padding) for term in update.terms]
     return result(eqn, terms)
 
 
-def _holed(term: Term, shape: Shape, corner: Shape, window: Shape) -> Term:
+def _holed(term: Term, shape: Shape, corner: Shape, window: Shape) -> list[Term]:
     """Return the term with zeros in a near window."""
     keep = np.ones(shape, np.bool_)
     keep[tuple(slice(i, i + m) for i, m in zip(corner, window, strict=True))] = False
-    zero = np.zeros((), term.val.dtype)
-    return replace(term, val=jnp.where(term.align(keep), term.val, zero))
+    return masked(term, keep)

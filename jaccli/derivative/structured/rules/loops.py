@@ -38,7 +38,7 @@ class Structure:
     def plus(self, value: Operand) -> Linear:
         """Return 0 + value, 0 having every term of the structure; a constant can only be 0."""
         zeros = self.filled([jnp.zeros(t.val.shape, t.val.dtype) for t in self.of.terms])
-        more = value.terms if isinstance(value, Linear) else ()
+        more = value.linked.terms if isinstance(value, Linear) else ()
         return collect(self.of.shape, self.of.dtype, [*zeros.terms, *more])
 
     def alike(self, other: Structure) -> bool:
@@ -66,6 +66,7 @@ def parted(value: Operand) -> tuple[Structure | None, Any]:
     """Return the structure and the numbers of a value; an array has no structure."""
     if not isinstance(value, Linear):
         return None, value
+    value = value.linked
     vals = [jnp.asarray(term.val) for term in value.terms]
     shapes = [jax.ShapeDtypeStruct(val.shape, val.dtype) for val in vals]
     return Structure(Structure(value).filled(shapes)), vals
@@ -86,6 +87,7 @@ def scan(eqn: Equation, *operands: Operand) -> list[Operand]:
     body, length, count = params["jaxpr"], params["length"], params["num_carry"]
     if length == 0:
         raise NoStructure
+    operands = tuple(x.linked if isinstance(x, Linear) else x for x in operands)
     consts, rest = operands[: params["num_consts"]], operands[params["num_consts"] :]
     flags = dependent(eqn, [isinstance(x, Linear) for x in operands])
     carry = [_linear(x) if flag else x for x, flag in zip(rest[:count], flags, strict=False)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaccli.derivative.structured import links
+from jaccli.derivative import positions as positions_of
+from jaccli.derivative.structured import links, scattered
 from jaccli.derivative.structured.links import Link, Shape
 from jaccli.derivative.structured.registry import (
     Equation,
@@ -20,7 +22,8 @@ from jaccli.derivative.structured.registry import (
     rule,
     term_rule,
 )
-from jaccli.derivative.structured.terms import Array, Linear, Term, collect, spread
+from jaccli.derivative.structured.scattered import SPARSE, Scattered
+from jaccli.derivative.structured.terms import Array, Linear, Term, collect, far_sizes, spread
 
 
 @term_rule("broadcast_in_dim")
@@ -139,6 +142,23 @@ def padded(term: Term, shape: Shape, padding: list[tuple[int, int, int]]) -> Ter
     )
 
 
+def placed(term: Term, shape: Shape, padding: list[tuple[int, int, int]]) -> Term | Scattered:
+    """Return the term with near zeros around and between: as entries, if it would be mostly zeros.
+
+    A full row beside a diagonal would become a full matrix.
+    """
+    wide = tuple(
+        low + n + max(n - 1, 0) * gap + high
+        for n, (low, high, gap) in zip(shape, padding, strict=True)
+    )
+    count = scattered.entries(term, shape)
+    stored = math.prod(wide) * math.prod(far_sizes(term))
+    if term.free and SPARSE * count <= stored and scattered.is_worth(count, wide, term.seed):
+        positions = positions_of.padded(positions_of.counted(shape), padding, -1)
+        return scattered.of_term(term, shape).read(positions, math.prod(shape))
+    return padded(term, shape, padding)
+
+
 @rule("pad")
 def pad(eqn: Equation, x: Operand, filler: Operand) -> Linear:
     """y[low + i] = x[i], else 0: values padded with 0, links with -1."""
@@ -146,7 +166,7 @@ def pad(eqn: Equation, x: Operand, filler: Operand) -> Linear:
         raise NoStructure
     assert isinstance(x, Linear)
     padding = [(int(a), int(b), int(c)) for a, b, c in eqn.params["padding_config"]]
-    return result(eqn, [padded(term, x.shape, padding) for term in x.terms])
+    return result(eqn, [placed(term, x.shape, padding) for term in x.terms])
 
 
 @term_rule("tile")
@@ -221,12 +241,13 @@ def _joined(eqn: Equation, parts: tuple[Operand, ...], shapes: list[Shape], axis
     joined = _side_by_side(parts, axis)
     if joined is not None:
         return result(eqn, joined)
-    terms, start, total = [], 0, out_shape(eqn)[axis]
+    terms: list[Term | Scattered] = []
+    start, total = 0, out_shape(eqn)[axis]
     for part, shape in zip(parts, shapes, strict=True):
         if isinstance(part, Linear):
             padding = [(0, 0, 0)] * len(shape)
             padding[axis] = (start, total - start - shape[axis], 0)
-            terms += [padded(term, shape, padding) for term in part.terms]
+            terms += [placed(term, shape, padding) for term in part.terms]
         start += shape[axis]
     return result(eqn, terms)
 
