@@ -14,10 +14,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from jaccli.derivative.facts import Facts
 
+Count = Callable[[str], int]
+"""An operator's number of equations, from a trace of its program."""
 Predict = Callable[[str], float]
 """An operator's estimated seconds, from a trace of its program (`estimate.py`)."""
 LARGE = 16_384
 """Entries of a derivative from which on it is worth while to trace both directions."""
+LONG = 300
+"""Equations of a function from which on they are compared."""
+MORE = 1.5
+"""So many times more of them are not worth it."""
 CLEARLY = 3.0
 """The other direction is taken where it is estimated to be so many times faster."""
 
@@ -36,15 +42,32 @@ class Choice:
 
 
 def choose(
-    derivative: str, facts: Facts, mode: str = "auto", predict: Predict | None = None
+    derivative: str,
+    facts: Facts,
+    mode: str = "auto",
+    predict: Predict | None = None,
+    equations: Count | None = None,
 ) -> Choice:
     """Return what `mode` stands for: `auto` and `structured` are decided, others are as asked.
 
     Sizes decide on the direction, unless `predict` says that structure makes the other one much
-    cheaper.
+    cheaper.  A small derivative of a long program is a matter of compile time: `auto` takes the
+    plain mode where that has clearly fewer `equations`.
     """
     if derivative in _WAYS and mode in ("auto", "structured"):
-        return _decided(derivative, facts, mode, predict)
+        choice = _decided(derivative, facts, mode, predict)
+        plain = choice.operator.removeprefix("structured-")
+        if (
+            mode == "auto"
+            and equations is not None
+            and plain != choice.operator
+            and facts.equations >= LONG
+            and facts.entries(derivative) < LARGE
+            and equations(choice.operator) > MORE * equations(plain)
+        ):
+            why = f"{_sizes(facts)}: {_WORDS[plain]}, with fewer equations to compile"
+            return Choice(plain, plain, why)
+        return choice
     if mode == "auto":
         return _product(derivative, facts)
     return Choice(mode, mode, "as asked")

@@ -13,7 +13,7 @@ from typing import Any
 
 import jax
 
-from jaccli.derivative.facts import inner_jaxprs, is_literal
+from jaccli.derivative.facts import count, inner_jaxprs, is_literal, live
 
 _PER_OPERATION, _PER_NUMBER, _PER_TRANSCENDENTAL = 1 / 30e9, 1 / 3e9, 1 / 0.5e9
 """Seconds on one CPU core; ratios matter alone."""
@@ -24,7 +24,7 @@ _MOVING = {
 _INDEXING = ("gather", "dynamic_")
 _PER_UPDATE = 20
 """Numbers that XLA computes in the time of one update of a scatter, about."""
-_TRANSCENDENTAL = {
+TRANSCENDENTAL = {
     "tanh", "exp", "exp2", "expm1", "log", "log1p", "sin", "cos", "tan", "logistic", "erf", "pow",
     "sqrt", "rsqrt", "cbrt", "atan2", "lgamma", "digamma", "sinh", "cosh", "asin", "acos", "atan",
 }  # fmt: skip
@@ -87,12 +87,19 @@ def _equation(eqn: Any) -> float:
         return 3 * written * _PER_NUMBER
     if parts:
         return float(sum(parts))
-    each = _PER_NUMBER + (_PER_TRANSCENDENTAL if name in _TRANSCENDENTAL else 0.0)
+    each = _PER_NUMBER + (_PER_TRANSCENDENTAL if name in TRANSCENDENTAL else 0.0)
     return written * each
 
 
 def _size(atom: Any) -> int:
     return math.prod(atom.aval.shape)
+
+
+def equations(operator: Any, *args: Any) -> int:
+    """Return how many equations the results of an operator need, at the shapes of its arguments."""
+    jaxpr = jax.make_jaxpr(operator)(*args).jaxpr
+    needed = live(jaxpr, [True] * len(jaxpr.outvars))
+    return sum(1 + sum(map(count, inner_jaxprs(eqn.params))) for eqn, _ in needed)
 
 
 def of(operator: Any, *args: Any) -> float:

@@ -35,7 +35,7 @@ class Facts:
     """n `inputs` and m `outputs` (numbers, of one point), and what bars a way.
 
     `mixes` says that an operation makes whole axes depend on each other, so that a derivative has
-    hardly any zeros.  `jaxpr` is the function as JAX traced it.
+    hardly any zeros.  `jaxpr` is the function as JAX traced it; `equations` is how many it has.
     """
 
     inputs: int
@@ -44,6 +44,11 @@ class Facts:
     no_reverse: bool = False
     mixes: bool = False
     jaxpr: Any = None
+
+    @property
+    def equations(self) -> int:
+        """How many equations the function has, those within others too."""
+        return 0 if self.jaxpr is None else count(self.jaxpr.jaxpr)
 
     def entries(self, derivative: str) -> int:
         """Return how many entries the Jacobian or Hessian has, zeros included."""
@@ -136,6 +141,11 @@ def dependent(jaxpr: Any) -> list[bool]:
         if any(not is_literal(v) and v in live for v in eqn.invars):
             live.update(eqn.outvars)
     return [not is_literal(v) and v in live for v in jaxpr.outvars]
+
+
+def count(jaxpr: Any) -> int:
+    """Return how many equations a jaxpr has, those within others too."""
+    return sum(1 + sum(map(count, inner_jaxprs(eqn.params))) for eqn in jaxpr.eqns)
 
 
 UNFINISHED = "custom_lin"

@@ -119,10 +119,16 @@ def _differentiated(
         except Exception:  # the operator cannot be traced
             return math.inf
 
+    def equations(operator: str) -> int:
+        try:
+            return estimate.equations(partial(registry[operator], once), x)
+        except Exception:  # the other one decides
+            return 0
+
     if mode == "tuned":
         operator = tuning.tuned(derivative, *alike, *map(_concrete, more)).operator
     elif mode in DECIDED_MODES:
-        operator = choose(derivative, about, mode, predict).operator
+        operator = choose(derivative, about, mode, predict, equations).operator
     else:
         operator = mode
     tried = [operator]

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any
 from jaccli import memory
 from jaccli.backend import Device
 from jaccli.derivative import estimate
-from jaccli.derivative.choose import Choice, alternatives, choose, family, may_be_colored
+from jaccli.derivative.choose import (
+    Choice,
+    Count,
+    Predict,
+    alternatives,
+    choose,
+    family,
+    may_be_colored,
+)
 from jaccli.derivative.facts import Facts
 from jaccli.derivative.losses import Loss
 from jaccli.derivative.operators import CHUNKED, REGISTRIES
@@ -175,7 +183,7 @@ def make(
         asked = "sparse"
     elif asked == "tuned":
         asked = "auto"
-    choice = choose(derivative, about, asked, _predict(model, derivative))
+    choice = choose(derivative, about, asked, *_measures(model, derivative))
     blocks = blocks_of(model, derivative, outputs, dtypes)
     deep = next((block for block in blocks if len(block.shape) > _AXES), None)
     if deep is not None:
@@ -346,20 +354,23 @@ def check_budget(plan: Plan, needed: int, what: str, remedy: str = "") -> None:
         )
 
 
-def _predict(model: Model, derivative: str) -> Callable[[str], float]:
-    """Return what estimates an operator's seconds at one point, from a trace."""
+def _measures(model: Model, derivative: str) -> tuple[Predict, Count]:
+    """Return what estimates an operator's seconds at one point, and its equations, from a trace."""
     wrt, rest = avals(model)
 
-    def predict(operator: str) -> float:
-        def compute(wrt: Any, rest: Any) -> Any:
-            def f(wrt: Any) -> Any:
-                return model.function({**rest, **wrt})
+    def measured(measure: Callable[..., Any], failed: Any) -> Callable[[str], Any]:
+        def of(operator: str) -> Any:
+            def compute(wrt: Any, rest: Any) -> Any:
+                def f(wrt: Any) -> Any:
+                    return model.function({**rest, **wrt})
 
-            return REGISTRIES[derivative][operator](f, wrt)
+                return REGISTRIES[derivative][operator](f, wrt)
 
-        try:
-            return estimate.of(compute, wrt, rest)
-        except Exception:  # it cannot be traced, for whatever reason
-            return math.inf
+            try:
+                return measure(compute, wrt, rest)
+            except Exception:  # it cannot be traced, for whatever reason
+                return failed
 
-    return predict
+        return of
+
+    return measured(estimate.of, math.inf), measured(estimate.equations, 0)

@@ -1,4 +1,4 @@
-"""The rule of `scan`: a loop over the values of terms whose links stay the same.
+"""The rules of loops: they run over the values of terms whose links stay the same.
 
 Boundary: where links do not settle, or settle on dense arrays, the fallback takes over.
 """
@@ -6,7 +6,7 @@ Boundary: where links do not settle, or settle on dense arrays, the fallback tak
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.extend.core import jaxpr_as_fun
 
 from jaccli.derivative.structured.fallback import dependent
 from jaccli.derivative.structured.interpret import interpret
@@ -92,37 +93,104 @@ def scan(eqn: Equation, *operands: Operand) -> list[Operand]:
     flags = dependent(eqn, [isinstance(x, Linear) for x in operands])
     carry = [_linear(x) if flag else x for x, flag in zip(rest[:count], flags, strict=False)]
     rows, columns = _each([_sliced(x, length) for x in rest[count:]])
-    state, found = [parted(x)[0] for x in carry], {}
 
-    def step(numbers: Any, slices: Any) -> tuple[Any, Any]:
+    def step(state: Any, numbers: Any, slices: Any) -> tuple[Any, Any, Any, Any]:
         args = map(united, (*state, *rows), (*numbers, *slices))
         out = interpret(body.jaxpr, body.consts, [*consts, *args])
         after = [x if s is None else s.plus(x) for s, x in zip(state, out[:count], strict=True)]
         ys = [_linear(y) if flag else y for y, flag in zip(out[count:], flags[count:], strict=True)]
-        found["state"], numbers = _each([parted(x) for x in after])
-        found["ys"], outputs = _each([parted(y) for y in ys])
-        return numbers, outputs
+        return *_each([parted(x) for x in after]), *_each([parted(y) for y in ys])
 
-    first = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), columns)
+    one = jax.tree.map(lambda x: jnp.zeros(x.shape[1:], x.dtype), columns)
+    state, start = _settled(carry, lambda state, numbers: step(state, numbers, one)[:2])
+    outputs: list[Any] = []
+
+    def scanned(numbers: Any, slices: Any) -> tuple[Any, Any]:
+        _, after, outputs[:], ys = step(state, numbers, slices)
+        return after, ys
+
+    how = {key: params[key] for key in ("length", "reverse", "unroll")}
+    last, ys = lax.scan(scanned, start, columns, **how)
+    stacked = [
+        y if s is None else _stacked(s.filled(y), length) for s, y in zip(outputs, ys, strict=True)
+    ]
+    return [*map(united, state, last), *stacked]
+
+
+@rule("while")
+def while_loop(eqn: Equation, *operands: Operand) -> list[Operand]:
+    """The same for a loop of unknown length, whose end the seeds do not decide on."""
+    params = eqn.params
+    skip, count = params["cond_nconsts"], params["body_nconsts"]
+    operands = tuple(x.linked if isinstance(x, Linear) else x for x in operands)
+    flags = dependent(eqn, [isinstance(x, Linear) for x in operands])
+    ends, consts, first = operands[:skip], operands[skip : skip + count], operands[skip + count :]
+    if any(isinstance(x, Linear) for x in ends):
+        raise NoStructure
+    carry = [_linear(x) if flag else x for x, flag in zip(first, flags, strict=True)]
+    body, condition = params["body_jaxpr"], params["cond_jaxpr"]
+    hold = held(first)
+
+    def step(state: list[Structure | None], numbers: Any) -> tuple[list[Any], Any]:
+        args = map(united, state, numbers)
+        out = interpret(body.jaxpr, body.consts, [*consts, *args], hold=hold)
+        after = [x if s is None else s.plus(x) for s, x in zip(state, out, strict=True)]
+        return _each([parted(x) for x in after])
+
+    def goes_on(numbers: Any) -> Any:
+        primal = [
+            _zero(v) if flag else x
+            for x, v, flag in zip(numbers, body.jaxpr.outvars, flags, strict=True)
+        ]
+        return jaxpr_as_fun(condition)(*ends, *primal)[0]
+
+    state, start = _settled(carry, step)
+    last = lax.while_loop(goes_on, lambda numbers: step(state, numbers)[1], start)
+    return list(map(united, state, last))
+
+
+def _zero(v: Any) -> Array:
+    return jnp.zeros(v.aval.shape, v.aval.dtype)
+
+
+def _settled(
+    carry: Sequence[Operand], step: Callable[..., tuple[list[Any], Any]]
+) -> tuple[list[Structure | None], Any]:
+    """Return the structure that a step keeps, and the numbers of `carry` in it."""
+    state = [parted(x)[0] for x in carry]
     for _ in range(MAX_ROUNDS):
         joined = [x if s is None else s.plus(x) for s, x in zip(state, carry, strict=True)]
         state, start = _each([parted(x) for x in joined])
-        jax.eval_shape(step, start, first)
-        pairs = [(a, b) for a, b in zip(state, found["state"], strict=True) if a is not None]
+        found: list[Any] = []
+
+        def after(numbers: Any, state: Any = state, found: list[Any] = found) -> Any:
+            found[:], out = step(state, numbers)
+            return out
+
+        jax.eval_shape(after, start)
+        pairs = [(a, b) for a, b in zip(state, found, strict=True) if a is not None]
         if not any(b.saves() for _, b in pairs):
             raise NoStructure
         if all(a.alike(b) for a, b in pairs):
-            break
-        state = found["state"]
-    else:
-        raise NoStructure
-    how = {key: params[key] for key in ("length", "reverse", "unroll")}
-    last, ys = lax.scan(step, start, columns, **how)
-    stacked = [
-        y if s is None else _stacked(s.filled(y), length)
-        for s, y in zip(found["ys"], ys, strict=True)
-    ]
-    return [*map(united, state, last), *stacked]
+            return state, start
+        state = found
+    raise NoStructure
+
+
+def held(operands: Sequence[Operand]) -> Any:
+    """Return a condition that always holds, which XLA cannot know: it depends on an operand.
+
+    What is computed behind it is computed once in each step of a loop.  XLA computes
+    transcendental functions again in each fusion that uses them: those of the values, and of
+    their derivatives.
+    """
+    for x in operands:
+        if not isinstance(x, Linear | np.ndarray) and jnp.issubdtype(x.dtype, jnp.floating):
+            one = jnp.reshape(x, -1)[:1]
+            width = 8 * x.dtype.itemsize
+            bits = lax.bitcast_convert_type(one, np.dtype(f"u{x.dtype.itemsize}"))
+            return jnp.all(lax.population_count(bits) <= width) if x.size else None
+    return None
 
 
 def _each(pairs: Sequence[tuple[Any, Any]]) -> tuple[list[Any], list[Any]]:
