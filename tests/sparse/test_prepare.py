@@ -18,6 +18,7 @@ from jaccli.derivative.facts import facts
 from jaccli.derivative.sparse import linked, prepare
 from jaccli.derivative.sparse.colored import Colored
 from jaccli.derivative.sparse.prepare import prepared_by_coloring
+from jaccli.derivative.tiles import corners
 from tests.structured.agreement import points
 from tests.structured.test_random import composed, programs
 
@@ -152,7 +153,7 @@ def newton(x: Any) -> Any:
 
 def test_a_loop_of_unknown_length_is_colored_with_one_color() -> None:
     x = np.linspace(1, 2, 40)
-    prepared = prepare("jacobian", without_rest(newton), x, about=facts(newton, x))
+    prepared = prepared_by_coloring("jacobian", without_rest(newton), x, about=facts(newton, x))
     assert isinstance(prepared.method, Colored)
     assert prepared.words == "density 2.5 %, 1 color for 40 columns"
     np.testing.assert_allclose(
@@ -160,12 +161,32 @@ def test_a_loop_of_unknown_length_is_colored_with_one_color() -> None:
     )
 
 
-def test_a_dense_function_is_not_searched_for_zeros(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dense_function_is_not_colored(monkeypatch: pytest.MonkeyPatch) -> None:
     weight = points(1100, 1000, seed="w")
     monkeypatch.setattr(linked, "FEW", 0)  # as if the engine had no way to say so
-    monkeypatch.setattr(sparse.colored, "detected", None)
+    monkeypatch.setitem(prepare.__globals__, "MOST", 1_000_000)
+    monkeypatch.setattr(sparse.colored, "color", None)
     prepared = prepare("jacobian", lambda x, _: jnp.tanh(weight @ x), np.zeros(1000))
     assert prepared.nnz == 1_100_000
+
+
+def test_a_few_full_rows_are_taken_apart() -> None:
+    def f(x: Any, _: Any) -> Any:
+        band = x[0] * x[1:-1] * x[2:]
+        return jnp.concatenate([band, jnp.sum(x**2)[None], jnp.sum(x**3)[None]])
+
+    x = points(300, seed="x")
+    prepared = prepared_by_coloring("jacobian", f, x)
+    assert prepared.coloring is not None
+    assert (prepared.coloring.count, prepared.coloring.rows_apart) == (3, 2)
+    assert prepared.coloring.words == "3 colors for 300 columns and 2 for full rows"
+    check(prepared, "jacobian", lambda x: f(x, None), x)
+    chunks = prepared.chunks(lambda x: f(x, None), x, dense=True)
+    whole = chunks.empty()
+    for piece in chunks.pieces(1):
+        for corner, _ in corners(piece.far, piece.tile):
+            piece.place(whole, piece.compute(x, jnp.asarray(corner)), corner)
+    close(chunks.assemble(whole), jax.jacfwd(lambda x: f(x, None))(x))
 
 
 def test_linear_blocks_are_known_once_folded() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from jaccli import backend
-from jaccli.derivative.sparse import colored
+from jaccli.derivative.sparse import detect
 from jaccli.derivative.sparse.prepare import prepared_by_coloring
 
 
@@ -40,7 +40,7 @@ def test_other_numbers_find_the_coloring_and_other_shapes_do_not(
     def refuse(*_: Any) -> Any:
         raise AssertionError("detected again")
 
-    monkeypatch.setattr(colored, "detected", refuse)
+    monkeypatch.setitem(detect.PATTERNS, "jacobian", refuse)
     again = prepared(scale=2.0)
     np.testing.assert_array_equal(again.coloring.colors, first.coloring.colors)
     np.testing.assert_array_equal(again.pattern.columns, first.pattern.columns)

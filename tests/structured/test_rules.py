@@ -15,9 +15,11 @@ from jaccli.derivative.structured import fallback as fallback_module
 from jaccli.derivative.structured import interpret as interpreter
 from jaccli.derivative.structured.registry import RULES
 from tests.structured.agreement import (
+    assert_close,
     assert_hessian_is_right,
     assert_structured_is_right,
     points,
+    quickly,
 )
 
 Function = Callable[..., Any]
@@ -192,6 +194,23 @@ CASES: dict[str, tuple[str, Function, list[Shape]]] = {
         lambda x: jnp.take(x, np.array([1, 9]), mode="fill", fill_value=0.0) ** 2,
         [(5,), (2,), (1,)],
     ),
+    "scatter": (
+        "scatter",
+        lambda x: (jnp.sin(x) * along_last(x)).at[::2].set(2 * x[::2]),
+        [*VECTORS, *MATRICES],
+    ),
+    "reduce_window_sum": (
+        "reduce_window_sum",
+        lambda x: lax.reduce_window(
+            x * along_last(x), 0.0, lax.add, (1, 3), (1, 2), ((0, 0), (1, 2)), (1, 2)
+        ),
+        MATRICES,
+    ),
+    "reduce_window_sum of many": (
+        "reduce_window_sum",
+        lambda x: lax.reduce_window(jnp.sin(x) * along_last(x), 0.0, lax.add, (12,), (1,), "SAME"),
+        [(70,), (1,), (0,)],
+    ),
     "scatter-add": (
         "scatter-add",
         lambda x: (x**2).at[np.array([0, 2, 0])].add(x[:3]),
@@ -333,6 +352,37 @@ def test_scan_keeps_rows_apart_in_both_directions() -> None:
     assert structured.forward(f, x).stored == structured.reverse(f, x).stored == 3 * 4 * 4
 
 
+WHILE: dict[str, Function] = {
+    "diagonal": lambda x: jnp.sin(x),
+    "rows that do not mix": mixed,
+    "dense": lambda x: jnp.tanh(x + x.sum()),
+    "growing band": lambda x: x * jnp.roll(x, 1, -1),
+}
+
+
+@pytest.mark.parametrize("name", WHILE)
+def test_a_loop_of_unknown_length_equals_its_steps(name: str) -> None:
+    """Four steps, which the loop counts."""
+    from jaccli.derivative import structured
+
+    def f(x: Any) -> Any:
+        start = (0, x * along_last(x))
+        return lax.while_loop(lambda s: s[0] < 4, lambda s: (s[0] + 1, WHILE[name](s[1])), start)[1]
+
+    def steps(x: Any) -> Any:
+        y = x * along_last(x)
+        for _ in range(4):
+            y = WHILE[name](y)
+        return y
+
+    for shape in [(3, 4), (1, 4), (3, 1)]:
+        x = points(*shape, seed=name)
+        found = quickly(lambda x: structured.densified(structured.forward(f, x)), x)
+        assert_close(found, quickly(jax.jacrev(steps), x))
+    if name == "diagonal":
+        assert structured.forward(f, jnp.asarray(points(3, 4))).stored == 12
+
+
 def test_hessian_through_a_scan() -> None:
     assert_hessian_is_right(CASES["scan of rows"][1], points(3, 4))
     assert_hessian_is_right(lambda x: UNSETTLED["results"](x)[1].sum(0), points(2, 3))
@@ -383,6 +433,7 @@ ELSEWHERE = {
     "optimization_barrier": "copy",
     "sharding_constraint": "copy",
     "expand_dims": "squeeze",
+    "while": "loop of unknown length: it has no reverse mode, and tests of its own",
 }
 """Rules registered under several names, and the case that tests the function."""
 

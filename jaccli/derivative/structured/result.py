@@ -19,7 +19,7 @@ from jax import lax
 
 from jaccli.derivative.structured import links
 from jaccli.derivative.structured.links import Link, Shape
-from jaccli.derivative.structured.scattered import Scattered
+from jaccli.derivative.structured.scattered import Scattered, unraveled
 from jaccli.derivative.structured.terms import Array, Linear, Seed, Term, equal, spread, unlinked
 
 
@@ -169,9 +169,9 @@ def _block(term: Term, near: Shape, far_is_out: bool) -> Block:
 
 def _scattered(part: Scattered, near: Shape, far_is_out: bool) -> Block:
     """Return entries with the coordinates of their positions."""
-    near_maps = [np.asarray(index, np.int32) for index in np.unravel_index(part.near, near)]
+    near_maps = [np.asarray(index, np.int32) for index in unraveled(part.near, near)]
     far_maps = [
-        np.asarray(index, np.int32) for index in np.unravel_index(part.far, part.seed.shape)
+        np.asarray(index, np.int32) for index in unraveled(part.far, part.seed.shape)
     ]
     maps = [*far_maps, *near_maps] if far_is_out else [*near_maps, *far_maps]
     return Block(part.val, Places((part.count,), tuple(maps)))

@@ -91,10 +91,15 @@ class Scattered:
         return replace(self, near=to).kept(to >= 0)
 
 
+def unraveled(flat: Positions, shape: Sequence[int]) -> tuple[Any, ...]:
+    """Return the index along each dim of flat positions; of a scalar, none."""
+    return np.unravel_index(flat, tuple(shape)) if len(shape) else ()
+
+
 def _squeezed(near: Positions, shape: Shape, narrow: Shape) -> Positions:
     """Return flat positions of `shape` in an array with some dims of size 1."""
     at = np.zeros_like(near)
-    for index, n in zip(np.unravel_index(near, shape), narrow, strict=True):
+    for index, n in zip(unraveled(near, shape), narrow, strict=True):
         at = at * n + (index if n > 1 else 0)
     return at
 
@@ -422,7 +427,7 @@ def _convolve(eqn: Any, operands: list[Any], values: list[Any]) -> Any:
     if x.count * math.prod(window) * many > MANY:
         return None
     # Channels are carried along: positions are those of (n, *space) for each.
-    index = np.unravel_index(x.near, sides[0])
+    index = unraveled(x.near, sides[0])
     row, channel, *place = (index[d] for d in numbers.lhs_spec)
     at = np.ravel_multi_index([row, *place], (n, *space))
     taps = convolution_positions(params, window, (n, *space), (n, *counts))
@@ -432,7 +437,7 @@ def _convolve(eqn: Any, operands: list[Any], values: list[Any]) -> Any:
     feature = np.tile(np.arange(many), read.size)
     weights = jnp.transpose(kernel, numbers.rhs_spec).reshape(many, c, -1)
     val = x.val[entry] * weights[feature, channel[entry], tap]
-    row, *place = np.unravel_index(result, (n, *counts))
+    row, *place = unraveled(result, (n, *counts))
     spots = dict(zip(numbers.out_spec, (row, feature, *place), strict=True))
     near = np.ravel_multi_index([spots[d] for d in range(len(out))], out)
     val = val.astype(eqn.outvars[0].aval.dtype)
@@ -476,9 +481,9 @@ def contracted(
     is no less than a dense array.
     """
     shape = [sizes[k] for k in out]
-    index = dict(zip(lx, np.unravel_index(x.near, [sizes[k] for k in lx]), strict=True))
+    index = dict(zip(lx, unraveled(x.near, [sizes[k] for k in lx]), strict=True))
     if c is None:
-        return total([replace(x, near=np.asarray(_flat(index, out, sizes)))])
+        return total([replace(x, near=np.broadcast_to(_flat(index, out, sizes), x.near.shape))])
     own = [k for k in lc if k not in lx]  # axes that c alone has
     if is_known(c) and not np.all(c):
         nonzero = dict(zip(lc, np.nonzero(np.asarray(c)), strict=True))
@@ -498,7 +503,7 @@ def contracted(
             return None
         entry = np.repeat(np.arange(x.count), many)
         table = {k: v[entry] for k, v in index.items()}
-        rest = np.unravel_index(np.tile(np.arange(many), x.count), [sizes[k] for k in own])
+        rest = unraveled(np.tile(np.arange(many), x.count), [sizes[k] for k in own])
         table.update(zip(own, rest, strict=True))
     factor = jnp.reshape(c, -1)[np.asarray(_flat(table, lc, sizes))]
     near = np.broadcast_to(_flat(table, out, sizes), entry.shape)
