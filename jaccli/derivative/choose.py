@@ -93,7 +93,7 @@ _PLAIN = {
     "gradient": ("rev", "fwd"),
     "jacobian": ("rev", "fwd"),
     "hessian": ("fwd-rev", "fwd-fwd", "rev-fwd", "rev-rev"),
-    "jvp": ("fwd", "rev"),
+    "jvp": ("fwd", "rev-rev", "rev"),
     "vjp": ("rev", "fwd"),
     "hvp": ("fwd-rev", "rev-rev", "fwd-fwd"),
 }
@@ -179,7 +179,8 @@ def _product(derivative: str, facts: Facts) -> Choice:
 
 _PRODUCTS = {
     ("jvp", "fwd"): "one tangent pushed forward",
-    ("jvp", "rev"): "its custom rule has no forward mode: two reverse passes",
+    ("jvp", "rev-rev"): "its custom rule has no forward mode: two reverse passes",
+    ("jvp", "rev"): "its loop has no reverse mode, nor its custom rule a forward one: row by row",
     ("vjp", "rev"): "one cotangent pulled back",
     ("vjp", "fwd"): "its loop has no reverse mode: one column for each input",
     ("hvp", "fwd-rev"): "derivative of the gradient along the tangent, no Hessian formed",

@@ -181,14 +181,12 @@ class _Fold:
         """Return the results of a scan whose steps do not wait for each other; else None."""
         params = eqn.params
         flat = _flattened(params["jaxpr"])
-        scan = steps.Scan(
-            flat.jaxpr,
-            flat.consts,
-            *(params[key] for key in ("num_consts", "num_carry", "length", "reverse")),
-        )
         values = [x.value if isinstance(x, Constant) else x for x in operands]
         given = [np.asarray(x) if x is not None and known.is_known(x) else None for x in values]
-        run = steps.stepwise(scan, given, self.values)
+        keys = ("num_consts", "num_carry", "length", "reverse")
+        consts, carry, length, reverse = (params[key] for key in keys)
+        scan = steps.Scan(flat.jaxpr, flat.consts, consts, carry, length, reverse, given)
+        run = steps.at_once(scan)
         if run is None:
             return None
         traced = [self.emitted(x) for x, y in zip(operands, given, strict=True) if y is None]
@@ -198,28 +196,6 @@ class _Fold:
         except (TypeError, ValueError, NotImplementedError):  # what JAX cannot batch stays a loop
             return None
         return self.run(inner.jaxpr, inner.consts, traced)
-
-    def values(self, asked: Any) -> list[np.ndarray] | None:
-        """Return values of a loop's body that follow from known ones, None if they do not."""
-        scan, wanted, args = asked
-        env: dict[Any, Any] = dict(
-            zip(scan.body.constvars, map(known.known, scan.body_consts), strict=True)
-        )
-        env.update(zip(scan.body.invars, args, strict=True))
-
-        def read(atom: Any) -> Any:
-            return _literal(atom) if is_literal(atom) else env.get(atom)
-
-        for eqn, _ in live(steps.Part(wanted, scan.body.eqns), [True] * len(wanted)):
-            operands = [read(atom) for atom in eqn.invars]
-            if any(x is None for x in operands):
-                return None
-            found = known.evaluate(eqn, operands, self.limit)
-            if found is None:
-                return None
-            env.update(zip(eqn.outvars, found, strict=True))
-        results = [read(atom) for atom in wanted]
-        return None if any(x is None or not known.is_known(x) for x in results) else results
 
     def loop(self, eqn: Any, operands: list[Any]) -> Sequence[Any]:
         """Return the results of a scan whose body is folded."""

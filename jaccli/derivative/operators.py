@@ -14,8 +14,18 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from jaccli.derivative.basis import Chunked, Function, Sweep, Tree, forward, reverse
+from jaccli.derivative.basis import (
+    Chunked,
+    Function,
+    Sweep,
+    Tree,
+    forward,
+    reverse,
+    size,
+    unit,
+)
 
 SweepBuilder = Callable[[Function, Tree], Sweep]
 ChunkedBuilder = Callable[[Function, Tree], Chunked]
@@ -159,12 +169,33 @@ def _jvp_forward(f: Function, x: Tree, tangent: Tree) -> Tree:
     return jax.jvp(f, (x,), (tangent,))[1]
 
 
-def _jvp_reverse(f: Function, x: Tree, tangent: Tree) -> Tree:
+def _jvp_twice_reverse(f: Function, x: Tree, tangent: Tree) -> Tree:
     """J v by two reverse passes: `u ↦ uᵀ J` is linear, and its own pullback of v is J v."""
     out = jax.eval_shape(f, x)
     zeros = jax.tree.map(lambda y: jnp.zeros(y.shape, y.dtype), out)
     pull = jax.vjp(f, x)[1]
     return jax.vjp(lambda u: pull(u)[0], zeros)[1](tangent)[0]
+
+
+def _jvp_reverse(f: Function, x: Tree, tangent: Tree) -> Tree:
+    """J v row by row, one vjp for each number of the outputs."""
+    out = jax.eval_shape(f, x)
+    pull = jax.vjp(f, x)[1]
+
+    def number(index: Any) -> Any:
+        (row,) = pull(unit(out, index))
+        pairs = zip(jax.tree.leaves(row), jax.tree.leaves(tangent), strict=True)
+        return sum(jnp.vdot(r, v) for r, v in pairs)
+
+    leaves, structure = jax.tree.flatten(out)
+    numbers = jax.vmap(number)(jnp.arange(size(out)))
+    ends = np.cumsum([leaf.size for leaf in leaves])[:-1]
+    parts = jnp.split(numbers, ends)
+    shaped = [
+        part.astype(leaf.dtype).reshape(leaf.shape)
+        for part, leaf in zip(parts, leaves, strict=True)
+    ]
+    return jax.tree.unflatten(structure, shaped)
 
 
 def _vjp_reverse(f: Function, x: Tree, cotangent: Tree) -> Tree:
@@ -183,7 +214,11 @@ def _vjp_forward(f: Function, x: Tree, cotangent: Tree) -> Tree:
     return gradient
 
 
-JVP: dict[str, Operator] = {"fwd": _jvp_forward, "rev": _jvp_reverse}
+JVP: dict[str, Operator] = {
+    "fwd": _jvp_forward,
+    "rev-rev": _jvp_twice_reverse,
+    "rev": _jvp_reverse,
+}
 VJP: dict[str, Operator] = {"rev": _vjp_reverse, "fwd": _vjp_forward}
 REGISTRIES: dict[str, dict[str, Operator]] = {
     "gradient": JACOBIAN,

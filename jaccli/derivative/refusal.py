@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from jaccli.derivative import losses
-from jaccli.derivative.facts import Facts, inner_jaxprs
+from jaccli.derivative.facts import Facts, contains, inner_jaxprs
 from jaccli.derivative.losses import StructureError, reason
 
 _KNOWN = (
@@ -42,14 +42,13 @@ def explained(error: Exception, facts: Facts) -> str:
 
 
 def _line(jaxpr: Any, operation: str) -> str:
-    """Return the line of the first such operation, those within others too."""
+    """Return the user's line of such an operation, or of what calls it; "" if none is known."""
     for eqn in jaxpr.eqns:
         if eqn.primitive.name == operation:
             return losses.line(eqn)
         for inner in inner_jaxprs(eqn.params):
-            found = _line(inner, operation)
-            if found:
-                return found
+            if contains(inner, operation):
+                return _line(inner, operation) or losses.line(eqn)
     return ""
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from jaccli.derivative.facts import is_literal
+from jaccli.derivative.known import constant, is_known
 from jaccli.derivative.primitives import bind
 from jaccli.errors import Place, Problem
 from jaccli.model.python import is_users
@@ -205,7 +206,11 @@ def _interpret(closed: Any, given: Sequence[Value], watch: Watch, line: Any = No
     env |= zip(closed.jaxpr.invars, given, strict=True)
 
     def read(atom: Any) -> Value:
-        return Value(atom.val, name=f"{atom.val:.6g}") if is_literal(atom) else env[atom]
+        if not is_literal(atom):
+            value: Value = env[atom]
+            return value
+        array = constant(atom) if is_known(atom.val) else atom.val
+        return Value(array, name=f"{atom.val:.6g}")
 
     for eqn in closed.jaxpr.eqns:
         operands = [read(atom) for atom in eqn.invars]
@@ -253,7 +258,12 @@ def _apply(eqn: Any, operands: Sequence[Value], watch: Watch, line: Any) -> list
                         origin, compared))  # fmt: skip
     carried = compared if function in COMPARISONS or eqn.primitive.name in _LOGIC else ()
     results = result if isinstance(result, tuple) else (result,)
-    return [Value(array, keeps, "", carried) for array in results]
+    # What a watch adds to a result must not change its dtype: the next equation relies on that.
+    same = [
+        array if array.dtype == before.dtype else before
+        for array, before in zip(results, arrays, strict=True)
+    ]
+    return [Value(array, keeps, "", carried) for array in same]
 
 
 def _settings(eqn: Any) -> dict[str, Any]:

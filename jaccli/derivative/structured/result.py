@@ -170,9 +170,7 @@ def _block(term: Term, near: Shape, far_is_out: bool) -> Block:
 def _scattered(part: Scattered, near: Shape, far_is_out: bool) -> Block:
     """Return entries with the coordinates of their positions."""
     near_maps = [np.asarray(index, np.int32) for index in unraveled(part.near, near)]
-    far_maps = [
-        np.asarray(index, np.int32) for index in unraveled(part.far, part.seed.shape)
-    ]
+    far_maps = [np.asarray(index, np.int32) for index in unraveled(part.far, part.seed.shape)]
     maps = [*far_maps, *near_maps] if far_is_out else [*near_maps, *far_maps]
     return Block(part.val, Places((part.count,), tuple(maps)))
 
