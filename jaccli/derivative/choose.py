@@ -77,7 +77,7 @@ def alternatives(derivative: str, facts: Facts) -> tuple[str, ...]:
     """Return the plain operators, those first that are expected to work, then to be fast."""
     if derivative not in _PLAIN:
         return ()
-    forward = facts.inputs <= facts.outputs and derivative != "hessian"
+    forward = derivative in _WAYS and facts.inputs <= facts.outputs
 
     def rank(operator: str) -> tuple[int, bool]:
         # The outer derivative is of what the inner one became: a custom rule is gone by then.

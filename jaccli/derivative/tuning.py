@@ -40,7 +40,11 @@ class Candidate(NamedTuple):
 
 def candidates(derivative: str, about: Facts) -> tuple[str, ...]:
     """Return the operators that `tuned` chooses among: all that may win."""
+    if derivative in ("jvp", "vjp"):  # one pass, however it is taken
+        return (choose(derivative, about).operator,)
     out = {"loop"} if may_be_colored(derivative, about) else {"loop", "sparse"}
+    if derivative == "hvp" and not about.no_reverse:
+        out.add("fwd-fwd")  # one pass for each input
     return tuple(name for name in operators.REGISTRIES.get(derivative, ()) if name not in out)
 
 

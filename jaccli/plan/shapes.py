@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from jaccli.derivative.facts import Facts, from_jaxpr
-from jaccli.derivative.traced import Traced, traced
+from jaccli.derivative.traced import traced
 from jaccli.errors import SpecError
 from jaccli.model import Model
 from jaccli.spec import Spec
@@ -53,7 +53,7 @@ class BlockPlan:
 class Trace:
     """A model that was traced: as a function to be run, its outputs in their order, and facts."""
 
-    function: Traced
+    function: Callable[[Mapping[str, Any]], dict[str, Any]]
     outputs: dict[str, Shape]
     dtypes: dict[str, np.dtype[Any]]
     facts: Facts
@@ -81,7 +81,12 @@ def trace(spec: Spec, model: Model) -> Trace:
     n_in = sum(math.prod(model.in_shape(name)) for name in model.wrt)
     varied = [name in model.wrt for name in sorted(every)]
     about = from_jaxpr(once.jaxpr, varied, n_in, sum(map(math.prod, found.values())))
-    return Trace(once, found, {name: value.dtype for name, value in shapes.items()}, about)
+
+    def ordered(inputs: Mapping[str, Any]) -> dict[str, Any]:
+        outputs = once(dict(inputs))
+        return {name: outputs[name] for name in order}
+
+    return Trace(ordered, found, {name: value.dtype for name, value in shapes.items()}, about)
 
 
 def settings_of(spec: Spec) -> Any:

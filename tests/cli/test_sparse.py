@@ -121,13 +121,25 @@ def looping(folder: Path, n: int) -> list[str]:
     return ["--set", model, "--set", f"inputs={inputs}", "--allow-python"]
 
 
+def largest_of_three(folder: Path, n: int) -> list[str]:
+    """Return a model that the engine cannot link: which element it is depends on the point."""
+    (folder / "largest.py").write_text(
+        "from jax import lax\n\n\n"
+        "def f(x):\n"
+        "    return lax.reduce_window(x**2, -float('inf'), lax.max, (3,), (1,), 'VALID')\n"
+    )
+    model = f"model={{python: '{folder}/largest.py:f'}}"
+    inputs = f"inputs={{x: {{linspace: [1, 2, {n}]}}}}"
+    return ["--set", model, "--set", inputs, "--allow-python"]
+
+
 def test_auto_takes_a_coloring_where_it_wins_and_keeps_the_result_dense(
     jaccli: Call, tmp_path: Path
 ) -> None:
-    args = ("jacobian", *looping(tmp_path, 300), "-o", tmp_path / "J.npy")
+    args = ("jacobian", *largest_of_three(tmp_path, 300), "-o", tmp_path / "J.npy")
     outcome = jaccli(*args)
-    assert "sparse: density 0.333 %, 1 color for 300 columns" in outcome.stderr
-    expected = np.diag(0.5 / np.sqrt(np.linspace(1, 2, 300)))
+    assert "sparse: density 1 %, 3 colors for 300 columns" in outcome.stderr
+    expected = np.eye(298, 300, 2) * 2 * np.linspace(1, 2, 300)
     np.testing.assert_allclose(np.load(tmp_path / "J.npy"), expected, rtol=1e-12)
 
 
@@ -343,7 +355,7 @@ def test_without_asdex_links_serve_and_detection_is_refused(
     assert jaccli(*CHAIN, "--mode", "sparse").stdout == TRIPLES
     shown = jaccli("sparsity", *CHAIN[1:]).stdout
     assert "colors   not known: asdex is not installed (pip install 'jaccli[sparse]')" in shown
-    args = (*looping(tmp_path, 2000), "--mode", "sparse")
+    args = (*largest_of_three(tmp_path, 2000), "--mode", "sparse")
     outcome = jaccli("jacobian", *args, check=False)
     assert outcome.exit_code == 3
     assert outcome.stderr == (

@@ -105,7 +105,7 @@ HESSIAN = (
     "'structured-fwd-fwd', 'structured-fwd-rev', 'structured-rev-fwd', 'structured-rev-rev', "
     "'sparse', 'tuned'."
 )
-HVP = "Expected one of 'auto', 'fwd-rev', 'rev-rev', 'tuned'."
+HVP = "Expected one of 'auto', 'fwd-rev', 'rev-rev', 'fwd-fwd', 'tuned'."
 SIZE = "Write it as 512MiB, 2GiB or a number of bytes."
 NAMED = "Letters, digits and underscores, not beginning with a digit."
 

@@ -22,13 +22,14 @@ from jaccli.derivative.facts import Facts
 from jaccli.derivative.losses import StructureError
 from jaccli.derivative.sparse import colored, detect, linked, remember
 from jaccli.derivative.sparse.colored import Chunks, Coloring
-from jaccli.derivative.sparse.detect import MOST
 from jaccli.derivative.sparse.entries import Entries, Pattern, Shape, joined
 from jaccli.derivative.sparse.linked import Parametric
-from jaccli.derivative.sparse.rows import TooDense
+from jaccli.derivative.sparse.rows import MOST, TooDense
 
 _TINY = 256
 """Entries up to which a few zeros more do not matter."""
+_SMALL = 2**20
+"""Entries up to which zeros may be kept where nothing is there to color a pattern."""
 _DENSE = 0.1
 """The share of non-zeros that `auto` takes for a derivative without zeros to be found."""
 
@@ -236,6 +237,9 @@ def _method(problem: _Problem, most: float) -> Method:
     except (ImportError, TooDense) as error:  # there is no asdex, or there are no zeros to be found
         if traced is None:
             raise failure or error from error
+        dense = traced.count >= _DENSE * problem.entries > _DENSE * _SMALL
+        if dense and isinstance(error, ImportError):
+            raise
         return traced.linked(most)
     if traced is None:
         return found

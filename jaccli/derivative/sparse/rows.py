@@ -19,6 +19,10 @@ Rows = Any  # scipy.sparse.csr_array of booleans
 Positions = NDArray[np.int64]
 
 
+MOST = 2**24
+"""Entries of the sets of one array, at most."""
+
+
 class TooDense(Exception):
     """More entries than were allowed, or so many that there is no structure to be used."""
 
@@ -44,6 +48,8 @@ def taken(rows: Rows, positions: Positions) -> Rows:
     ends = np.cumsum(lengths, dtype=np.int64)
     starts = np.concatenate([[0], ends[:-1]]) if ends.size else ends
     total = int(ends[-1]) if ends.size else 0
+    if total > MOST:
+        raise TooDense(f"{total:,} entries")
     source = np.arange(total) + np.repeat(rows.indptr[safe].astype(np.int64) - starts, lengths)
     indptr = np.concatenate([[0], ends])
     return _csr(rows.indices[source], indptr, (flat.size, rows.shape[1]))
@@ -71,6 +77,8 @@ def gathered(rows: Rows, targets: Positions, size: int) -> Rows:
 
 def combined(rows: Rows, targets: Positions, sources: Positions, size: int) -> Rows:
     """Return `size` rows: the row `targets[k]` holds the row `sources[k]`, for every k."""
+    if int(np.diff(rows.indptr)[sources].sum(dtype=np.int64)) > 4 * MOST:
+        raise TooDense("a sum of too many entries")
     ones = np.ones(targets.size, np.bool_)
     product = sparse.csr_matrix((ones, (targets, sources)), (size, rows.shape[0]))
     return product @ rows

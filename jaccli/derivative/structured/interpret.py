@@ -22,7 +22,7 @@ from jaccli.derivative.facts import is_literal, live
 from jaccli.derivative.known import LIMIT, constant, evaluate, is_known, is_whole, known
 from jaccli.derivative.losses import StructureError
 from jaccli.derivative.primitives import INLINED, bind, closed_parts
-from jaccli.derivative.structured import scattered
+from jaccli.derivative.structured import scattered_rules
 from jaccli.derivative.structured.fallback import fallback
 from jaccli.derivative.structured.registry import (
     RULES,
@@ -194,7 +194,7 @@ class _Interpreter:
     ) -> Sequence[Operand | None]:
         """Return the sum of what an equation makes of terms, and of scattered entries."""
         entries = [list(x.scattered) if isinstance(x, Linear) else x for x in full]
-        found = scattered.apply(eqn, entries, values)
+        found = scattered_rules.apply(eqn, entries, values)
         if found is None:
             return self.apply(eqn, _linked(operands), _linked(full), _linked(values), needed)
         first = self.apply(eqn, _without(operands), _without(full), _without(values), needed)

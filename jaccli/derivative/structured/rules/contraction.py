@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaccli.derivative.structured import links, scattered
+from jaccli.derivative.structured import links, scattered, scattered_rules
 from jaccli.derivative.structured.links import Link, Shape
 from jaccli.derivative.structured.product import Labels, arranged, product, squeezed, summed
 from jaccli.derivative.structured.registry import (
@@ -141,7 +141,7 @@ def _scattered(
         return None
     if not scattered.is_worth(count, near, term.seed):
         return None
-    return scattered.contracted(scattered.of_term(term, shape), lx, c, lc, out, sizes)
+    return scattered_rules.contracted(scattered.of_term(term, shape), lx, c, lc, out, sizes)
 
 
 def _sort_links(term: Term, gone: list[int]) -> tuple[list[tuple[int, Link]], list[int]]:

@@ -11,7 +11,7 @@ import numpy as np
 from jax import lax
 
 from jaccli.derivative.positions import window_positions
-from jaccli.derivative.structured import scattered
+from jaccli.derivative.structured import scattered, scattered_rules
 from jaccli.derivative.structured.links import Shape
 from jaccli.derivative.structured.product import Labels
 from jaccli.derivative.structured.registry import Equation, NoStructure, Operand, result, rule
@@ -67,7 +67,7 @@ def _scattered(eqn: Equation, x: Linear, kernel: Operand, taps: int) -> Linear:
         if not scattered.is_worth(count * many, tuple(out.shape), seed):
             raise NoStructure
     entries = collect(x.shape, x.dtype, [scattered.of_term(term, x.shape) for term in x.terms])
-    found = scattered.apply(eqn, [list(entries.scattered), kernel], [None, None])
+    found = scattered_rules.apply(eqn, [list(entries.scattered), kernel], [None, None])
     if found is None or entries.terms:
         raise NoStructure
     return result(eqn, [part for part in found[0] if part is not None])
@@ -99,7 +99,9 @@ def window_sum(eqn: Equation, x: Linear) -> Linear:
         count = scattered.entries(term, x.shape)
         if not scattered.is_worth(count * taps, out, term.seed):
             raise NoStructure
-        part = scattered.windowed(scattered.of_term(term, x.shape), positions, math.prod(x.shape))
+        part = scattered_rules.windowed(
+            scattered.of_term(term, x.shape), positions, math.prod(x.shape)
+        )
         if part is None:
             raise NoStructure
         parts.append(part)
