@@ -164,7 +164,8 @@ class _Fold:
         if value is not None and known.is_known(value):
             taken = branches[min(max(int(value), 0), len(branches) - 1)]
             return self.run(taken.jaxpr, taken.consts, operands[1:])
-        if not any(_has_work(branch.jaxpr) for branch in branches):
+        constant = any(map(_is_constant, operands[1:]))
+        if not (constant or any(_has_work(branch.jaxpr) for branch in branches)):
             return bind(eqn, [self.emitted(x) for x in operands])
         traced = [k for k, x in enumerate(operands) if k and not _is_constant(x)]
 
@@ -199,9 +200,10 @@ class _Fold:
 
     def loop(self, eqn: Any, operands: list[Any]) -> Sequence[Any]:
         """Return the results of a scan whose body is folded."""
-        if not any(map(_has_work, inner_jaxprs(eqn.params))):
-            return bind(eqn, [self.emitted(x) for x in operands])
         params = eqn.params
+        constant = any(map(_is_constant, operands[: params["num_consts"]]))
+        if not (constant or any(map(_has_work, inner_jaxprs(params)))):
+            return bind(eqn, [self.emitted(x) for x in operands])
         body, n, m = params["jaxpr"], params["num_consts"], params["num_carry"]
         consts, carry, rows = operands[:n], operands[n : n + m], operands[n + m :]
 

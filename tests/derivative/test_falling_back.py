@@ -1,0 +1,163 @@
+"""Where JAX differentiates a function `auto` does, and what is refused is said in one sentence."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+import jaccli
+from jaccli import backend
+from jaccli.derivative import losses, sparse, structured
+from jaccli.derivative.losses import StructureError, StructureWarning
+from jaccli.derivative.refusal import Refused
+from jaccli.derivative.structured import interpret as interpreter
+from jaccli.derivative.structured.registry import RULES
+
+
+@pytest.fixture(autouse=True)
+def _double() -> None:
+    backend.configure(x64=True)
+
+
+@jax.custom_vjp
+def clipped(x: Any) -> Any:
+    return x**2
+
+
+clipped.defvjp(lambda x: (x**2, x), lambda x, u: (jnp.clip(2 * x * u, -1, 1),))
+
+
+def halved(x: Any) -> Any:
+    """Halve x until it is small: a loop of unknown length."""
+    return lax.while_loop(lambda y: jnp.sum(y**2) > 0.1, lambda y: y / 2, x) ** 2
+
+
+X = np.array([0.5, 0.8, 1.5])
+MODES = ["auto", "structured", "sparse"]
+
+
+def halvings() -> float:
+    y = X
+    while np.sum(y**2) > 0.1:
+        y = y / 2
+    return float(y[0] / X[0])
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_custom_rule_is_what_is_differentiated(mode: str) -> None:
+    found = jax.jit(jaccli.jacobian(lambda x: clipped(x), mode=mode))(X)
+    np.testing.assert_allclose(found, np.diag(np.clip(2 * X, -1, 1)), rtol=1e-15)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_hessians_go_forward_through_a_loop_of_unknown_length(mode: str) -> None:
+    found = jax.jit(jaccli.hessian(lambda x: halved(x).sum(), mode=mode))(X)
+    np.testing.assert_allclose(found, 2 * halvings() ** 2 * np.eye(3), rtol=1e-14)
+
+
+def test_products_with_hessians_go_forward_through_a_loop_of_unknown_length() -> None:
+    v = np.array([1.0, 2.0, -1.0])
+    found = jax.jit(jaccli.hvp(lambda x: halved(x).sum()))(X, v)
+    np.testing.assert_allclose(found, 2 * halvings() ** 2 * v, rtol=1e-14)
+
+
+def line_of(f: Callable[..., Any], text: str) -> str:
+    """Return `file:line` of the line of f that holds the text."""
+    lines, first = inspect.getsourcelines(f)
+    number = next(k for k, line in enumerate(lines) if text in line)
+    return f"test_falling_back.py:{first + number}"
+
+
+def test_a_refusal_names_the_operation_and_its_line() -> None:
+    place = line_of(halved, "while_loop")
+    with pytest.raises(Refused) as refused:
+        jaccli.jacobian(halved, mode="rev")(X)
+    assert str(refused.value) == (
+        f"jacobian by mode rev: reverse mode does not go through a `while_loop` ({place})"
+    )
+
+
+def test_what_no_mode_differentiates_is_refused_once() -> None:
+    """Neither forward, by the custom rule, nor in reverse, by the loop."""
+    with pytest.raises(Refused, match=r"^jacobian by mode auto: (forward|reverse) mode does not"):
+        jax.jit(jaccli.jacobian(lambda x: clipped(halved(x))))(X)
+
+
+def test_an_operation_whose_rule_fails_is_taken_densely_and_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise KeyError("a defect")
+
+    monkeypatch.setitem(RULES, "rev", broken)
+
+    def f(x: Any) -> Any:
+        return x[::-1] ** 2
+
+    with pytest.warns(StructureWarning, match=r"failed on `rev` \(test_falling_back.py:\d+\)"):
+        found = jaccli.jacobian(f)(X)
+    np.testing.assert_array_equal(found, np.diag(2 * X[::-1])[:, ::-1])
+
+
+@pytest.mark.parametrize("mode", ["auto", "sparse"])
+def test_an_engine_that_fails_as_a_whole_gives_way_to_a_plain_mode(
+    mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(eqn: Any, operands: Any) -> Any:
+        raise ValueError("not batched")
+
+    monkeypatch.delitem(RULES, "rev")
+    monkeypatch.setattr(interpreter, "fallback", refuse)
+    monkeypatch.setattr(sparse.detect, "jacobian_pattern", refuse)
+    monkeypatch.setitem(sparse.detect.PATTERNS, "jacobian", refuse)
+
+    def f(x: Any) -> Any:
+        return x[::-1] ** 2
+
+    place = line_of(f, "return")
+    with pytest.warns(StructureWarning) as caught:
+        found = jaccli.jacobian(f, mode=mode)(X)
+    np.testing.assert_array_equal(found, np.diag(2 * X[::-1])[:, ::-1])
+    assert f"rev ({place}): not batched" in str(caught[0].message) or mode == "sparse"
+    assert "computed by mode fwd" in str(caught[0].message)
+
+
+def test_mode_structured_reports_what_it_cannot_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(eqn: Any, operands: Any) -> Any:
+        raise ValueError("not batched")
+
+    monkeypatch.delitem(RULES, "rev")
+    monkeypatch.setattr(interpreter, "fallback", refuse)
+    with pytest.raises(StructureError, match=r"^rev \(test_falling_back.py:\d+\): not batched$"):
+        jaccli.jacobian(lambda x: x[::-1], mode="structured")(X)
+
+
+def test_what_cannot_be_batched_is_taken_one_column_after_another() -> None:
+    def double(x: Any) -> Any:
+        shape = jax.ShapeDtypeStruct(x.shape, x.dtype)
+
+        @jax.custom_jvp
+        def f(x: Any) -> Any:
+            return jax.pure_callback(lambda v: 2 * np.asarray(v), shape, x)
+
+        f.defjvp(lambda p, t: (f(*p), jax.pure_callback(lambda v: 2 * np.asarray(v), shape, t[0])))
+        return f(x)
+
+    found = jax.jit(jaccli.jacobian(double, mode="structured"))(X)
+    np.testing.assert_array_equal(found, 2 * np.eye(3))
+
+
+def test_losses_of_structure_are_recorded_with_their_lines() -> None:
+    def f(x: Any) -> Any:
+        return lax.sort(x)
+
+    with losses.recorded() as lost:
+        jax.eval_shape(lambda x: structured.forward(f, x), X)
+    assert lost[0].line == line_of(f, "return")
