@@ -24,7 +24,7 @@ _MOVING = {
 _INDEXING = ("gather", "dynamic_")
 _PER_UPDATE = 20
 """Numbers that XLA computes in the time of one update of a scatter, about."""
-TRANSCENDENTAL = {
+_TRANSCENDENTAL = {
     "tanh", "exp", "exp2", "expm1", "log", "log1p", "sin", "cos", "tan", "logistic", "erf", "pow",
     "sqrt", "rsqrt", "cbrt", "atan2", "lgamma", "digamma", "sinh", "cosh", "asin", "acos", "atan",
 }  # fmt: skip
@@ -87,7 +87,7 @@ def _equation(eqn: Any) -> float:
         return 3 * written * _PER_NUMBER
     if parts:
         return float(sum(parts))
-    each = _PER_NUMBER + (_PER_TRANSCENDENTAL if name in TRANSCENDENTAL else 0.0)
+    each = _PER_NUMBER + (_PER_TRANSCENDENTAL if name in _TRANSCENDENTAL else 0.0)
     return written * each
 
 

@@ -12,12 +12,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
 from jaccli.derivative import losses
-from jaccli.derivative.estimate import TRANSCENDENTAL
 from jaccli.derivative.facts import is_literal, live
 from jaccli.derivative.known import LIMIT, constant, evaluate, is_known, is_whole, known
 from jaccli.derivative.losses import StructureError
@@ -33,8 +30,6 @@ from jaccli.derivative.structured.registry import (
 )
 from jaccli.derivative.structured.terms import Linear, collect
 
-HELD = 1024
-"""Numbers from which on a function is computed behind a condition, in loops."""
 NARROW = ("mul", "div")
 """Primitives whose rules take a broadcast operand with its dims of size 1 as they were."""
 
@@ -45,24 +40,22 @@ def interpret(
     args: Sequence[Operand],
     wanted: Sequence[bool] | None = None,
     limit: int = LIMIT,
-    hold: Any = None,
 ) -> list[Operand | None]:
     """Return the results of `jaxpr`; those not `wanted` are None.
 
-    Arrays that are known while tracing have at most `limit` elements.  Behind the condition `hold`
-    transcendental functions are computed once.
+    Arrays that are known while tracing have at most `limit` elements.
 
     Raises:
         StructureError: an operation cannot be taken over columns, structured or dense.
     """
-    return _Interpreter(limit, hold).run(jaxpr, list(map(known, consts)), args, wanted)
+    return _Interpreter(limit).run(jaxpr, list(map(known, consts)), args, wanted)
 
 
 class _Interpreter:
     """One interpretation; `floats` has numpy's values of program values that are known floats."""
 
-    def __init__(self, limit: int, hold: Any) -> None:
-        self.limit, self.hold = limit, hold
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
 
     def run(
         self,
@@ -128,16 +121,7 @@ class _Interpreter:
         """Return the results of an equation that does not depend on the seeds."""
         called = INLINED.get(eqn.primitive.name)
         whole = any(is_whole(v.aval.dtype) for v in eqn.outvars) and any(map(is_known, operands))
-        if self.hold is not None and eqn.primitive.name in TRANSCENDENTAL:
-            aval = eqn.outvars[0].aval
-            if aval.size >= HELD:
-                return lax.cond(  # type: ignore[no-any-return]
-                    self.hold,
-                    lambda *x: bind(eqn, x),
-                    lambda *x: [jnp.zeros(aval.shape, aval.dtype)],
-                    *operands,
-                )
-        if called is None or not (whole or self.hold is not None):
+        if called is None or not whole:
             return bind(eqn, operands)
         return self.run(*closed_parts(eqn.params[called]), operands, needed)
 

@@ -129,11 +129,10 @@ def while_loop(eqn: Equation, *operands: Operand) -> list[Operand]:
         raise NoStructure
     carry = [_linear(x) if flag else x for x, flag in zip(first, flags, strict=True)]
     body, condition = params["body_jaxpr"], params["cond_jaxpr"]
-    hold = held(first)
 
     def step(state: list[Structure | None], numbers: Any) -> tuple[list[Any], Any]:
         args = map(united, state, numbers)
-        out = interpret(body.jaxpr, body.consts, [*consts, *args], hold=hold)
+        out = interpret(body.jaxpr, body.consts, [*consts, *args])
         after = [x if s is None else s.plus(x) for s, x in zip(state, out, strict=True)]
         return _each([parted(x) for x in after])
 
@@ -175,22 +174,6 @@ def _settled(
             return state, start
         state = found
     raise NoStructure
-
-
-def held(operands: Sequence[Operand]) -> Any:
-    """Return a condition that always holds, which XLA cannot know: it depends on an operand.
-
-    What is computed behind it is computed once in each step of a loop.  XLA computes
-    transcendental functions again in each fusion that uses them: those of the values, and of
-    their derivatives.
-    """
-    for x in operands:
-        if not isinstance(x, Linear | np.ndarray) and jnp.issubdtype(x.dtype, jnp.floating):
-            one = jnp.reshape(x, -1)[:1]
-            width = 8 * x.dtype.itemsize
-            bits = lax.bitcast_convert_type(one, np.dtype(f"u{x.dtype.itemsize}"))
-            return jnp.all(lax.population_count(bits) <= width) if x.size else None
-    return None
 
 
 def _each(pairs: Sequence[tuple[Any, Any]]) -> tuple[list[Any], list[Any]]:
