@@ -36,7 +36,10 @@ _FUSED = {
 """Primitives that XLA computes on the fly for each element of what uses them."""
 _EXPANDED = ("bcoo_", "bcsr_")
 """Primitives that are replaced by what implements them: JAX's sparse arrays."""
-_PLACES = {"axis_index", "psum", "ppermute", "all_gather", "all_to_all", "pbroadcast", "pvary"}
+_PLACES = {
+    "axis_index", "psum", "psum_invariant", "pmax", "pmin", "ppermute", "pgather", "all_gather",
+    "all_gather_invariant", "all_to_all", "reduce_scatter", "pbroadcast", "pvary", "pcast",
+}  # fmt: skip
 """Primitives whose result depends on where they run."""
 
 
@@ -92,7 +95,7 @@ class _Fold:
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self.emissions: ChainMap[Any, list[Any]] = ChainMap({})
+        self.emissions: ChainMap[Any, tuple[Any, list[Any]]] = ChainMap({})
         self.demanded: dict[Constant, np.ndarray | None] = {}
 
     def run(self, jaxpr: Any, consts: Sequence[Any], args: Sequence[Any]) -> list[Any]:
@@ -134,7 +137,7 @@ class _Fold:
         """Return the results of an equation of constants."""
         values = [x.value if isinstance(x, Constant) else x for x in operands]
         found = None
-        if not any(value is None for value in values):
+        if all(value is not None and known.is_known(value) for value in values):
             found = known.evaluate(eqn, values, self.limit)
         fused = eqn.primitive.name in _FUSED and all(
             x.fused or (x.value is not None and x.value.size <= _SHORT)
@@ -196,6 +199,10 @@ class _Fold:
             inner = jax.make_jaxpr(run)(*avals)
         except (TypeError, ValueError, NotImplementedError):  # what JAX cannot batch stays a loop
             return None
+        if [aval.str_short() for aval in inner.out_avals] != [
+            v.aval.str_short() for v in eqn.outvars
+        ]:
+            return None
         return self.run(inner.jaxpr, inner.consts, traced)
 
     def loop(self, eqn: Any, operands: list[Any]) -> Sequence[Any]:
@@ -236,8 +243,10 @@ class _Fold:
             return np.ascontiguousarray(x.value) if x.value.ndim else x.value
         key = (x.eqn, *map(id, x.operands))
         if key not in self.emissions:
-            self.emissions[key] = bind(x.eqn, [self.emitted(y) for y in x.operands])
-        return self.emissions[key][x.number]
+            # With the operands, which must live as long as the key that is made of their ids.
+            results = bind(x.eqn, [self.emitted(y) for y in x.operands])
+            self.emissions[key] = (x.operands, results)
+        return self.emissions[key][1][x.number]
 
 
 _INDEXED = {
@@ -298,7 +307,8 @@ def _literal(atom: Any) -> Any:
 
 
 def _is_constant(x: Any) -> bool:
-    return isinstance(x, Constant) or known.is_known(x)
+    concrete = isinstance(x, jax.Array) and not isinstance(x, jax.core.Tracer)
+    return isinstance(x, Constant) or known.is_known(x) or concrete
 
 
 def _computed(constant: Constant, limit: int) -> np.ndarray | None:

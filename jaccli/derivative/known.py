@@ -32,8 +32,9 @@ def known(value: Any) -> Any:
         return value
     if isinstance(value, np.ndarray | np.generic | int | float):
         return np.asarray(value)
-    if isinstance(value, jax.Array) and value.is_fully_addressable and is_whole(value.dtype):
-        return np.asarray(value)
+    if isinstance(value, jax.Array) and value.is_fully_addressable:
+        small = value.size <= LIMIT and value.dtype in (np.float32, np.float64)
+        return np.asarray(value) if is_whole(value.dtype) or small else value
     return value
 
 
@@ -75,8 +76,11 @@ def evaluate(eqn: Equation, operands: Sequence[Any], limit: int = LIMIT) -> list
     arrays = [np.asarray(x, v.aval.dtype) for x, v in zip(operands, eqn.invars, strict=True)]
     if not all(_is_computed(array.dtype) for array in arrays):
         return None
-    with np.errstate(all="ignore"):
-        found = compute(eqn, *arrays)
+    try:
+        with np.errstate(all="ignore"):
+            found = compute(eqn, *arrays)
+    except (ArithmeticError, IndexError, TypeError, ValueError):  # XLA has a value for everything
+        return None
     if found is None:
         return None
     results = found if isinstance(found, list) else [found]
@@ -134,7 +138,8 @@ def _convert(eqn: Equation, x: np.ndarray) -> Any:
         return None
     if x.dtype.kind == "f" and is_whole(dtype) and np.dtype(dtype).kind != "b":
         info = np.iinfo(dtype)
-        if x.size and not (np.isfinite(x).all() and x.min() >= info.min and x.max() <= info.max):
+        low, high = float(info.min), float(info.max) + 1  # XLA saturates beyond, numpy wraps
+        if x.size and not (np.isfinite(x).all() and x.min() >= low and x.max() < high):
             return None
     return x.astype(dtype)
 
@@ -258,6 +263,7 @@ def _product(eqn: Equation, a: np.ndarray, b: np.ndarray) -> Any:
     for d, e in [*zip(ca, cb, strict=True), *zip(ba, bb, strict=True)]:
         lb[e] = la[d]
     rest = [k for k in (*la, *lb) if k not in {*(la[d] for d in (*ca, *ba))}]
+    a, b = (x.astype(eqn.outvars[0].aval.dtype) for x in (a, b))
     return np.einsum(a, la, b, lb, [*(la[d] for d in ba), *rest])
 
 
@@ -308,7 +314,7 @@ _TABLE: dict[str, Callable[..., Any]] = {
     "shift_left": _shift(np.left_shift),
     "shift_right_arithmetic": _shift(np.right_shift),
     "shift_right_logical": _shift(_shift_logically),
-    "population_count": _elementwise(np.bitwise_count),
+    "population_count": lambda eqn, x: np.bitwise_count(x.view(f"u{x.dtype.itemsize}")),
     "is_finite": _elementwise(np.isfinite),
     "clamp": _elementwise(lambda low, x, high: np.minimum(np.maximum(x, low), high)),
     "copy": _elementwise(np.array),

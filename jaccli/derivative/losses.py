@@ -40,6 +40,11 @@ class Loss:
         """The operation and its line, in words."""
         return f"`{self.operation}`" + (f" ({self.line})" if self.line else "")
 
+    @property
+    def warning(self) -> str:
+        """What is said of a failure."""
+        return f"the structured engine failed on {self.place}: {self.failure}; it is taken densely"
+
 
 _RECORD: ContextVar[list[Loss] | None] = ContextVar("losses", default=None)
 
@@ -88,14 +93,13 @@ def failed(eqn: Any, error: Exception) -> None:
         if loss not in record:
             record.append(loss)
         return
-    message = f"the structured engine failed on {loss.place}: {loss.failure}; it is taken densely"
-    warnings.warn(message, StructureWarning, stacklevel=2)
+    warnings.warn(loss.warning, StructureWarning, stacklevel=2)
 
 
 def reason(error: BaseException) -> str:
     """Return the first line of an error's text, or its type."""
     lines = str(error).strip().splitlines()
-    return lines[0].strip() if lines else type(error).__name__
+    return lines[0].strip().rstrip(".") if lines else type(error).__name__
 
 
 def name(eqn: Any) -> str:

@@ -12,12 +12,12 @@ from typing import Any, SupportsIndex
 import jax
 import jax.numpy as jnp
 
-from jaccli.derivative import estimate, operators, tuning
+from jaccli.derivative import estimate, losses, operators, tuning
 from jaccli.derivative.basis import Function, Tree, size
 from jaccli.derivative.choose import alternatives, choose, family
 from jaccli.derivative.facts import from_jaxpr
 from jaccli.derivative.losses import StructureError, StructureWarning
-from jaccli.derivative.refusal import Refused, explained
+from jaccli.derivative.refusal import Refused, explained, working
 from jaccli.derivative.traced import traced
 from jaccli.vocabulary import DECIDED_MODES, MODES
 
@@ -113,22 +113,21 @@ def _differentiated(
     once = traced(f, x)
     about = from_jaxpr(once.jaxpr, [True] * len(once.jaxpr.in_avals), size(x), size(once.out))
 
-    def predict(operator: str) -> float:
-        try:
-            return estimate.of(partial(registry[operator], once), x)
-        except Exception:  # the operator cannot be traced
-            return math.inf
+    def measured(measure: Callable[..., Any], failed: Any) -> Callable[[str], Any]:
+        def of(operator: str) -> Any:
+            try:
+                with losses.recorded():  # of what is only compared, nothing is said
+                    return measure(partial(registry[operator], once), x)
+            except Exception:  # the operator cannot be traced
+                return failed
 
-    def equations(operator: str) -> int:
-        try:
-            return estimate.equations(partial(registry[operator], once), x)
-        except Exception:  # the other one decides
-            return 0
+        return of
 
+    measures = measured(estimate.of, math.inf), measured(estimate.equations, 0)
     if mode == "tuned":
         operator = tuning.tuned(derivative, *alike, *map(_concrete, more)).operator
     elif mode in DECIDED_MODES:
-        operator = choose(derivative, about, mode, predict, equations).operator
+        operator = choose(derivative, about, mode, *measures).operator
     else:
         operator = mode
     tried = [operator]
@@ -137,10 +136,14 @@ def _differentiated(
     first: Exception | None = None
     for name in tried:
         try:
-            result = registry[name](once, x, *more)
+            with losses.recorded() as lost:
+                result = registry[name](once, x, *more)
         except Exception as error:  # what JAX and the rules of libraries raise is of every type
             first = first or error
             continue
+        for loss in lost:
+            if loss.failure:
+                warnings.warn(loss.warning, StructureWarning, stacklevel=4)
         if first is not None and family(operator) in ("structured", "sparse"):
             why = f"{family(operator)}: {explained(first, about)}; computed by mode {name}"
             warnings.warn(why, StructureWarning, stacklevel=4)
@@ -148,7 +151,10 @@ def _differentiated(
     assert first is not None
     if isinstance(first, StructureError):
         raise first
-    raise Refused(f"{derivative} by mode {mode}: {explained(first, about)}") from first
+    others = [name for name in alternatives(derivative, about) if name not in tried]
+    works = working(others, lambda name: jax.eval_shape(partial(registry[name], once), x, *more))
+    hint = f"; mode {' or '.join(works)} works" if works else ""
+    raise Refused(f"{derivative} by mode {mode}: {explained(first, about)}{hint}") from first
 
 
 def _check(derivative: str, mode: str) -> None:

@@ -25,7 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaccli.derivative.facts import is_literal, live
+from jaccli.derivative.facts import inner_jaxprs, is_literal, live
 from jaccli.derivative.known import constant, evaluate, is_known, known
 from jaccli.derivative.positions import corner, counted, write_positions
 from jaccli.derivative.primitives import bind
@@ -226,7 +226,7 @@ class Write:
         """Return the array after the writes of all steps, whose operands are given by step."""
         name = self.eqn.primitive.name
         if name in ("add", "add_any"):
-            return array + jnp.sum(given[0], 0)
+            return array + jnp.sum(given[0], 0, dtype=array.dtype)
         if name == "dynamic_update_slice":
             update, *starts = given
             rank = len(starts)
@@ -257,6 +257,8 @@ def at_once(scan: Scan) -> Callable[..., list[Any]] | None:
     None if steps have to wait for each other, or all at once would hold too much.
     """
     if scan.body.effects or not scan.length or scan.largest * scan.length > MOST:
+        return None
+    if any(map(_draws_otherwise, scan.body.eqns)):
         return None
     roles = _roles(scan)
     followed = None if roles is None else scan.followed()
@@ -306,6 +308,20 @@ def at_once(scan: Scan) -> Callable[..., list[Any]] | None:
         return [*map(jnp.asarray, results), *(y[order] for y in found)]
 
     return run
+
+
+def _draws_otherwise(eqn: Any) -> bool:
+    """Return whether an operation draws other numbers under `vmap`: of generators but threefry."""
+    if eqn.primitive.name in ("rng_bit_generator", "rng_uniform", "custom_vmap_call"):
+        return True
+    keys = [
+        v.aval.dtype
+        for v in (*eqn.invars, *eqn.outvars)
+        if jnp.issubdtype(v.aval.dtype, jax.dtypes.prng_key)
+    ]
+    return any("fry" not in str(dtype) for dtype in keys) or any(
+        _draws_otherwise(each) for inner in inner_jaxprs(eqn.params) for each in inner.eqns
+    )
 
 
 def _roles(scan: Scan) -> list[Any] | None:

@@ -44,8 +44,13 @@ class Traced:
 
     @cached_property
     def folded(self) -> ClosedJaxpr:
-        """What is left of the jaxpr."""
-        return folded(self.jaxpr)
+        """What is left of the jaxpr; all of it, if that cannot be said."""
+        try:
+            return folded(self.jaxpr)
+        except MemoryError:
+            raise
+        except Exception:  # the function itself has been traced: it is not to be refused for this
+            return self.jaxpr
 
 
 def traced(f: Callable[..., Tree], *args: Tree) -> Traced:

@@ -148,5 +148,5 @@ def tracing(plan: Plan) -> Iterator[None]:
         raise
     except Exception as error:  # what JAX and the rules of libraries raise is of every type
         reason = explained(error, plan.facts)
-        message = f"{plan.derivative} by mode {plan.mode}: {reason}."
+        message = f"{plan.derivative} by mode {plan.spec.mode}: {reason}."
         raise UnderivableError(message, reason) from error

@@ -80,7 +80,8 @@ def test_a_refusal_names_the_operation_and_its_line() -> None:
     with pytest.raises(Refused) as refused:
         jaccli.jacobian(halved, mode="rev")(X)
     assert str(refused.value) == (
-        f"jacobian by mode rev: reverse mode does not go through a `while_loop` ({place})"
+        "jacobian by mode rev: reverse mode does not go through a `while_loop` "
+        f"({place}); mode fwd works"
     )
 
 

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from jax import lax
 
+import jaccli
 from jaccli import backend
-from jaccli.derivative import known
+from jaccli.derivative import known, sparse
 from jaccli.derivative.facts import inner_jaxprs
 from jaccli.derivative.traced import traced
 
@@ -238,3 +239,77 @@ def test_a_loop_that_would_hold_too_much_stays_one() -> None:
         return lax.map(lambda i: jnp.sum(jnp.outer(x, x) * i), jnp.arange(9000))
 
     assert "scan" in names(traced(f, x()).folded.jaxpr)
+
+
+# What was once folded wrongly.
+
+
+@jax.jit
+def damped(x: Any, c: Any) -> Any:
+    return x * jnp.cos(jnp.exp(c * 0.01) * 2)
+
+
+def by_other_constants(x: Any) -> Any:
+    """Call one traced function with several constants."""
+    for k in range(6):
+        x = damped(x, jnp.arange(N * 1.0) * k)
+    return x
+
+
+def drawn_by_another_generator(x: Any) -> Any:
+    """Draw numbers that `vmap` would draw otherwise."""
+    key = jax.random.key(0, impl="rbg")
+
+    def step(i: Any, y: Any) -> Any:
+        return y.at[i].set(x[i] * jax.random.normal(jax.random.fold_in(key, i)))
+
+    return lax.fori_loop(0, N, step, jnp.zeros(N))
+
+
+def counted_in_eight_bits(x: Any) -> Any:
+    """Count beyond 255, which is 0 again."""
+    count = lax.scan(lambda c, r: (c + (r > 0).astype(np.uint8) * 200, r), np.uint8(0), x)[0]
+    return count * x
+
+
+def product_of_small_integers(x: Any) -> Any:
+    a = jnp.full((3, 3), 100, np.int8)
+    return x * (lax.dot(a, a, preferred_element_type=np.int32)[0, 0] > 1000)
+
+
+def bits_of_negative_numbers(x: Any) -> Any:
+    return x[lax.population_count(jnp.arange(-5, 15, dtype=np.int32)) % N] * 2
+
+
+def saturated_casts(x: Any) -> Any:
+    return x[:2] * ((jnp.array([2147483648.0, 1.0], np.float32) * 1).astype(np.int32) > 0)
+
+
+def case_out_of_range(x: Any) -> Any:
+    return x * lax.select_n(jnp.full(N, 3), jnp.ones(N), jnp.full(N, 2.0), jnp.full(N, 3.0))
+
+
+KEY = jax.random.key(0)
+ONCE_WRONG = (
+    by_other_constants,
+    drawn_by_another_generator,
+    counted_in_eight_bits,
+    product_of_small_integers,
+    bits_of_negative_numbers,
+    saturated_casts,
+    case_out_of_range,
+    lambda x: jnp.cumsum(x[jax.random.permutation(KEY, N)]) ** 2,
+)
+
+
+@pytest.mark.parametrize("f", ONCE_WRONG)
+def test_values_and_patterns_are_those_of_jax_itself(f: Callable[[Any], Any]) -> None:
+    expected = np.asarray(jax.jacfwd(f)(x()))
+    for mode in ("fwd", "auto", "structured", "sparse"):
+        for _ in range(2):
+            found = jaccli.jacobian(f, mode=mode)(x())
+            np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-13)
+    pattern = sparse.prepare("jacobian", lambda x, _: f(x), x()).pattern
+    there = np.zeros(expected.shape, np.bool_)
+    there[pattern.rows, pattern.columns] = True
+    assert not ((expected != 0) & ~there).any()

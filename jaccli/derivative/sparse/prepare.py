@@ -25,6 +25,7 @@ from jaccli.derivative.sparse.colored import Chunks, Coloring
 from jaccli.derivative.sparse.entries import Entries, Pattern, Shape, joined
 from jaccli.derivative.sparse.linked import Parametric
 from jaccli.derivative.sparse.rows import MOST, TooDense
+from jaccli.derivative.traced import Traced
 
 _TINY = 256
 """Entries up to which a few zeros more do not matter."""
@@ -108,8 +109,11 @@ class Prepared:
 
     def dense(self, f: Function, x: Tree) -> Tree:
         """Return the blocks as dense arrays, `(*out, *in)`."""
-        blocks = []
+        blocks: list[Any] = []
         for entries, values in zip(self.method.entries, self.method.values(f, x), strict=True):
+            if values.dtype == jax.dtypes.float0:
+                blocks.append(np.zeros(entries.shape, values.dtype))
+                continue
             zeros = jnp.zeros(entries.size, values.dtype)
             once = entries.nnz == entries.where.size
             filled = zeros.at[entries.where].add(values, unique_indices=once)
@@ -375,7 +379,7 @@ def _lifted(f: Parametric, x: Tree, rest: Tree) -> tuple[Parametric, Tree, Tree]
     jaxpr, out = jax.make_jaxpr(f, return_shape=True)(x, rest)
     traced = [isinstance(const, jax.core.Tracer) for const in jaxpr.consts]
     if not any(traced):
-        return f, x, rest
+        return Traced(f, jaxpr, jax.tree.structure((x, rest)), out), x, rest
     structure = jax.tree.structure(out)
     held = [const for const, flag in zip(jaxpr.consts, traced, strict=True) if flag]
 

@@ -32,10 +32,17 @@ def key(derivative: str, f: Parametric, x: Tree, rest: Tree, *more: object) -> s
     digest = hashlib.sha256()
     parts = (derivative, Facts(0, 0, jaxpr=jaxpr).text, *map(_version, ("asdex", "jax", "jaccli")))
     digest.update("\n".join(map(str, (*parts, *more))).encode())
-    for array in map(np.asarray, jaxpr.consts):
+    for array in map(_numbers, jaxpr.consts):
         digest.update(f"{array.dtype}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
+
+
+def _numbers(array: Any) -> Any:
+    """Return an array in numpy, of random keys what they are made of."""
+    if jax.numpy.issubdtype(array.dtype, jax.dtypes.prng_key):
+        array = jax.random.key_data(array)
+    return np.asarray(array)
 
 
 def recall(name: str, shape: tuple[int, int]) -> Coloring | None:

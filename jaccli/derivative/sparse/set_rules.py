@@ -300,6 +300,16 @@ def _running(context: Context, eqn: Any, operands: list[Value]) -> Any:
     )
 
 
+@_rule("triangular_solve")
+def _solve(context: Context, eqn: Any, operands: list[Value]) -> Any:
+    """Of the right-hand sides, each column (or row) by itself."""
+    a, b = operands
+    if is_rows(a):
+        return None
+    shape = shape_of(eqn.invars[1])
+    return _along(context, eqn, b, shape, len(shape) - (2 if eqn.params["left_side"] else 1))
+
+
 @_rule("sort")
 def _sort(context: Context, eqn: Any, operands: list[Value]) -> Any:
     shape, axis = shape_of(eqn.invars[0]), eqn.params["dimension"]
