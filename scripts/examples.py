@@ -3,8 +3,8 @@
     .venv/bin/python scripts/examples.py [--check] [FILE...]
 
 An example is a `console` block: lines that begin with `$ ` are run by bash, in an empty folder that
-has `configs/`, with an empty cache; what follows is their standard output, or standard error where
-they fail.
+has `configs/` and `docs/`, with an empty cache; what follows is their standard output, or standard
+error where they fail.  Without FILE, pages that need the extra `ecosystem` are left out.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ def refreshed(text: str) -> str:
     What differs in the last digits alone stays: processors round differently.
     """
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as cache:
-        (Path(folder) / "configs").symlink_to(ROOT / "configs")
+        for name in ("configs", "docs"):
+            (Path(folder) / name).symlink_to(ROOT / name)
         return _BLOCK.sub(lambda match: _run_block(match[0], folder, cache), text)
 
 
@@ -67,9 +68,13 @@ def _run(command: str, folder: str, cache: str) -> str:
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
+ECOSYSTEM = ROOT / "docs" / "python-models.md"
+"""The page whose examples need the extra `ecosystem`; tests/ecosystem runs them."""
+
+
 def documents() -> list[Path]:
-    """Return the files that may hold examples."""
-    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    """Return the files that may hold examples, without the page that needs more installed."""
+    return [ROOT / "README.md", *sorted({*(ROOT / "docs").glob("*.md")} - {ECOSYSTEM})]
 
 
 def main() -> None:
