@@ -80,7 +80,7 @@ def main() -> int:
     parser.add_argument("first", nargs="?", type=int, default=0)
     parser.add_argument("last", nargs="?", type=int, default=99)
     parser.add_argument("--derivative", nargs="+", choices=DERIVATIVES, default=["jacobian"])
-    parser.add_argument("--modes", nargs="*", default=["auto", "structured", "sparse"])
+    parser.add_argument("--modes", nargs="*", default=None, help="instead of all", metavar="M")
     parser.add_argument("--variants", action="store_true", help="under vmap, and so on, too")
     parser.add_argument("--no-pattern", action="store_true", help="values alone")
     parser.add_argument("--moves", nargs="?", const="", metavar="WORD", help="moves by themselves")
@@ -129,9 +129,10 @@ def _perform(options: argparse.Namespace) -> None:
 
 def _checked(program: Any, options: argparse.Namespace) -> dict[str, Any]:
     """Return what is wrong with a program, and the program, shrunk if wanted."""
-    from tests.derivative.program_checks import VARIANTS, Unusable, failures
+    from tests.derivative.program_checks import MODES, VARIANTS, Unusable, failures
 
-    modes = [*options.modes, *(VARIANTS if options.variants else ())]
+    modes = MODES if options.modes is None else options.modes
+    modes = [*modes, *(VARIANTS if options.variants else ())]
     reasons: list[str] = []
     unusable: list[str] = []
     small = program
@@ -191,7 +192,8 @@ def _moves(word: str) -> list[str]:
 def _child(first: int, last: int, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Yield the reports of one child process, until it ends or has to be ended."""
     command = [sys.executable, __file__, str(first), str(last), "--child"]
-    command += ["--derivative", *options.derivative, "--modes", *options.modes]
+    command += ["--derivative", *options.derivative]
+    command += [] if options.modes is None else ["--modes", *options.modes]
     command += ["--variants"] * options.variants
     command += ["--no-pattern"] * options.no_pattern + ["--shrink"] * options.shrink
     command += [] if options.moves is None else ["--moves", options.moves]

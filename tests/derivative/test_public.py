@@ -192,7 +192,8 @@ def test_operators_nest() -> None:
         (
             jaccli.hvp,
             "rev-fwd",
-            "hvp has no mode 'rev-fwd'; expected one of ['auto', 'fwd-rev', 'rev-rev', 'tuned']",
+            "hvp has no mode 'rev-fwd'; expected one of ['auto', 'fwd-rev', 'rev-rev', "
+            "'fwd-fwd', 'tuned']",
         ),
     ],
 )

@@ -39,7 +39,11 @@ def reference(case: Case, order: int) -> Tree | None:
     return None
 
 
-QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+QUICK = {
+    "xla_backend_optimization_level": 0,
+    "xla_llvm_disable_expensive_passes": True,
+    "xla_cpu_use_fusion_emitters": False,
+}
 """How programs are compiled that run once: nearly all the time goes into compiling."""
 
 

@@ -54,7 +54,14 @@ def test_zeros_are_found_and_no_entry_is_missed(name: str) -> None:
         assert pattern.sorted().nnz <= MORE * model.entries, how
 
 
-@pytest.mark.parametrize("mode", ["auto", "structured", "sparse"])
+@pytest.mark.parametrize(
+    "mode",
+    [
+        "structured",
+        pytest.param("auto", marks=pytest.mark.slow),
+        pytest.param("sparse", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("name", MODELS)
 def test_values_are_those_of_plain_modes(name: str, mode: str) -> None:
     model = MODELS[name]

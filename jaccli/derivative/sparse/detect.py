@@ -24,15 +24,14 @@ from jaccli.derivative.primitives import INLINED, closed_parts
 from jaccli.derivative.sparse import rows as sets
 from jaccli.derivative.sparse.entries import Pattern
 from jaccli.derivative.sparse.rows import MOST, TooDense
-from jaccli.derivative.sparse.set_rules import (
-    RULES,
+from jaccli.derivative.sparse.set_rules import RULES, mixed
+from jaccli.derivative.sparse.values import (
     UNKNOWN,
     Context,
     Shape,
     Value,
     as_rows,
     is_rows,
-    mixed,
     none,
     shape_of,
 )

@@ -238,7 +238,8 @@ def _method(problem: _Problem, most: float) -> Method:
         return traced.linked(most)
     try:
         found = problem.found(int(min(most, MOST)))
-    except (ImportError, TooDense) as error:  # there is no asdex, or there are no zeros to be found
+    except (ImportError, TooDense, TypeError, ValueError, NotImplementedError) as error:
+        # There is no asdex, there are no zeros to be found, or there is no reverse mode.
         if traced is None:
             raise failure or error from error
         dense = traced.count >= _DENSE * problem.entries > _DENSE * _SMALL

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,50 +24,16 @@ from jaccli.derivative.positions import (
 )
 from jaccli.derivative.sparse import rows as sets
 from jaccli.derivative.sparse.rows import Rows
-
-Shape = tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Context:
-    """How many `columns` sets have, and how many entries all of an array at most."""
-
-    columns: int
-    most: int
-
-
-class Unknown:
-    """A value that does not depend on the seeds, and is not known while tracing."""
-
-    def __repr__(self) -> str:
-        return "unknown"
-
-
-UNKNOWN = Unknown()
-Value = Any  # Rows, a numpy array that is known, or UNKNOWN
-
-
-def is_rows(x: Value) -> bool:
-    """Return whether a value depends on the seeds."""
-    return not (x is UNKNOWN or is_known(x))
-
-
-def as_rows(x: Value, aval: Any, columns: int) -> Rows:
-    """Return a result's rows: of what does not depend on the seeds, none."""
-    return x if is_rows(x) else sets.empty(math.prod(aval.shape), columns)
-
-
-def shape_of(atom: Any) -> Shape:
-    """Return the shape of an equation's operand or result."""
-    return tuple(atom.aval.shape)
-
-
-def none(context: Context, var: Any) -> Value:
-    """Return a result that does not depend on the seeds."""
-    if not is_inexact(var.aval.dtype):
-        return UNKNOWN
-    return sets.empty(math.prod(shape_of(var)), context.columns)
-
+from jaccli.derivative.sparse.values import (
+    UNKNOWN,
+    Context,
+    Shape,
+    Value,
+    as_rows,
+    is_rows,
+    none,
+    shape_of,
+)
 
 # `rule(context, eqn, operands)` returns the rows of the result, or None where it does not
 # apply; then each result may depend on everything.
@@ -228,7 +193,7 @@ def _elementwise(context: Context, eqn: Any, operands: list[Value]) -> Any:
     union = sets.united(parts)
     if eqn.primitive.name == "mul":
         for x in operands:
-            if is_known(x) and not np.all(x):
+            if is_known(x) and np.size(x) > 1 and not np.all(x):
                 union = sets.kept(union, np.broadcast_to(np.asarray(x) != 0, shape))
     return union
 

@@ -28,6 +28,7 @@ from jaccli.derivative.structured.registry import (
     NoStructure,
     Operand,
 )
+from jaccli.derivative.structured.scattered import TooMany
 from jaccli.derivative.structured.terms import Linear, collect
 
 NARROW = ("mul", "div")
@@ -155,7 +156,7 @@ class _Interpreter:
             try:
                 results = rule(eqn, *given)
                 return [results] if isinstance(results, Linear) else list(results)
-            except NoStructure as why:
+            except (NoStructure, TooMany) as why:
                 losses.note(eqn, advice=str(why))
             except Exception as error:  # a defect of the rule costs its structure alone
                 losses.failed(eqn, error)

@@ -34,7 +34,11 @@ SPARSE = 4
 LARGE = 2**12
 """Numbers of a dense array that is worth to be avoided."""
 MANY = 2**21
-"""Products of entries with a kernel, at most."""
+"""Entries that an operation makes of others, at most: their positions are held while tracing."""
+
+
+class TooMany(Exception):
+    """An operation would make more entries than that."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +110,8 @@ def joined(near: Positions, positions: Positions, size: int) -> tuple[Positions,
     safe = np.maximum(positions, 0)
     lengths = np.where(positions >= 0, counts[safe], 0)
     ends = np.cumsum(lengths)
+    if ends.size and ends[-1] > MANY:
+        raise TooMany
     within = np.arange(int(ends[-1]) if ends.size else 0) - np.repeat(ends - lengths, lengths)
     return order[np.repeat(starts[safe], lengths) + within], np.repeat(
         np.arange(positions.size), lengths

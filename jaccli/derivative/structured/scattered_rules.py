@@ -30,6 +30,7 @@ from jaccli.derivative.structured.scattered import (
     Array,
     Positions,
     Scattered,
+    TooMany,
     joined,
     squeezed,
     total,
@@ -59,7 +60,10 @@ def apply(eqn: Any, operands: Sequence[Any], values: Sequence[Any]) -> list[list
             next((part for part in x if part.seed == seed), None) if isinstance(x, list) else x
             for x in operands
         ]
-        found = rule(eqn, own, values)
+        try:
+            found = rule(eqn, own, values)
+        except TooMany:
+            return None
         if found is None:
             return None
         for result, part in zip(results, found, strict=True):
@@ -143,7 +147,7 @@ def _multiply(eqn: Any, operands: list[Any], values: list[Any]) -> Any:
         return None
     shape = _shape(eqn.outvars[0])
     x = _broadcast(x, _shape(eqn.invars[0 if x is a else 1]), shape)
-    if by is operator.mul and is_known(value) and not np.all(value):
+    if by is operator.mul and is_known(value) and np.size(value) > 1 and not np.all(value):
         x = x.kept(np.broadcast_to(np.asarray(value) != 0, shape).reshape(-1)[x.near])
     if len(np.shape(c)) not in (0, len(shape)):
         return None

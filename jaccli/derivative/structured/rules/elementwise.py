@@ -50,7 +50,8 @@ def multiply(eqn: Equation, a: Operand, b: Operand) -> Linear:
         raise NoStructure
     x, c = (a, b) if isinstance(a, Linear) else (b, a)
     terms = _terms(x, out_shape(eqn))
-    if isinstance(c, np.ndarray) and c.dtype.kind == "f" and not np.all(c):
+    # Of a mask; a single 0 is a factor like others, that makes NaN of an infinity.
+    if isinstance(c, np.ndarray) and c.dtype.kind == "f" and c.size > 1 and not np.all(c):
         terms = [part for t in terms for part in _cleared(t, c != 0)]
     return result(eqn, [t.scaled(operator.mul, c) for t in terms])
 
