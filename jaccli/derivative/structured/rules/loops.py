@@ -16,6 +16,7 @@ import numpy as np
 from jax import lax
 from jax.extend.core import jaxpr_as_fun
 
+from jaccli.derivative.facts import is_literal
 from jaccli.derivative.structured.fallback import dependent
 from jaccli.derivative.structured.interpret import interpret
 from jaccli.derivative.structured.registry import Equation, NoStructure, Operand, rule
@@ -125,8 +126,11 @@ def while_loop(eqn: Equation, *operands: Operand) -> list[Operand]:
     operands = tuple(x.linked if isinstance(x, Linear) else x for x in operands)
     flags = dependent(eqn, [isinstance(x, Linear) for x in operands])
     ends, consts, first = operands[:skip], operands[skip : skip + count], operands[skip + count :]
-    if any(isinstance(x, Linear) for x in ends):
-        raise NoStructure
+    ends_known = not any(isinstance(x, Linear) for x in ends)
+    uses = {v for eqn in params["cond_jaxpr"].jaxpr.eqns for v in eqn.invars if not is_literal(v)}
+    seeded = zip(params["cond_jaxpr"].jaxpr.invars[skip:], flags, strict=True)
+    if not ends_known or any(flag and v in uses for v, flag in seeded):
+        raise NoStructure  # columns end at times of their own
     carry = [_linear(x) if flag else x for x, flag in zip(first, flags, strict=True)]
     body, condition = params["body_jaxpr"], params["cond_jaxpr"]
 
