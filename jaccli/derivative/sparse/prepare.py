@@ -25,7 +25,6 @@ from jaccli.derivative.sparse.colored import Chunks, Coloring
 from jaccli.derivative.sparse.entries import Entries, Pattern, Shape, joined
 from jaccli.derivative.sparse.linked import Parametric
 from jaccli.derivative.sparse.rows import MOST, TooDense
-from jaccli.derivative.traced import Traced
 
 _TINY = 256
 """Entries up to which a few zeros more do not matter."""
@@ -380,7 +379,7 @@ def _lifted(f: Parametric, x: Tree, rest: Tree) -> tuple[Parametric, Tree, Tree]
     jaxpr, out = jax.make_jaxpr(f, return_shape=True)(x, rest)
     traced = [isinstance(const, jax.core.Tracer) for const in jaxpr.consts]
     if not any(traced):
-        return Traced(f, jaxpr, jax.tree.structure((x, rest)), out), x, rest
+        return f, x, rest
     structure = jax.tree.structure(out)
     held = [const for const, flag in zip(jaxpr.consts, traced, strict=True) if flag]
 
