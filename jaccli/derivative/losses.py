@@ -38,7 +38,7 @@ class Loss:
     @property
     def place(self) -> str:
         """The operation and its line, in words."""
-        return f"`{self.operation}`" + (f" ({self.line})" if self.line else "")
+        return _placed(self.operation, self.line)
 
     @property
     def warning(self) -> str:
@@ -100,6 +100,15 @@ def reason(error: BaseException) -> str:
     """Return the first line of an error's text, or its type."""
     lines = str(error).strip().splitlines()
     return lines[0].strip().rstrip(".") if lines else type(error).__name__
+
+
+def place(eqn: Any) -> str:
+    """Return the operation of an equation and its line, in words."""
+    return _placed(name(eqn), line(eqn))
+
+
+def _placed(operation: str, line: str) -> str:
+    return f"`{operation}`" + (f" ({line})" if line else "")
 
 
 def name(eqn: Any) -> str:

@@ -99,7 +99,7 @@ def _annotated(plan: Plan, lost: Sequence[losses.Loss]) -> Plan:
     large = plan.facts.entries(plan.derivative) >= _LARGE and plan.mode == "structured"
     return replace(
         plan,
-        warnings=(*plan.warnings, *failures),
+        failures=tuple(failures),
         losses=tuple(loss for loss in lost if not loss.failure) if large else (),
     )
 

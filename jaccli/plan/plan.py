@@ -56,7 +56,8 @@ class Plan:
     the arrays whose unit vectors are pushed (of a coloring, the colors).  `given` is a pattern that
     the user vouches for, of the joined matrix; `prepared` is there if the operator is `sparse`.
     `alternatives` are the operators to take, in turn, where JAX or the engine refuses this one.
-    `warnings` say what was refused already; `losses` are the operations that lost structure.
+    `refusal` says why another one was to be taken first; `failures` and `losses` are the operations
+    that the engine failed on, and those that lost structure.
     """
 
     spec: Spec
@@ -77,8 +78,15 @@ class Plan:
     given: Pattern | None = None
     prepared: Prepared | None = None
     alternatives: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    refusal: str = ""
+    failures: tuple[str, ...] = ()
     losses: tuple[Loss, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What did not go as it was to go."""
+        instead = f"{self.refusal}; computed by mode {self.operator}."
+        return (*((instead,) if self.refusal else ()), *self.failures)
 
     @property
     def mode(self) -> str:
@@ -227,7 +235,7 @@ def make(
         plan = with_choice(plan, choice)
     except UnderivableError as error:  # no way to a sparse derivative: a plain one is taken
         plan = instead(replace(plan, alternatives=others), error)
-    if asked in ("auto", "sparse") and not plan.warnings:
+    if asked in ("auto", "sparse") and not plan.refusal:
         plan = replace(plan, alternatives=others)
     if holds_result:
         check_result(plan)
@@ -237,23 +245,21 @@ def make(
 
 
 def instead(plan: Plan, error: UnderivableError) -> Plan:
-    """Return the plan with the next of its alternatives, and a warning of what was refused.
+    """Return the plan with the next of its alternatives in place of what was refused.
 
     Raises:
-        UnderivableError: there is none left; the error is the first.
+        UnderivableError: there is none left.
     """
     if not plan.alternatives:
         raise error
     operator, *others = plan.alternatives
     refused = family(plan.operator)
-    reason = f"{refused} was refused"
-    warnings = plan.warnings
-    if refused in ("structured", "sparse"):
-        warnings = (*warnings, f"{refused}: {error.reason}; computed by mode {operator}.")
-    plan = with_choice(
-        replace(plan, alternatives=(), prepared=None), Choice(operator, operator, reason)
+    refusal = plan.refusal or (
+        f"{refused}: {error.reason}" if refused in ("structured", "sparse") else ""
     )
-    return replace(plan, alternatives=tuple(others), warnings=warnings)
+    choice = Choice(operator, operator, f"{refused} was refused")
+    plan = with_choice(replace(plan, alternatives=(), prepared=None), choice)
+    return replace(plan, alternatives=tuple(others), refusal=refusal)
 
 
 def at(plan: Plan, model: Model) -> Plan:

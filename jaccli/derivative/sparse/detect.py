@@ -17,6 +17,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaccli.derivative import losses
 from jaccli.derivative.basis import Tree
 from jaccli.derivative.facts import UNFINISHED, contains, is_literal
 from jaccli.derivative.known import LIMIT, constant, evaluate, is_inexact, is_known, known
@@ -145,6 +146,8 @@ class _Detector:
 
     def results(self, eqn: Any, operands: list[Value]) -> Sequence[Value]:
         name = eqn.primitive.name
+        if any(hasattr(atom.aval, "inner_aval") for atom in (*eqn.invars, *eqn.outvars)):
+            raise NotImplementedError(f"{losses.place(eqn)} changes an array in place")
         if not any(map(is_rows, operands)):
             found = evaluate(eqn, operands, LIMIT) if all(map(is_known, operands)) else None
             if found is not None:

@@ -18,7 +18,7 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 from jaccli.derivative.basis import Chunked, Function, Piece, Tree, size
-from jaccli.derivative.facts import Facts
+from jaccli.derivative.facts import Facts, from_jaxpr
 from jaccli.derivative.losses import StructureError
 from jaccli.derivative.sparse import colored, detect, linked, remember
 from jaccli.derivative.sparse.colored import Chunks, Coloring
@@ -187,7 +187,7 @@ def prepare(
         TooManyEntries: there are more than `most`.
         TypeError, ValueError, NotImplementedError: JAX has no way to differentiate `f`.
     """
-    problem = _Problem(derivative, *_lifted(f, x, rest), about or Facts(0, 0))
+    problem = _problem(derivative, f, x, rest, about)
     if pattern is not None:
         return problem.prepared(problem.colored(problem.color(pattern)))
     return problem.prepared(_method(problem, most))
@@ -203,7 +203,7 @@ def prepared_if_colored(
     Raises:
         ImportError, TypeError, ValueError, NotImplementedError: as `prepare`.
     """
-    problem = _Problem(derivative, *_lifted(f, x, rest), about or Facts(0, 0))
+    problem = _problem(derivative, f, x, rest, about)
     traced = linked.trace(problem.derivative, problem.f, problem.x, problem.rest)
     if traced.few or traced.count < _DENSE * problem.entries:
         return None
@@ -221,7 +221,7 @@ def prepared_by_coloring(
     Raises:
         ImportError: asdex is not installed.
     """
-    problem = _Problem(derivative, *_lifted(f, x, rest), about or Facts(0, 0))
+    problem = _problem(derivative, f, x, rest, about)
     return problem.prepared(problem.found())
 
 
@@ -374,12 +374,16 @@ class _Composed:
         return self.outer.values(partial(self.inner.values, f), x)
 
 
-def _lifted(f: Parametric, x: Tree, rest: Tree) -> tuple[Parametric, Tree, Tree]:
-    """Return f with the traced arrays that it holds among `rest`: they have shapes, no numbers."""
+def _problem(derivative: str, f: Parametric, x: Tree, rest: Tree, about: Facts | None) -> _Problem:
+    """Return the problem with the traced arrays that f holds among `rest`: shapes, no numbers."""
     jaxpr, out = jax.make_jaxpr(f, return_shape=True)(x, rest)
+    if about is None:
+        count = len(jax.tree.leaves(x))
+        varied = [k < count for k in range(len(jaxpr.in_avals))]
+        about = from_jaxpr(jaxpr, varied, size(x), size(out))
     traced = [isinstance(const, jax.core.Tracer) for const in jaxpr.consts]
     if not any(traced):
-        return f, x, rest
+        return _Problem(derivative, f, x, rest, about)
     structure = jax.tree.structure(out)
     held = [const for const, flag in zip(jaxpr.consts, traced, strict=True) if flag]
 
@@ -393,7 +397,8 @@ def _lifted(f: Parametric, x: Tree, rest: Tree) -> tuple[Parametric, Tree, Tree]
         call = jaxpr_as_fun(ClosedJaxpr(jaxpr.jaxpr, consts))
         return jax.tree.unflatten(structure, call(*jax.tree.leaves((x, rest))))
 
-    return lifted, x, (rest, [jax.ShapeDtypeStruct(array.shape, array.dtype) for array in held])
+    shapes = [jax.ShapeDtypeStruct(array.shape, array.dtype) for array in held]
+    return _Problem(derivative, lifted, x, (rest, shapes), about)
 
 
 def _with(f: Parametric, rest: Tree, x: Tree) -> Tree:

@@ -75,7 +75,7 @@ class StructuredJacobian:
         """Return the array of shape `(*out, *in)`."""
         if self.dtype == jax.dtypes.float0:
             return np.zeros(self.shape, self.dtype)
-        parts = [_placed(block, self.shape) for block in self.blocks]
+        parts = [_placed(block, self.shape) for block in self.blocks if all(block.places.axes)]
         total = parts[0] if parts else jnp.zeros((), self.dtype)
         for part in parts[1:]:
             total = total + part
