@@ -10,6 +10,7 @@ import io
 import os
 import re
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -44,6 +45,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     os.environ[THROUGH] = config.getoption("--through-service")
+    # What a shell starts in the background ignores SIGINT, and so does all that it starts.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -67,6 +71,24 @@ def cache_home(
         tuning._MEMORY.clear()
     yield home
     shutil.rmtree(home.parent, ignore_errors=True)
+
+
+FAST_TO_COMPILE = {ROOT / "tests" / name for name in ("derivative", "structured", "sparse")}
+"""Folders whose tests compile hundreds of functions and run each a few times."""
+
+
+@pytest.fixture(autouse=True)
+def _fast_to_compile(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Leave out XLA's optimizations there, but for slow tests, which see what users see."""
+    slow = request.node.get_closest_marker("slow") is not None
+    if slow or FAST_TO_COMPILE.isdisjoint(request.path.parents):
+        yield
+        return
+    import jax
+
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @dataclass(frozen=True)

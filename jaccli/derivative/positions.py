@@ -10,7 +10,7 @@ Boundary: numpy only; equations are read, values are not.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -159,6 +159,39 @@ def convolution_positions(
         (1, *params["rhs_dilation"]),
         (1, *params["lhs_dilation"]),
     )
+
+
+def convolution_links(
+    params: Params, signal: Shape, kernel: Shape, result: Shape
+) -> Iterator[tuple[Positions, Positions, Positions]]:
+    """Yield flat positions in the result, the signal and the kernel that belong together.
+
+    Groups of features and of the batch are seen; one item for each tap and each channel that a
+    result sums over.
+    """
+    numbers = params["dimension_numbers"]
+    left, right, out = (
+        counted(shape).transpose(spec)
+        for shape, spec in ((signal, numbers[0]), (kernel, numbers[1]), (result, numbers[2]))
+    )  # (batch, channel, *space), (result's channel, channel of a group, *taps), as the first
+    batch, _, *space = left.shape
+    features, depth, *taps = right.shape
+    count, _, *places = out.shape
+    each = np.arange(features)
+    group = each // (features // params["feature_group_count"])
+    row = each // (features // params["batch_group_count"]) * count + np.arange(count)[:, None]
+    reads = convolution_positions(params, taps, (batch, *space), (batch, *places))
+    ones = (1,) * len(places)
+    for tap, read in zip(np.ndindex(*taps), reads, strict=True):
+        at = read[row]  # (count, features, *places)
+        inside = at >= 0
+        images, pixels = np.divmod(np.where(inside, at, 0), math.prod(space))
+        for channel in range(depth):
+            inputs = np.broadcast_to((group * depth + channel).reshape(-1, *ones), at.shape)
+            by_pixel = left.reshape(batch, -1, math.prod(space))
+            weights = np.broadcast_to(right[:, channel, *tap].reshape(-1, *ones), at.shape)
+            sources = by_pixel[images[inside], inputs[inside], pixels[inside]]
+            yield out[inside], sources, weights[inside]
 
 
 def _taps(

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from tests.processes import started
+
 ROOT = Path(__file__).parents[2]
 JACCLI = (sys.executable, "-m", "jaccli")
 SQUARE = ("-e", "x**2", "--at", "x=3")
@@ -43,6 +45,7 @@ def test_checking_and_explaining_import_neither_jax_nor_numpy(tmp_path: Path) ->
     script = """
 import contextlib, io, sys
 from jaccli.cli.main import run
+from tests.processes import started
 for line in sys.argv[1:]:
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         code = run(line.split())
@@ -94,7 +97,10 @@ def test_completion_imports_no_jax_and_knows_the_modes() -> None:
 
 
 def test_the_completion_script_calls_the_program() -> None:
-    script = run("--show-completion", "bash").stdout.decode()
+    command = f"{sys.executable} -m jaccli --show-completion; true"  # of the shell that calls
+    script = subprocess.run(
+        ["bash", "-c", command], capture_output=True, timeout=60
+    ).stdout.decode()
     assert "_JACCLI_COMPLETE=complete_bash" in script
     assert subprocess.run(["bash", "-n"], input=script.encode(), check=False).returncode == 0
 
@@ -167,19 +173,14 @@ chunk: 1
 
 def test_an_interrupt_leaves_no_file(tmp_path: Path) -> None:
     (tmp_path / "slow.yaml").write_text(SLOW)
-    process = subprocess.Popen(
-        [*JACCLI, "jacobian", "slow.yaml", "-o", "J.npy", "--explain"],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    while not process.stderr.readline().startswith("chunks"):
-        assert process.poll() is None
-    time.sleep(1)
-    process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=30)
+    command = [*JACCLI, "jacobian", "slow.yaml", "-o", "J.npy", "--explain"]
+    pipe = subprocess.PIPE
+    with started(command, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True) as process:
+        while not process.stderr.readline().startswith("chunks"):
+            assert process.poll() is None
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=30)
     assert (process.returncode, stdout) == (130, "")
     assert "Traceback" not in stderr
     assert [path.name for path in tmp_path.iterdir()] == ["slow.yaml"]
@@ -227,17 +228,17 @@ def on_terminal(
     master, terminal = pty.openpty()
     termios.tcsetwinsize(terminal, (24, columns))
     settings = {"TERM": "xterm-256color"} | environment
-    process = subprocess.Popen(
+    with started(
         [*JACCLI, *arguments],
         stdin=subprocess.DEVNULL,
         stdout=terminal,
         stderr=subprocess.PIPE,
         env={n: v for n, v in os.environ.items() if n not in ("NO_COLOR", "COLUMNS")} | settings,
-    )
-    os.close(terminal)
-    shown = b"".join(iter(lambda: _chunk(master), b""))
-    os.close(master)
-    _, said = process.communicate(timeout=60)
+    ) as process:
+        os.close(terminal)
+        shown = b"".join(iter(lambda: _chunk(master), b""))
+        os.close(master)
+        _, said = process.communicate(timeout=60)
     assert process.returncode == code, said
     return shown.decode().replace("\r\n", "\n"), said.decode()
 

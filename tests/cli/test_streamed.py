@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -17,6 +15,7 @@ import numpy as np
 import pytest
 
 from jaccli.result import Partial
+from tests.processes import started
 
 Call = Callable[..., Any]
 
@@ -104,16 +103,13 @@ def test_resume_without_anything_to_resume_begins(jaccli: Call, tmp_path: Path) 
 
 def killed(arguments: list[str], seconds: float) -> bool:
     """Run the command and kill it after a while; return whether it was still running."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "jaccli", *arguments], stderr=subprocess.DEVNULL
-    )
-    try:
-        process.wait(seconds)
+    command = [sys.executable, "-m", "jaccli", *arguments]
+    with started(command, stderr=subprocess.DEVNULL) as process:
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return True
         return False
-    except subprocess.TimeoutExpired:
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        return True
 
 
 def test_killed_at_random_moments_it_resumes_to_the_same_bytes(

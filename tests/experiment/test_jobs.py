@@ -16,6 +16,7 @@ import pytest
 from conftest import ROOT
 
 from jaccli.experiment.processes import Processes
+from tests.processes import started
 
 Jaccli = Callable[..., Any]
 
@@ -118,17 +119,12 @@ def test_an_end_from_outside_ends_all_processes_and_loses_nothing(
     )
     options = ("s.yaml", "--allow-python", "--jobs", "2", "--suffix", ".npy", "--format", "none")
     # A process group of its own, which a terminal's Ctrl-C reaches as a whole.
-    started = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); " + (
-        f"import sys; sys.argv = ['jaccli', 'run', *{options!r}]; "
-        "import runpy; runpy.run_module('jaccli', run_name='__main__')"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", started],
+    with started(
+        [sys.executable, "-m", "jaccli", "run", *options],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stderr=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         start_new_session=True,
-    )
-    try:
+    ) as process:
         while len(list(Path().glob("*.pid"))) < 2 and process.poll() is None:
             time.sleep(0.05)
         if sent == signal.SIGINT:
@@ -136,9 +132,6 @@ def test_an_end_from_outside_ends_all_processes_and_loses_nothing(
         else:
             process.send_signal(sent)
         code = process.wait(timeout=20)
-    finally:
-        process.kill()
-        process.communicate()
     assert code == {signal.SIGINT: 130, signal.SIGTERM: 143}.get(sent, -sent)
     assert gone([int(path.stem) for path in Path().glob("*.pid")])
     if sent != signal.SIGKILL:

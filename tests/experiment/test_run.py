@@ -24,6 +24,7 @@ from pipeline import assert_blocks
 from jaccli.experiment import expand
 from jaccli.experiment.fingerprint import fingerprints
 from jaccli.spec import load
+from tests.processes import started
 
 Jaccli = Callable[..., Any]
 
@@ -325,12 +326,10 @@ def test_a_killed_sweep_goes_on_where_it_was(jaccli: Jaccli, cache_home: Path) -
     jaccli("run", "s.yaml", *options, "--out-dir", "whole")
     command = [sys.executable, "-m", "jaccli", "run", "s.yaml", *options, "--out-dir", "killed"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
-    while process.poll() is None and not list(Path("killed").glob("*.csv")):
-        time.sleep(0.02)
-    time.sleep(0.05 * random.random())
-    process.kill()
-    process.wait()
+    with started(command, env=environment, stderr=subprocess.DEVNULL) as process:
+        while process.poll() is None and not list(Path("killed").glob("*.csv")):
+            time.sleep(0.02)
+        time.sleep(0.05 * random.random())
     done = stamps("killed")
     assert 0 < len(done) < 250
     with Path("killed/journal.jsonl").open("a") as journal:

@@ -18,6 +18,7 @@ import pytest
 
 from jaccli.service import client, session, wire
 from jaccli.service.wire import Call, Reply
+from tests.processes import started
 from tests.service.sessions import through_session
 
 SQUARE = ("jacobian", "-e", "x**2", "--at", "x=3")
@@ -378,17 +379,15 @@ def test_ctrl_c_ends_a_call(service: Service, tmp_path: Path) -> None:
         return b""
 
     service.handler = waiting
-    process = subprocess.Popen(
-        [sys.executable, "-m", "jaccli", *SQUARE, "--server", f"unix:{tmp_path}/s"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    command = [sys.executable, "-m", "jaccli", *SQUARE, "--server", f"unix:{tmp_path}/s"]
+    pipe = subprocess.PIPE
     try:
-        assert come.wait(60)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        with started(command, stdout=pipe, stderr=pipe, text=True) as process:
+            assert come.wait(60)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
     finally:
         go.set()
-        process.kill()
     assert (process.returncode, out, err) == (130, "", "jaccli: interrupted.\n")
 
 

@@ -350,10 +350,10 @@ def weights_by_full_with_a_float(x: Any) -> Any:
     return jnp.sum(jnp.full(200, 2.5) * x * x)
 
 
-@model("hessian", 15, 117)
+@model("hessian", 9, 63)
 def formulas_on_single_entries(x: Any) -> Any:
-    total, o = 0.0, x[12:]
-    for c in range(4):
+    total, o = 0.0, x[6:]
+    for c in range(2):
         a, b, d = x[3 * c], x[3 * c + 1], x[3 * c + 2]
         t = jnp.sqrt(a * a + b * b + d * d + 1e-12)
         u, v, w = a / t, b / t, d / t
@@ -364,3 +364,41 @@ def formulas_on_single_entries(x: Any) -> Any:
         f = 1.0 + 0.1 * r + 0.01 * r * r
         total += (f * p - 1.0) ** 2 + (f * q - 2.0) ** 2
     return total
+
+
+# Groups: what a batch or a channel does not share.
+
+
+@model("jacobian", 216, 432)
+def convolution_of_each_channel_by_itself(x: Any) -> Any:
+    kernel = jnp.array([1.0, 0.0, -2.0]).reshape(3, 1, 1) * jnp.ones((3, 1, 6))
+    y = lax.conv_general_dilated(
+        x.reshape(1, 36, 6),
+        kernel,
+        (1,),
+        [(0, 2)],
+        dimension_numbers=("NWC", "WIO", "NWC"),
+        feature_group_count=6,
+    )
+    return jnp.concatenate([y.reshape(-1), x[:12] ** 2])
+
+
+@model("jacobian", 72, 720)
+def kernel_of_a_convolution(x: Any) -> Any:
+    signal = jnp.ones((1, 6, 22))
+    kernel = x.reshape(12, 1, 6)
+    y = lax.conv_general_dilated(
+        signal,
+        kernel,
+        (2,),
+        [(0, 4)],
+        feature_group_count=6,
+        dimension_numbers=("NCW", "OIW", "NCW"),
+    )
+    return y
+
+
+@model("jacobian", 120, 360)
+def small_solves_of_a_batch(x: Any) -> Any:
+    matrices = 4 * jnp.eye(3) + jnp.cos(jnp.arange(360.0)).reshape(40, 3, 3)
+    return jnp.linalg.solve(matrices, x.reshape(40, 3, 1))

@@ -240,6 +240,15 @@ class _Detector:
         consts, carry = operands[skip : skip + n], operands[skip + n :]
         return self._settled(params["body_jaxpr"], consts, carry, [], eqn.outvars)[0]
 
+    def solution(self, eqn: Any, operands: list[Value]) -> list[Value]:
+        """A linear solve: what the solver makes of right-hand sides."""
+        lengths, solve = eqn.params["const_lengths"], eqn.params["jaxprs"].solve
+        start, end = lengths.matvec + lengths.vecmat, sum(lengths)
+        if any(map(is_rows, operands[:end])):
+            return mixed(self.context, eqn, operands)
+        consts = operands[start : start + lengths.solve]
+        return self.run(solve.jaxpr, solve.consts, [*consts, *operands[end:]])
+
     def _settled(
         self, body: Any, consts: Any, carry: Any, step: Any, outvars: Any
     ) -> tuple[list[Value], list[Value]]:
@@ -275,6 +284,7 @@ _CONTROL: dict[str, Callable[..., list[Value]]] = {
     "cond": _Detector.branch,
     "scan": _Detector.loop,
     "while": _Detector.unbounded,
+    "custom_linear_solve": _Detector.solution,
 }
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from jaccli.derivative.known import is_inexact, is_known
 from jaccli.derivative.positions import (
+    convolution_links,
     convolution_positions,
     corner,
     counted,
@@ -115,13 +116,18 @@ def _anywhere(eqn: Any, x: Rows) -> Any:
         axes = list(range(len(shape)))
     else:
         numbers = eqn.params["dimension_numbers"]
-        if numbers.operand_batching_dims:
-            return None
-        windows = [d for d in range(len(shape)) if d not in numbers.collapsed_slice_dims]
+        batch = numbers.operand_batching_dims
+        gone = (*numbers.collapsed_slice_dims, *batch)
+        windows = [d for d in range(len(shape)) if d not in gone]
+        rank = len(shape_of(eqn.outvars[0]))
+        others = [axis for axis in range(rank) if axis not in numbers.offset_dims]
         axes = [-1] * len(shape)
         for d, axis in zip(windows, numbers.offset_dims, strict=True):
             axes[d] = axis
+        for d, axis in zip(batch, numbers.start_indices_batching_dims, strict=True):
+            axes[d] = others[axis]
         free += [d for d in numbers.collapsed_slice_dims if d not in free]
+        free = [d for d in free if d not in batch]
     narrow = tuple(1 if d in free else n for d, n in enumerate(shape))
     union = sets.gathered(x, _collapsed(shape, narrow), math.prod(narrow))
     out = shape_of(eqn.outvars[0])
@@ -305,8 +311,8 @@ def _along(context: Context, eqn: Any, x: Rows, shape: Shape, axis: int) -> Rows
 @_rule("dot_general")
 def _dot(context: Context, eqn: Any, operands: list[Value]) -> Any:
     a, b = operands
-    if is_rows(a) and is_rows(b):
-        return None
+    if is_rows(a) and is_rows(b):  # a solver's own steps are not linear
+        return sets.united([_dot(context, eqn, pair) for pair in ([a, UNKNOWN], [UNKNOWN, b])])
     (ca, cb), (ba, bb) = eqn.params["dimension_numbers"]
     shapes = [shape_of(v) for v in eqn.invars]
     la: list[Any] = [("a", d) for d in range(len(shapes[0]))]
@@ -346,11 +352,30 @@ def _flat(index: dict[Any, Any], labels: Sequence[Any], sizes: dict[Any, int]) -
 
 @_rule("conv_general_dilated")
 def _convolve(context: Context, eqn: Any, operands: list[Value]) -> Any:
+    """Number by number; channels are united where that would be many."""
     x, kernel = operands
     params = eqn.params
-    plain = params["feature_group_count"] == 1 and params["batch_group_count"] == 1
-    if not is_rows(x) or is_rows(kernel) or not plain:
+    shapes = [shape_of(v) for v in (*eqn.invars, *eqn.outvars)]
+    count = math.prod(shapes[2]) * math.prod(shapes[1])
+    count //= shapes[1][params["dimension_numbers"].rhs_spec[0]]
+    if is_rows(x) and is_rows(kernel):
         return None
+    if count <= min(context.most, _MANY):
+        links = np.concatenate(list(map(np.stack, convolution_links(params, *shapes))), axis=1)
+        if is_known(kernel):
+            links = links[:, np.asarray(kernel).reshape(-1)[links[2]] != 0]
+        one, sources = (x, links[1]) if is_rows(x) else (kernel, links[2])
+        return sets.combined(one, links[0], sources, math.prod(shapes[2]))
+    plain = params["feature_group_count"] == 1 and params["batch_group_count"] == 1
+    return _by_place(context, eqn, x, kernel) if is_rows(x) and plain else None
+
+
+_MANY = 2**22
+"""Links of a convolution that are held one by one."""
+
+
+def _by_place(context: Context, eqn: Any, x: Rows, kernel: Value) -> Any:
+    params = eqn.params
     numbers = params["dimension_numbers"]
     shape, out = shape_of(eqn.invars[0]), shape_of(eqn.outvars[0])
     # Signal as (n, c, *space): channels are united, then places are read tap by tap.

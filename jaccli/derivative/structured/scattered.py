@@ -33,7 +33,7 @@ SPARSE = 4
 """Entries are scattered where the dense array has so many times more numbers, at least."""
 LARGE = 2**12
 """Numbers of a dense array that is worth to be avoided."""
-MANY = 2**21
+MANY = 2**18
 """Entries that an operation makes of others, at most: their positions are held while tracing."""
 
 

@@ -133,6 +133,8 @@ def while_loop(eqn: Equation, *operands: Operand) -> list[Operand]:
         raise NoStructure  # columns end at times of their own
     carry = [_linear(x) if flag else x for x, flag in zip(first, flags, strict=True)]
     body, condition = params["body_jaxpr"], params["cond_jaxpr"]
+    if condition.out_avals[0].shape:  # of a batch, each element of which ends by itself
+        body, consts = _held_at_ends(body, condition, count, skip), (*consts, *ends)
 
     def step(state: list[Structure | None], numbers: Any) -> tuple[list[Any], Any]:
         args = map(united, state, numbers)
@@ -145,11 +147,29 @@ def while_loop(eqn: Equation, *operands: Operand) -> list[Operand]:
             _zero(v) if flag else x
             for x, v, flag in zip(numbers, body.jaxpr.outvars, flags, strict=True)
         ]
-        return jaxpr_as_fun(condition)(*ends, *primal)[0]
+        return jnp.any(jaxpr_as_fun(condition)(*ends, *primal)[0])
 
     state, start = _settled(carry, step)
     last = lax.while_loop(goes_on, lambda numbers: step(state, numbers)[1], start)
     return list(map(united, state, last))
+
+
+def _held_at_ends(body: Any, condition: Any, count: int, skip: int) -> Any:
+    """Return the body of a batched loop, which leaves an element as it is when that has ended.
+
+    It takes what the condition holds after its own `count` constants.
+    """
+
+    def held(*args: Any) -> list[Any]:
+        consts, ends, carry = args[:count], args[count : count + skip], args[count + skip :]
+        (goes,) = jaxpr_as_fun(condition)(*ends, *carry)
+        return [
+            lax.select(lax.broadcast_in_dim(goes, new.shape, range(goes.ndim)), new, old)
+            for new, old in zip(jaxpr_as_fun(body)(*consts, *carry), carry, strict=True)
+        ]
+
+    avals = (*body.in_avals[:count], *condition.in_avals[:skip], *body.in_avals[count:])
+    return jax.make_jaxpr(held)(*avals)
 
 
 def _zero(v: Any) -> Array:
