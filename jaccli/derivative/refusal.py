@@ -5,12 +5,17 @@ Boundary: reads errors and facts; traces operators to find one that works, runs 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
+
+import jax
 
 from jaccli.derivative import losses
 from jaccli.derivative.facts import Facts, contains, inner_jaxprs
+from jaccli.derivative.known import is_inexact
 from jaccli.derivative.losses import StructureError, reason
+from jaccli.derivative.primitives import bind
 
 _KNOWN = (
     ("Reverse-mode differentiation does not work for lax.while_loop", "while"),
@@ -38,7 +43,50 @@ def explained(error: Exception, facts: Facts) -> str:
             return _SENTENCES[operation] + (f" ({line})" if line else "")
     if isinstance(error, StructureError):
         return f"the structured engine fails on {text}"
-    return f"{reason(error)}" if text.strip() else type(error).__name__
+    line = _line_that_raises(facts.jaxpr.jaxpr, reason(error))
+    return reason(error) + (f" ({line})" if line else "")
+
+
+def _line_that_raises(jaxpr: Any, text: str) -> str:
+    """Return the line of the operation whose own derivative JAX refuses in these words."""
+    for eqn in jaxpr.eqns:
+        if _raises(eqn, text):
+            inside = (_line_that_raises(inner, text) for inner in inner_jaxprs(eqn.params))
+            return next(filter(None, inside), "") or losses.line(eqn)
+    return ""
+
+
+def _raises(eqn: Any, text: str) -> bool:
+    """Return whether a first or second derivative of one equation is refused in these words."""
+    avals = [v.aval for v in eqn.invars]
+    moving = [k for k, aval in enumerate(avals) if is_inexact(aval.dtype)]
+    if not moving:
+        return False
+
+    def by_moving(args: Sequence[Any], *given: Any) -> list[Any]:
+        full = list(args)
+        for k, x in zip(moving, given, strict=True):
+            full[k] = x
+        return [y for y in bind(eqn, full) if is_inexact(y.dtype)]
+
+    def pushed(args: Sequence[Any], *given: Any) -> Any:
+        return jax.jvp(partial(by_moving, args), given, given)[1]
+
+    def twice(*args: Any) -> Any:
+        given = [args[k] for k in moving]
+        return jax.jvp(partial(pushed, args), given, given)[1]
+
+    def pulled(*args: Any) -> Any:
+        out, pull = jax.vjp(partial(by_moving, args), *(args[k] for k in moving))
+        return pull(out)
+
+    for derivative in (twice, pulled):
+        try:
+            jax.eval_shape(derivative, *avals)
+        except Exception as error:  # whatever JAX raises: its words are compared
+            if reason(error) == text:
+                return True
+    return False
 
 
 def _line(jaxpr: Any, operation: str) -> str:

@@ -162,3 +162,16 @@ def test_losses_of_structure_are_recorded_with_their_lines() -> None:
     with losses.recorded() as lost:
         jax.eval_shape(lambda x: structured.forward(f, x), X)
     assert lost[0].line == line_of(f, "return")
+
+
+@pytest.mark.parametrize(
+    ("f", "operator"),
+    [
+        (lambda x: jax.scipy.linalg.schur(x.reshape(2, 2))[0], jaccli.jacobian),
+        (lambda x: lax.map(lambda a: jax.scipy.special.gammainc(a, 2.0), x), jaccli.hessian),
+    ],
+    ids=["first", "second, in a loop"],
+)
+def test_a_refusal_by_jax_names_the_line(f: Any, operator: Any) -> None:
+    with pytest.raises(Refused, match=r"not implemented \(test_falling_back.py:\d+\)"):
+        operator(f)(jnp.arange(1.0, 5.0))

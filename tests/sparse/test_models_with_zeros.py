@@ -75,7 +75,7 @@ def test_values_are_those_of_plain_modes(name: str, mode: str) -> None:
 def test_a_small_derivative_of_single_entries_has_few_equations() -> None:
     """Terms for each input would make it ten times the program that plain modes are."""
     f = MODELS["formulas_on_single_entries"].f
-    x = np.linspace(0.5, 1.5, 15)
+    x = np.linspace(0.5, 1.5, 9)
     structured = estimate.equations(jaccli.hessian(f, mode="structured-fwd-rev"), x)
     plain = estimate.equations(jaccli.hessian(f, mode="fwd-rev"), x)
     assert structured < 1.5 * plain

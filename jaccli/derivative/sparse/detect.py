@@ -23,6 +23,7 @@ from jaccli.derivative.facts import UNFINISHED, contains, is_literal
 from jaccli.derivative.known import LIMIT, constant, evaluate, is_inexact, is_known, known
 from jaccli.derivative.primitives import INLINED, closed_parts
 from jaccli.derivative.sparse import rows as sets
+from jaccli.derivative.sparse import window_rules as _window_rules  # noqa: F401  registers them
 from jaccli.derivative.sparse.entries import Pattern
 from jaccli.derivative.sparse.rows import MOST, TooDense
 from jaccli.derivative.sparse.set_rules import RULES, mixed

@@ -15,12 +15,9 @@ import numpy as np
 
 from jaccli.derivative.known import is_inexact, is_known
 from jaccli.derivative.positions import (
-    convolution_links,
-    convolution_positions,
     corner,
     counted,
     read_positions,
-    window_positions,
     write_positions,
 )
 from jaccli.derivative.sparse import rows as sets
@@ -40,9 +37,12 @@ from jaccli.derivative.sparse.values import (
 # apply; then each result may depend on everything.
 
 RULES: dict[str, Callable[..., Any]] = {}
+"""Filled here and by `window_rules.py`."""
 
 
-def _rule(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def rule(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register the rule of some primitives."""
+
     def register(f: Callable[..., Any]) -> Callable[..., Any]:
         RULES.update(dict.fromkeys(names, f))
         return f
@@ -90,17 +90,17 @@ def _read(eqn: Any, *indices: Any) -> Any:
     return read_positions(eqn, *indices)
 
 
-@_rule("broadcast_in_dim", "reshape", "squeeze", "expand_dims", "transpose", "rev", "slice", "tile")
+@rule("broadcast_in_dim", "reshape", "squeeze", "expand_dims", "transpose", "rev", "slice", "tile")
 def _move(context: Context, eqn: Any, operands: list[Value]) -> Rows:
     return sets.taken(operands[0], _read(eqn))
 
 
-@_rule("pad")
+@rule("pad")
 def _pad(context: Context, eqn: Any, operands: list[Value]) -> Any:
     return sets.taken(operands[0], _read(eqn)) if not is_rows(operands[1]) else None
 
 
-@_rule("gather", "dynamic_slice")
+@rule("gather", "dynamic_slice")
 def _gather(context: Context, eqn: Any, operands: list[Value]) -> Any:
     x, *indices = operands
     if all(map(is_known, indices)):
@@ -129,7 +129,7 @@ def _anywhere(eqn: Any, x: Rows) -> Any:
         free += [d for d in numbers.collapsed_slice_dims if d not in free]
         free = [d for d in free if d not in batch]
     narrow = tuple(1 if d in free else n for d, n in enumerate(shape))
-    union = sets.gathered(x, _collapsed(shape, narrow), math.prod(narrow))
+    union = sets.gathered(x, collapsed(shape, narrow), math.prod(narrow))
     out = shape_of(eqn.outvars[0])
     at: Any = np.zeros((1,) * len(out), np.int64)
     for d, n in enumerate(narrow):
@@ -139,12 +139,12 @@ def _anywhere(eqn: Any, x: Rows) -> Any:
     return sets.taken(union, np.broadcast_to(at, out))
 
 
-def _collapsed(shape: Shape, narrow: Shape) -> Any:
+def collapsed(shape: Shape, narrow: Shape) -> Any:
     """Return for each element of `shape` its position in the array that has some dims of size 1."""
     return np.broadcast_to(counted(narrow), shape)
 
 
-@_rule("dynamic_update_slice")
+@rule("dynamic_update_slice")
 def _update_slice(context: Context, eqn: Any, operands: list[Value]) -> Any:
     x, update, *starts = operands
     shape, window = shape_of(eqn.invars[0]), shape_of(eqn.invars[1])
@@ -159,11 +159,11 @@ def _update_slice(context: Context, eqn: Any, operands: list[Value]) -> Any:
         keep[at.reshape(-1)] = False
         return sets.united([sets.kept(x, keep), sets.gathered(update, at, math.prod(shape))])
     narrow = tuple(m if n == m else 1 for n, m in zip(shape, window, strict=True))
-    union = sets.gathered(update, _collapsed(window, narrow), math.prod(narrow))
-    return sets.united([x, sets.taken(union, _collapsed(shape, narrow))])
+    union = sets.gathered(update, collapsed(window, narrow), math.prod(narrow))
+    return sets.united([x, sets.taken(union, collapsed(shape, narrow))])
 
 
-@_rule("scatter-add", "scatter", "scatter_add", "scatter-mul")
+@rule("scatter-add", "scatter", "scatter_add", "scatter-mul")
 def _scatter(context: Context, eqn: Any, operands: list[Value]) -> Any:
     x, indices, updates = operands
     size = math.prod(shape_of(eqn.outvars[0]))
@@ -180,7 +180,7 @@ def _scatter(context: Context, eqn: Any, operands: list[Value]) -> Any:
     return sets.united([x, sets.gathered(updates, to, size)])
 
 
-@_rule(
+@rule(
     "add", "add_any", "sub", "neg", "convert_element_type", "reduce_precision", "real", "imag",
     "conj", "copy", "copy_p", "name", "complex", "optimization_barrier", "sharding_constraint",
     "mul", "div", "max", "min",
@@ -210,7 +210,7 @@ def _broadcast(shape: Shape, out: Shape) -> Any:
     return np.broadcast_to(at.reshape((1,) * (len(out) - len(shape)) + shape), out)
 
 
-@_rule("select_n")
+@rule("select_n")
 def _select(context: Context, eqn: Any, operands: list[Value]) -> Any:
     which, *cases = operands
     shape = shape_of(eqn.outvars[0])
@@ -224,7 +224,7 @@ def _select(context: Context, eqn: Any, operands: list[Value]) -> Any:
     return sets.united(parts)
 
 
-@_rule("concatenate", "stack")
+@rule("concatenate", "stack")
 def _join(context: Context, eqn: Any, operands: list[Value]) -> Rows:
     shapes, out = [shape_of(v) for v in eqn.invars], shape_of(eqn.outvars[0])
     whole = sets.stacked(
@@ -238,7 +238,7 @@ def _join(context: Context, eqn: Any, operands: list[Value]) -> Rows:
     return sets.taken(whole, joined)
 
 
-@_rule("split", "unstack")
+@rule("split", "unstack")
 def _parts(context: Context, eqn: Any, operands: list[Value]) -> list[Rows]:
     at, axis = counted(shape_of(eqn.invars[0])), eqn.params["axis"]
     if eqn.primitive.name == "unstack":
@@ -249,14 +249,14 @@ def _parts(context: Context, eqn: Any, operands: list[Value]) -> list[Rows]:
     return [sets.taken(operands[0], piece) for piece in pieces]
 
 
-@_rule("reduce_sum", "reduce_max", "reduce_min")
+@rule("reduce_sum", "reduce_max", "reduce_min")
 def _reduce(context: Context, eqn: Any, operands: list[Value]) -> Any:
     shape, axes = shape_of(eqn.invars[0]), eqn.params["axes"]
     narrow = tuple(1 if d in axes else n for d, n in enumerate(shape))
-    return sets.gathered(operands[0], _collapsed(shape, narrow), math.prod(narrow))
+    return sets.gathered(operands[0], collapsed(shape, narrow), math.prod(narrow))
 
 
-@_rule("cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp")
+@rule("cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp")
 def _running(context: Context, eqn: Any, operands: list[Value]) -> Any:
     shape, axis = shape_of(eqn.invars[0]), eqn.params["axis"]
     n = shape[axis]
@@ -271,7 +271,7 @@ def _running(context: Context, eqn: Any, operands: list[Value]) -> Any:
     )
 
 
-@_rule("triangular_solve")
+@rule("triangular_solve")
 def _solve(context: Context, eqn: Any, operands: list[Value]) -> Any:
     """Of the right-hand sides, each column (or row) by itself."""
     a, b = operands
@@ -281,7 +281,7 @@ def _solve(context: Context, eqn: Any, operands: list[Value]) -> Any:
     return _along(context, eqn, b, shape, len(shape) - (2 if eqn.params["left_side"] else 1))
 
 
-@_rule("sort")
+@rule("sort")
 def _sort(context: Context, eqn: Any, operands: list[Value]) -> Any:
     shape, axis = shape_of(eqn.invars[0]), eqn.params["dimension"]
     return [
@@ -290,7 +290,7 @@ def _sort(context: Context, eqn: Any, operands: list[Value]) -> Any:
     ]
 
 
-@_rule("fft")
+@rule("fft")
 def _fft(context: Context, eqn: Any, operands: list[Value]) -> Any:
     shape, out = shape_of(eqn.invars[0]), shape_of(eqn.outvars[0])
     depth = len(eqn.params["fft_lengths"])
@@ -304,11 +304,11 @@ def _fft(context: Context, eqn: Any, operands: list[Value]) -> Any:
 def _along(context: Context, eqn: Any, x: Rows, shape: Shape, axis: int) -> Rows:
     """Each result may depend on all along an axis."""
     narrow = tuple(1 if d == axis else n for d, n in enumerate(shape))
-    to = _collapsed(shape, narrow)
+    to = collapsed(shape, narrow)
     return sets.taken(sets.gathered(x, to, math.prod(narrow)), to)
 
 
-@_rule("dot_general")
+@rule("dot_general")
 def _dot(context: Context, eqn: Any, operands: list[Value]) -> Any:
     a, b = operands
     if is_rows(a) and is_rows(b):  # a solver's own steps are not linear
@@ -336,7 +336,7 @@ def _dot(context: Context, eqn: Any, operands: list[Value]) -> Any:
             return sets.combined(x, targets.reshape(-1), sources.reshape(-1), total)
     left = [k for k in lx if k not in gone]
     narrow = tuple(1 if k in gone else sizes[k] for k in lx)
-    union = sets.gathered(x, _collapsed(tuple(sizes[k] for k in lx), narrow), math.prod(narrow))
+    union = sets.gathered(x, collapsed(tuple(sizes[k] for k in lx), narrow), math.prod(narrow))
     axes = {k: np.arange(sizes[k]).reshape([-1 if q == k else 1 for q in out]) for k in out}
     at: Any = np.broadcast_to(_flat(axes, left, sizes), [sizes[k] for k in out])
     return sets.taken(union, at)
@@ -348,109 +348,3 @@ def _flat(index: dict[Any, Any], labels: Sequence[Any], sizes: dict[Any, int]) -
     for k in labels:
         at = at * sizes[k] + index[k]
     return at
-
-
-@_rule("conv_general_dilated")
-def _convolve(context: Context, eqn: Any, operands: list[Value]) -> Any:
-    """Number by number; channels are united where that would be many."""
-    x, kernel = operands
-    params = eqn.params
-    shapes = [shape_of(v) for v in (*eqn.invars, *eqn.outvars)]
-    count = math.prod(shapes[2]) * math.prod(shapes[1])
-    count //= shapes[1][params["dimension_numbers"].rhs_spec[0]]
-    if is_rows(x) and is_rows(kernel):
-        return None
-    if count <= min(context.most, _MANY):
-        links = np.concatenate(list(map(np.stack, convolution_links(params, *shapes))), axis=1)
-        if is_known(kernel):
-            links = links[:, np.asarray(kernel).reshape(-1)[links[2]] != 0]
-        one, sources = (x, links[1]) if is_rows(x) else (kernel, links[2])
-        return sets.combined(one, links[0], sources, math.prod(shapes[2]))
-    plain = params["feature_group_count"] == 1 and params["batch_group_count"] == 1
-    return _by_place(context, eqn, x, kernel) if is_rows(x) and plain else None
-
-
-_MANY = 2**22
-"""Links of a convolution that are held one by one."""
-
-
-def _by_place(context: Context, eqn: Any, x: Rows, kernel: Value) -> Any:
-    params = eqn.params
-    numbers = params["dimension_numbers"]
-    shape, out = shape_of(eqn.invars[0]), shape_of(eqn.outvars[0])
-    # Signal as (n, c, *space): channels are united, then places are read tap by tap.
-    first = counted(shape).transpose(numbers.lhs_spec)
-    n, _, *space = first.shape
-    to = np.broadcast_to(counted((n, *space))[:, None], first.shape)
-    targets = np.empty(math.prod(shape), np.int64)
-    targets[first.reshape(-1)] = to.reshape(-1)
-    size = n * math.prod(space)
-    union = sets.gathered(x, targets, size)
-    weights = np.asarray(kernel).transpose(numbers.rhs_spec) if is_known(kernel) else None
-    window = [shape_of(eqn.invars[1])[d] for d in numbers.rhs_spec[2:]]
-    counts = [out[d] for d in numbers.out_spec[2:]]
-    reads = convolution_positions(params, window, (n, *space), (n, *counts))
-    parts = [
-        sets.taken(union, at)
-        for tap, at in zip(np.ndindex(*window), reads, strict=True)
-        if weights is None or weights[(slice(None), slice(None), *tap)].any()
-    ]
-    if not parts:
-        return none(context, eqn.outvars[0])
-    by_place = sets.united(parts)
-    spread = np.empty(math.prod(out), np.int64)
-    last = counted(out).transpose(numbers.out_spec)
-    rows = counted((n, *counts))[:, None]
-    spread[last.reshape(-1)] = np.broadcast_to(rows, last.shape).reshape(-1)
-    return sets.taken(by_place, spread)
-
-
-@_rule("reduce_window_sum")
-def _window(context: Context, eqn: Any, operands: list[Value]) -> Any:
-    return _windowed(eqn, operands[0], shape_of(eqn.invars[0]), shape_of(eqn.outvars[0]))
-
-
-@_rule("reduce_window", "reduce")
-def _by_function(context: Context, eqn: Any, operands: list[Value]) -> list[Value]:
-    """Reductions by a function of the user's, of several arrays: each result sees all of them."""
-    count = len(eqn.outvars)
-    arrays = [x for x in operands[:count] if is_rows(x)]
-    shape, out = shape_of(eqn.invars[0]), shape_of(eqn.outvars[0])
-    if eqn.primitive.name == "reduce_window":
-        parts = [_windowed(eqn, x, shape, out) for x in arrays]
-    else:
-        axes = eqn.params["dimensions"]
-        narrow = tuple(1 if d in axes else n for d, n in enumerate(shape))
-        to = _collapsed(shape, narrow)
-        parts = [sets.gathered(x, to, math.prod(narrow)) for x in arrays]
-    size = math.prod(out)
-    parts += [sets.taken(x, np.zeros(size, np.int64)) for x in operands[count:] if is_rows(x)]
-    union = sets.united(parts)
-    return [union if is_inexact(v.aval.dtype) else UNKNOWN for v in eqn.outvars]
-
-
-@_rule("select_and_gather_add")
-def _window_chosen(context: Context, eqn: Any, operands: list[Value]) -> Any:
-    """The element whose key is the largest of its window: any of them."""
-    tangents, keys = operands
-    if not is_rows(tangents) or is_rows(keys):
-        return None
-    return _windowed(eqn, tangents, shape_of(eqn.invars[0]), shape_of(eqn.outvars[0]))
-
-
-@_rule("select_and_scatter_add")
-def _window_spread(context: Context, eqn: Any, operands: list[Value]) -> Any:
-    """The transpose of that: from each place of a window to any element in it."""
-    source, keys = operands
-    if not is_rows(source) or is_rows(keys):
-        return None
-    shape, out = shape_of(eqn.invars[0]), shape_of(eqn.outvars[0])
-    reads = window_positions(eqn.params, out, shape)
-    near = np.concatenate([at.reshape(-1) for at in reads])
-    far = np.tile(np.arange(math.prod(shape)), len(reads))
-    inside = near >= 0
-    return sets.combined(source, near[inside], far[inside], math.prod(out))
-
-
-def _windowed(eqn: Any, x: Rows, shape: Shape, out: Shape) -> Rows:
-    return sets.united([sets.taken(x, at) for at in window_positions(eqn.params, shape, out)])
