@@ -10,7 +10,7 @@ Boundary: numpy only; equations are read, values are not.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -269,6 +269,20 @@ def padded(array: NDArray[Any], padding: Sequence[tuple[int, int, int]], filler:
         at[d] = slice(max(-low, 0), max(wide - max(-high, 0), max(-low, 0)))
         array = out[tuple(at)]
     return array
+
+
+def flat_position(index: Mapping[Any, Any], labels: Sequence[Any], sizes: Mapping[Any, int]) -> Any:
+    """Return the flat position of indices by label, the last label counting fastest."""
+    at: Any = np.int64(0)
+    for k in labels:
+        at = at * sizes[k] + index[k]
+    return at
+
+
+def repeated(shape: Shape, out: Shape) -> Positions:
+    """Return where each result of an elementwise operation reads an operand of `shape`."""
+    at = counted(shape).reshape((1,) * (len(out) - len(shape)) + shape)
+    return np.broadcast_to(at, out)
 
 
 def corner(operand: Shape, window: Shape, starts: Sequence[Any]) -> Shape:

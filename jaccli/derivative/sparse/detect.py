@@ -19,7 +19,7 @@ import numpy as np
 
 from jaccli.derivative import losses
 from jaccli.derivative.basis import Tree
-from jaccli.derivative.facts import UNFINISHED, contains, is_literal
+from jaccli.derivative.facts import UNFINISHED, contains, count, is_literal
 from jaccli.derivative.known import LIMIT, constant, evaluate, is_inexact, is_known, known
 from jaccli.derivative.primitives import INLINED, closed_parts
 from jaccli.derivative.sparse import rows as sets
@@ -190,7 +190,7 @@ class _Detector:
         params = eqn.params
         body, n, m, length = (params[k] for k in ("jaxpr", "num_consts", "num_carry", "length"))
         consts, carry, xs = operands[:n], operands[n : n + m], operands[n + m :]
-        if length * len(body.jaxpr.eqns) > _STEPS:
+        if length * count(body.jaxpr) > _STEPS:
             return self._fixpoint(eqn, body, consts, carry, xs, length)
         shapes = [shape_of(v)[1:] for v in eqn.invars[n + m :]]
         order = range(length)[::-1] if params["reverse"] else range(length)
@@ -255,14 +255,14 @@ class _Detector:
     ) -> tuple[list[Value], list[Value]]:
         """Return the carry that a body does not enlarge, and the body's results then."""
         carry = [x if is_rows(x) else UNKNOWN for x in carry]
-        for count in range(_ROUNDS + 2 + len(carry)):
+        for number in range(_ROUNDS + 2 + len(carry)):
             out = self.run(body.jaxpr, body.consts, [*consts, *carry, *step])
             grown, same = [], True
             for before, after, var in zip(carry, out, outvars, strict=False):
                 both = self._either([before, after], var)
                 if is_rows(both) and both.nnz > (before.nnz if is_rows(before) else 0):
                     same = False
-                    if count >= _ROUNDS:
+                    if number >= _ROUNDS:
                         both = sets.taken(
                             sets.together(both), np.zeros(math.prod(shape_of(var)), np.int64)
                         )

@@ -8,7 +8,7 @@ Boundary: one rule for each primitive; control flow is `detect.py`'s.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,9 @@ from jaccli.derivative.known import is_inexact, is_known
 from jaccli.derivative.positions import (
     corner,
     counted,
+    flat_position,
     read_positions,
+    repeated,
     write_positions,
 )
 from jaccli.derivative.sparse import rows as sets
@@ -195,19 +197,13 @@ def _elementwise(context: Context, eqn: Any, operands: list[Value]) -> Any:
     parts = []
     for x, atom in zip(operands, eqn.invars, strict=True):
         if is_rows(x):
-            parts.append(sets.taken(x, _broadcast(shape_of(atom), shape)))
+            parts.append(sets.taken(x, repeated(shape_of(atom), shape)))
     union = sets.united(parts)
     if eqn.primitive.name == "mul":
         for x in operands:
             if is_known(x) and np.size(x) > 1 and not np.all(x):
                 union = sets.kept(union, np.broadcast_to(np.asarray(x) != 0, shape))
     return union
-
-
-def _broadcast(shape: Shape, out: Shape) -> Any:
-    """Return where each result of an elementwise operation reads an operand of `shape`."""
-    at = counted(shape)
-    return np.broadcast_to(at.reshape((1,) * (len(out) - len(shape)) + shape), out)
 
 
 @rule("select_n")
@@ -217,7 +213,7 @@ def _select(context: Context, eqn: Any, operands: list[Value]) -> Any:
     parts = []
     for k, case in enumerate(cases):
         if is_rows(case):
-            case = sets.taken(case, _broadcast(shape_of(eqn.invars[k + 1]), shape))
+            case = sets.taken(case, repeated(shape_of(eqn.invars[k + 1]), shape))
             if is_known(which):
                 case = sets.kept(case, np.broadcast_to(np.asarray(which) == k, shape))
             parts.append(case)
@@ -332,19 +328,12 @@ def _dot(context: Context, eqn: Any, operands: list[Value]) -> Any:
             grid = np.meshgrid(*(np.arange(sizes[k]) for k in own), indexing="ij")
             full = {k: v[:, None] for k, v in index.items()}
             full.update({k: g.reshape(1, -1) for k, g in zip(own, grid, strict=True)})
-            targets, sources = np.broadcast_arrays(_flat(full, out, sizes), _flat(full, lx, sizes))
+            flat = (flat_position(full, labels, sizes) for labels in (out, lx))
+            targets, sources = np.broadcast_arrays(*flat)
             return sets.combined(x, targets.reshape(-1), sources.reshape(-1), total)
     left = [k for k in lx if k not in gone]
     narrow = tuple(1 if k in gone else sizes[k] for k in lx)
     union = sets.gathered(x, collapsed(tuple(sizes[k] for k in lx), narrow), math.prod(narrow))
     axes = {k: np.arange(sizes[k]).reshape([-1 if q == k else 1 for q in out]) for k in out}
-    at: Any = np.broadcast_to(_flat(axes, left, sizes), [sizes[k] for k in out])
+    at: Any = np.broadcast_to(flat_position(axes, left, sizes), [sizes[k] for k in out])
     return sets.taken(union, at)
-
-
-def _flat(index: dict[Any, Any], labels: Sequence[Any], sizes: dict[Any, int]) -> Any:
-    """Return the flat position of indices by label."""
-    at: Any = 0
-    for k in labels:
-        at = at * sizes[k] + index[k]
-    return at

@@ -19,7 +19,9 @@ from jaccli.derivative.known import is_known
 from jaccli.derivative.positions import (
     convolution_positions,
     counted,
+    flat_position,
     read_positions,
+    repeated,
     window_positions,
     write_positions,
 )
@@ -158,8 +160,7 @@ def _broadcast(x: Scattered, shape: Shape, out: Shape) -> Scattered:
     """Return an operand of an elementwise operation with its dims of size 1 repeated."""
     if shape == out:
         return x
-    at = counted(shape).reshape((1,) * (len(out) - len(shape)) + shape)
-    return x.read(np.broadcast_to(at, out), math.prod(shape))
+    return x.read(repeated(shape, out), math.prod(shape))
 
 
 @_rule("add", "add_any", "sub")
@@ -353,11 +354,3 @@ def contracted(
     factor = jnp.reshape(c, -1)[np.asarray(flat_position(table, lc, sizes))]
     near = np.broadcast_to(flat_position(table, out, sizes), entry.shape)
     return total([Scattered(x.seed, x.val[entry] * factor, near, x.far[entry])])
-
-
-def flat_position(index: dict[Any, Any], labels: Sequence[Any], sizes: dict[Any, int]) -> Any:
-    """Return the flat position of indices by label."""
-    at: Any = np.int64(0)
-    for k in labels:
-        at = at * sizes[k] + index[k]
-    return at

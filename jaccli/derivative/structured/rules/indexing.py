@@ -12,7 +12,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from jaccli.derivative.positions import read_positions, write_positions
+from jaccli.derivative.positions import corner, read_positions, write_positions
 from jaccli.derivative.structured import links, scattered
 from jaccli.derivative.structured.links import Shape
 from jaccli.derivative.structured.registry import (
@@ -187,9 +187,7 @@ def _starts(operand: Shape, window: Shape, starts: tuple[Any, ...]) -> Shape:
     """Return the corner of a dynamic slice, clamped as JAX does, if it is known."""
     if not all(isinstance(i, np.ndarray | np.generic | int) for i in starts):
         raise NoStructure
-    return tuple(
-        min(max(int(i), 0), n - m) for i, n, m in zip(starts, operand, window, strict=True)
-    )
+    return corner(operand, window, starts)
 
 
 @rule("dynamic_slice")
@@ -198,10 +196,10 @@ def dynamic_slice(eqn: Equation, x: Operand, *starts: Operand) -> Linear:
     if not isinstance(x, Linear):
         raise NoStructure
     window = out_shape(eqn)
-    corner = _starts(x.shape, window, starts)
-    limits = tuple(i + m for i, m in zip(corner, window, strict=True))
+    first = _starts(x.shape, window, starts)
+    limits = tuple(i + m for i, m in zip(first, window, strict=True))
     step = (1,) * len(window)
-    return result(eqn, [cut(term, x.shape, corner, limits, step) for term in x.terms])
+    return result(eqn, [cut(term, x.shape, first, limits, step) for term in x.terms])
 
 
 @rule("dynamic_update_slice")
@@ -209,18 +207,18 @@ def dynamic_update_slice(eqn: Equation, x: Operand, update: Operand, *starts: Op
     """Y = x with x[start + i] = u[i]: x with a hole of 0, and u padded to its place."""
     shape = out_shape(eqn)
     window = tuple(eqn.invars[1].aval.shape)
-    corner = _starts(shape, window, starts)
-    padding = [(i, n - i - m, 0) for i, n, m in zip(corner, shape, window, strict=True)]
+    first = _starts(shape, window, starts)
+    padding = [(i, n - i - m, 0) for i, n, m in zip(first, shape, window, strict=True)]
     terms: list[Term | Scattered] = []
     if isinstance(x, Linear):
-        terms += [part for t in x.terms for part in _holed(t, shape, corner, window)]
+        terms += [part for t in x.terms for part in _holed(t, shape, first, window)]
     if isinstance(update, Linear):
         terms += [placed(term, update.shape, padding) for term in update.terms]
     return result(eqn, terms)
 
 
-def _holed(term: Term, shape: Shape, corner: Shape, window: Shape) -> list[Term]:
+def _holed(term: Term, shape: Shape, first: Shape, window: Shape) -> list[Term]:
     """Return the term with zeros in a near window."""
     keep = np.ones(shape, np.bool_)
-    keep[tuple(slice(i, i + m) for i, m in zip(corner, window, strict=True))] = False
+    keep[tuple(slice(i, i + m) for i, m in zip(first, window, strict=True))] = False
     return masked(term, keep)
