@@ -24,7 +24,7 @@ from jax.extend.core import ClosedJaxpr
 
 from jaccli.derivative import known, steps
 from jaccli.derivative.facts import inner_jaxprs, is_literal, live
-from jaccli.derivative.primitives import CALLS, bind, closed_parts
+from jaccli.derivative.primitives import CALLS, bind, closed_parts, scan_of
 
 _SHORT = 64
 """Elements of an array that is written into the program whatever it would cost to compute."""
@@ -183,13 +183,13 @@ class _Fold:
 
     def at_once(self, eqn: Any, operands: list[Any]) -> Sequence[Any] | None:
         """Return the results of a scan whose steps do not wait for each other; else None."""
-        params = eqn.params
-        flat = _flattened(params["jaxpr"])
+        loop = scan_of(eqn)
+        flat = _flattened(loop.body)
         values = [x.value if isinstance(x, Constant) else x for x in operands]
         given = [np.asarray(x) if x is not None and known.is_known(x) else None for x in values]
-        keys = ("num_consts", "num_carry", "length", "reverse")
-        consts, carry, length, reverse = (params[key] for key in keys)
-        scan = steps.Scan(flat.jaxpr, flat.consts, consts, carry, length, reverse, given)
+        scan = steps.Scan(
+            flat.jaxpr, flat.consts, loop.consts, loop.carry, loop.length, loop.reverse, given
+        )
         run = steps.at_once(scan)
         if run is None:
             return None
@@ -207,11 +207,10 @@ class _Fold:
 
     def loop(self, eqn: Any, operands: list[Any]) -> Sequence[Any]:
         """Return the results of a scan whose body is folded."""
-        params = eqn.params
-        constant = any(map(_is_constant, operands[: params["num_consts"]]))
-        if not (constant or any(map(_has_work, inner_jaxprs(params)))):
+        scan = scan_of(eqn)
+        body, n, m = scan.body, scan.consts, scan.carry
+        if not (any(map(_is_constant, operands[:n])) or _has_work(body.jaxpr)):
             return bind(eqn, [self.emitted(x) for x in operands])
-        body, n, m = params["jaxpr"], params["num_consts"], params["num_carry"]
         consts, carry, rows = operands[:n], operands[n : n + m], operands[n + m :]
 
         def step(carry: Any, rows: Any) -> tuple[Any, Any]:
@@ -219,8 +218,7 @@ class _Fold:
             return out[:m], out[m:]
 
         start, columns = [self.emitted(x) for x in carry], [self.emitted(x) for x in rows]
-        how = {key: params[key] for key in ("length", "reverse", "unroll")}
-        last, ys = lax.scan(step, start, columns, **how)
+        last, ys = lax.scan(step, start, columns, **scan.how)
         return [*last, *ys]
 
     def inner(self, body: Any, args: list[Any]) -> list[Any]:

@@ -6,6 +6,7 @@ Boundary: knows no rule of any primitive.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
@@ -35,6 +36,59 @@ INLINED = {
 def closed_parts(called: Any) -> tuple[Any, Sequence[Any]]:
     """Return the jaxpr and the constants of what a call holds, closed or not."""
     return getattr(called, "jaxpr", called), getattr(called, "consts", ())
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a `scan` equation holds: operands are `consts` constants, `carry` carried, then rows.
+
+    Results are those carried, then rows.  `body` is closed.
+    """
+
+    body: Any
+    consts: int
+    carry: int
+    length: int
+    reverse: bool
+    unroll: Any
+
+    @property
+    def how(self) -> dict[str, Any]:
+        """What `lax.scan` is told beside what it runs."""
+        return {"length": self.length, "reverse": self.reverse, "unroll": self.unroll}
+
+
+def scan_of(eqn: Equation) -> Scan:
+    """Return the parts of a `scan`."""
+    params = eqn.params
+    if "ft_in" in params:  # JAX 0.11.1 and newer: trees in place of counts
+        consts, carry, _ = (len(list(part.vals)) for part in params["ft_in"].unpack())
+    else:
+        consts, carry = params["num_consts"], params["num_carry"]
+    return Scan(
+        params["jaxpr"], consts, carry, params["length"], params["reverse"], params["unroll"]
+    )
+
+
+@dataclass(frozen=True)
+class While:
+    """What a `while` equation holds: operands are the condition's constants, the body's, the carry.
+
+    There are `ends` and `consts` of those constants; `condition` and `body` are closed.
+    """
+
+    condition: Any
+    body: Any
+    ends: int
+    consts: int
+
+
+def while_of(eqn: Equation) -> While:
+    """Return the parts of a `while`."""
+    params = eqn.params
+    return While(
+        params["cond_jaxpr"], params["body_jaxpr"], params["cond_nconsts"], params["body_nconsts"]
+    )
 
 
 def bind(eqn: Equation, operands: Sequence[Any]) -> list[Any]:

@@ -223,3 +223,13 @@ def test_the_operator_traces_under_jit_and_vmap_with_arguments_that_are_traced()
     np.testing.assert_allclose(jax.jit(jacobian(f, mode="sparse"))(x, w), expected, rtol=1e-12)
     mapped = jax.vmap(jacobian(f, mode="sparse"))(np.stack([x, x]), np.stack([w, 2 * w]))
     np.testing.assert_allclose(mapped, np.stack([expected, 2 * expected]), rtol=1e-12)
+
+
+def test_numbers_of_the_inputs_are_not_structure() -> None:
+    """Not even without `jit`, where an order that is computed could be looked at."""
+    x = jnp.array([0.3, 0.1, 0.2])
+    prepared = sparse.prepare("jacobian", lambda x, _: jnp.sort(x) ** 2, x)
+    for point in (x, x[::-1]):
+        values = prepared.values(lambda x: jnp.sort(x) ** 2, point)
+        expected = np.diag(2 * np.sort(point))[:, np.argsort(np.argsort(point))]
+        np.testing.assert_allclose(prepared.to_scipy(values).todense(), expected)

@@ -21,7 +21,7 @@ from jaccli.derivative import losses
 from jaccli.derivative.basis import Tree
 from jaccli.derivative.facts import UNFINISHED, contains, count, is_literal
 from jaccli.derivative.known import LIMIT, constant, evaluate, is_inexact, is_known, known
-from jaccli.derivative.primitives import INLINED, closed_parts
+from jaccli.derivative.primitives import INLINED, closed_parts, scan_of, while_of
 from jaccli.derivative.sparse import rows as sets
 from jaccli.derivative.sparse import window_rules as _window_rules  # noqa: F401  registers them
 from jaccli.derivative.sparse.entries import Pattern
@@ -187,13 +187,13 @@ class _Detector:
 
     def loop(self, eqn: Any, operands: list[Value]) -> list[Value]:
         """A scan: step by step if it is short, else to a fixpoint."""
-        params = eqn.params
-        body, n, m, length = (params[k] for k in ("jaxpr", "num_consts", "num_carry", "length"))
+        scan = scan_of(eqn)
+        body, n, m, length = scan.body, scan.consts, scan.carry, scan.length
         consts, carry, xs = operands[:n], operands[n : n + m], operands[n + m :]
         if length * count(body.jaxpr) > _STEPS:
             return self._fixpoint(eqn, body, consts, carry, xs, length)
         shapes = [shape_of(v)[1:] for v in eqn.invars[n + m :]]
-        order = range(length)[::-1] if params["reverse"] else range(length)
+        order = range(length)[::-1] if scan.reverse else range(length)
         ys: list[list[Value]] = [[] for _ in eqn.outvars[m:]]
         for k in order:
             step = [_part(x, k, shape) for x, shape in zip(xs, shapes, strict=True)]
@@ -202,7 +202,7 @@ class _Detector:
             for row, y in zip(ys, out[m:], strict=True):
                 row.append(y)
         stacked = [
-            self._stacked(row[::-1] if params["reverse"] else row, v)
+            self._stacked(row[::-1] if scan.reverse else row, v)
             for row, v in zip(ys, eqn.outvars[m:], strict=True)
         ]
         return [*carry, *stacked]
@@ -236,10 +236,10 @@ class _Detector:
 
     def unbounded(self, eqn: Any, operands: list[Value]) -> list[Value]:
         """A while loop, to a fixpoint."""
-        params = eqn.params
-        skip, n = params["cond_nconsts"], params["body_nconsts"]
+        loop = while_of(eqn)
+        skip, n = loop.ends, loop.consts
         consts, carry = operands[skip : skip + n], operands[skip + n :]
-        return self._settled(params["body_jaxpr"], consts, carry, [], eqn.outvars)[0]
+        return self._settled(loop.body, consts, carry, [], eqn.outvars)[0]
 
     def solution(self, eqn: Any, operands: list[Value]) -> list[Value]:
         """A linear solve: what the solver makes of right-hand sides."""

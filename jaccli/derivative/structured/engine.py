@@ -91,17 +91,19 @@ def _pushed(flat: _Flattened, seeds: Sequence[Seed]) -> Rows | None:
     """Return the blocks of every output by the seeds, None if there is no forward mode."""
     real = [is_inexact(y.dtype) for y in flat.outs]
 
-    def push(*tangents: Any) -> list[Any]:
-        pushed = jax.jvp(flat.f, flat.leaves, tangents)[1]
+    def push(leaves: Sequence[Any], tangents: Sequence[Any]) -> list[Any]:
+        pushed = jax.jvp(flat.f, leaves, tangents)[1]
         return [t for t, flag in zip(pushed, real, strict=True) if flag]
 
-    jaxpr = jax.make_jaxpr(push)(*flat.leaves)
+    # The numbers of x are arguments: structure must not depend on them.
+    jaxpr = jax.make_jaxpr(push)(flat.leaves, flat.leaves)
     if contains(jaxpr.jaxpr, UNFINISHED):
         return None
     tangents = [Linear(tuple(leaf.shape), leaf.dtype, ()) for leaf in flat.leaves]
     for seed in seeds:
         tangents[seed.number] = identity(seed, flat.leaves[seed.number].dtype)
-    values = iter(interpret(jaxpr.jaxpr, jaxpr.consts, tangents, limit=_limit(flat)))
+    args = [*flat.leaves, *tangents]
+    values = iter(interpret(jaxpr.jaxpr, jaxpr.consts, args, limit=_limit(flat)))
     pushed = [
         _linear(next(values)) if flag else Linear(y.shape, jax.dtypes.float0, ())
         for y, flag in zip(flat.outs, real, strict=True)
@@ -113,18 +115,19 @@ def _pulled(flat: _Flattened, seeds: Sequence[Seed]) -> Rows:
     """Return the blocks of the seeds, which are outputs, by every input."""
     real = [k for k, y in enumerate(flat.outs) if is_inexact(y.dtype)]
 
-    def pull(*cotangents: Any) -> Sequence[Any]:
+    def pull(leaves: Sequence[Any], cotangents: Sequence[Any]) -> Sequence[Any]:
         full = [np.zeros(y.shape, jax.dtypes.float0) for y in flat.outs]
         for k, u in zip(real, cotangents, strict=True):
             full[k] = u
-        return jax.vjp(flat.f, *flat.leaves)[1](full)  # type: ignore[no-any-return]
+        return jax.vjp(flat.f, *leaves)[1](full)  # type: ignore[no-any-return]
 
-    jaxpr = jax.make_jaxpr(pull)(*(flat.outs[k] for k in real))
+    jaxpr = jax.make_jaxpr(pull)(flat.leaves, [flat.outs[k] for k in real])
     cotangents = {k: Linear(tuple(flat.outs[k].shape), flat.outs[k].dtype, ()) for k in real}
     for seed in seeds:
         if seed.number in cotangents:
             cotangents[seed.number] = identity(seed, flat.outs[seed.number].dtype)
-    pulled = interpret(jaxpr.jaxpr, jaxpr.consts, list(cotangents.values()), limit=_limit(flat))
+    args = [*flat.leaves, *cotangents.values()]
+    pulled = interpret(jaxpr.jaxpr, jaxpr.consts, args, limit=_limit(flat))
 
     def block(value: Linear, seed: Seed) -> StructuredJacobian:
         dtype = value.dtype if seed.number in real else jax.dtypes.float0

@@ -14,7 +14,7 @@ from jax import lax
 
 from jaccli.derivative.facts import is_literal
 from jaccli.derivative.known import is_inexact
-from jaccli.derivative.primitives import INLINED, bind
+from jaccli.derivative.primitives import INLINED, bind, scan_of, while_of
 from jaccli.derivative.structured.registry import Equation, Operand
 from jaccli.derivative.structured.terms import (
     Linear,
@@ -68,13 +68,14 @@ def dependent(eqn: Equation, linear: Sequence[bool]) -> list[bool]:
     """Return which results of an equation depend on its linear operands."""
     name, params = eqn.primitive.name, eqn.params
     if name == "scan":
-        consts, carry = params["num_consts"], params["num_carry"]
-        return _fixpoint(params["jaxpr"].jaxpr, list(linear[:consts]), linear[consts:], carry)
+        scan = scan_of(eqn)
+        n = scan.consts
+        return _fixpoint(scan.body.jaxpr, list(linear[:n]), linear[n:], scan.carry)
     if name == "while":
-        skip, consts = params["cond_nconsts"], params["body_nconsts"]
-        body = params["body_jaxpr"].jaxpr
-        start = linear[skip + consts :]
-        return _fixpoint(body, list(linear[skip : skip + consts]), start, len(start))
+        loop = while_of(eqn)
+        n, end = loop.ends, loop.ends + loop.consts
+        start = linear[end:]
+        return _fixpoint(loop.body.jaxpr, list(linear[n:end]), start, len(start))
     if name == "cond":
         branches = [reached(branch.jaxpr, linear[1:]) for branch in params["branches"]]
         return [any(flags) for flags in zip(*branches, strict=True)]

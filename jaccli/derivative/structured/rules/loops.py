@@ -17,6 +17,7 @@ from jax import lax
 from jax.extend.core import jaxpr_as_fun
 
 from jaccli.derivative.facts import is_literal
+from jaccli.derivative.primitives import scan_of, while_of
 from jaccli.derivative.structured.fallback import dependent
 from jaccli.derivative.structured.interpret import interpret
 from jaccli.derivative.structured.registry import Equation, NoStructure, Operand, rule
@@ -85,12 +86,12 @@ def scan(eqn: Equation, *operands: Operand) -> list[Operand]:
 
     The structure S of h is the first with S = S ∪ A S, found on shapes alone.
     """
-    params = eqn.params
-    body, length, count = params["jaxpr"], params["length"], params["num_carry"]
+    scan = scan_of(eqn)
+    body, length, count = scan.body, scan.length, scan.carry
     if length == 0:
         raise NoStructure
     operands = tuple(x.linked if isinstance(x, Linear) else x for x in operands)
-    consts, rest = operands[: params["num_consts"]], operands[params["num_consts"] :]
+    consts, rest = operands[: scan.consts], operands[scan.consts :]
     flags = dependent(eqn, [isinstance(x, Linear) for x in operands])
     carry = [_linear(x) if flag else x for x, flag in zip(rest[:count], flags, strict=False)]
     rows, columns = _each([_sliced(x, length) for x in rest[count:]])
@@ -110,8 +111,7 @@ def scan(eqn: Equation, *operands: Operand) -> list[Operand]:
         _, after, outputs[:], ys = step(state, numbers, slices)
         return after, ys
 
-    how = {key: params[key] for key in ("length", "reverse", "unroll")}
-    last, ys = lax.scan(scanned, start, columns, **how)
+    last, ys = lax.scan(scanned, start, columns, **scan.how)
     stacked = [
         y if s is None else _stacked(s.filled(y), length) for s, y in zip(outputs, ys, strict=True)
     ]
@@ -121,18 +121,17 @@ def scan(eqn: Equation, *operands: Operand) -> list[Operand]:
 @rule("while")
 def while_loop(eqn: Equation, *operands: Operand) -> list[Operand]:
     """The same for a loop of unknown length, whose end the seeds do not decide on."""
-    params = eqn.params
-    skip, count = params["cond_nconsts"], params["body_nconsts"]
+    loop = while_of(eqn)
+    body, condition, skip, count = loop.body, loop.condition, loop.ends, loop.consts
     operands = tuple(x.linked if isinstance(x, Linear) else x for x in operands)
     flags = dependent(eqn, [isinstance(x, Linear) for x in operands])
     ends, consts, first = operands[:skip], operands[skip : skip + count], operands[skip + count :]
     ends_known = not any(isinstance(x, Linear) for x in ends)
-    uses = {v for eqn in params["cond_jaxpr"].jaxpr.eqns for v in eqn.invars if not is_literal(v)}
-    seeded = zip(params["cond_jaxpr"].jaxpr.invars[skip:], flags, strict=True)
+    uses = {v for eqn in condition.jaxpr.eqns for v in eqn.invars if not is_literal(v)}
+    seeded = zip(condition.jaxpr.invars[skip:], flags, strict=True)
     if not ends_known or any(flag and v in uses for v, flag in seeded):
         raise NoStructure  # columns end at times of their own
     carry = [_linear(x) if flag else x for x, flag in zip(first, flags, strict=True)]
-    body, condition = params["body_jaxpr"], params["cond_jaxpr"]
     if condition.out_avals[0].shape:  # of a batch, each element of which ends by itself
         body, consts = _held_at_ends(body, condition, count, skip), (*consts, *ends)
 
