@@ -10,7 +10,7 @@ zeros included, and its product with a random vector are held against central di
 
 `--size 0.1` takes a tenth of each problem's variables.
 
-Needs asdex and casadi: `pip install --constraint constraints.txt '.[sparse,bench]'`.
+Needs asdex and casadi: `pip install --constraint constraints.txt '.[bench]'`.
 """
 
 from __future__ import annotations

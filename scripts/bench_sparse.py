@@ -8,7 +8,7 @@ medians, float64, asynchronous dispatch off.  What is evaluated is the vector of
 With `--shell`, the large cases are run through the command line instead: seconds and peak memory
 of the whole process, and entries against closed forms.
 
-Needs asdex and casadi: `pip install --constraint constraints.txt '.[sparse,bench]'`.
+Needs asdex and casadi: `pip install --constraint constraints.txt '.[bench]'`.
 """
 
 from __future__ import annotations

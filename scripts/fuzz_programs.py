@@ -10,8 +10,6 @@ tests/derivative/program_checks.py says.  After each failing seed come one line 
 the program; with `--shrink`, the part of it that still fails for the same reason.  At the end
 stand the kinds of failures, each with how many programs it has and the first of them.  A seed that
 ends the process, by a crash or by running for too long, is reported as a failure, too.
-
-Needs asdex: `pip install --constraint constraints.txt '.[sparse]'`.
 """
 
 from __future__ import annotations

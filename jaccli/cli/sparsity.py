@@ -72,7 +72,7 @@ def _sparse(task: Task, kinds: list[str]) -> Task:
     return replace(task, spec=replace(spec, mode="sparse", storage="sparse", chunk=None))
 
 
-def as_json(plan: Plan, pattern: Pattern, coloring: Coloring | None) -> dict[str, Any]:
+def as_json(plan: Plan, pattern: Pattern, coloring: Coloring) -> dict[str, Any]:
     """Return the figures as plain data."""
     least, most = _in_a_row(pattern)
     return {
@@ -83,14 +83,14 @@ def as_json(plan: Plan, pattern: Pattern, coloring: Coloring | None) -> dict[str
         "nnz": pattern.nnz,
         "density": pattern.density,
         "row_nnz": [least, most],
-        "colors": None if coloring is None else coloring.count,
-        "colored": None if coloring is None else coloring.side,
+        "colors": coloring.count,
+        "colored": coloring.side,
         "method": plan.reason,
         "bytes": {"dense": plan.dense_bytes, "sparse": plan.result_bytes},
     }
 
 
-def as_lines(plan: Plan, pattern: Pattern, coloring: Coloring | None) -> list[str]:
+def as_lines(plan: Plan, pattern: Pattern, coloring: Coloring) -> list[str]:
     """Return the figures and the picture, for a person."""
     rows, columns = pattern.shape
     least, most = _in_a_row(pattern)
@@ -109,10 +109,8 @@ def as_lines(plan: Plan, pattern: Pattern, coloring: Coloring | None) -> list[st
     return [*text, *_picture(pattern)]
 
 
-def _colors(coloring: Coloring | None) -> str:
+def _colors(coloring: Coloring) -> str:
     """Return what a coloring saves."""
-    if coloring is None:
-        return "not known: asdex is not installed (pip install 'jaccli[sparse]')"
     count, whole, side = coloring.count, coloring.whole, coloring.side
     what = f"{count:,} for {whole:,} {side if whole != 1 else side.removesuffix('s')}"
     if count in (0, whole):

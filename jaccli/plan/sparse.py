@@ -26,7 +26,6 @@ from jaccli.derivative.sparse import (
 )
 from jaccli.errors import (
     BudgetError,
-    ComputationError,
     JaccliError,
     SpecError,
     UnderivableError,
@@ -49,8 +48,7 @@ def prepared(plan: Plan) -> Prepared:
     Raises:
         SpecError: the user's pattern does not fit.
         BudgetError: there are more entries than the memory budget holds.
-        ComputationError: asdex is missing or does not know an operation, or JAX has no way to
-            differentiate the model.
+        UnderivableError: JAX has no way to differentiate the model.
     """
     given = None if plan.given is None else _in_tree_order(plan, plan.given)
     most = max(plan.budget - plan.input_bytes, 0) // _HELD
@@ -63,10 +61,6 @@ def prepared(plan: Plan) -> Prepared:
             f"of {format_bytes(plan.budget)} leaves.",
             hint="Raise --memory, or choose fewer entries with --wrt and --select.",
         ) from error
-    except ImportError as error:
-        message = f"{plan.derivative} by mode sparse: this model's pattern has to be detected."
-        hint = "Install asdex for that: pip install 'jaccli[sparse]'."
-        raise ComputationError(message, hint=hint) from error
     except (JaccliError, MemoryError):
         raise
     except Exception as error:  # what JAX and the rules of libraries raise is of every type
@@ -131,8 +125,8 @@ def _in_tree_order(plan: Plan, given: Pattern) -> Pattern:
     return joined(ordered, *sizes).sorted()
 
 
-def coloring(plan: Plan) -> Coloring | None:
-    """Return the coloring of a plan whose operator is `sparse`; None where asdex is missing.
+def coloring(plan: Plan) -> Coloring:
+    """Return the coloring of a plan whose operator is `sparse`.
 
     Where links serve, no coloring is needed, and this is the one that it would take.
     """
@@ -143,16 +137,13 @@ def coloring(plan: Plan) -> Coloring | None:
     pattern, barred = found.pattern.sorted(), (plan.facts.no_forward, plan.facts.no_reverse)
     square = plan.derivative == "hessian" and plan.facts.outputs == 1
     if plan.derivative == "hessian" and not square:
-        # There may be more rows than asdex numbers: to columns, only those with entries matter.
+        # There may be very many rows: to columns, only those with entries matter.
         filled, rows = np.unique(pattern.rows, return_inverse=True)
         pattern, barred = (
             Pattern(rows, pattern.columns, (filled.size, pattern.shape[1])),
             (False, True),
         )
-    try:
-        return color("hessian" if square else "jacobian", pattern, *barred)
-    except ImportError:
-        return None
+    return color("hessian" if square else "jacobian", pattern, *barred)
 
 
 def in_spec_order(plan: Plan) -> Pattern:

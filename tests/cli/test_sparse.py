@@ -347,23 +347,6 @@ def test_a_dense_file_of_a_large_sparse_result_is_refused_before_computing(
     assert not (tmp_path / "J.npy").exists()
 
 
-@pytest.mark.local("a module that is taken away in this process")
-def test_without_asdex_links_serve_and_detection_is_refused(
-    jaccli: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "asdex", None)
-    assert jaccli(*CHAIN, "--mode", "sparse").stdout == TRIPLES
-    shown = jaccli("sparsity", *CHAIN[1:]).stdout
-    assert "colors   not known: asdex is not installed (pip install 'jaccli[sparse]')" in shown
-    args = (*largest_of_three(tmp_path, 2000), "--mode", "sparse")
-    outcome = jaccli("jacobian", *args, check=False)
-    assert outcome.exit_code == 3
-    assert outcome.stderr == (
-        "jaccli: jacobian by mode sparse: this model's pattern has to be detected.\n"
-        "Install asdex for that: pip install 'jaccli[sparse]'.\n"
-    )
-
-
 @pytest.mark.parametrize("mode", ["auto", "sparse"])
 def test_a_large_dense_derivative_allocates_no_positions(
     jaccli: Call, tmp_path: Path, mode: str

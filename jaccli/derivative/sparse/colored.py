@@ -1,16 +1,14 @@
 """Sparse derivatives by coloring: columns (rows) that share no row (column) are taken together.
 
 One jvp, vjp or Hessian-vector product for each color gives the compressed derivative; every entry
-is read off it at one place.  Colorings are asdex's: A. Dalle, G. Montoison, "Sparser, better,
-faster, stronger" (arXiv:2501.17737); symmetric (star) coloring after Coleman and Moré.  A few full
-rows beside short ones are taken apart, in reverse (two-sided coloring after Coleman and Verma).
+is read off it at one place (`coloring.py` has the colorings).  A few full rows beside short ones
+are taken apart, in reverse: two-sided coloring after T. Coleman and A. Verma, SIAM J. Sci. Comput.
+19 (1998), 1210–1233.
 """
 
 from __future__ import annotations
 
-import contextlib
 import math
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaccli.derivative.basis import Function, Piece, Tree
+from jaccli.derivative.sparse.coloring import color_columns, color_symmetric
 from jaccli.derivative.sparse.entries import Entries, Pattern, split
 from jaccli.derivative.tiles import tile
 
@@ -229,46 +228,22 @@ def _flat(tree: Tree) -> Any:
 def color(
     derivative: str, pattern: Pattern, no_forward: bool = False, no_reverse: bool = False
 ) -> Coloring:
-    """Return the coloring with the fewest products: of columns, of rows, or of a symmetric matrix.
-
-    Raises:
-        ImportError: asdex is not installed.
-    """
+    """Return the coloring with the fewest products: of columns, rows, or a symmetric matrix."""
     if derivative == "hessian":
-        import asdex
-
-        with _quiet():
-            found = asdex.hessian_coloring_from_sparsity(_known(pattern))
-        way = "hvp-rev" if no_forward else "hvp"
-        return Coloring(pattern, found.colors.astype(np.int32), int(found.num_colors), way)
+        colors, count = color_symmetric(pattern.rows, pattern.columns, pattern.shape[1])
+        return Coloring(pattern, colors, count, "hvp-rev" if no_forward else "hvp")
     if no_forward or no_reverse:
         return _one_sided(pattern, "rev" if no_forward else "fwd")
-    best = _one_sided(pattern, None)
+    best = min((_one_sided(pattern, way) for way in ("fwd", "rev")), key=lambda each: each.count)
     return min((best, *_two_sided(pattern, best.count)), key=lambda found: found.products)
 
 
-def _one_sided(pattern: Pattern, mode: Any) -> Coloring:
-    import asdex
-
-    with _quiet():
-        found = asdex.jacobian_coloring_from_sparsity(_known(pattern), mode=mode)
-    return Coloring(pattern, found.colors.astype(np.int32), int(found.num_colors), found.mode)
-
-
-def _known(pattern: Pattern) -> Any:
-    import asdex
-
-    rows, columns = pattern.rows.astype(np.int32), pattern.columns.astype(np.int32)
-    return asdex.SparsityPattern.from_coo(rows, columns, pattern.shape)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    import asdex
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", asdex.DenseColoringWarning)  # the plan says so
-        yield
+def _one_sided(pattern: Pattern, way: str) -> Coloring:
+    if way == "fwd":
+        colors, count = color_columns(pattern.rows, pattern.columns, pattern.shape)
+    else:
+        colors, count = color_columns(pattern.columns, pattern.rows, pattern.shape[::-1])
+    return Coloring(pattern, colors, count, way)
 
 
 _MANY = 8

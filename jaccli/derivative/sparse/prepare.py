@@ -28,8 +28,6 @@ from jaccli.derivative.sparse.rows import MOST, TooDense
 
 _TINY = 256
 """Entries up to which a few zeros more do not matter."""
-_SMALL = 2**20
-"""Entries up to which zeros may be kept where nothing is there to color a pattern."""
 _DENSE = 0.1
 """The share of non-zeros that `auto` takes for a derivative without zeros to be found."""
 
@@ -183,7 +181,6 @@ def prepare(
     how many entries there may be.
 
     Raises:
-        ImportError: asdex is needed, and not installed.
         TooManyEntries: there are more than `most`.
         TypeError, ValueError, NotImplementedError: JAX has no way to differentiate `f`.
     """
@@ -201,7 +198,7 @@ def prepared_if_colored(
     None, too, where most entries may be non-zero.
 
     Raises:
-        ImportError, TypeError, ValueError, NotImplementedError: as `prepare`.
+        TypeError, ValueError, NotImplementedError: as `prepare`.
     """
     problem = _problem(derivative, f, x, rest, about)
     traced = linked.trace(problem.derivative, problem.f, problem.x, problem.rest)
@@ -216,11 +213,7 @@ def prepared_if_colored(
 def prepared_by_coloring(
     derivative: str, f: Parametric, x: Tree, rest: Tree = None, *, about: Facts | None = None
 ) -> Prepared:
-    """Return the same as `prepare` by detection and coloring alone, whatever the links say.
-
-    Raises:
-        ImportError: asdex is not installed.
-    """
+    """Return the same as `prepare` by detection and coloring alone, whatever the links say."""
     problem = _problem(derivative, f, x, rest, about)
     return problem.prepared(problem.found())
 
@@ -237,13 +230,10 @@ def _method(problem: _Problem, most: float) -> Method:
         return traced.linked(most)
     try:
         found = problem.found(int(min(most, MOST)))
-    except (ImportError, TooDense, TypeError, ValueError, NotImplementedError) as error:
-        # There is no asdex, there are no zeros to be found, or there is no reverse mode.
+    except (TooDense, TypeError, ValueError, NotImplementedError) as error:
+        # There are no zeros to be found, or there is no reverse mode.
         if traced is None:
             raise failure or error from error
-        dense = traced.count >= _DENSE * problem.entries > _DENSE * _SMALL
-        if dense and isinstance(error, ImportError):
-            raise
         return traced.linked(most)
     if traced is None:
         return found

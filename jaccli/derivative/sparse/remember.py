@@ -30,7 +30,7 @@ def key(derivative: str, f: Parametric, x: Tree, rest: Tree, *more: object) -> s
     """
     jaxpr = jax.make_jaxpr(f)(x, rest)
     digest = hashlib.sha256()
-    parts = (derivative, Facts(0, 0, jaxpr=jaxpr).text, *map(_version, ("asdex", "jax", "jaccli")))
+    parts = (derivative, Facts(0, 0, jaxpr=jaxpr).text, *map(_version, ("jax", "jaccli")))
     digest.update("\n".join(map(str, (*parts, *more))).encode())
     for array in map(_numbers, jaxpr.consts):
         digest.update(f"{array.dtype}{array.shape}".encode())
