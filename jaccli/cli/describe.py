@@ -11,7 +11,7 @@ import typer
 
 from jaccli.cli import console
 from jaccli.cli.options import OPTIONS, RESULT, Values, overrides, with_options
-from jaccli.cli.tasks import load_all
+from jaccli.cli.tasks import load_all, warn_of_unused
 from jaccli.errors import UsageError, VerdictError, expected, suggest
 
 Command = Callable[..., int | None]
@@ -29,6 +29,7 @@ def validate_command(_: str) -> Command:
                 from jaccli.experiment import expand
 
                 expand(spec)
+            warn_of_unused(spec, values)
         console.out("\n---\n".join(to_yaml(spec.resolved).rstrip() for spec in specs))
         return 0
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from jaccli import files
 from jaccli.errors import Problem, SpecError
 from jaccli.files.local import STDIN
-from jaccli.spec.check import build
+from jaccli.spec.check import build, check_given
 from jaccli.spec.keys import SPEC
 from jaccli.spec.kinds import Report
 from jaccli.spec.nodes import Node, Text
@@ -43,7 +43,9 @@ def load(name: str | None, overrides: Iterable[Override] = ()) -> Spec:
         from jaccli.spec.sweep import apply_first
 
         root = apply_first(root, report)
-    return check(name or "-e", root, report)
+    spec = check(name or "-e", root, report)
+    check_given(spec)
+    return spec
 
 
 def check(name: str, root: Node, report: Report) -> Spec:
