@@ -1,5 +1,9 @@
 """`.npz`: every block under its key, and a `manifest`; not compressed.
 
+A block keeps its key whatever it is called: where one is called `manifest`, the account is under
+`.manifest`, which no block can be.  The account names the blocks, so that those called `matrix` or
+`data` are read as blocks; files without one are read by what is in them.
+
 In the matrix layout the array is `matrix`, and `rows`, `columns` and `outputs` hold the labels of
 its sides (`jaccli.result.matrix` says which there are).  A sparse matrix is written as
 `scipy.sparse.save_npz` writes compressed rows; its labels follow from the shapes of the blocks in
@@ -28,6 +32,9 @@ from jaccli.result.stored import Stored
 from jaccli.result.view import Slot, View
 
 _LABELS = ("rows", "columns", "outputs")
+_MANIFEST = "manifest"
+_OTHERWISE = ".manifest"
+"""The key of the account where a block is called `manifest`: no name begins with a dot."""
 
 
 def check(keys: Sequence[str], shape: tuple[int, ...], layout: str, storage: str) -> None:
@@ -58,7 +65,8 @@ def write(view: View, layout: str, stream: BinaryIO) -> None:
         if any(isinstance(part.values, Sparse) for part in view.parts):
             check([], (), layout, "sparse")
         arrays = {part.slot.key: dense(part.values) for part in view.parts}
-    arrays["manifest"] = np.array(view.result.manifest_json())
+    account = json.dumps(view.result.manifest())
+    arrays[_OTHERWISE if _MANIFEST in arrays else _MANIFEST] = np.array(account)
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         for key, values in arrays.items():
             # A fixed date: only the manifest tells two runs apart.
@@ -95,8 +103,11 @@ def read(stream: BinaryIO, size: int, limit: int) -> Stored:
             }
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError) as error:
         raise SourceError("this is not an .npz archive, or it is damaged.") from error
-    manifest = _manifest(arrays.pop("manifest", None))
-    if {"format", "shape", "data"} <= arrays.keys():
+    account = next((key for key in (_OTHERWISE, _MANIFEST) if _is_text(arrays.get(key))), None)
+    manifest = _manifest(None if account is None else arrays.pop(account))
+    if _is_blocks(manifest, arrays):
+        return Stored(arrays, "blocks", manifest=manifest)
+    if {"format", "shape", "data"} <= arrays.keys() and _is_text(arrays["format"]):
         values = _from_scipy(arrays)
         rows, columns = _sides(manifest, values.shape)
         return Stored({"matrix": values}, "matrix", rows, columns, manifest=manifest)
@@ -105,6 +116,18 @@ def read(stream: BinaryIO, size: int, limit: int) -> Stored:
     labels = {name: arrays[name].tolist() for name in _LABELS if name in arrays}
     rows, columns = labels.get("rows", ()), labels.get("columns", ())
     return Stored({"matrix": arrays["matrix"]}, "matrix", rows, columns, manifest=manifest)
+
+
+def _is_text(array: Array | None) -> bool:
+    """Whether an array is one string: an account, or the name of a sparse format."""
+    return array is not None and array.dtype.kind in "US" and array.shape == ()
+
+
+def _is_blocks(manifest: dict[str, Any], arrays: dict[str, Array]) -> bool:
+    """Whether the arrays are the blocks that an account names, and no matrix with its labels."""
+    blocks = manifest.get("blocks")
+    named = isinstance(blocks, dict) and blocks.keys() == arrays.keys()
+    return named and not any(array.dtype.kind in "US" for array in arrays.values())
 
 
 def _manifest(text: Array | None) -> dict[str, Any]:
