@@ -45,7 +45,7 @@ def functions_command(_: str) -> Command:
             str | None, typer.Argument(metavar="[WORD]", help="Only those that mention it.")
         ] = None,
     ) -> int:
-        from jaccli.expression.table import CONSTANTS, FUNCTIONS
+        from jaccli.expression.table import CONSTANTS, FUNCTIONS, SPELLINGS
         from jaccli.expression.table import functions as listed  # the package's may be a module
 
         lines, category = [], ""
@@ -57,6 +57,13 @@ def functions_command(_: str) -> Command:
                 category = function.category
                 lines.append(category)
             lines.append(line)
+        others = [
+            f"  {other:44} {name}"
+            for other, name in sorted(SPELLINGS.items())
+            if not word or word.lower() in (other, name)
+        ]
+        if others:
+            lines += ["other spellings, which inputs and expressions may have as names", *others]
         if word and not lines:
             raise UsageError(f"no function mentions {word!r}.", hint=suggest(word, FUNCTIONS))
         if not word:

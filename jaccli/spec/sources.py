@@ -23,8 +23,6 @@ from jaccli.spec.kinds import (
     Items,
     Key,
     NoKey,
-    Number,
-    Numbers,
     Record,
     Report,
     Shape,
@@ -34,6 +32,7 @@ from jaccli.spec.kinds import (
     is_mapping,
 )
 from jaccli.spec.nodes import Node
+from jaccli.spec.numbers import Number, Numbers
 from jaccli.vocabulary import INPUT_DTYPES, INPUT_SUFFIXES, ITEM_BYTES
 
 Entries = dict[str, Any]
