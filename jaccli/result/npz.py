@@ -21,7 +21,7 @@ from typing import IO, Any, BinaryIO, cast
 
 import numpy as np
 
-from jaccli.arrayfile import read_array, too_large, write_array
+from jaccli.arrayfile import coordinates, is_sparse, read_array, too_large, write_array
 from jaccli.errors import SourceError, UsageError
 from jaccli.result.labels import Axis
 from jaccli.result.matrix import matrix, sides
@@ -107,7 +107,7 @@ def read(stream: BinaryIO, size: int, limit: int) -> Stored:
     manifest = _manifest(None if account is None else arrays.pop(account))
     if _is_blocks(manifest, arrays):
         return Stored(arrays, "blocks", manifest=manifest)
-    if {"format", "shape", "data"} <= arrays.keys() and _is_text(arrays["format"]):
+    if is_sparse(arrays):
         values = _from_scipy(arrays)
         rows, columns = _sides(manifest, values.shape)
         return Stored({"matrix": values}, "matrix", rows, columns, manifest=manifest)
@@ -119,7 +119,7 @@ def read(stream: BinaryIO, size: int, limit: int) -> Stored:
 
 
 def _is_text(array: Array | None) -> bool:
-    """Whether an array is one string: an account, or the name of a sparse format."""
+    """Whether an array is one string."""
     return array is not None and array.dtype.kind in "US" and array.shape == ()
 
 
@@ -142,25 +142,8 @@ def _manifest(text: Array | None) -> dict[str, Any]:
 def _from_scipy(arrays: dict[str, Array]) -> Sparse:
     """Return the matrix that `scipy.sparse.save_npz` wrote."""
     try:
-        kind, data = arrays["format"].item().decode(), arrays["data"]
-        count, width = map(int, arrays["shape"])
-        if kind == "coo":
-            rows, columns = arrays["row"], arrays["col"]
-        elif kind in ("csr", "csc"):
-            starts = arrays["indptr"].astype(np.int64, casting="safe")
-            if len(starts) != (count if kind == "csr" else width) + 1 or starts[0]:
-                raise ValueError("indptr")
-            rows = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
-            columns = arrays["indices"]
-            rows, columns = (rows, columns) if kind == "csr" else (columns, rows)
-        else:
-            raise SourceError(f"sparse matrices of the format {kind!r} are not supported.")
-        if not rows.shape == columns.shape == data.shape == (data.size,):
-            raise ValueError("lengths")
-        if {rows.dtype.kind, columns.dtype.kind} - set("iu") or min(count, width) < 0:
-            raise ValueError("indices")
-        return Sparse.from_indices((rows, columns), data, (count, width))
-    except (KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError) as error:
+        return Sparse.from_indices(*coordinates(arrays))
+    except (ValueError, OverflowError) as error:
         raise SourceError("this sparse matrix is damaged.") from error
 
 
