@@ -251,8 +251,7 @@ def check_given(spec: Spec) -> None:
     keys = node.keys if node else {}
     free = model.free
     known = [name for name in free if name in keys or name not in CONSTANTS]
-    # The key of an entry that the sweep alone gives is its whole path.
-    declared = [name for name, key in keys.items() if _is_written(key) and key.value == name]
+    declared = [name for name, key in keys.items() if _is_declared(name, key)]
     problems = [
         Problem(
             f"the model has no input named {name!r}.",
@@ -265,6 +264,15 @@ def check_given(spec: Spec) -> None:
     ]
     if problems:
         raise SpecError(*problems)
+
+
+def _is_declared(name: str, key: Node) -> bool:
+    """Whether an input stands in a mapping of inputs, be it one that `--set inputs={…}` gives.
+
+    The key of an entry that an option names has the option's whole text, that of one that the sweep
+    alone gives is its path.
+    """
+    return key.value == name and (_is_written(key) or key.text.shift > 0)
 
 
 def _check_modes(values: Values, root: Node, report: Report) -> None:
