@@ -1,11 +1,16 @@
 """The `.npy` format, read without trust: inputs and results, alone or inside an `.npz`.
 
+A sparse matrix of scipy's is several arrays in an `.npz`, of one of five formats.
+
 What a header declares is compared with the bytes there are before anything is allocated, and
 nothing is unpickled.
 """
 
 from __future__ import annotations
 
+import io
+import struct
+from collections.abc import Callable, Mapping
 from math import prod
 from typing import Any, BinaryIO, NamedTuple
 
@@ -16,9 +21,18 @@ from jaccli.mapped import Mapped, OpenFile
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-_HEADERS = {
+
+def _header_3_0(stream: BinaryIO) -> Any:
+    """Read a header of version 3: one of version 2 in UTF-8, for the names of fields."""
+    (length,) = struct.unpack("<I", stream.read(4))
+    text = stream.read(length).decode("utf-8").encode("latin1", "replace")
+    return np.lib.format.read_array_header_2_0(io.BytesIO(struct.pack("<I", len(text)) + text))
+
+
+_HEADERS: dict[tuple[int, int], Callable[[BinaryIO], Any]] = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
+    (3, 0): _header_3_0,
 }
 
 
@@ -97,3 +111,97 @@ def _header(stream: BinaryIO, size: int) -> _Header:
 def too_large(what: str, needed: int, limit: int) -> SourceError:
     """Return the error for arrays that need more bytes than the limit."""
     return SourceError(f"{what} {format_bytes(needed)}, more than the limit {format_bytes(limit)}.")
+
+
+def is_sparse(arrays: Mapping[str, Array]) -> bool:
+    """Whether these are the arrays that `scipy.sparse.save_npz` writes."""
+    if not {"format", "shape", "data"} <= arrays.keys():
+        return False
+    return arrays["format"].dtype.kind in "SU" and arrays["format"].shape == ()
+
+
+def coordinates(arrays: Mapping[str, Array]) -> tuple[tuple[Array, Array], Array, tuple[int, int]]:
+    """Return the indices and the numbers of a matrix of `scipy.sparse.save_npz`, and its shape.
+
+    Entries that stand there twice add up.
+
+    Raises:
+        SourceError: the arrays do not fit each other, or their format is not known.
+    """
+    try:
+        kind = arrays["format"].item()
+        kind = kind.decode() if isinstance(kind, bytes) else kind
+        count, width = map(int, arrays["shape"])
+        if kind not in _COORDINATES:
+            raise SourceError(f"sparse matrices of the format {kind!r} are not supported.")
+        rows, columns, data = _COORDINATES[kind](arrays, (count, width))
+        if not rows.shape == columns.shape == data.shape == (data.size,):
+            raise ValueError("lengths")
+        if {rows.dtype.kind, columns.dtype.kind} - set("iu") or min(count, width) < 0:
+            raise ValueError("indices")
+        for index, size in ((rows, count), (columns, width)):
+            if len(index) and not 0 <= index.min() <= index.max() < size:
+                raise ValueError("indices")
+    except (KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError) as error:
+        raise SourceError("this sparse matrix is damaged.") from error
+    return (rows, columns), data, (count, width)
+
+
+_Entries = tuple[Array, Array, Array]
+"""Rows, columns and numbers."""
+
+
+def _listed(arrays: Mapping[str, Array], shape: tuple[int, int]) -> _Entries:
+    """Return the entries of coordinates."""
+    if "coords" in arrays:
+        return (*arrays["coords"], arrays["data"])
+    return arrays["row"], arrays["col"], arrays["data"]
+
+
+def _major(arrays: Mapping[str, Array], count: int) -> Array:
+    """Return the number of the row, or column, of each entry of `count` compressed ones."""
+    starts = _whole(arrays["indptr"])
+    if len(starts) != count + 1 or starts[0]:
+        raise ValueError("indptr")
+    return np.repeat(np.arange(count), np.diff(starts))
+
+
+def _whole(array: Array) -> Array:
+    return array.astype(np.int64, casting="safe")
+
+
+def _blocks(arrays: Mapping[str, Array], shape: tuple[int, int]) -> _Entries:
+    """Return the entries of compressed rows of dense blocks."""
+    blocks = arrays["data"]
+    count, height, width = blocks.shape
+    if not height or not width or shape[0] % height or shape[1] % width:
+        raise ValueError("blocks")
+    tops = _major(arrays, shape[0] // height) * height
+    lefts = _whole(arrays["indices"]) * width
+    if not tops.shape == lefts.shape == (count,):
+        raise ValueError("lengths")
+    rows = np.broadcast_to(tops[:, None, None] + np.arange(height)[:, None], blocks.shape)
+    columns = np.broadcast_to(lefts[:, None, None] + np.arange(width), blocks.shape)
+    return rows.ravel(), columns.ravel(), blocks.ravel()
+
+
+def _diagonals(arrays: Mapping[str, Array], shape: tuple[int, int]) -> _Entries:
+    """Return the entries of diagonals, each of which is stored by the columns that it crosses."""
+    diagonals, offsets = arrays["data"], _whole(arrays["offsets"])
+    count, width = diagonals.shape
+    if offsets.shape != (count,):
+        raise ValueError("offsets")
+    columns = np.broadcast_to(np.arange(width), diagonals.shape)
+    rows = columns - offsets[:, None]
+    inside = (rows >= 0) & (rows < shape[0]) & (columns < shape[1])
+    return rows[inside], columns[inside], diagonals[inside]
+
+
+_COORDINATES: dict[str, Callable[[Mapping[str, Array], tuple[int, int]], _Entries]] = {
+    "coo": _listed,
+    "csr": lambda a, shape: (_major(a, shape[0]), a["indices"], a["data"]),
+    "csc": lambda a, shape: (a["indices"], _major(a, shape[1]), a["data"]),
+    "bsr": _blocks,
+    "dia": _diagonals,
+}
+"""How the entries of each format are found."""

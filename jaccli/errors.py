@@ -199,8 +199,23 @@ def suggest(name: str, choices: Iterable[str]) -> str:
     """Return `Did you mean 'b'?` for the closest choice, or nothing where none is close."""
     import difflib  # for errors alone: 2 ms that a right spec does not pay
 
-    close = difflib.get_close_matches(name, list(choices), n=1)
-    return f"Did you mean {close[0]!r}?" if close else ""
+    close = difflib.get_close_matches(name, list(choices), n=10)
+    nearest = min(close, key=lambda choice: _edits(name, choice), default="")
+    return f"Did you mean {nearest!r}?" if nearest else ""
+
+
+def _edits(one: str, other: str) -> int:
+    """Return the fewest letters to add, drop, change or swap with a neighbor between two words."""
+    rows = [list(range(len(other) + 1))]
+    for i, letter in enumerate(one, 1):
+        row = [i]
+        for j, opposite in enumerate(other, 1):
+            cost = min(row[-1] + 1, rows[-1][j] + 1, rows[-1][j - 1] + (letter != opposite))
+            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == opposite:
+                cost = min(cost, rows[-2][j - 2] + 1)
+            row.append(cost)
+        rows.append(row)
+    return rows[-1][-1]
 
 
 def did_you_mean(name: str, choices: Iterable[str]) -> str:

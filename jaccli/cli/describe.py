@@ -11,7 +11,7 @@ import typer
 
 from jaccli.cli import console
 from jaccli.cli.options import OPTIONS, RESULT, Values, overrides, with_options
-from jaccli.cli.tasks import load_all
+from jaccli.cli.tasks import load_all, warn_of_unused
 from jaccli.errors import UsageError, VerdictError, expected, suggest
 
 Command = Callable[..., int | None]
@@ -29,6 +29,7 @@ def validate_command(_: str) -> Command:
                 from jaccli.experiment import expand
 
                 expand(spec)
+            warn_of_unused(spec, values)
         console.out("\n---\n".join(to_yaml(spec.resolved).rstrip() for spec in specs))
         return 0
 
@@ -44,7 +45,7 @@ def functions_command(_: str) -> Command:
             str | None, typer.Argument(metavar="[WORD]", help="Only those that mention it.")
         ] = None,
     ) -> int:
-        from jaccli.expression.table import CONSTANTS, FUNCTIONS
+        from jaccli.expression.table import CONSTANTS, FUNCTIONS, SPELLINGS
         from jaccli.expression.table import functions as listed  # the package's may be a module
 
         lines, category = [], ""
@@ -56,6 +57,13 @@ def functions_command(_: str) -> Command:
                 category = function.category
                 lines.append(category)
             lines.append(line)
+        others = [
+            f"  {other:44} {name}"
+            for other, name in sorted(SPELLINGS.items())
+            if not word or word.lower() in (other, name)
+        ]
+        if others:
+            lines += ["other spellings, which inputs and expressions may have as names", *others]
         if word and not lines:
             raise UsageError(f"no function mentions {word!r}.", hint=suggest(word, FUNCTIONS))
         if not word:

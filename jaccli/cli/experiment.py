@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from jaccli import files, startup
 from jaccli.cli import console
 from jaccli.cli.options import SWEEP, Values, overrides
+from jaccli.cli.tasks import warn_of_unused
 from jaccli.cluster.address import parse
 from jaccli.errors import JaccliError, UsageError, VerdictError, expected
 from jaccli.spec import PythonModel, Spec
@@ -41,6 +42,8 @@ def is_experiment(specs: Sequence[Spec], values: Values) -> bool:
 def run(specs: Sequence[Spec], values: Values) -> int:
     """List or compute the tasks of a sweep; return the exit code."""
     request = _request(_checked(specs, values), values)
+    for spec in specs:
+        warn_of_unused(spec, values)
     return (_forecast if values["dry_run"] else _perform)(request, values)
 
 

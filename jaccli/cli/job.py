@@ -20,6 +20,7 @@ from jaccli.cli.tasks import (
     plans,
     tasks,
     tasks_of,
+    unused,
 )
 from jaccli.errors import ComputationError, VerdictError
 from jaccli.spec import Spec
@@ -148,12 +149,15 @@ def _compute(task: Task, plan: Plan, values: Values) -> Result:
     if not quiet or task.is_json:
         said = remarks(program.plan, nonfinite, debug=bool(values["debug"]))
         result = replace(result, warnings=(*result.warnings, *said))
+    warnings = result.warnings
+    if plan.spec.unused:  # printed when the model was loaded
+        result = replace(result, warnings=(unused(plan.spec), *warnings))
     _write(task, result)
     if not quiet:
         console.err(summary(result))
     if values["verbose"]:
         console.err(", ".join(f"{name} {number}" for name, number in result.versions.items()))
-    for warning in () if quiet else result.warnings:
+    for warning in () if quiet else warnings:
         console.warn(warning)
     return result
 

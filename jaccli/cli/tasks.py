@@ -89,6 +89,7 @@ def plans(
     with ExitStack() as stack:
         for number, (spec, group) in enumerate(found):
             model, device = load_model(spec, values, by_rows=by_rows)
+            warn_of_unused(spec, values)
             from jaccli.execute.fit import given_pattern  # with JAX, which is there by now
 
             if number == 0 and len(found) > 1:
@@ -141,6 +142,21 @@ def load_all(values: Values, changes: Sequence[Override]) -> list[Spec]:
         if spec.sweep is None:  # else each task has sizes of its own
             spec.check_sizes()
     return specs
+
+
+def unused(spec: Spec) -> str:
+    """Return the warning that names the inputs that the model does not use."""
+    names = ", ".join(map(repr, spec.unused))
+    noun, their = ("input", "its") if len(spec.unused) == 1 else ("inputs", "their")
+    derivative = "derivative is" if len(spec.unused) == 1 else "derivatives are"
+    name = "<stdin>" if spec.name == "-" else spec.name
+    return f"{name}: the model does not use the {noun} {names}; {their} {derivative} 0."
+
+
+def warn_of_unused(spec: Spec, values: Values) -> None:
+    """Print the warning about inputs that the model does not use, if there are any."""
+    if spec.unused and not values["quiet"]:
+        console.warn(unused(spec))
 
 
 def _check(spec: Spec, values: Values, derivative: str | None) -> None:

@@ -188,8 +188,9 @@ def _lock(file: IO[str]) -> bool:
 
 
 def columns(records: Sequence[Record]) -> dict[str, str]:
-    """Return the swept entries by path, with the short name of each."""
-    return labels(dict.fromkeys(path for record in records for path in record.values))
+    """Return the swept entries by path, with the short name of each, or the path for a column's."""
+    called = labels(dict.fromkeys(path for record in records for path in record.values))
+    return {path: path if name in COLUMNS else name for path, name in called.items()}
 
 
 def table(records: Sequence[Record]) -> str:
@@ -197,11 +198,12 @@ def table(records: Sequence[Record]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     paths = list(columns(records))
-    writer.writerow(["task", "derivative", *paths, *_FIELDS])
+    fields = [f"result.{name}" if name in paths else name for name in _FIELDS]
+    writer.writerow(["task", "derivative", *paths, *fields])
     for record in records:
         values = [_cell(record.values.get(path)) for path in paths]
-        fields = [_cell(read(record)) for read in _FIELDS.values()]
-        writer.writerow([record.name, record.derivative, *values, *fields])
+        cells = [_cell(read(record)) for read in _FIELDS.values()]
+        writer.writerow([record.name, record.derivative, *values, *cells])
     return text.getvalue()
 
 
@@ -225,6 +227,10 @@ _FIELDS: dict[str, Callable[[Record], Any]] = {
     "file": lambda r: r.file if r.shapes else "",
     "error": lambda r: r.error,
 }
+
+
+COLUMNS = frozenset({"task", "derivative", "bytes", *_FIELDS})
+"""The names that columns of tables have, and no swept entry beside them."""
 
 
 def _cell(value: Any) -> str:

@@ -68,6 +68,7 @@ _ENTRIES: dict[str, Callable[..., int]] = {
     "repeat": lambda x, repeats, axis=None: _size(x) * max(_dims(repeats), default=0),
     "pad": _padded,
     "meshgrid": _grids,
+    "segment_sum": lambda x, segment_ids, num_segments=None: num_segments or 0,
     "diag": lambda x, k=0: (_size(x) + abs(k)) ** 2 if len(getattr(x, "shape", ())) == 1 else 0,
     "toeplitz": lambda c, r=None: _size(c) * (_size(c) if r is None else _size(r)),
     "kron": lambda a, b: _size(a) * _size(b),

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from jaccli.errors import Place, Problem, expected, suggest
 from jaccli.expression.scan import short
 from jaccli.expression.syntax import Expression
-from jaccli.expression.table import CONSTANTS, FUNCTIONS
+from jaccli.expression.table import CONSTANTS, FREE, FUNCTIONS, SPELLINGS
 
 _LISTED = 8
 """Known names that a hint lists at most."""
@@ -38,6 +38,9 @@ def check_names(expression: Expression, known: Collection[str]) -> list[Problem]
 def _unknown(name: str, known: Collection[str]) -> str:
     """Return the hint for a name that is close to no other."""
     name = short(name)
+    function = FUNCTIONS.get(SPELLINGS.get(name, name))
+    if function is not None:
+        return f"As a function it is called: {function.signature}."
     if not known:
         return f"Give it a value: under inputs, or --at {name}=VALUE."
     names = sorted(known)  # it may be a set: the message is the same every time
@@ -50,7 +53,7 @@ def check_name(name: str, *, path: str = "", place: Place | None = None) -> list
     """Return what keeps an input or an expression from having this name; empty if nothing does."""
     message = ""
     hint = "A name has letters, digits and underscores, and begins with a letter."
-    if name in FUNCTIONS:
+    if name in FUNCTIONS and name not in FREE:
         message = f"{name!r} is a function of the expression language"
         hint = f"Choose another name: {FUNCTIONS[name].signature} could not be called."
     elif keyword.iskeyword(name):

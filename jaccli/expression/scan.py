@@ -36,6 +36,26 @@ _GLUED = re.compile(r"(0[xX][\da-fA-F_]+?|[\d_.]+(?:[eE]\d+)?)(and|else|for|if|i
 """A number that runs into a word: Python reads `1if` as two, with a warning."""
 
 
+SIGNS = str.maketrans("−–·⋅×∙÷∕", "--****//")
+"""Signs that are read as the operators that they look like, each one character for another."""
+SYMBOLS = {"π": "pi"}
+"""Letters that are read as the constants that they stand for."""
+_WRITTEN = {
+    "²": "Write **2.",
+    "³": "Write **3.",
+    "√": "Write sqrt(...).",
+    "∛": "Write cbrt(...).",
+    "∞": "Write inf.",
+    "≤": "Write <=.",
+    "≥": "Write >=.",
+    "≠": "Write !=.",
+    "∑": "Write sum(...).",
+    "∏": "Write prod(...).",
+}
+"""What to write in place of a sign."""
+_RAISED = re.compile("[²³¹⁰⁴-⁹]")
+
+
 class Fault(NamedTuple):
     """What is wrong with `text[start:end]`."""
 
@@ -106,7 +126,13 @@ def _token(kind: str, token: re.Match[str]) -> list[Fault]:
     if kind == "signs":
         return [Fault("too many signs in a row", start, end)]
     if kind == "odd":
-        return [Fault(f"{token[0]!r} is not part of the expression language", start, end)]
+        message = f"{token[0]!r} is not part of the expression language"
+        return [Fault(message, start, end, _WRITTEN.get(token[0], ""))]
+    raised = _RAISED.search(token[0]) if kind in ("name", "number") else None
+    if raised:
+        message = f"{raised[0]!r} is not part of the expression language"
+        hint = _WRITTEN.get(raised[0], "Write ** for powers.")
+        return [Fault(message, start + raised.start(), start + raised.end(), hint)]
     if kind == "number":
         if len(token[0]) > _DIGITS:
             message = f"the number has {len(token[0]):,} characters; at most {_DIGITS} are allowed"

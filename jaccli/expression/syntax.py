@@ -7,12 +7,13 @@ the user wrote.  Imports neither JAX nor numpy, and never uses `eval`.
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass
 
 from jaccli.errors import Place, Problem, SpecError, suggest
-from jaccli.expression.scan import MAX_NESTING, MAX_PROBLEMS, scan, short
+from jaccli.expression.scan import MAX_NESTING, MAX_PROBLEMS, SIGNS, SYMBOLS, scan, short
 from jaccli.expression.signature import bind, parameters
-from jaccli.expression.table import FUNCTIONS, Kind
+from jaccli.expression.table import FREE, FUNCTIONS, INSTEAD, SPELLINGS, Kind
 
 MAX_NODES = 4_000
 
@@ -102,6 +103,7 @@ def parse(text: str, *, path: str = "", place: Place | None = None) -> Expressio
     `path` is the entry of the spec that holds it, `place` where the scalar begins.  Raises
     SpecError with every problem found; names are checked later, by `check_names`.
     """
+    text = text.translate(SIGNS)
     faults = scan(text)
     if faults:
         raise SpecError(
@@ -225,10 +227,11 @@ class _Checker:
 
     def name(self, node: ast.Name) -> None:
         """Check a name that is used as a value."""
-        if node.id in FUNCTIONS:
+        if node.id in FUNCTIONS and node.id not in FREE:
             signature = FUNCTIONS[node.id].signature
             self.refuse(node, f"{node.id} is a function", f"Call it: {signature}.")
         elif self.normal(node, node.id):
+            node.id = SYMBOLS.get(node.id, node.id)
             self.uses.append(node)
 
     def normal(self, node: ast.AST, name: str) -> bool:
@@ -259,10 +262,11 @@ class _Checker:
             hint = "If this is a product, write '*' before the bracket."
             self.refuse(node, "only functions can be called", hint)
             self.later("value", depth, node.func)
-        elif node.func.id not in FUNCTIONS:
+        elif node.func.id not in FUNCTIONS and node.func.id not in SPELLINGS:
             if self.normal(node.func, node.func.id):
                 self.problems.append(self.unknown(node.func))
         elif self.normal(node.func, node.func.id):
+            node.func.id = SPELLINGS.get(node.func.id, node.func.id)
             function = FUNCTIONS[node.func.id]
             bound, faults = bind(function, node)
             for fault in faults[:MAX_PROBLEMS]:
@@ -278,7 +282,8 @@ class _Checker:
     def unknown(self, function: ast.Name) -> Problem:
         """Return the problem of a call of something that is no function."""
         message = f"{short(function.id)!r} is not a function"
-        hint = suggest(function.id, FUNCTIONS) or "'jaccli functions' lists the functions."
+        hint = INSTEAD.get(function.id) or suggest(function.id, [*FUNCTIONS, *SPELLINGS])
+        hint = hint or "'jaccli functions' lists the functions."
         span = _span(self.text, function)
         return _problem(self.text, span, message, hint, self.path, self.place)
 
@@ -330,6 +335,10 @@ def _problem(
     return Problem(message, path, origin.within(text, start, max(start + 1, end)), hint)
 
 
+_PRODUCT = re.compile(r"(?:[\d.]+|[)\]])[^\S\n]+[\w(]")
+"""A number or a bracket, and a value, with nothing but blanks between them."""
+
+
 def _syntax_problem(text: str, error: SyntaxError, path: str, place: Place | None) -> Problem:
     """Return what Python's parser says, at its place in the text."""
     lines = text.split("\n")
@@ -341,5 +350,6 @@ def _syntax_problem(text: str, error: SyntaxError, path: str, place: Place | Non
     start = min(start, max(len(text) - 1, 0))
     # Python's advice after the first sentence is about Python programs.
     reason = (error.msg or "invalid syntax").partition(". ")[0]
-    hint = "Write products with '*': 2*x." if "literal" in reason else ""
+    product = "decimal literal" in reason and "leading" not in reason
+    hint = "Write products with '*': 2*x." if product or _PRODUCT.match(text, start) else ""
     return _problem(text, (start, start + 1), f"syntax error: {reason}", hint, path, place)

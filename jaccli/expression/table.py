@@ -13,8 +13,52 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any, NamedTuple
 
-CONSTANTS: dict[str, float] = {"pi": math.pi, "e": math.e, "inf": math.inf}
+CONSTANTS: dict[str, float] = {"pi": math.pi, "e": math.e, "inf": math.inf, "nan": math.nan}
 """Names with a value; inputs may shadow them."""
+
+
+_FREE = """
+    betainc erfcx expi exp1 multigammaln j0 j1 y0 y1 eigvals nanstd nanvar nanprod cummax cummin
+    cumlogsumexp searchsorted take_along_axis segment_sum top_k select piecewise gradient ldexp
+"""
+FREE = frozenset(_FREE.split())
+"""Functions whose names inputs and expressions may have too: `y0` is a value, `y0(x)` a call.
+
+What is added to the table is added here, so that no spec becomes wrong.
+"""
+
+SPELLINGS: dict[str, str] = {
+    "gamma": "gammafn",
+    "beta": "betafn",
+    "zeta": "zetafn",
+    "ln": "log",
+    "pow": "power",
+    "lgamma": "gammaln",
+    "loggamma": "gammaln",
+    "logistic": "sigmoid",
+    "psi": "digamma",
+    "sgn": "sign",
+    "amax": "max",
+    "amin": "min",
+    "concat": "concatenate",
+    "permute_dims": "transpose",
+    "true_divide": "divide",
+    "fix": "trunc",
+}
+"""Other names by which functions of the table are called; names of inputs and expressions, too."""
+
+
+_ORDERS = "There are orders 0 and 1: j0(x), j1(x), y0(x), y1(x), and i0(x), i1(x)."
+INSTEAD: dict[str, str] = {
+    **dict.fromkeys(("jv", "jn", "yv", "yn", "iv", "bessel"), _ORDERS),
+    "eig": "eigvals(a) has the eigenvalues of any matrix, eigh(a) also vectors of a symmetric one.",
+    "cond": "Write norm(a, 2) * norm(inv(a), 2).",
+    "sec": "Write 1 / cos(x).",
+    "csc": "Write 1 / sin(x).",
+    "cot": "Write 1 / tan(x).",
+    "sqr": "Write square(x) or x**2.",
+}
+"""What to write in place of functions that are not in the table."""
 
 
 class Kind(Enum):
@@ -31,14 +75,14 @@ class Kind(Enum):
 
 
 _NAMES: dict[Kind, str] = {
-    Kind.ARRAYS: "arrays",
-    Kind.INDEX: "indices",
-    Kind.INTEGER: "n N M k num decimals ddof axis1 axis2 offset",
+    Kind.ARRAYS: "arrays condlist choicelist funclist",
+    Kind.INDEX: "indices segment_ids",
+    Kind.INTEGER: "n N M k d num num_segments decimals ddof axis1 axis2 offset",
     Kind.INTEGERS: (
         "axis axes shape reps repeats shift source destination pad_width indices_or_sections"
     ),
     Kind.FLAG: "keepdims endpoint full_matrices lower increasing approximate",
-    Kind.TEXT: "subscripts mode indexing",
+    Kind.TEXT: "subscripts mode indexing side",
     Kind.ORDER: "ord",
 }
 KINDS: dict[str, Kind] = {name: kind for kind, names in _NAMES.items() for name in names.split()}
@@ -69,6 +113,10 @@ _MODULES = {
     "scipy": "jax.scipy.linalg",
     "norm": "jax.scipy.stats.norm",
     "own": "jaccli.expression.functions",
+    "selection": "jaccli.expression.library.selection",
+    "exponential": "jaccli.expression.library.exponential",
+    "bessel": "jaccli.expression.library.bessel",
+    "incomplete": "jaccli.expression.library.incomplete",
 }
 
 # One line each: signature | summary | target, which is the name in jax.numpy when left out.
@@ -139,6 +187,9 @@ _ROWS: dict[str, str] = {
         trunc(x)              | next integer towards 0
         rint(x)               | nearest integer, halves to even
         round(x, decimals=0)  | nearest number with so many decimals, halves to even
+        ldexp(x1, x2)         | x1 * 2**x2, x2 being whole | selection
+        select(condlist, choicelist, default=0) | the first choice whose condition holds | selection
+        piecewise(x, condlist, funclist)         | the last value whose condition holds | selection
         nan_to_num(x, nan=0.0, posinf=None, neginf=None) | NaN and infinities replaced
     """,
     "comparison": """
@@ -180,10 +231,18 @@ _ROWS: dict[str, str] = {
         nanmean(x, axis=None, keepdims=False)      | mean, ignoring NaN
         nanmax(x, axis=None, keepdims=False)       | largest entry, ignoring NaN
         nanmin(x, axis=None, keepdims=False)       | smallest entry, ignoring NaN
+        nanprod(x, axis=None, keepdims=False)      | product, ignoring NaN
+        nanvar(x, axis=None, ddof=0, keepdims=False) | variance, ignoring NaN | selection
+        nanstd(x, axis=None, ddof=0, keepdims=False) | standard deviation, ignoring NaN | selection
+        cummax(x, axis=None)  | running maximum | selection
+        cummin(x, axis=None)  | running minimum | selection
+        cumlogsumexp(x, axis=None)                 | running log(sum(exp(x))) | selection
+        segment_sum(x, segment_ids, num_segments=None) | sums of entries of the same id | selection
         logsumexp(x, axis=None, b=None, keepdims=False) | log(sum(b * exp(x))) | special
         cumsum(x, axis=None)  | running sum
         cumprod(x, axis=None) | running product
         diff(x, n=1, axis=-1) | difference of neighbors, n times | own
+        gradient(f, spacing=1.0, axis=None)        | central differences, as numpy's | selection
         trapezoid(y, x=None, dx=1.0, axis=-1)      | integral by the trapezoidal rule
         cov(x)                | covariance of the rows of x
         corrcoef(x)           | correlation of the rows of x
@@ -215,6 +274,7 @@ _ROWS: dict[str, str] = {
         svdvals(x)            | singular values, largest first | linalg
         eigh(a)               | (eigenvalues, eigenvectors) of a symmetric matrix | linalg
         eigvalsh(a)           | eigenvalues of a symmetric matrix, smallest first | linalg
+        eigvals(a)            | eigenvalues, real and imaginary parts as the last axis | selection
         matrix_power(a, n)    | a @ a @ ..., n times | linalg
         expm(a)               | matrix exponential | scipy
         triu(x, k=0)          | upper triangle
@@ -251,6 +311,9 @@ _ROWS: dict[str, str] = {
         sort(x, axis=-1)      | smallest entries first
         argsort(x, axis=-1)   | positions of the entries, smallest first
         take(x, indices, axis=None)    | entries at these positions, NaN outside | own
+        take_along_axis(x, indices, axis=-1)       | entries by an index for each | selection
+        searchsorted(a, v, side='left')            | where v would stand in the sorted a
+        top_k(x, k)           | (the k largest entries, their positions), last axis | selection
         meshgrid(*xi, indexing='xy')   | (grid of x, grid of y, ...)
         convolve(a, v, mode='full')    | discrete convolution
         correlate(a, v, mode='valid')  | discrete cross-correlation
@@ -313,6 +376,15 @@ _ROWS: dict[str, str] = {
         betafn(a, b)          | beta function | special:beta
         betaln(a, b)          | log of the beta function | special
         zetafn(x, q)          | Hurwitz zeta function | special:zeta
+        betainc(a, b, x)      | regularized incomplete beta function | incomplete
+        multigammaln(a, d)    | log of the multivariate gamma function | special
+        erfcx(x)              | exp(x**2) * erfc(x) without overflow | exponential
+        expi(x)               | exponential integral Ei | exponential
+        exp1(x)               | exponential integral E1, x above 0 | exponential
+        j0(x)                 | Bessel function of the first kind, order 0 | bessel
+        j1(x)                 | Bessel function of the first kind, order 1 | bessel
+        y0(x)                 | Bessel function of the second kind, order 0, x above 0 | bessel
+        y1(x)                 | Bessel function of the second kind, order 1, x above 0 | bessel
         i0(x)                 | modified Bessel function of order 0 | special
         i0e(x)                | exp(-abs(x)) * i0(x) | special
         i1(x)                 | modified Bessel function of order 1 | special

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import os
 import re
 import sys
@@ -60,6 +61,8 @@ def load_function(
         message = f"{module_name} has no function {name!r}."
         raise SpecError(spec.problem("model.python", message, did_you_mean(name, names)))
 
+    _check_inputs(spec, model, function)
+
     def call(inputs: Mapping[str, Any]) -> dict[str, Any]:
         try:
             with redirect_stdout(sys.stderr):  # standard output is for results
@@ -69,6 +72,41 @@ def load_function(
         return _outputs(returned, model, spec)
 
     return call
+
+
+def _check_inputs(spec: Spec, model: PythonModel, function: Callable[..., Any]) -> None:
+    """Compare the names of the inputs with those that the function takes, where these are known.
+
+    Raises:
+        SpecError: an input that it does not take, or one that it needs and does not get.
+    """
+    try:
+        declared = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # of what is not written in Python
+        return
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    known = [each.name for each in declared if each.kind in named]
+    takes_all = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in declared)
+    problems = [
+        spec.problem(
+            f"inputs.{name}",
+            f"{model.target} takes no input named {name!r}.",
+            did_you_mean(name, known),
+        )
+        for name in spec.inputs
+        if name not in known and not takes_all
+    ]
+    needed = [each.name for each in declared if each.kind in named and each.default is each.empty]
+    missing = [name for name in needed if name not in spec.inputs]
+    if missing:
+        names = " and ".join(map(repr, missing))
+        message = (
+            f"{model.target} needs {'the input' if len(missing) == 1 else 'the inputs'} {names}."
+        )
+        hint = f"Give it a value: under inputs, or --at {missing[0]}=VALUE."
+        problems.append(spec.problem("inputs", message, hint))
+    if problems:
+        raise SpecError(*problems)
 
 
 def is_users(file: str) -> bool:

@@ -30,8 +30,10 @@ _COMMENTED = 1000
 """Labels that a file carries at most."""
 _ELSE = {"dense": ".npz or .json", "sparse": ".json, or .npz with --storage dense"}
 """The formats of more axes."""
-_NUMERIC = b"0123456789+-.eE \t\r\nnaifntyNAIFNTY"
+_NUMERIC = b"0123456789+-.eEdD \t\r\nnaifntyNAIFNTY"
 """The characters of numbers, `nan` and `infinity` among them."""
+_EXPONENTS = bytes.maketrans(b"dD", b"eE")
+"""Fortran writes double precision as `1.5D+03`."""
 _LONGEST = 200
 """Characters of a line that is looked at, at most: comments may be longer."""
 
@@ -174,7 +176,7 @@ def _lines(stream: BinaryIO) -> Iterator[str]:
 
 def _array(head: _Head, stream: BinaryIO) -> Array:
     """Read the entries of a dense matrix, which are stored column by column."""
-    words = (word for line in stream for word in line.split())
+    words = (word for line in stream for word in line.translate(_EXPONENTS).split())
     try:
         data = np.fromiter(map(float, words), np.float64)
     except ValueError as error:
@@ -211,7 +213,7 @@ class _Clean:
         strange = part.translate(None, _NUMERIC)
         if strange:
             raise ValueError(f"{strange[:1].decode('ascii', 'replace')!r} in its numbers")
-        self._part = io.BytesIO(part)
+        self._part = io.BytesIO(part.translate(_EXPONENTS))
         return self._part.read(size)
 
 

@@ -1,5 +1,9 @@
 """`.npz`: every block under its key, and a `manifest`; not compressed.
 
+A block keeps its key whatever it is called: where one is called `manifest`, the account is under
+`.manifest`, which no block can be.  The account names the blocks, so that those called `matrix` or
+`data` are read as blocks; files without one are read by what is in them.
+
 In the matrix layout the array is `matrix`, and `rows`, `columns` and `outputs` hold the labels of
 its sides (`jaccli.result.matrix` says which there are).  A sparse matrix is written as
 `scipy.sparse.save_npz` writes compressed rows; its labels follow from the shapes of the blocks in
@@ -17,7 +21,7 @@ from typing import IO, Any, BinaryIO, cast
 
 import numpy as np
 
-from jaccli.arrayfile import read_array, too_large, write_array
+from jaccli.arrayfile import coordinates, is_sparse, read_array, too_large, write_array
 from jaccli.errors import SourceError, UsageError
 from jaccli.result.labels import Axis
 from jaccli.result.matrix import matrix, sides
@@ -28,6 +32,9 @@ from jaccli.result.stored import Stored
 from jaccli.result.view import Slot, View
 
 _LABELS = ("rows", "columns", "outputs")
+_MANIFEST = "manifest"
+_OTHERWISE = ".manifest"
+"""The key of the account where a block is called `manifest`: no name begins with a dot."""
 
 
 def check(keys: Sequence[str], shape: tuple[int, ...], layout: str, storage: str) -> None:
@@ -58,7 +65,8 @@ def write(view: View, layout: str, stream: BinaryIO) -> None:
         if any(isinstance(part.values, Sparse) for part in view.parts):
             check([], (), layout, "sparse")
         arrays = {part.slot.key: dense(part.values) for part in view.parts}
-    arrays["manifest"] = np.array(view.result.manifest_json())
+    account = json.dumps(view.result.manifest())
+    arrays[_OTHERWISE if _MANIFEST in arrays else _MANIFEST] = np.array(account)
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         for key, values in arrays.items():
             # A fixed date: only the manifest tells two runs apart.
@@ -95,8 +103,11 @@ def read(stream: BinaryIO, size: int, limit: int) -> Stored:
             }
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError) as error:
         raise SourceError("this is not an .npz archive, or it is damaged.") from error
-    manifest = _manifest(arrays.pop("manifest", None))
-    if {"format", "shape", "data"} <= arrays.keys():
+    account = next((key for key in (_OTHERWISE, _MANIFEST) if _is_text(arrays.get(key))), None)
+    manifest = _manifest(None if account is None else arrays.pop(account))
+    if _is_blocks(manifest, arrays):
+        return Stored(arrays, "blocks", manifest=manifest)
+    if is_sparse(arrays):
         values = _from_scipy(arrays)
         rows, columns = _sides(manifest, values.shape)
         return Stored({"matrix": values}, "matrix", rows, columns, manifest=manifest)
@@ -105,6 +116,18 @@ def read(stream: BinaryIO, size: int, limit: int) -> Stored:
     labels = {name: arrays[name].tolist() for name in _LABELS if name in arrays}
     rows, columns = labels.get("rows", ()), labels.get("columns", ())
     return Stored({"matrix": arrays["matrix"]}, "matrix", rows, columns, manifest=manifest)
+
+
+def _is_text(array: Array | None) -> bool:
+    """Whether an array is one string."""
+    return array is not None and array.dtype.kind in "US" and array.shape == ()
+
+
+def _is_blocks(manifest: dict[str, Any], arrays: dict[str, Array]) -> bool:
+    """Whether the arrays are the blocks that an account names, and no matrix with its labels."""
+    blocks = manifest.get("blocks")
+    named = isinstance(blocks, dict) and blocks.keys() == arrays.keys()
+    return named and not any(array.dtype.kind in "US" for array in arrays.values())
 
 
 def _manifest(text: Array | None) -> dict[str, Any]:
@@ -119,25 +142,8 @@ def _manifest(text: Array | None) -> dict[str, Any]:
 def _from_scipy(arrays: dict[str, Array]) -> Sparse:
     """Return the matrix that `scipy.sparse.save_npz` wrote."""
     try:
-        kind, data = arrays["format"].item().decode(), arrays["data"]
-        count, width = map(int, arrays["shape"])
-        if kind == "coo":
-            rows, columns = arrays["row"], arrays["col"]
-        elif kind in ("csr", "csc"):
-            starts = arrays["indptr"].astype(np.int64, casting="safe")
-            if len(starts) != (count if kind == "csr" else width) + 1 or starts[0]:
-                raise ValueError("indptr")
-            rows = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
-            columns = arrays["indices"]
-            rows, columns = (rows, columns) if kind == "csr" else (columns, rows)
-        else:
-            raise SourceError(f"sparse matrices of the format {kind!r} are not supported.")
-        if not rows.shape == columns.shape == data.shape == (data.size,):
-            raise ValueError("lengths")
-        if {rows.dtype.kind, columns.dtype.kind} - set("iu") or min(count, width) < 0:
-            raise ValueError("indices")
-        return Sparse.from_indices((rows, columns), data, (count, width))
-    except (KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError) as error:
+        return Sparse.from_indices(*coordinates(arrays))
+    except (ValueError, OverflowError) as error:
         raise SourceError("this sparse matrix is damaged.") from error
 
 

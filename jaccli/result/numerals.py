@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -79,6 +80,30 @@ def norm_of(chunk: Array, largest: float) -> float:
     return unit * float(np.sqrt(scaled @ scaled))
 
 
-def significant(value: float, digits: int) -> str:
-    """Return a number to `digits` significant digits, zeros at its end left out."""
-    return f"{value:.{digits}g}"
+def significant(value: float, digits: int, exact: str = "") -> str:
+    """Return a number to `digits` significant digits, zeros at its end left out.
+
+    `exact` is its shortest round-trip form, by default that of a float64: a number that has no more
+    digits than these is shown by them (`1e-320`, `0.3` of float32).  The sign of zero stays.
+    """
+    if value == 0:
+        return "-0.0" if math.copysign(1, value) < 0 else "0"
+    text, exact = f"{value:.{digits}g}", exact or repr(float(value))
+    known = _figures(exact)
+    return text if _figures(text) == known or len(known) > digits else _general(exact, digits)
+
+
+def _figures(text: str) -> str:
+    """Return the digits of a number from its first to its last one that is not 0."""
+    return text.lower().partition("e")[0].lstrip("-").replace(".", "").strip("0")
+
+
+def _general(exact: str, digits: int) -> str:
+    """Return a decimal number as the format `g` would write it, without rounding it."""
+    from decimal import Decimal  # for the few numbers of which `g` says more than is known
+
+    number = Decimal(exact).normalize()
+    power = number.adjusted()
+    if -5 < power < digits:
+        return f"{number:f}"
+    return f"{number.scaleb(-power):f}e{power:+03d}"

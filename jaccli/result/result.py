@@ -5,7 +5,6 @@ Plain data.  This module knows no format, no file and no terminal.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -118,10 +117,6 @@ class Result:
                 for block in self.blocks
             },
         }
-
-    def manifest_json(self) -> str:
-        """Return the manifest as one line of JSON."""
-        return json.dumps(self.manifest())
 
 
 def block_key(block: Shaped) -> str:

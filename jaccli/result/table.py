@@ -160,7 +160,7 @@ def _style(cell: str, head: bool) -> str:
     text = cell.strip()
     if head:
         return "cyan"
-    if text in ("0", "-0", "…", "⋮", "..."):
+    if text in ("0", "0.0", "-0.0", "…", "⋮", "..."):
         return "dim"
     return "red" if text in ("nan", "inf", "-inf") else ""
 
@@ -199,10 +199,10 @@ def fitting(count: int, room: int, width: Callable[[int], int], gap: int) -> lis
 def aligned(values: Array, digits: int) -> list[str]:
     """Return numbers with `digits` significant digits, padded so that their points align."""
     enough = 9 if values.dtype == np.float32 else 17
-    if values.dtype.kind != "f" or digits >= enough:
-        texts = shortest(values)
-    else:
-        texts = [significant(value, digits) for value in values.tolist()]
+    texts = shortest(values)
+    if values.dtype.kind == "f" and digits < enough:
+        numbers = zip(values.tolist(), texts, strict=True)
+        texts = [significant(value, digits, text) for value, text in numbers]
     split = [_at_point(text) for text in texts]
     before = max((len(left) for left, _ in split), default=0)
     after = max((len(right) for _, right in split), default=0)

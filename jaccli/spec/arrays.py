@@ -75,6 +75,8 @@ def _read_npz(file: _File, entries: dict[str, Any], limit: int, _: int | None) -
             key = entries.get("key")
             if key is None and len(members) == 1:
                 key = next(iter(members))
+            if key is None and {"format", "shape", "data"} <= members.keys():
+                return _dense(archive, list(members.values()), limit)
             if not members:
                 raise SourceError("there are no arrays in it.")
             if key is None:
@@ -87,6 +89,32 @@ def _read_npz(file: _File, entries: dict[str, Any], limit: int, _: int | None) -
                 return read_array(cast(BinaryIO, member), members[key].file_size, limit)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError) as error:
         raise SourceError("this is not an .npz archive, or it is damaged.") from error
+
+
+def _dense(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], limit: int) -> Any:
+    """Return the matrix of `scipy.sparse.save_npz` with its zeros."""
+    import numpy as np
+
+    from jaccli.arrayfile import coordinates, is_sparse, read_array, too_large
+
+    needed = sum(member.file_size for member in members)
+    if needed > limit:
+        raise too_large("the arrays need", needed, limit)
+    arrays = {}
+    for member in members:
+        with archive.open(member) as entry:
+            name = member.filename.removesuffix(".npy")
+            arrays[name] = read_array(cast(BinaryIO, entry), member.file_size, limit)
+    if not is_sparse(arrays):
+        hint = "Name one with `key`: " + ", ".join(map(repr, arrays)) + "."
+        raise NotInFile(f"the file holds {len(arrays)} arrays.", "file", hint)
+    where, data, shape = coordinates(arrays)
+    needed = shape[0] * shape[1] * data.dtype.itemsize
+    if needed > limit:
+        raise too_large("the matrix with its zeros needs", needed, limit)
+    dense = np.zeros(shape, data.dtype)
+    np.add.at(dense, where, data)
+    return dense
 
 
 def _read_csv(file: _File, entries: dict[str, Any], limit: int, _: int | None) -> Any:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jaccli.errors import Problem, SpecError, did_you_mean, expected
-from jaccli.expression import Expression, check_name, check_names, parse
+from jaccli.expression import CONSTANTS, Expression, check_name, check_names, parse
 from jaccli.spec.kinds import NAME, Report
 from jaccli.spec.nodes import Node
 from jaccli.spec.sources import Source, relative
@@ -231,6 +231,48 @@ def _check_names(
         _known("vector", list(values["vector"]), model.outputs, root, report)
     elif kinds and "vjp" not in kinds:
         _known("vector", list(values["vector"]), wrt or inputs, root, report, "wrt input")
+
+
+def check_given(spec: Spec) -> None:
+    """Refuse inputs that the model does not have, where an option or the sweep alone gives them.
+
+    Those that the spec declares may be unused: the same inputs may serve several models, as all do
+    where the model itself is swept.  A model that is a constant has no names to mistake.
+
+    Raises:
+        SpecError: there is one.
+    """
+    root, model = spec.root, spec.model
+    sweep = root.get("sweep", "zip") or root.get("sweep")
+    swept = sweep.keys if sweep else {}
+    if isinstance(model, PythonModel) or any(path.split(".")[0] == "model" for path in swept):
+        return
+    node = root.get("inputs")
+    keys = node.keys if node else {}
+    free = model.free
+    known = [name for name in free if name in keys or name not in CONSTANTS]
+    declared = [name for name, key in keys.items() if _is_declared(name, key)]
+    problems = [
+        Problem(
+            f"the model has no input named {name!r}.",
+            f"inputs.{name}",
+            key.place,
+            did_you_mean(name, dict.fromkeys([*known, *declared])),
+        )
+        for name, key in keys.items()
+        if name not in free and name not in declared and known
+    ]
+    if problems:
+        raise SpecError(*problems)
+
+
+def _is_declared(name: str, key: Node) -> bool:
+    """Whether an input stands in a mapping of inputs, be it one that `--set inputs={…}` gives.
+
+    The key of an entry that an option names has the option's whole text, that of one that the sweep
+    alone gives is its path.
+    """
+    return key.value == name and (_is_written(key) or key.text.shift > 0)
 
 
 def _check_modes(values: Values, root: Node, report: Report) -> None:

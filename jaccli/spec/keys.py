@@ -20,7 +20,6 @@ from jaccli.spec.kinds import (
     Key,
     Named,
     NoKey,
-    Number,
     Record,
     Size,
     Words,
@@ -30,6 +29,7 @@ from jaccli.spec.kinds import (
     is_scalar,
     schemas,
 )
+from jaccli.spec.numbers import Number
 from jaccli.spec.sources import INPUT, NUMBERS, is_source
 from jaccli.vocabulary import (
     ALL_MODES,

@@ -111,40 +111,6 @@ class Code:
         return {"type": ["string", "number"]}
 
 
-class Number(NamedTuple):
-    """A finite number within bounds."""
-
-    low: float = -math.inf
-    whole: bool = False
-    finite: bool = True
-
-    def check(self, node: Node, path: str, report: Report) -> Any:
-        value = node.value
-        what = "whole number" if self.whole else "finite number" if self.finite else "number"
-        if self.low > -math.inf:
-            what += f" of at least {self.low:g}"
-        allowed = int if self.whole else (int, float)
-        good = isinstance(value, allowed) and not isinstance(value, bool)
-        if good:
-            number = as_float(value)
-            good = not number < self.low and (math.isfinite(number) or not self.finite)
-        if not good:
-            report.add(node, path, f"{node.describe()} is not a {what}.")
-        return value
-
-    def schema(self) -> dict[str, Any]:
-        schema: dict[str, Any] = {"type": "integer" if self.whole else "number"}
-        return schema | {"minimum": self.low} if self.low > -math.inf else schema
-
-
-def as_float(value: Any) -> float:
-    """Return a number as a float, infinite where an integer is too large."""
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf
-
-
 class Flag:
     """`true` or `false`."""
 
@@ -221,38 +187,6 @@ class Shape:
     def schema(self) -> dict[str, Any]:
         size = {"type": "integer", "minimum": 0}
         return {"anyOf": [size, {"type": "array", "items": size, "maxItems": 32}]}
-
-
-class Numbers:
-    """A number, or a nested list of numbers in which all rows are equally long."""
-
-    def check(self, node: Node, path: str, report: Report) -> Any:
-        return node.plain() if self._shape(node, path, report) is not None else None
-
-    def _shape(self, node: Node, path: str, report: Report) -> tuple[int, ...] | None:
-        if not isinstance(node.value, list):
-            if isinstance(node.value, int | float) and not isinstance(node.value, bool):
-                return ()
-            report.add(node, path, f"{node.describe()} is not a number.")
-            return None
-        first: tuple[int, ...] | None = None
-        for index, child in enumerate(node.value):
-            shape = self._shape(child, path, report)
-            if shape is None:
-                return None
-            if index and shape != first:
-                message = (
-                    f"a ragged list: entry {index} has the shape {shape}, those before {first}."
-                )
-                report.add(child, path, message, "All rows of an array are equally long.")
-                return None
-            first = shape
-        return (len(node.value), *(first or ()))
-
-    def schema(self) -> dict[str, Any]:
-        return {
-            "anyOf": [{"type": "number"}, {"type": "array", "items": {"$ref": "#/$defs/numbers"}}]
-        }
 
 
 class Items(NamedTuple):

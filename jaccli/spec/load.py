@@ -6,12 +6,13 @@ Boundary: reads spec files; never the input files that a spec names.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from jaccli import files
 from jaccli.errors import Problem, SpecError
 from jaccli.files.local import STDIN
-from jaccli.spec.check import build
+from jaccli.spec.check import build, check_given
 from jaccli.spec.keys import SPEC
 from jaccli.spec.kinds import Report
 from jaccli.spec.nodes import Node, Text
@@ -43,7 +44,9 @@ def load(name: str | None, overrides: Iterable[Override] = ()) -> Spec:
         from jaccli.spec.sweep import apply_first
 
         root = apply_first(root, report)
-    return check(name or "-e", root, report)
+    spec = check(name or "-e", root, report)
+    check_given(spec)
+    return spec
 
 
 def check(name: str, root: Node, report: Report) -> Spec:
@@ -52,11 +55,31 @@ def check(name: str, root: Node, report: Report) -> Spec:
     Raises:
         SpecError: all that is wrong with the entries, each with its place.
     """
+    root = _with_names(root)
     values = SPEC.check(root, "", report)
     spec = None if values is None else build(name, values, root, report)
     if report.problems or spec is None:
         raise SpecError(*_in_order(report.problems))
     return spec
+
+
+def _with_names(root: Node) -> Node:
+    """Return the tree with a `vector` whose keys all are names known to hold names.
+
+    `{value: 1}` is a source, unless an input of `wrt`, or an output, is called `value`.
+    """
+    vector = root.get("vector")
+    if vector is None or not isinstance(vector.value, dict) or not isinstance(root.value, dict):
+        return root
+    inputs, wrt = root.get("inputs"), root.get("wrt")
+    names = (
+        {str(leaf.value) for leaf in wrt.leaves()} if wrt else set(inputs.keys if inputs else ())
+    )
+    outputs = root.get("model", "expressions")
+    names |= set(outputs.keys if outputs else ())
+    if not vector.value or not vector.value.keys() <= names:
+        return root
+    return replace(root, value=root.value | {"vector": replace(vector, named=True)})
 
 
 def _in_order(problems: list[Problem]) -> list[Problem]:

@@ -41,7 +41,8 @@ class Text(NamedTuple):
 class Node:
     """A scalar, a list of nodes, or a mapping of names to nodes, with its position in `text`.
 
-    `keys` holds, for a mapping, a node for each key's own position.
+    `keys` holds, for a mapping, a node for each key's own position; `named` says that they are
+    names of inputs or outputs, even if a source has a key of that name.
     """
 
     value: Scalar | list[Node] | dict[str, Node]
@@ -50,6 +51,7 @@ class Node:
     column: int = 0
     length: int = 1
     keys: dict[str, Node] = field(default_factory=dict)
+    named: bool = False
 
     @property
     def place(self) -> Place:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from jaccli.errors import Problem, UsageError
 from jaccli.spec.kinds import NAME
 from jaccli.spec.nodes import Node, Scalar, Text
-from jaccli.spec.sources import is_source
+from jaccli.spec.sources import is_source, is_whole_source
 from jaccli.spec.yaml12 import parse
 
 
@@ -139,8 +139,8 @@ def _option_key(name: str, text: Text) -> Node:
 
 
 def _is_one_source(node: Node) -> bool:
-    """Whether a node is a source itself, not a mapping of names."""
-    return not isinstance(node.value, dict) or is_source(node)
+    """Whether a node is a source itself, not a mapping of names, one of which may be `value`."""
+    return not isinstance(node.value, dict) or is_whole_source(node)
 
 
 def _no_way(override: Override, name: str, found: str) -> UsageError:
@@ -149,16 +149,18 @@ def _no_way(override: Override, name: str, found: str) -> UsageError:
     return UsageError(Problem(message, place=(override.key or override.node).place))
 
 
-def extend(base: Node, child: Node) -> Node:
+def extend(base: Node, child: Node, *, inner: bool = False) -> Node:
     """Return `base` with the entries of `child` over it.
 
     Mappings are joined name by name; a model, a list, a scalar and an input that names a source
-    replace what stood there.
+    replace what stood there.  The inputs are joined whatever they are called: `inner` is false for
+    the spec's own entries.
     """
     if not isinstance(base.value, dict) or not isinstance(child.value, dict):
         return child
     entries = dict(base.value)
     for name, node in child.value.items():
-        replaces = name == "model" or name not in entries or is_source(node)
-        entries[name] = node if replaces else extend(entries[name], node)
+        source = is_source(node) and (inner or name != "inputs")
+        replaces = name == "model" or name not in entries or source
+        entries[name] = node if replaces else extend(entries[name], node, inner=True)
     return replace(child, value=entries, keys=base.keys | child.keys)

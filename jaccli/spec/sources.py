@@ -23,8 +23,6 @@ from jaccli.spec.kinds import (
     Items,
     Key,
     NoKey,
-    Number,
-    Numbers,
     Record,
     Report,
     Shape,
@@ -34,6 +32,7 @@ from jaccli.spec.kinds import (
     is_mapping,
 )
 from jaccli.spec.nodes import Node
+from jaccli.spec.numbers import Number, Numbers
 from jaccli.vocabulary import INPUT_DTYPES, INPUT_SUFFIXES, ITEM_BYTES
 
 Entries = dict[str, Any]
@@ -379,5 +378,13 @@ INPUT = Either(
 
 
 def is_source(node: Node) -> bool:
-    """Whether a mapping holds a source key."""
-    return has_key(*SOURCES)(node)
+    """Whether a mapping holds a source key, and its keys are not known to be names."""
+    return not node.named and has_key(*SOURCES)(node)
+
+
+def is_whole_source(node: Node) -> bool:
+    """Whether a mapping holds a source key, and nothing besides that this source does not have."""
+    if not is_source(node) or not isinstance(node.value, dict):
+        return False
+    kind = next(name for name in SOURCES if name in node.value)
+    return node.value.keys() <= {*SOURCES[kind].keys, "dtype"}

@@ -23,6 +23,12 @@ class ExpressionModel(NamedTuple):
     expressions: dict[str, Expression]
     outputs: tuple[str, ...]
 
+    @property
+    def free(self) -> tuple[str, ...]:
+        """The names that the expressions use and do not define, in order of appearance."""
+        used = dict.fromkeys(name for each in self.expressions.values() for name in each.names)
+        return tuple(name for name in used if name not in self.expressions)
+
 
 class PythonModel(NamedTuple):
     """A function of the user's own: `target` is `module:function` or `file.py:function`."""
@@ -114,6 +120,17 @@ class Spec:
         for source in (*self.inputs.values(), *vectors):
             if source.file is not None:
                 yield source.file
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """The inputs that no expression uses, where one uses any.
+
+        What a Python function uses is not known.
+        """
+        free = () if isinstance(self.model, PythonModel) else self.model.free
+        if not any(name in self.inputs for name in free):
+            return ()
+        return tuple(name for name in self.inputs if name not in free)
 
     @property
     def sha256(self) -> str:

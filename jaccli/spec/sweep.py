@@ -19,6 +19,7 @@ from jaccli.errors import SpecError
 from jaccli.spec.keys import SPEC
 from jaccli.spec.kinds import Report
 from jaccli.spec.nodes import Node
+from jaccli.spec.numbers import number_of
 from jaccli.spec.overrides import Override, apply
 
 MOST = 10_000
@@ -132,7 +133,7 @@ def _values(node: Node, path: str, report: Report) -> tuple[int, Callable[[int],
     assert isinstance(node.value, dict)
     (name, ends), *_ = node.value.items()
     assert isinstance(ends.value, list)
-    numbers: list[Any] = [child.value for child in ends.value]
+    numbers: list[Any] = [number_of(child, path, report) for child in ends.value]
     try:
         count, number = _RULES[name](*numbers)
     except SpecError as error:

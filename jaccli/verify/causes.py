@@ -249,7 +249,7 @@ def _said(account: _Account, order: int, *, left_out: bool) -> Cause:
         message = f"{step.origin.text} has no finite {_ORDERS[order]}{at}."
     else:
         message = f"{step.origin.text} is not finite{at}."
-    return Cause(step.origin.key, step.origin.problem(message, _remedy(step, order, left_out)))
+    return Cause(step.origin.key, step.origin.problem(message, _remedy(account, order, left_out)))
 
 
 def _operand(account: _Account, name: str, shape: tuple[int, ...], index: Sequence[int]) -> str:
@@ -268,10 +268,11 @@ def _number(value: float) -> str:
     return "NaN" if math.isnan(value) else f"{value:.6g}"
 
 
-def _remedy(step: Step, order: int, left_out: bool) -> str:
+def _remedy(account: _Account, order: int, left_out: bool) -> str:
     """Return what to write instead, if that is known."""
+    step = account.step
     known = SINGULAR.get(step.name)
-    if known is None:
+    if known is None or known.operand not in step.arguments:
         return ""
     operand = step.origin.operand(known.operand)
     safe = step.origin.guarded(known.operand, known.safe) if known.safe else ""
@@ -280,6 +281,8 @@ def _remedy(step: Step, order: int, left_out: bool) -> str:
     if safe and order:
         return f"A branch that is not taken still counts, as 0 * inf. Write {safe}."
     written = {name: step.origin.operand(name) for name in step.arguments}
+    if order and known.below and account.operands[known.operand][0] < 0:
+        return known.below.format(**{name: bare(text) for name, text in written.items()})
     if order:
         return known.remedy.format(**written)
     return known.domain.format(**{name: bare(text) for name, text in written.items()})

@@ -17,12 +17,14 @@ class Singular(NamedTuple):
         safe: a value for it that has finite derivatives.
         remedy: what to write against an infinite slope, with the operands in braces.
         domain: what to do where the value itself is not finite.
+        below: what to write in place of the remedy where the operand is negative.
     """
 
     operand: str
     safe: str
     remedy: str
     domain: str = ""
+    below: str = ""
 
 
 def _above(operand: str, bound: str, smallest: str, safe: str) -> Singular:
@@ -31,11 +33,11 @@ def _above(operand: str, bound: str, smallest: str, safe: str) -> Singular:
     return Singular(operand, safe, remedy, remedy)
 
 
-def _between(low: str, high: str, safe: str) -> Singular:
+def _between(low: str, high: str, safe: str, operand: str = "x") -> Singular:
     """Return the row of a function of what is between two bounds."""
-    within = f"clip({{x}}, {low} + 1e-12, {high} - 1e-12)"
-    remedy = f"Keep {{x}} between {low} and {high}, as in {within}."
-    return Singular("x", safe, remedy, remedy)
+    within = f"clip({{{operand}}}, {low} + 1e-12, {high} - 1e-12)"
+    remedy = f"Keep {{{operand}}} between {low} and {high}, as in {within}."
+    return Singular(operand, safe, remedy, remedy)
 
 
 def _off(operand: str, where: str) -> Singular:
@@ -64,6 +66,8 @@ SINGULAR: dict[str, Singular] = {
     "power": Singular(
         "x1", "1", "Keep the base off 0: ({x1} + 1e-12)**{x2}.",
         "A negative number has no real power of a fraction.",
+        "The slope in {x2} takes the logarithm of {x1}, which is negative: keep {x1} above 0, or "
+        "leave {x2} out of wrt.",
     ),
     "log": _above("x", "0", "1e-12", "1"),
     "log2": _above("x", "0", "1e-12", "1"),
@@ -77,9 +81,13 @@ SINGULAR: dict[str, Singular] = {
     "arccos": _between("-1", "1", "0"),
     "arctanh": _between("-1", "1", "0"),
     "erfinv": _between("-1", "1", "0"),
-    "ndtri": _between("0", "1", "0.5"),
+    "ndtri": _between("0", "1", "0.5", "p"),
     "logit": _between("0", "1", "0.5"),
     "reciprocal": _off("x", "0"),
+    "expi": _off("x", "0"),
+    "exp1": _above("x", "0", "1e-12", "1"),
+    "y0": _above("x", "0", "1e-12", "1"),
+    "y1": _above("x", "0", "1e-12", "1"),
     "divide": _off("x2", "0"),
     "gammaln": _off("x", _POLES),
     "gammafn": _off("x", _POLES),

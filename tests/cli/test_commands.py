@@ -137,7 +137,7 @@ def test_functions_lists_by_category(jaccli: Callable[..., Any]) -> None:
     lines = jaccli("functions").stdout.splitlines()
     assert "linear algebra" in lines
     assert "  arctan2(x1, x2)" in "\n".join(lines)
-    assert lines[-2:] == ["constants", "  pi, e, inf"]
+    assert lines[-2:] == ["constants", "  pi, e, inf, nan"]
 
 
 def test_functions_finds_a_word(jaccli: Callable[..., Any]) -> None:

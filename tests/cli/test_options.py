@@ -59,7 +59,7 @@ OVERRIDES: dict[str, tuple[tuple[str, ...], str, Any]] = {
     "batch of a negative axis": (("--batch", "i=-1"), "batch", {"i": -1}),
     "batch without an axis": (("--set", "batch={i: 1}", "--batch", "i"), "batch", {"i": 0}),
     "at replaces one": (("--at", "x=7"), "inputs", {"x": 7, "y": 4.0, "i": I}),
-    "at adds": (("--at", "k={zeros: 2}"), "inputs",
+    "at adds": (("-e", "x*k", "--at", "k={zeros: 2}"), "inputs",
                 {"x": 3.0, "y": 4.0, "i": I, "k": {"zeros": [2]}}),
     "the last at wins": (("--at", "x=1", "--at", "x=2"), "inputs", {"x": 2, "y": 4.0, "i": I}),
     "at over set": (("--at", "x=1", "--set", "inputs.x=2"), "inputs", {"x": 1, "y": 4.0, "i": I}),

@@ -256,25 +256,26 @@ def test_arrays_of_one_shape_are_not_taken_for_each_other(
     assert kept == [jaccli(*arguments, stdin=spec).stdout for spec in specs]
 
 
-A, B = ("--at", "a=[[2, 1], [1, 3]]"), ("--at", "b=[[4, 1], [1, 4]]")
+A, B = "a: [[2, 1], [1, 3]]", "b: [[4, 1], [1, 4]]"
 UNUSED = {
-    "the other input": ("inv(b)", *A, *B),
-    "another name": ("inv(c)", "--at", "c=[[2, 1], [1, 3]]", *B),
-    "one more": ("inv(a)", *A, *B, "--at", "c=1"),
-    "one less": ("inv(a)", *A),
-    "another shape": ("inv(a)", *A, "--at", "b=[1, 2]"),
+    "the other input": ("inv(b)", f"{A}, {B}"),
+    "another name": ("inv(c)", "c: [[2, 1], [1, 3]], " + B),
+    "one more": ("inv(a)", f"{A}, {B}, c: 1"),
+    "one less": ("inv(a)", A),
+    "another shape": ("inv(a)", f"{A}, b: [1, 2]"),
 }
 
 
-@pytest.mark.parametrize("arguments", UNUSED.values(), ids=UNUSED)
+@pytest.mark.parametrize(("expression", "inputs"), UNUSED.values(), ids=UNUSED)
 def test_what_is_known_by_its_text_is_known_by_its_arguments_too(
-    jaccli: Call, arguments: tuple[str, ...]
+    jaccli: Call, expression: str, inputs: str
 ) -> None:
     """Neither an argument's name nor one that the model does not use is in the text."""
-    jaccli("evaluate", "-e", "inv(a)", *A, *B, "-q")
-    outcome = jaccli("evaluate", "-e", *arguments, "--format", "json")
+    jaccli("evaluate", "-e", "inv(a)", "--set", f"inputs={{{A}, {B}}}", "-q")
+    given = ("--set", f"inputs={{{inputs}}}")
+    outcome = jaccli("evaluate", "-e", expression, *given, "--format", "json")
     found = json.loads(outcome.stdout)
-    matrix = [[4, 1], [1, 4]] if arguments[0] == "inv(b)" else [[2, 1], [1, 3]]
+    matrix = [[4, 1], [1, 4]] if expression == "inv(b)" else [[2, 1], [1, 3]]
     assert found["cache"] == "miss"
     np.testing.assert_allclose(found["blocks"]["f"]["values"], np.linalg.inv(matrix), rtol=1e-12)
 

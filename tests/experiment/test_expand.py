@@ -162,7 +162,8 @@ def test_names_are_the_values() -> None:
 
 
 def test_names_keep_the_path_where_the_last_part_would_mean_two() -> None:
-    tasks = tasks_of({"mode": ["fwd"], "inputs.mode": [1], "inputs.a": [2]})
+    model = "model={expression: a * x**mode}"
+    tasks = tasks_of({"mode": ["fwd"], "inputs.mode": [1], "inputs.a": [2]}, model)
     assert [task.name for task in tasks] == ["mode=fwd,inputs.mode=1,a=2"]
 
 

@@ -318,3 +318,60 @@ _case("normal_pdf(x)", lambda d: scipy.stats.norm.pdf(d.x))
 _case("normal_pdf(x, t, scale=v)", lambda d: scipy.stats.norm.pdf(d.x, d.t, d.v))
 _case("normal_logpdf(x)", lambda d: -(d.x**2) / 2 - math.log(2 * math.pi) / 2)
 _case("normal_logpdf(x, loc=t, scale=v)", lambda d: scipy.stats.norm.logpdf(d.x, d.t, d.v))
+
+# What was added after the others, whose names inputs may have.
+
+_case("ldexp(x, 3)", lambda i: np.ldexp(i.x, 3))
+_case(
+    "select([x < 0, x > 1], [x**2, sin(x)], 3*x)",
+    lambda i: np.select([i.x < 0, i.x > 1], [i.x**2, np.sin(i.x)], 3 * i.x),
+)
+_case("select([x < 0], [1.0])", lambda i: np.select([i.x < 0], [1.0]), Kind.CONSTANT)
+_case(
+    "piecewise(x, [x < 0, x >= 1], [-x, x**2, exp(x)])",
+    lambda i: np.piecewise(i.x, [i.x < 0, i.x >= 1], [lambda x: -x, lambda x: x**2, np.exp]),
+)
+_case(
+    "piecewise(x, [x < 0, x < 1], [-x, x**2])",
+    lambda i: np.piecewise(i.x, [i.x < 0, i.x < 1], [lambda x: -x, lambda x: x**2]),
+)
+_case("nanprod(x, axis=1)", lambda i: np.nanprod(i.x, axis=1))
+_case("nanvar(x, axis=0, ddof=1)", lambda i: np.nanvar(i.x, axis=0, ddof=1))
+_case("nanvar(where(x < 0, nan, x))", lambda i: np.nanvar(np.where(i.x < 0, np.nan, i.x)))
+_case("nanstd(x, keepdims=True)", lambda i: np.nanstd(i.x, keepdims=True))
+_case("cummax(x)", lambda i: np.maximum.accumulate(i.x.ravel()))
+_case("cummax(x, axis=1)", lambda i: np.maximum.accumulate(i.x, axis=1))
+_case("cummin(x, axis=-1)", lambda i: np.minimum.accumulate(i.x, axis=-1))
+_case("cumlogsumexp(x, axis=0)", lambda i: np.logaddexp.accumulate(i.x, axis=0))
+_case("segment_sum(w, [0, 2, 0])", lambda i: np.stack([i.w[0] + i.w[2], 0 * i.w[0], i.w[1]]))
+_case(
+    "segment_sum(r, [1, 1, 0], num_segments=4)", lambda i: np.array([i.r[2], i.r[0] + i.r[1], 0, 0])
+)
+_case("gradient(p)", lambda i: np.gradient(i.p))
+_case("gradient(p**2, [0, 1, 3, 4])", lambda i: np.gradient(i.p**2, [0, 1, 3, 4]))
+_case("gradient(w, 0.5)[1]", lambda i: np.gradient(i.w, 0.5)[1])
+_case("gradient(w, spacing=t, axis=0)", lambda i: np.gradient(i.w, i.t, axis=0))
+_case("eigvals(a)[:, 0]", lambda i: np.linalg.eigvals(i.a).real)
+_case("eigvals(a)", lambda i: np.stack([(e := np.linalg.eigvals(i.a)).real, e.imag], -1))
+_case(
+    "take_along_axis(x, [[2, 0], [1, 1]])",
+    lambda i: np.take_along_axis(i.x, np.array([[2, 0], [1, 1]]), -1),
+)
+_case("take_along_axis(x, argsort(x, axis=0), axis=0)", lambda i: np.sort(i.x, axis=0))
+_case("searchsorted([0, 1, 2], x)", lambda i: np.searchsorted([0, 1, 2], i.x), Kind.DISCRETE)
+_case(
+    "searchsorted([0, 1, 2], [0, 1], side='right')",
+    lambda i: np.searchsorted([0, 1, 2], [0, 1], side="right"),
+    Kind.DISCRETE,
+)
+_case("top_k(x, 2)[0]", lambda i: -np.sort(-i.x, axis=-1)[:, :2])
+_case("top_k(x, 2)[1]", lambda i: np.argsort(-i.x, axis=-1)[:, :2], Kind.DISCRETE)
+_case("betainc(v, g, u)", lambda i: sp.betainc(i.v, i.g, i.u))
+_case("multigammaln(g, 3)", lambda i: np.vectorize(lambda a: sp.multigammaln(a, 3))(i.g))
+_case("erfcx(x)", lambda i: sp.erfcx(i.x))
+_case("expi(x)", lambda i: sp.expi(i.x))
+_case("exp1(v)", lambda i: sp.exp1(i.v))
+_case("j0(5*x)", lambda i: sp.j0(5 * i.x))
+_case("j1(5*x)", lambda i: sp.j1(5 * i.x))
+_case("y0(5*v)", lambda i: sp.y0(5 * i.v))
+_case("y1(5*v)", lambda i: sp.y1(5 * i.v))

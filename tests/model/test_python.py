@@ -138,7 +138,6 @@ FAILING = {
     "failing_top.py:f": "failing_top.py: failing_top.py:2: FileNotFoundError: [Errno 2] "
     "No such file or directory: 'no such file'.",
     "leaving.py:f": "leaving.py: leaving.py:2: SystemExit: 3.",
-    "other_names.py:f": "other_names.py:f: TypeError: f() got an unexpected keyword argument 'x'.",
     "types.py:text": "types.py:text: returned a value of type str, not an array.",
     "types.py:none": "types.py:none: returned a value of type NoneType, not an array.",
     "types.py:empty": "types.py:empty: returned a dict without outputs.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -172,3 +173,58 @@ def test_fitting_columns_fill_the_room(widths: list[int], room: int) -> None:
     used = sum(widths[column] for column in kept) + 3 * shown.count(None)
     assert used <= room or len(kept) <= 1
     assert (None in shown) == (len(kept) < len(widths))
+
+
+NUMBERS = [
+    # a number, its type, digits, and what the table shows
+    (-0.0, np.float64, 6, "-0.0"),
+    (-0.0, np.float32, 3, "-0.0"),
+    (0.0, np.float64, 6, "0"),
+    (2.675, np.float64, 3, "2.67"),  # it is 2.67499999999999982236431605997495353221893310546875
+    (2.5, np.float64, 1, "2"),  # ties to even, as numpy and C
+    (0.1 + 0.2, np.float64, 16, "0.3"),
+    (0.1 + 0.2, np.float64, 17, "0.30000000000000004"),
+    (1e23, np.float64, 16, "1e+23"),  # the nearest float64 is 99999999999999991611392
+    (1e-320, np.float64, 6, "1e-320"),
+    (5e-324, np.float64, 15, "5e-324"),
+    (123400.0, np.float64, 6, "123400"),
+    (1234000.0, np.float64, 6, "1.234e+06"),
+    (0.00012345, np.float64, 6, "0.00012345"),
+    (0.000012345, np.float64, 6, "1.2345e-05"),
+    (-9.9999999, np.float64, 6, "-10"),
+    (1.7976931348623157e308, np.float64, 6, "1.79769e+308"),
+    (0.3, np.float32, 8, "0.3"),
+    (0.3, np.float32, 6, "0.3"),
+    (1 / 3, np.float32, 8, "0.33333334"),
+    (16777217.0, np.float32, 8, "16777216"),
+    (1e-40, np.float32, 6, "1e-40"),
+    (np.nan, np.float64, 6, "nan"),
+    (-np.inf, np.float32, 6, "-inf"),
+]
+
+
+@pytest.mark.parametrize(("value", "dtype", "digits", "shown"), NUMBERS)
+def test_a_number_is_rounded_right_and_shows_no_digit_that_it_has_not(
+    value: float, dtype: type, digits: int, shown: str
+) -> None:
+    assert aligned(np.array([value], dtype), digits) == [shown]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("digits", [1, 6, 8, 9, 15, 16, 17])
+def test_a_shown_number_is_within_half_of_its_last_digit(dtype: type, digits: int) -> None:
+    rng = np.random.default_rng(3)
+    with np.errstate(over="ignore"):
+        values = (rng.normal(size=400) * 10.0 ** rng.integers(-44, 39, 400)).astype(dtype)
+    values = np.concatenate([values, [0.0, -0.0]]).astype(dtype)
+    enough = 17 if dtype is np.float64 else 9
+    for value, text in zip(values, aligned(values, digits), strict=True):
+        read = dtype(text)
+        if digits >= enough or value == 0:
+            assert read == value
+            assert np.signbit(read) == np.signbit(value)
+        elif np.isfinite(value):
+            unit = Decimal(1).scaleb(Decimal(float(value)).adjusted() - digits + 1)
+            # A float32 that is shown in full is shown by its shortest form.
+            near = abs(Decimal(text.strip()) - Decimal(float(value))) <= unit / 2
+            assert near or read == value

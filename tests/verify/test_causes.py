@@ -23,6 +23,14 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("x[1:]**0.5", {"x": [1, 0]},
      "x[1:]**0.5 has no finite derivative at x[1:][0] = 0."
      " Keep the base off 0: (x[1:] + 1e-12)**0.5."),
+    ("(x - 1)**y", {"x": -1.0, "y": 2.0},
+     "(x - 1)**y has no finite derivative at x - 1 = -2 and y = 2."
+     " The slope in y takes the logarithm of x - 1, which is negative: keep x - 1 above 0, or"
+     " leave y out of wrt."),
+    ("ndtri(x)", {"x": 2.0}, "ndtri(x) is not finite at x = 2."
+     " Keep x between 0 and 1, as in clip(x, 0 + 1e-12, 1 - 1e-12)."),
+    ("y1(x)", {"x": 0.0},
+     "y1(x) is not finite at x = 0. Keep x above 0, as in maximum(x, 1e-12)."),
     ("norm(x - 1)", {"x": [1, 1]},
      "norm(x - 1) has no finite derivative at x - 1 = 0."
      " A norm has no slope at 0; write sqrt(sum((x - 1)**2) + 1e-12)."),

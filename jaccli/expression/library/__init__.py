@@ -1,0 +1,1 @@
+"""Functions that JAX lacks, a family in each module; `expression.table` says where each is."""
