@@ -49,7 +49,8 @@ def interpret(
     Raises:
         StructureError: an operation cannot be taken over columns, structured or dense.
     """
-    return _Interpreter(limit).run(jaxpr, list(map(known, consts)), args, wanted)
+    with np.errstate(all="ignore"):  # numbers that leave the range do so as in any other mode
+        return _Interpreter(limit).run(jaxpr, list(map(known, consts)), args, wanted)
 
 
 class _Interpreter:

@@ -6,7 +6,6 @@ Boundary: arrays and labels; nothing structured.
 from __future__ import annotations
 
 import itertools
-import math
 import operator
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -65,31 +64,14 @@ class Factor(NamedTuple):
 class Product:
     """A `value`, Σ a·b over the labels that do not number its axes, and its factors a and b.
 
-    The factors serve to scale and add products cheaply: c·(a·b) = (c·a)·b, a·b + c·b = (a + c)·b.
-    A value that is multiplied again is then dead code, which jit drops.
+    The factors serve to add products cheaply: a·b + c·b = (a + c)·b.  What scales a product scales
+    its value: c·(a·b) as (c·a)·b may leave the range of floats where the former does not, and XLA
+    fuses the scalings of a value anyway.
     """
 
     factors: tuple[Factor, Factor]
     dot: dict[str, Any]
     value: Any
-
-    def scaled(self, by: Callable[[Any, Any], Any], c: Any) -> Product:
-        """Return `by(self, c)`, a product or quotient: the factor that stays smaller is scaled.
-
-        That of a sum must have all axes of c, and be no larger than the value; else that is scaled.
-        """
-        axes = list(range(self.value.ndim))
-        scale = Factor(*squeezed(c, axes[len(axes) - np.ndim(c) :]))
-        able = [0, 1]
-        if self._sums():
-            limit = math.prod(self.value.shape)
-            able = [k for k in able if {*scale.labels} <= {*self.factors[k].labels}]
-            able = [k for k in able if math.prod(self.factors[k].array.shape) <= limit]
-        if not able:
-            return whole(self.value).scaled(by, c)
-        scaled = {k: self.factors[k].joined(by, scale) for k in able}
-        k = min(able, key=lambda k: math.prod(scaled[k].array.shape))
-        return self._with(k, scaled[k])
 
     def plus(self, other: Product) -> Product | None:
         """Return the sum, if the products share a factor, or one is a factor of the other."""

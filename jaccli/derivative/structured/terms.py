@@ -142,11 +142,7 @@ class Term:
 
     def scaled(self, by: Callable[[Array, Array], Array], factor: Array) -> Term:
         """Return the term with `by(val, factor)`, a product or quotient by a near-shaped factor."""
-        factor = self.align(factor)
-        if self.seed.window is None and max(self.val.size, np.size(factor)) <= SMALL:
-            return replace(self, val=by(self.val, factor))
-        made = self.product.scaled(by, factor)
-        return replace(self, val=made.value, made=made)
+        return replace(self, val=by(self.val, self.align(factor)), made=None)
 
     def linked_along(self, dims: Iterable[int]) -> list[int]:
         """Return the far dims whose links depend on any of the near dims."""
