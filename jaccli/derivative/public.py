@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaccli.derivative import estimate, losses, operators, tuning
 from jaccli.derivative.basis import Function, Tree, size
 from jaccli.derivative.choose import alternatives, choose, family
-from jaccli.derivative.facts import from_jaxpr
+from jaccli.derivative.facts import Facts, from_jaxpr
 from jaccli.derivative.losses import StructureError, StructureWarning
 from jaccli.derivative.refusal import Refused, explained, working
 from jaccli.derivative.traced import traced
@@ -110,7 +110,10 @@ def _differentiated(
     `alike` is f and x with arrays that can be run, for measuring.
     """
     registry = operators.REGISTRIES[derivative]
-    once = traced(f, x)
+    try:
+        once = traced(f, x)
+    except jax.errors.ConcretizationTypeError as error:
+        return _by_values(derivative, mode, f, x, more, error)
     about = from_jaxpr(once.jaxpr, [True] * len(once.jaxpr.in_avals), size(x), size(once.out))
 
     def measured(measure: Callable[..., Any], failed: Any) -> Callable[[str], Any]:
@@ -125,13 +128,13 @@ def _differentiated(
 
     measures = measured(estimate.of, math.inf), measured(estimate.equations, 0)
     if mode == "tuned":
-        operator = tuning.tuned(derivative, *alike, *map(_concrete, more)).operator
+        operator = _tuned(derivative, about, alike, more)
     elif mode in DECIDED_MODES:
         operator = choose(derivative, about, mode, *measures).operator
     else:
         operator = mode
     tried = [operator]
-    if mode in ("auto", "tuned", "sparse"):
+    if mode in _FALLING_BACK:
         tried += [name for name in alternatives(derivative, about) if name != operator]
     first: Exception | None = None
     for name in tried:
@@ -155,6 +158,39 @@ def _differentiated(
     works = working(others, lambda name: jax.eval_shape(partial(registry[name], once), x, *more))
     hint = f"; mode {' or '.join(works)} works" if works else ""
     raise Refused(f"{derivative} by mode {mode}: {explained(first, about)}{hint}") from first
+
+
+_FALLING_BACK = ("auto", "tuned", "sparse")
+"""Modes that take a plain one where theirs is refused."""
+
+
+def _tuned(derivative: str, about: Facts, alike: Any, more: tuple[Tree, ...]) -> str:
+    """Return the operator that is measured to be the fastest, or what `auto` takes if none runs."""
+    try:
+        return tuning.tuned(derivative, *alike, *map(_concrete, more)).operator
+    except Exception:  # what JAX raises is of every type; the operator says why in its turn
+        return choose(derivative, about, "auto").operator
+
+
+def _by_values(
+    derivative: str, mode: str, f: Function, x: Tree, more: tuple[Tree, ...], error: Exception
+) -> Tree:
+    """Return the derivative of a function whose own Python decides by the numbers of x.
+
+    It has no program of its own; JAX looks at the numbers where there are any.
+    """
+    if mode not in _FALLING_BACK:
+        raise error
+    forward = size(x) <= size(f(x))
+    plain: dict[str, Callable[[], Tree]] = {
+        "jacobian": lambda: (jax.jacfwd if forward else jax.jacrev)(f)(x),
+        "hessian": lambda: jax.hessian(f)(x),
+        "hvp": lambda: jax.jvp(jax.grad(f), (x,), more)[1],
+    }
+    result = plain[derivative]()
+    why = "the function looks at numbers of its inputs (`jnp.where` and `lax.cond` do not)"
+    warnings.warn(f"{why}; computed by JAX's plain mode", StructureWarning, stacklevel=5)
+    return result
 
 
 def _check(derivative: str, mode: str) -> None:

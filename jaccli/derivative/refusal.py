@@ -12,7 +12,7 @@ from typing import Any
 import jax
 
 from jaccli.derivative import losses
-from jaccli.derivative.facts import Facts, contains, inner_jaxprs
+from jaccli.derivative.facts import Facts, contains, inner_jaxprs, is_literal
 from jaccli.derivative.known import is_inexact
 from jaccli.derivative.losses import StructureError, reason
 from jaccli.derivative.primitives import bind
@@ -42,17 +42,29 @@ def explained(error: Exception, facts: Facts) -> str:
             line = _line(facts.jaxpr.jaxpr, operation)
             return _SENTENCES[operation] + (f" ({line})" if line else "")
     if isinstance(error, StructureError):
-        return f"the structured engine fails on {text}"
-    line = _line_that_raises(facts.jaxpr.jaxpr, reason(error))
+        return f"fails on {text}"
+    line = _line_that_raises(facts.jaxpr.jaxpr, reason(error), set())
     return reason(error) + (f" ({line})" if line else "")
 
 
-def _line_that_raises(jaxpr: Any, text: str) -> str:
-    """Return the line of the operation whose own derivative JAX refuses in these words."""
+def _line_that_raises(jaxpr: Any, text: str, fine: set[str]) -> str:
+    """Return the line of the operation whose own derivative JAX refuses in these words.
+
+    `fine` are kinds of operations that were tried already.
+    """
+    moved = set(jaxpr.invars)
     for eqn in jaxpr.eqns:
-        if _raises(eqn, text):
-            inside = (_line_that_raises(inner, text) for inner in inner_jaxprs(eqn.params))
-            return next(filter(None, inside), "") or losses.line(eqn)
+        if eqn.primitive.name == "stop_gradient" or not any(
+            not is_literal(v) and v in moved for v in eqn.invars
+        ):
+            continue
+        moved.update(eqn.outvars)
+        kind = f"{eqn.primitive} {eqn.params} {[v.aval for v in eqn.invars]}"
+        if kind not in fine:
+            fine.add(kind)
+            if _raises(eqn, text):
+                within = (_line_that_raises(j, text, fine) for j in inner_jaxprs(eqn.params))
+                return next(filter(None, within), "") or losses.line(eqn)
     return ""
 
 

@@ -130,8 +130,7 @@ def coloring(plan: Plan) -> Coloring:
 
     Where links serve, no coloring is needed, and this is the one that it would take.
     """
-    found = plan.prepared
-    assert found is not None
+    found = _found(plan)
     if found.coloring is not None:
         return found.coloring
     pattern, barred = found.pattern.sorted(), (plan.facts.no_forward, plan.facts.no_reverse)
@@ -146,13 +145,24 @@ def coloring(plan: Plan) -> Coloring:
     return color("hessian" if square else "jacobian", pattern, *barred)
 
 
+def _found(plan: Plan) -> Prepared:
+    """Return what was prepared.
+
+    Raises:
+        UnderivableError: the mode was refused, and another one was taken.
+    """
+    if plan.prepared is None:
+        message = f"{plan.derivative}: its pattern is not known: {plan.refusal}."
+        raise UnderivableError(message, plan.refusal)
+    return plan.prepared
+
+
 def in_spec_order(plan: Plan) -> Pattern:
     """Return the pattern of a plan's joined matrix, rows and columns as in `--layout matrix`.
 
     Of a Hessian of several numbers, the rows count outputs and inputs.
     """
-    found = plan.prepared
-    assert found is not None
+    found = _found(plan)
     ins = {name: math.prod(plan.model.in_shape(name)) for name in plan.model.wrt}
     blocks, rows = [], []
     for out, shape in plan.outputs.items():

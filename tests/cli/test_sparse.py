@@ -362,3 +362,14 @@ def test_a_large_dense_derivative_allocates_no_positions(
     assert outcome.exit_code == 3
     assert "more than the memory budget of 256.0 MiB" in outcome.stderr
     assert peak < 100 << 20
+
+
+def test_a_pattern_that_is_not_known_is_one_sentence(jaccli: Call, tmp_path: Path) -> None:
+    (tmp_path / "m.py").write_text(
+        "import jax\ndef f(x):\n    r = jax.new_ref(x * 1)\n    r[0] += x[3]\n    return r[...]\n"
+    )
+    (tmp_path / "s.yaml").write_text("model: {python: 'm.py:f'}\ninputs: {x: [1, 2, 3, 4]}\n")
+    outcome = jaccli("sparsity", "s.yaml", "--allow-python", cwd=tmp_path, check=False)
+    assert outcome.exit_code == 3
+    assert outcome.stderr.startswith("jaccli: jacobian: its pattern is not known: sparse: ")
+    assert "(m.py:" in outcome.stderr

@@ -175,3 +175,30 @@ def test_losses_of_structure_are_recorded_with_their_lines() -> None:
 def test_a_refusal_by_jax_names_the_line(f: Any, operator: Any) -> None:
     with pytest.raises(Refused, match=r"not implemented \(test_falling_back.py:\d+\)"):
         operator(f)(jnp.arange(1.0, 5.0))
+
+
+def test_what_is_not_differentiated_is_not_blamed() -> None:
+    groups = jnp.array([0, 0, 1, 1])
+
+    def f(x: Any) -> Any:
+        fine = jax.ops.segment_prod(lax.stop_gradient(x), groups, 2)
+        return jax.ops.segment_prod(jnp.sin(x), groups, 2) * fine
+
+    with pytest.raises(Refused) as refusal:
+        jaccli.jacobian(f, mode="tuned")(jnp.arange(1.0, 5.0))
+    line = inspect.getsourcelines(f)[1] + 2
+    assert f"(test_falling_back.py:{line})" in str(refusal.value)
+
+
+def test_python_that_looks_at_numbers_is_differentiated_where_there_are_any() -> None:
+    def f(x: Any) -> Any:
+        return x**2 if x[0] > 0 else x
+
+    x = jnp.arange(1.0, 4.0)
+    with pytest.warns(StructureWarning, match="looks at numbers of its inputs"):
+        np.testing.assert_array_equal(jaccli.jacobian(f)(x), np.diag(2 * x))
+    with pytest.warns(StructureWarning):
+        found = jaccli.hvp(lambda x: jnp.sum(f(x)))(x, x)
+    np.testing.assert_array_equal(found, 2 * x)
+    with pytest.raises(jax.errors.ConcretizationTypeError):
+        jax.jit(jaccli.jacobian(f))(x)

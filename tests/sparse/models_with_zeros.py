@@ -402,3 +402,18 @@ def kernel_of_a_convolution(x: Any) -> Any:
 def small_solves_of_a_batch(x: Any) -> Any:
     matrices = 4 * jnp.eye(3) + jnp.cos(jnp.arange(360.0)).reshape(40, 3, 3)
     return jnp.linalg.solve(matrices, x.reshape(40, 3, 1))
+
+
+@model("hessian", 120, 720)
+def rows_written_at_places_of_their_own(x: Any) -> Any:
+    """The largest three of each row: anywhere in it, but in no other row."""
+    return jnp.sum(lax.top_k(x.reshape(20, 6), 3)[0] ** 3 * x.reshape(20, 6)[:, :3])
+
+
+@model("jacobian", 200, 396)
+def counted_while(x: Any) -> Any:
+    def step(state: tuple[Any, Any]) -> tuple[Any, Any]:
+        i, y = state
+        return i + 1, y.at[i].set(x[i] * x[i + 1])
+
+    return lax.while_loop(lambda state: state[0] < 198, step, (0, jnp.zeros(200)))[1]

@@ -235,10 +235,18 @@ class _Detector:
         return [*carry, *ys]
 
     def unbounded(self, eqn: Any, operands: list[Value]) -> list[Value]:
-        """A while loop, to a fixpoint."""
+        """A while loop: step by step while its condition is known, else to a fixpoint."""
         loop = while_of(eqn)
         skip, n = loop.ends, loop.consts
-        consts, carry = operands[skip : skip + n], operands[skip + n :]
+        ends, consts, carry = operands[:skip], operands[skip : skip + n], operands[skip + n :]
+        state = carry
+        for _ in range(_STEPS // max(count(loop.body.jaxpr), 1)):
+            (goes,) = self.run(loop.condition.jaxpr, loop.condition.consts, [*ends, *state])
+            if not is_known(goes) or np.ndim(goes):
+                break
+            if not goes:
+                return state
+            state = self.run(loop.body.jaxpr, loop.body.consts, [*consts, *state])
         return self._settled(loop.body, consts, carry, [], eqn.outvars)[0]
 
     def solution(self, eqn: Any, operands: list[Value]) -> list[Value]:

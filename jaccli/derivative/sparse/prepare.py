@@ -233,7 +233,7 @@ def _method(problem: _Problem, most: float) -> Method:
     except (TooDense, TypeError, ValueError, NotImplementedError) as error:
         # There are no zeros to be found, or there is no reverse mode.
         if traced is None:
-            raise failure or error from error
+            raise (failure if failure and isinstance(error, TooDense) else error) from failure
         return traced.linked(most)
     if traced is None:
         return found

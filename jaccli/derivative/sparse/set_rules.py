@@ -173,13 +173,34 @@ def _scatter(context: Context, eqn: Any, operands: list[Value]) -> Any:
     updates = as_rows(updates, eqn.invars[2].aval, context.columns)
     to = write_positions(eqn, indices, shape_of(eqn.invars[2])) if is_known(indices) else None
     if to is None:
-        anything = sets.taken(sets.together(updates), np.zeros(size, np.int64))
-        return sets.united([x, anything])
+        return sets.united([x, _scattered_anywhere(eqn, updates)])
     if eqn.primitive.name == "scatter":
         keep = np.ones(size, np.bool_)
         keep[to[to >= 0]] = False
         x = sets.kept(x, keep)
     return sets.united([x, sets.gathered(updates, to, size)])
+
+
+def _scattered_anywhere(eqn: Any, updates: Rows) -> Rows:
+    """Written at places that only the program knows: any along the axes that are indexed."""
+    shape, window = shape_of(eqn.invars[0]), shape_of(eqn.invars[2])
+    numbers = eqn.params["dimension_numbers"]
+    batch = numbers.operand_batching_dims
+    gone = (*numbers.inserted_window_dims, *batch)
+    left = [d for d in range(len(shape)) if d not in gone]
+    others = [axis for axis in range(len(window)) if axis not in numbers.update_window_dims]
+    axes = dict(zip(left, numbers.update_window_dims, strict=True))
+    axes = {d: axis for d, axis in axes.items() if window[axis] == shape[d]}
+    for d, axis in zip(batch, numbers.scatter_indices_batching_dims, strict=True):
+        axes[d] = others[axis]
+    narrow = tuple(n if d in axes else 1 for d, n in enumerate(shape))
+    at: Any = np.zeros((1,) * len(window), np.int64)
+    for d, n in enumerate(narrow):
+        at = at * n
+        if d in axes:
+            at = at + np.arange(n).reshape([-1 if a == axes[d] else 1 for a in range(len(window))])
+    union = sets.gathered(updates, np.broadcast_to(at, window), math.prod(narrow))
+    return sets.taken(union, collapsed(shape, narrow))
 
 
 @rule(
