@@ -69,6 +69,10 @@ _MODULES = {
     "scipy": "jax.scipy.linalg",
     "norm": "jax.scipy.stats.norm",
     "own": "jaccli.expression.functions",
+    **{
+        name: f"jaccli.expression.accurate.{name}"
+        for name in "activation bessel gated hyperbolic logistic plane sine".split()
+    },
 }
 
 # One line each: signature | summary | target, which is the name in jax.numpy when left out.
@@ -80,24 +84,24 @@ _ROWS: dict[str, str] = {
         arcsin(x)             | inverse sine, in radians
         arccos(x)             | inverse cosine, in radians
         arctan(x)             | inverse tangent, in radians
-        arctan2(x1, x2)       | angle of the point (x2, x1), in radians
+        arctan2(x1, x2)       | angle of the point (x2, x1), in radians | plane
         asin(x)               | the same as arcsin
         acos(x)               | the same as arccos
         atan(x)               | the same as arctan
-        atan2(x1, x2)         | the same as arctan2
+        atan2(x1, x2)         | the same as arctan2 | plane:arctan2
         sinh(x)               | hyperbolic sine
         cosh(x)               | hyperbolic cosine
-        tanh(x)               | hyperbolic tangent
-        arcsinh(x)            | inverse hyperbolic sine
-        arccosh(x)            | inverse hyperbolic cosine
-        arctanh(x)            | inverse hyperbolic tangent
-        asinh(x)              | the same as arcsinh
-        acosh(x)              | the same as arccosh
-        atanh(x)              | the same as arctanh
-        sinc(x)               | sin(pi*x) / (pi*x), 1 at 0
+        tanh(x)               | hyperbolic tangent | hyperbolic
+        arcsinh(x)            | inverse hyperbolic sine | hyperbolic
+        arccosh(x)            | inverse hyperbolic cosine | hyperbolic
+        arctanh(x)            | inverse hyperbolic tangent | hyperbolic
+        asinh(x)              | the same as arcsinh | hyperbolic:arcsinh
+        acosh(x)              | the same as arccosh | hyperbolic:arccosh
+        atanh(x)              | the same as arctanh | hyperbolic:arctanh
+        sinc(x)               | sin(pi*x) / (pi*x), 1 at 0 | sine
         deg2rad(x)            | degrees to radians
         rad2deg(x)            | radians to degrees
-        hypot(x1, x2)         | sqrt(x1**2 + x2**2)
+        hypot(x1, x2)         | sqrt(x1**2 + x2**2) | plane
     """,
     "elementwise": """
         abs(x)                | absolute value
@@ -105,13 +109,13 @@ _ROWS: dict[str, str] = {
         sign(x)               | -1, 0 or 1
         exp(x)                | e**x
         exp2(x)               | 2**x
-        expm1(x)              | exp(x) - 1, accurate near 0
+        expm1(x)              | exp(x) - 1, accurate near 0 | hyperbolic
         log(x)                | natural logarithm
         log2(x)               | logarithm to base 2
         log10(x)              | logarithm to base 10
         log1p(x)              | log(1 + x), accurate near 0
-        logaddexp(x1, x2)     | log(exp(x1) + exp(x2)) without overflow
-        logaddexp2(x1, x2)    | log2(2**x1 + 2**x2) without overflow
+        logaddexp(x1, x2)     | log(exp(x1) + exp(x2)) without overflow | logistic
+        logaddexp2(x1, x2)    | log2(2**x1 + 2**x2) without overflow | logistic
         sqrt(x)               | square root
         cbrt(x)               | cube root
         square(x)             | x**2
@@ -279,24 +283,24 @@ _ROWS: dict[str, str] = {
     "activation": """
         relu(x)               | max(x, 0) | nn
         relu6(x)              | relu, at most 6 | nn
-        sigmoid(x)            | 1 / (1 + exp(-x)) | nn
-        softplus(x)           | log(1 + exp(x)) | nn
-        gelu(x, approximate=True)      | x times the normal distribution's cdf | nn
-        silu(x)               | x * sigmoid(x) | nn
-        swish(x)              | the same as silu | nn
-        mish(x)               | x * tanh(softplus(x)) | nn
-        elu(x, alpha=1.0)     | x above 0, alpha * (exp(x) - 1) below | nn
-        celu(x, alpha=1.0)    | x above 0, alpha * (exp(x / alpha) - 1) below | nn
-        selu(x)               | scaled elu | nn
+        sigmoid(x)            | 1 / (1 + exp(-x)) | logistic
+        softplus(x)           | log(1 + exp(x)) | logistic
+        gelu(x, approximate=True)      | x times the normal distribution's cdf | gated
+        silu(x)               | x * sigmoid(x) | gated
+        swish(x)              | the same as silu | gated:silu
+        mish(x)               | x * tanh(softplus(x)) | gated
+        elu(x, alpha=1.0)     | x above 0, alpha * (exp(x) - 1) below | activation
+        celu(x, alpha=1.0)    | x above 0, alpha * (exp(x / alpha) - 1) below | activation
+        selu(x)               | scaled elu | activation
         leaky_relu(x, negative_slope=0.01)      | x above 0, negative_slope * x below | nn
         softmax(x, axis=-1)   | exp(x) / sum(exp(x)) | nn
         log_softmax(x, axis=-1)        | log(softmax(x)) | nn
-        log_sigmoid(x)        | log(sigmoid(x)) | nn
+        log_sigmoid(x)        | log(sigmoid(x)) | logistic
         hard_tanh(x)          | x kept between -1 and 1 | nn
         hard_sigmoid(x)       | relu6(x + 3) / 6 | nn
         hard_silu(x)          | x * hard_sigmoid(x) | nn
-        soft_sign(x)          | x / (1 + abs(x)) | nn
-        squareplus(x, b=4.0)  | (x + sqrt(x**2 + b)) / 2 | nn
+        soft_sign(x)          | x / (1 + abs(x)) | activation
+        squareplus(x, b=4.0)  | (x + sqrt(x**2 + b)) / 2 | activation
     """,
     # `gamma`, `beta` and `zeta` stay free for parameters, which often have these names.
     "special": """
@@ -313,11 +317,11 @@ _ROWS: dict[str, str] = {
         betafn(a, b)          | beta function | special:beta
         betaln(a, b)          | log of the beta function | special
         zetafn(x, q)          | Hurwitz zeta function | special:zeta
-        i0(x)                 | modified Bessel function of order 0 | special
-        i0e(x)                | exp(-abs(x)) * i0(x) | special
-        i1(x)                 | modified Bessel function of order 1 | special
-        i1e(x)                | exp(-abs(x)) * i1(x) | special
-        expit(x)              | the same as sigmoid | special
+        i0(x)                 | modified Bessel function of order 0 | bessel
+        i0e(x)                | exp(-abs(x)) * i0(x) | bessel
+        i1(x)                 | modified Bessel function of order 1 | bessel
+        i1e(x)                | exp(-abs(x)) * i1(x) | bessel
+        expit(x)              | the same as sigmoid | logistic:sigmoid
         logit(x)              | log(x / (1 - x)) | special
         xlogy(x, y)           | x * log(y), 0 where x is 0 | special
         xlog1py(x, y)         | x * log(1 + y), 0 where x is 0 | special
