@@ -201,7 +201,8 @@ def _trunc(x: Any) -> Any:
 
 _DISTINCT = [(a, b) for a, b in PLANE if abs(a) != abs(b)]
 _RATIOS = [(5.3, 2.1), (-5.3, 2.1), (5.3, -2.1), (0.7, 1.9), (211.3, 1.7)]
-_GAMMAS = [(a, x) for a in (0.1, 0.9, 1.0, 2.5, 9.0, 31.7) for x in (1e-9, 0.02, 0.8, 3.1, 11.0, 45.0)]
+_GAMMAS = [(a, x) for a in (0.1, 0.9, 1.0, 2.5, 9.0, 31.7, 312.0)
+           for x in (1e-9, 0.02, 0.8, 3.1, 11.0, 45.0, 300.0)]
 _BETAS = [(a, b) for a in (1e-9, 0.013, 0.5, 1.0, 2.5, 17.0, 214.0) for b in (1e-6, 0.5, 1.0, 2.5, 7.1, 17.0, 900.0)]
 _ZETAS = [(x, q) for x in (1.5, 2.0, 3.3, 8.0, 20.0) for q in (0.02, 0.5, 1.0, 3.7, 40.0)]
 _POWERS = [(x, y) for x in (1e-6, 0.02, 0.7, 1.0, 1.9, 37.0) for y in (-3.0, -0.5, 0.3, 1.0, 2.0, 4.7)]
@@ -328,7 +329,7 @@ CASES: dict[str, tuple[Case, ...]] = {
         "factorial": Case(lambda x: mp.gamma(x + 1), _each(_sizes(1e-6, 150, 20)), digits=120),
         "betafn": Case(mp.beta, _BETAS, digits=120),
         "betaln": Case(_beta_log, _BETAS, digits=120),
-        "zetafn": Case(mp.zeta, _ZETAS, digits=60),
+        "zetafn": Case(mp.zeta, _ZETAS, digits=135),
         "i0": Case(_bessel(0), SMOOTH, digits=150),
         "i0e": Case(_bessel(0, True), SIGNED, digits=150),
         "i1": Case(_bessel(1), SMOOTH, digits=150),

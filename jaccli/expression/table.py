@@ -71,7 +71,10 @@ _MODULES = {
     "own": "jaccli.expression.functions",
     **{
         name: f"jaccli.expression.accurate.{name}"
-        for name in "activation bessel gated hyperbolic logistic plane sine".split()
+        for name in (
+            "activation bessel betas entropy gammas gated hyperbolic incomplete logistic normal "
+            "plane powers sine"
+        ).split()
     },
 }
 
@@ -120,7 +123,7 @@ _ROWS: dict[str, str] = {
         cbrt(x)               | cube root
         square(x)             | x**2
         reciprocal(x)         | 1 / x
-        power(x1, x2)         | x1**x2
+        power(x1, x2)         | x1**x2 | powers
         add(x1, x2)           | x1 + x2
         subtract(x1, x2)      | x1 - x2
         multiply(x1, x2)      | x1 * x2
@@ -307,15 +310,15 @@ _ROWS: dict[str, str] = {
         erf(x)                | error function | special
         erfc(x)               | 1 - erf(x), accurate for large x | special
         erfinv(x)             | inverse of erf | special
-        gammafn(x)            | gamma function | special:gamma
-        gammaln(x)            | log of the gamma function's absolute value | special
-        digamma(x)            | derivative of gammaln | special
-        polygamma(n, x)       | n-th derivative of digamma | special
-        gammainc(a, x)        | regularized lower incomplete gamma function | special
-        gammaincc(a, x)       | regularized upper incomplete gamma function | special
-        factorial(x)          | gammafn(x + 1) | special
-        betafn(a, b)          | beta function | special:beta
-        betaln(a, b)          | log of the beta function | special
+        gammafn(x)            | gamma function | gammas
+        gammaln(x)            | log of the gamma function's absolute value | gammas
+        digamma(x)            | derivative of gammaln | gammas
+        polygamma(n, x)       | n-th derivative of digamma | gammas
+        gammainc(a, x)        | regularized lower incomplete gamma function | incomplete
+        gammaincc(a, x)       | regularized upper incomplete gamma function | incomplete
+        factorial(x)          | gammafn(x + 1) | gammas
+        betafn(a, b)          | beta function | betas
+        betaln(a, b)          | log of the beta function | betas
         zetafn(x, q)          | Hurwitz zeta function | special:zeta
         i0(x)                 | modified Bessel function of order 0 | bessel
         i0e(x)                | exp(-abs(x)) * i0(x) | bessel
@@ -326,11 +329,11 @@ _ROWS: dict[str, str] = {
         xlogy(x, y)           | x * log(y), 0 where x is 0 | special
         xlog1py(x, y)         | x * log(1 + y), 0 where x is 0 | special
         entr(x)               | -x * log(x), 0 where x is 0 | special
-        rel_entr(p, q)        | p * log(p / q) | special
-        kl_div(p, q)          | p * log(p / q) - p + q | special
+        rel_entr(p, q)        | p * log(p / q) | entropy
+        kl_div(p, q)          | p * log(p / q) - p + q | entropy
         ndtr(x)               | normal distribution's cdf | special
-        log_ndtr(x)           | log of ndtr | special
-        ndtri(p)              | inverse of ndtr | special
+        log_ndtr(x)           | log of ndtr | normal
+        ndtri(p)              | inverse of ndtr | normal
         normal_pdf(x, loc=0, scale=1)  | normal distribution's density | norm:pdf
         normal_logpdf(x, loc=0, scale=1) | log of the normal distribution's density | norm:logpdf
     """,
