@@ -69,14 +69,12 @@ _MODULES = {
     "scipy": "jax.scipy.linalg",
     "norm": "jax.scipy.stats.norm",
     "own": "jaccli.expression.functions",
-    **{
-        name: f"jaccli.expression.accurate.{name}"
-        for name in (
-            "activation bessel betas entropy gammas gated hyperbolic incomplete logistic normal "
-            "plane powers sine"
-        ).split()
-    },
 }
+_ACCURATE = """
+    activation betas bessel determinant entropy gammas gated hyperbolic incomplete logistic normal
+    plane powers sine
+"""
+_MODULES |= {name: f"jaccli.expression.accurate.{name}" for name in _ACCURATE.split()}
 
 # One line each: signature | summary | target, which is the name in jax.numpy when left out.
 _ROWS: dict[str, str] = {
@@ -208,7 +206,7 @@ _ROWS: dict[str, str] = {
         cross(a, b)           | cross product of vectors of length 3
         trace(x, offset=0, axis1=0, axis2=1) | sum of the diagonal
         norm(x, ord=None, axis=None, keepdims=False) | norm of a vector or matrix | linalg
-        det(a)                | determinant | linalg
+        det(a)                | determinant | determinant
         slogdet(a)            | (sign, log of the absolute value) of the determinant | linalg
         logdet(a)             | log of the determinant's absolute value | own
         inv(a)                | inverse of a matrix | linalg

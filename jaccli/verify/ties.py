@@ -385,6 +385,9 @@ KINKS: dict[str, Kink] = {
         "kink", "JAX takes the derivative of x * hard_sigmoid(x), that of its flat side.",
         _pieces((-3, _zero, lambda x: x * (x + 3) / 6), (3, lambda x: x * (x + 3) / 6, _same)),
     ),
+    "i0e": Kink(
+        "kink", "JAX takes the derivative 0 there.", _pieces((0, jnp.exp, lambda x: jnp.exp(-x)))
+    ),
     "max": Kink("kink", _SHARED, _extreme(jnp.max)),
     "min": Kink("kink", _SHARED, _extreme(jnp.min)),
     "nanmax": Kink("kink", _SHARED, _extreme(jnp.nanmax)),

@@ -6,7 +6,9 @@ terms, differentiated, cancel neither at 0 nor in the tails.
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax.numpy as jnp
@@ -50,41 +52,54 @@ def _decay_slope(x: Array) -> Array:
     return -jnp.sign(x) * jnp.exp(-jnp.abs(x))
 
 
-def _bessel(order: int, x: Array, scaled: bool) -> Array:
-    """Return I_n(x), or exp(−|x|) I_n(x)."""
-    x = jnp.asarray(x, jnp.result_type(x, 1.0))
+def _inside(x: Array) -> tuple[_Series, Array, Array, Array]:
+    """Return the series of a dtype, where x is within the bound, x there, and |x| elsewhere."""
     series = _DOUBLE if is_double(x) else _SINGLE
     size = jnp.abs(x)
     near = size < series.bound
-    inside, outside = jnp.where(near, x, 0), jnp.where(near, series.bound, size)
-    small = horner(_power_series(order, series.powers), inside * inside / 4)
-    small = small * (inside / 2) if order else small
-    if scaled:
-        small = small * _decay(inside)
-    large = horner(_asymptotic(order, series.inverses), 1 / outside)
-    large = large / jnp.sqrt(2 * math.pi * outside)
-    if not scaled:
+    return series, near, jnp.where(near, x, 0), jnp.where(near, series.bound, size)
+
+
+@functools.cache
+def _ratio(order: int) -> Callable[[Array], Array]:
+    """Return the function I_n(x) / x^n, whose derivative is x I_(n+1)(x) / x^(n+1)."""
+
+    @with_slopes(lambda x: x * _ratio(order + 1)(x))
+    def ratio(x: Array) -> Array:
+        series, near, inside, outside = _inside(x)
+        powers = [c / 2**order for c in _power_series(order, series.powers)]
         half = jnp.exp(outside / 2)
-        large = half * large * half
-    large = jnp.where(x < 0, -large, large) if order else large
-    return jnp.where(near, small, large)
+        large = half * (_large(order, series, outside) / outside**order) * half
+        return jnp.where(near, horner(powers, inside * inside / 4), large)
+
+    return ratio
+
+
+def _large(order: int, series: _Series, x: Array) -> Array:
+    """Return exp(−x) I_n(x) for large x."""
+    return horner(_asymptotic(order, series.inverses), 1 / x) / jnp.sqrt(2 * math.pi * x)
 
 
 def i0(x: Array) -> Array:
     """Return I_0(x)."""
-    return _bessel(0, x, scaled=False)
-
-
-def i0e(x: Array) -> Array:
-    """Return exp(−|x|) I_0(x)."""
-    return _bessel(0, x, scaled=True)
+    return _ratio(0)(x)
 
 
 def i1(x: Array) -> Array:
     """Return I_1(x)."""
-    return _bessel(1, x, scaled=False)
+    return x * _ratio(1)(x)
+
+
+def i0e(x: Array) -> Array:
+    """Return exp(−|x|) I_0(x)."""
+    x = jnp.asarray(x, jnp.result_type(x, 1.0))
+    series, near, inside, outside = _inside(x)
+    return jnp.where(near, _decay(inside) * i0(inside), _large(0, series, outside))
 
 
 def i1e(x: Array) -> Array:
     """Return exp(−|x|) I_1(x)."""
-    return _bessel(1, x, scaled=True)
+    x = jnp.asarray(x, jnp.result_type(x, 1.0))
+    series, near, inside, outside = _inside(x)
+    large = _large(1, series, outside)
+    return jnp.where(near, _decay(inside) * i1(inside), jnp.where(x < 0, -large, large))

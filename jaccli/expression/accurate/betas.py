@@ -10,11 +10,13 @@ import jax
 import jax.numpy as jnp
 from scipy.special import bernoulli
 
-from jaccli.expression.accurate.gammas import gammaln, polygamma
+from jaccli.expression.accurate.gammas import digamma, gammaln, polygamma
 from jaccli.expression.accurate.rule import Array, horner, with_slopes
 
 _LARGE = 10
-"""Where the asymptotic series have all digits, and how far arguments are shifted to get there."""
+"""Where the asymptotic series have all digits."""
+_SHIFT = 20
+"""How far arguments are shifted to get there, from as low as −10."""
 _TERMS = 10
 _BERNOULLI = [float(b) for b in bernoulli(2 * _TERMS)[2::2]]
 """B_2, B_4, …"""
@@ -26,7 +28,7 @@ def stirling(x: Array) -> Array:
     return horner(_STIRLING, 1 / x / x) / x
 
 
-@with_slopes(lambda a, b: -_difference(0)(a, b), lambda a, b: -_difference(0)(b, a))
+@with_slopes(lambda a, b: -_by_first(a, b), lambda a, b: -_by_first(b, a))
 def betaln(a: Array, b: Array) -> Array:
     """Return log |B(a, b)|: the slope by a is ψ(a) − ψ(a + b)."""
     p, q = jnp.minimum(a, b), jnp.maximum(a, b)
@@ -45,8 +47,8 @@ def betaln(a: Array, b: Array) -> Array:
 
 
 @with_slopes(
-    lambda a, b: -betafn(a, b) * _difference(0)(a, b),
-    lambda a, b: -betafn(a, b) * _difference(0)(b, a),
+    lambda a, b: -betafn(a, b) * _by_first(a, b),
+    lambda a, b: -betafn(a, b) * _by_first(b, a),
 )
 def betafn(a: Array, b: Array) -> Array:
     """Return B(a, b)."""
@@ -54,11 +56,17 @@ def betafn(a: Array, b: Array) -> Array:
     return sign(a) * sign(b) * sign(a + b) * jnp.exp(betaln(a, b))
 
 
+def _by_first(a: Array, b: Array) -> Array:
+    """Return ψ(a + b) − ψ(a)."""
+    return _difference(0)(a, b)
+
+
 @functools.cache
 def _difference(n: int) -> Callable[[Array, Array], Array]:
-    """Return the function ψ⁽ⁿ⁾(a + b) − ψ⁽ⁿ⁾(a) of a and b above 0, accurate for small b too.
+    """Return the function ψ⁽ⁿ⁾(a + b) − ψ⁽ⁿ⁾(a) of a and b, accurate for small b too.
 
-    Terms are differences of powers of u = 1 / a and v = 1 / (a + b), and u − v = b u v.
+    Terms are differences of powers of u = 1 / a and v = 1 / (a + b), and u − v = b u v.  Below −10,
+    differences of digamma are JAX's, and those of its derivatives are not known.
     """
 
     @with_slopes(
@@ -66,15 +74,18 @@ def _difference(n: int) -> Callable[[Array, Array], Array]:
         lambda a, b: polygamma(n + 1, a + b),
     )
     def difference(a: Array, b: Array) -> Array:
-        powers = [0.0] * (n + 1) + [1.0]
-        shifted = [_divided(powers, 1 / (a + k), 1 / (a + b + k), b) for k in range(_LARGE)]
-        high = a + _LARGE
+        a, b = jnp.broadcast_arrays(a, b)
+        steps = jnp.arange(_SHIFT, dtype=a.dtype)
+        u, v = 1 / (a[..., None] + steps), 1 / ((a + b)[..., None] + steps)
+        powers = sum((u**j * v ** (n - j) for j in range(n + 1)), jnp.zeros_like(u))
+        shifted = b * jnp.sum(u * v * powers, axis=-1)
+        high = a + _SHIFT
         series = _divided(_asymptotic(n), 1 / high, 1 / (high + b), b)
         if n == 0:
             series = series + jnp.log1p(b / high)
-        positive = (-1) ** n * (math.factorial(n) * sum(shifted) + series)
-        plain = polygamma(n, a + b) - polygamma(n, a)
-        return jnp.where((a > 0) & (b > 0), positive, plain)
+        found = (-1) ** n * (math.factorial(n) * shifted + series)
+        known = jnp.minimum(a, a + b) > _LARGE - _SHIFT
+        return jnp.where(known, found, digamma(a + b) - digamma(a) if n == 0 else jnp.nan)
 
     return difference
 

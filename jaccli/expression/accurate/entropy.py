@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import jax.numpy as jnp
+import numpy as np
 
 from jaccli.expression.accurate.rule import Array, horner, with_slopes
 
@@ -21,7 +22,7 @@ def log_excess(d: Array) -> Array:
 def _log_ratio(p: Array, q: Array) -> Array:
     """Return log(p / q), where that is out of the range of floats too."""
     ratio = p / q
-    tiny = jnp.finfo(ratio.dtype).tiny
+    tiny = float(np.finfo(ratio.dtype).tiny)
     normal = (ratio >= tiny) & jnp.isfinite(ratio)
     return jnp.where(normal, jnp.log(ratio), jnp.log(p) - jnp.log(q))
 

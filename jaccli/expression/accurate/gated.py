@@ -17,7 +17,7 @@ from jaccli.expression.accurate.rule import Array, with_slopes
 
 
 def _logistic(x: Array, z: Array) -> Array:
-    h, scale, size = _parts(z)
+    _, scale, size = _parts(z)
     return (x * scale) * (scale / size)
 
 
@@ -96,9 +96,9 @@ def _gelu_2(x: Array) -> Array:
 
 def _mish_parts(x: Array) -> tuple[Array, Array, Array, Array]:
     """Return exp(−|x|), its root, and numerator and denominator of t, up to powers of exp(x)."""
-    h = jnp.exp(-jnp.abs(x) / 2)
-    e = h * h
     above = x > 0
+    h = jnp.exp(jnp.where(above, -x, x) / 2)
+    e = h * h
     size = jnp.where(above, 1 + 2 * e + 2 * e * e, 2 + 2 * e + e * e)
     return e, h, jnp.where(above, 1 + 2 * e, 2 + e), size
 
@@ -122,8 +122,6 @@ def _mish_1(x: Array) -> Array:
 
 def _mish_2(x: Array) -> Array:
     e, h, _, size = _mish_parts(x)
-    cubic = jnp.where(
-        x > 0, -2 + e * (-3 + e * (2 + 2 * e)), 2 + e * (2 + e * (-3 - 2 * e))
-    )
+    cubic = jnp.where(x > 0, -2 + e * (-3 + e * (2 + 2 * e)), 2 + e * (2 + e * (-3 - 2 * e)))
     scale = jnp.where(x > 0, e, h)
     return (scale * (2 * (1 + e) + x * cubic / size)) * (4 * scale / jnp.square(size))

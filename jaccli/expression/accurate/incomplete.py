@@ -1,4 +1,4 @@
-"""The regularized incomplete gamma functions, whose slope in x is the gamma distribution's density."""
+"""The regularized incomplete gamma functions: the slope in x is a gamma distribution's density."""
 
 from __future__ import annotations
 
@@ -33,8 +33,31 @@ def gammaincc(a: Array, x: Array) -> Array:
     lambda a, x: xlogy(_density(a - 1, a, x), x) - digamma(a) * _density(a - 1, a, x),
 )
 def _by_order(a: Array, x: Array) -> Array:
-    """Return the slope in a."""
-    return _jax_by_order(a, x)
+    """Return the slope of the lower function in a: JAX's, but in the upper tail."""
+    far = (x > 2) & (x > 1.3 * a)
+    a_far, x_far = jnp.where(far, a, 1), jnp.where(far, x, 3)
+    return jnp.where(far, -_tail(a_far, x_far), _jax_by_order(a, jnp.where(far, a, x)))
+
+
+_DEPTH = 120
+
+
+def _tail(a: Array, x: Array) -> Array:
+    """Return the slope in a of the upper function, by Legendre's continued fraction.
+
+    It is x^a exp(−x) / Γ(a) times 1 / (x + 1 − a − 1 (1 − a) / (x + 3 − a − 2 (2 − a) / …)).
+    """
+
+    def level(number: Array, below: tuple[Array, Array]) -> tuple[Array, Array]:
+        k = _DEPTH - number
+        value, slope = below
+        part = k * (k - a) / value
+        moved = -(k + part * slope) / value
+        return x + (2 * k - 1) - a - part, -1 - moved
+
+    start = x + (2 * _DEPTH + 1) - a, -jnp.ones_like(a)
+    value, slope = jax.lax.fori_loop(0, _DEPTH, level, start)
+    return _density(a, a, x) * (jnp.log(x) - digamma(a) - slope / value) / value
 
 
 def _jax_by_order(a: Array, x: Array) -> Array:
@@ -57,8 +80,10 @@ def _density(s: Array, a: Array, x: Array) -> Array:
     # By the saddle point where exponents would be large: x^a exp(−x) / Γ(a + 1) first.
     large = (a >= _LARGE) & (x > 0)
     order, at = jnp.where(large, a, _LARGE), jnp.where(large, x, _LARGE)
-    exponent = order * log_excess((at - order) / order) - stirling(order)
-    saddle = jnp.exp(exponent) * jnp.sqrt(order / (2 * math.pi)) * at ** (s - a)
+    d = (at - order) / order
+    excess = jnp.where(jnp.abs(d) < 0.5, log_excess(d), jnp.log(at / order) - d)
+    exponent = order * excess - stirling(order) + (s - a) * jnp.log(at)
+    saddle = jnp.exp(exponent) * jnp.sqrt(order / (2 * math.pi))
     return jnp.where(large, saddle, plain)
 
 
