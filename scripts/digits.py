@@ -124,24 +124,28 @@ def examined(
     return digits(name, at, dtype, jax.device_get(found), oracle(case, at))
 
 
-def short(found: Digits, dtype: str) -> bool:
-    """Whether a function lacks digits."""
-    return any(e > bar for e, bar in zip(found.errors, BARS[dtype], strict=True))
+def row(name: str, case: Case) -> str:
+    """Return a function's line of the page: its worst errors in both dtypes, `!` where short."""
+    found = {dtype: examined(name, case, dtype) for dtype in BARS}
+    cells = [
+        f"{error:.1e}" + (" !" if error > bar else "") if error else "0"
+        for dtype, each in found.items()
+        for error, bar in zip(each.errors, BARS[dtype], strict=True)
+    ]
+    literals = [*map(repr, case.before), *"xyz"[: case.arity], *map(repr, case.after)]
+    return f"| `{name}({', '.join(literals)})` | {' | '.join(cells)} |"
 
 
 def main(names: Sequence[str]) -> None:
-    """Print a line for every function and dtype."""
+    """Print the table of the page, or the lines of some functions."""
     jax.config.update("jax_enable_x64", True)
+    kinds = ("value", "first", "second")
+    titles = [f"{kind}, {dtype}" for dtype in BARS for kind in kinds]
+    print(f"| function | {' | '.join(titles)} |")
+    print("|---" * 7 + "|")
     for name in names or CASES:
         for case in CASES[name]:
-            text = ", ".join(["…"] + [repr(each) for each in case.after])
-            for dtype in BARS:
-                found = examined(name, case, dtype)
-                errors = "  ".join(f"{error:8.1e}" for error in found.errors)
-                mark = (
-                    "  short at " + " ".join(map(str, found.where)) if short(found, dtype) else ""
-                )
-                print(f"{name}({text}) {dtype}: {errors}{mark}", flush=True)
+            print(row(name, case), flush=True)
 
 
 if __name__ == "__main__":

@@ -336,12 +336,14 @@ _ROWS: dict[str, Case | list[Case]] = {
     "gammaincc": Case(
         lambda a, x: mp.gammainc(a, x, regularized=True),
         _GAMMAS,
-        digits=300,
+        digits=450,
         partials=((0, 1), (1, 1)),
     ),
     "factorial": Case(lambda x: mp.gamma(x + 1), _each(_sizes(1e-6, 150, 20)), digits=120),
     "betafn": [
-        Case(mp.beta, [(a, b) for a, b in _BETAS if min(a, b) > 0.1], digits=120),
+        Case(
+            mp.beta, [(a, b) for a, b in _BETAS if 0.1 < min(a, b) and max(a, b) < 20], digits=120
+        ),
         Case(mp.beta, _BETAS, digits=120, partials=((0, 0), (1, 1))),
     ],
     "betaln": Case(_beta_log, _BETAS, digits=120),

@@ -32,7 +32,9 @@ SLOW = {"betafn", "zetafn", "gammainc", "gammaincc"}
 OWN = [
     name
     for name in CASES
-    if ".accurate." in FUNCTIONS[name].target and name not in SLOW | {"asinh", "acosh", "atanh"}
+    if ".accurate." in FUNCTIONS[name].target
+    and name not in SLOW
+    and FUNCTIONS[name].target.endswith(name)
 ]
 EVERY = [
     pytest.param(name, case, id=f"{name}-{number}")
@@ -56,7 +58,7 @@ def test_functions_with_rules_of_their_own_keep_their_digits(number: int) -> Non
     """In one mode each, at some of the points."""
     name = OWN[number]
     mode = MODES[number % len(MODES)]
-    check(examined(name, CASES[name][0], "float64", [mode], 7, QUICK), "float64")
+    check(examined(name, CASES[name][0], "float64", [mode], 9, QUICK), "float64")
 
 
 @pytest.mark.slow
@@ -179,9 +181,16 @@ def test_third_derivatives(name: str) -> None:
     """Against differences of the second ones."""
     f = FUNCTIONS[name].resolve()
     second = jax.grad(jax.grad(f))
-    for x in (-2.3, 0.0, 0.4, 3.1):
-        difference = (second(x + 1e-5) - second(x - 1e-5)) / 2e-5
-        np.testing.assert_allclose(jax.grad(second)(x), difference, rtol=1e-6, atol=1e-9)
+    x = jnp.array([-2.3, 0.0, 0.4, 3.1])
+    found, before, after = jax.jit(
+        lambda x: [
+            jax.vmap(jax.grad(second))(x),
+            jax.vmap(second)(x - 1e-5),
+            jax.vmap(second)(x + 1e-5),
+        ],
+        compiler_options=QUICK,
+    )(x)
+    np.testing.assert_allclose(found, (after - before) / 2e-5, rtol=1e-6, atol=1e-9)
 
 
 # Determinants, whose second derivatives are minors: exact integers of integer matrices.
@@ -237,9 +246,7 @@ def test_the_derivative_of_det_has_the_cofactors() -> None:
 # What rules of their own must not cost.
 
 
-@pytest.mark.parametrize(
-    "text", ["tanh(x)", "gelu(x) + logaddexp(x, 2*x)", "x**k", "betaln(x, k)", "hypot(x, k)"]
-)
+@pytest.mark.parametrize("text", ["tanh(x)", "silu(x) + logaddexp(x, 2*x)", "x**k", "hypot(x, k)"])
 def test_structure_is_kept(text: str) -> None:
     """A Jacobian of an element-wise expression is stored as its diagonal."""
     x, k = jnp.linspace(0.5, 1.5, 9), jnp.arange(1.0, 10.0)

@@ -68,6 +68,7 @@ MADE: list[tuple[str, Callable[[Any], Any], Any, Any]] = [
     ("where", lambda x: jnp.where(x >= 0, 3 * x, 5 * x), 0.0, 3.0),
     ("multiply", lambda x: (x > 0) * x, 0.0, 0.0),
     ("multiply", lambda x: (x >= 0) * x, 0.0, 1.0),
+    ("pinv", lambda x: jnp.sum(jnp.linalg.pinv(jnp.diag(x))), [2.0, 0.0], [-0.25, 0.0]),
     ("norm", lambda x: jnp.linalg.norm(x, 1), [0.0, 1.0], [1.0, 1.0]),
     ("norm", lambda x: jnp.linalg.norm(x, jnp.inf), [1.0, -1.0, 0.0], [0.5, -0.5, 0.0]),
     ("quantile", lambda x: jnp.quantile(x, 0.5), [1.0, 1.0, 0.0], [1.0, 0.0, 0.0]),

@@ -14,14 +14,21 @@ from jaccli.expression.accurate.rule import Array, with_slopes
 @with_slopes(lambda x: bell(x))
 def sigmoid(x: Array) -> Array:
     """Return σ(x) = 1 / (1 + exp(−x)): σ'(x) = σ(x) σ(−x)."""
-    return jax.nn.sigmoid(x)
+    e, r = _parts(x)
+    return jnp.where(x < 0, e * r, r)
 
 
 @with_slopes(lambda x: -bell(x) * tanh(x / 2))
 def bell(x: Array) -> Array:
     """Return σ(x) σ(−x), also where one of them is 1."""
+    e, r = _parts(x)
+    return e * r * r
+
+
+def _parts(x: Array) -> tuple[Array, Array]:
+    """Return e = exp(−|x|) and 1 / (1 + e), which value and slope share."""
     e = jnp.exp(-jnp.abs(x))
-    return e / jnp.square(1 + e)
+    return e, 1 / (1 + e)
 
 
 @with_slopes(sigmoid)
