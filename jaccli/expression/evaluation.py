@@ -18,6 +18,7 @@ import numpy as np
 
 from jaccli.errors import BudgetError, SpecError, format_bytes
 from jaccli.expression import guard, index, scalars
+from jaccli.expression.library.powers import power
 from jaccli.expression.literals import Several, arrays, operand, settled
 from jaccli.expression.names import check_names
 from jaccli.expression.signature import Parameter, bind, parameters
@@ -34,7 +35,7 @@ _NUMBER = (bool, int, float)
 
 _BINARY: dict[str, Callable[[Any, Any], Any]] = {
     **scalars.EXACT,
-    "**": operator.pow,
+    "**": power,
     "@": operator.matmul,
 }
 _UNARY: dict[str, Callable[[Any], Any]] = {

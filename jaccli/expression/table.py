@@ -113,11 +113,12 @@ _MODULES = {
     "scipy": "jax.scipy.linalg",
     "norm": "jax.scipy.stats.norm",
     "own": "jaccli.expression.functions",
-    "selection": "jaccli.expression.library.selection",
-    "exponential": "jaccli.expression.library.exponential",
-    "bessel": "jaccli.expression.library.bessel",
-    "incomplete": "jaccli.expression.library.incomplete",
 }
+_LIBRARY = """
+    activation bessel betas determinant entropy exponential gammas gated hyperbolic incomplete_beta
+    incomplete_gamma logistic modified_bessel normal plane powers selection sine
+"""
+_MODULES |= {name: f"jaccli.expression.library.{name}" for name in _LIBRARY.split()}
 
 # One line each: signature | summary | target, which is the name in jax.numpy when left out.
 _ROWS: dict[str, str] = {
@@ -128,24 +129,24 @@ _ROWS: dict[str, str] = {
         arcsin(x)             | inverse sine, in radians
         arccos(x)             | inverse cosine, in radians
         arctan(x)             | inverse tangent, in radians
-        arctan2(x1, x2)       | angle of the point (x2, x1), in radians
+        arctan2(x1, x2)       | angle of the point (x2, x1), in radians | plane
         asin(x)               | the same as arcsin
         acos(x)               | the same as arccos
         atan(x)               | the same as arctan
-        atan2(x1, x2)         | the same as arctan2
+        atan2(x1, x2)         | the same as arctan2 | plane:arctan2
         sinh(x)               | hyperbolic sine
         cosh(x)               | hyperbolic cosine
-        tanh(x)               | hyperbolic tangent
-        arcsinh(x)            | inverse hyperbolic sine
-        arccosh(x)            | inverse hyperbolic cosine
-        arctanh(x)            | inverse hyperbolic tangent
-        asinh(x)              | the same as arcsinh
-        acosh(x)              | the same as arccosh
-        atanh(x)              | the same as arctanh
-        sinc(x)               | sin(pi*x) / (pi*x), 1 at 0
+        tanh(x)               | hyperbolic tangent | hyperbolic
+        arcsinh(x)            | inverse hyperbolic sine | hyperbolic
+        arccosh(x)            | inverse hyperbolic cosine | hyperbolic
+        arctanh(x)            | inverse hyperbolic tangent | hyperbolic
+        asinh(x)              | the same as arcsinh | hyperbolic:arcsinh
+        acosh(x)              | the same as arccosh | hyperbolic:arccosh
+        atanh(x)              | the same as arctanh | hyperbolic:arctanh
+        sinc(x)               | sin(pi*x) / (pi*x), 1 at 0 | sine
         deg2rad(x)            | degrees to radians
         rad2deg(x)            | radians to degrees
-        hypot(x1, x2)         | sqrt(x1**2 + x2**2)
+        hypot(x1, x2)         | sqrt(x1**2 + x2**2) | plane
     """,
     "elementwise": """
         abs(x)                | absolute value
@@ -153,18 +154,18 @@ _ROWS: dict[str, str] = {
         sign(x)               | -1, 0 or 1
         exp(x)                | e**x
         exp2(x)               | 2**x
-        expm1(x)              | exp(x) - 1, accurate near 0
+        expm1(x)              | exp(x) - 1, accurate near 0 | hyperbolic
         log(x)                | natural logarithm
         log2(x)               | logarithm to base 2
         log10(x)              | logarithm to base 10
         log1p(x)              | log(1 + x), accurate near 0
-        logaddexp(x1, x2)     | log(exp(x1) + exp(x2)) without overflow
-        logaddexp2(x1, x2)    | log2(2**x1 + 2**x2) without overflow
+        logaddexp(x1, x2)     | log(exp(x1) + exp(x2)) without overflow | logistic
+        logaddexp2(x1, x2)    | log2(2**x1 + 2**x2) without overflow | logistic
         sqrt(x)               | square root
         cbrt(x)               | cube root
         square(x)             | x**2
         reciprocal(x)         | 1 / x
-        power(x1, x2)         | x1**x2
+        power(x1, x2)         | x1**x2 | powers
         add(x1, x2)           | x1 + x2
         subtract(x1, x2)      | x1 - x2
         multiply(x1, x2)      | x1 * x2
@@ -260,7 +261,7 @@ _ROWS: dict[str, str] = {
         cross(a, b)           | cross product of vectors of length 3
         trace(x, offset=0, axis1=0, axis2=1) | sum of the diagonal
         norm(x, ord=None, axis=None, keepdims=False) | norm of a vector or matrix | linalg
-        det(a)                | determinant | linalg
+        det(a)                | determinant | determinant
         slogdet(a)            | (sign, log of the absolute value) of the determinant | linalg
         logdet(a)             | log of the determinant's absolute value | own
         inv(a)                | inverse of a matrix | linalg
@@ -342,41 +343,41 @@ _ROWS: dict[str, str] = {
     "activation": """
         relu(x)               | max(x, 0) | nn
         relu6(x)              | relu, at most 6 | nn
-        sigmoid(x)            | 1 / (1 + exp(-x)) | nn
-        softplus(x)           | log(1 + exp(x)) | nn
-        gelu(x, approximate=True)      | x times the normal distribution's cdf | nn
-        silu(x)               | x * sigmoid(x) | nn
-        swish(x)              | the same as silu | nn
-        mish(x)               | x * tanh(softplus(x)) | nn
-        elu(x, alpha=1.0)     | x above 0, alpha * (exp(x) - 1) below | nn
-        celu(x, alpha=1.0)    | x above 0, alpha * (exp(x / alpha) - 1) below | nn
-        selu(x)               | scaled elu | nn
+        sigmoid(x)            | 1 / (1 + exp(-x)) | logistic
+        softplus(x)           | log(1 + exp(x)) | logistic
+        gelu(x, approximate=True)      | x times the normal distribution's cdf | gated
+        silu(x)               | x * sigmoid(x) | gated
+        swish(x)              | the same as silu | gated:silu
+        mish(x)               | x * tanh(softplus(x)) | gated
+        elu(x, alpha=1.0)     | x above 0, alpha * (exp(x) - 1) below | activation
+        celu(x, alpha=1.0)    | x above 0, alpha * (exp(x / alpha) - 1) below | activation
+        selu(x)               | scaled elu | activation
         leaky_relu(x, negative_slope=0.01)      | x above 0, negative_slope * x below | nn
         softmax(x, axis=-1)   | exp(x) / sum(exp(x)) | nn
         log_softmax(x, axis=-1)        | log(softmax(x)) | nn
-        log_sigmoid(x)        | log(sigmoid(x)) | nn
+        log_sigmoid(x)        | log(sigmoid(x)) | logistic
         hard_tanh(x)          | x kept between -1 and 1 | nn
         hard_sigmoid(x)       | relu6(x + 3) / 6 | nn
         hard_silu(x)          | x * hard_sigmoid(x) | nn
-        soft_sign(x)          | x / (1 + abs(x)) | nn
-        squareplus(x, b=4.0)  | (x + sqrt(x**2 + b)) / 2 | nn
+        soft_sign(x)          | x / (1 + abs(x)) | activation
+        squareplus(x, b=4.0)  | (x + sqrt(x**2 + b)) / 2 | activation
     """,
     # `gamma`, `beta` and `zeta` stay free for parameters, which often have these names.
     "special": """
         erf(x)                | error function | special
         erfc(x)               | 1 - erf(x), accurate for large x | special
         erfinv(x)             | inverse of erf | special
-        gammafn(x)            | gamma function | special:gamma
-        gammaln(x)            | log of the gamma function's absolute value | special
-        digamma(x)            | derivative of gammaln | special
-        polygamma(n, x)       | n-th derivative of digamma | special
-        gammainc(a, x)        | regularized lower incomplete gamma function | special
-        gammaincc(a, x)       | regularized upper incomplete gamma function | special
-        factorial(x)          | gammafn(x + 1) | special
-        betafn(a, b)          | beta function | special:beta
-        betaln(a, b)          | log of the beta function | special
+        gammafn(x)            | gamma function | gammas
+        gammaln(x)            | log of the gamma function's absolute value | gammas
+        digamma(x)            | derivative of gammaln | gammas
+        polygamma(n, x)       | n-th derivative of digamma | gammas
+        gammainc(a, x)        | regularized lower incomplete gamma function | incomplete_gamma
+        gammaincc(a, x)       | regularized upper incomplete gamma function | incomplete_gamma
+        factorial(x)          | gammafn(x + 1) | gammas
+        betafn(a, b)          | beta function | betas
+        betaln(a, b)          | log of the beta function | betas
         zetafn(x, q)          | Hurwitz zeta function | special:zeta
-        betainc(a, b, x)      | regularized incomplete beta function | incomplete
+        betainc(a, b, x)      | regularized incomplete beta function | incomplete_beta
         multigammaln(a, d)    | log of the multivariate gamma function | special
         erfcx(x)              | exp(x**2) * erfc(x) without overflow | exponential
         expi(x)               | exponential integral Ei | exponential
@@ -385,20 +386,20 @@ _ROWS: dict[str, str] = {
         j1(x)                 | Bessel function of the first kind, order 1 | bessel
         y0(x)                 | Bessel function of the second kind, order 0, x above 0 | bessel
         y1(x)                 | Bessel function of the second kind, order 1, x above 0 | bessel
-        i0(x)                 | modified Bessel function of order 0 | special
-        i0e(x)                | exp(-abs(x)) * i0(x) | special
-        i1(x)                 | modified Bessel function of order 1 | special
-        i1e(x)                | exp(-abs(x)) * i1(x) | special
-        expit(x)              | the same as sigmoid | special
+        i0(x)                 | modified Bessel function of order 0 | modified_bessel
+        i0e(x)                | exp(-abs(x)) * i0(x) | modified_bessel
+        i1(x)                 | modified Bessel function of order 1 | modified_bessel
+        i1e(x)                | exp(-abs(x)) * i1(x) | modified_bessel
+        expit(x)              | the same as sigmoid | logistic:sigmoid
         logit(x)              | log(x / (1 - x)) | special
         xlogy(x, y)           | x * log(y), 0 where x is 0 | special
         xlog1py(x, y)         | x * log(1 + y), 0 where x is 0 | special
         entr(x)               | -x * log(x), 0 where x is 0 | special
-        rel_entr(p, q)        | p * log(p / q) | special
-        kl_div(p, q)          | p * log(p / q) - p + q | special
+        rel_entr(p, q)        | p * log(p / q) | entropy
+        kl_div(p, q)          | p * log(p / q) - p + q | entropy
         ndtr(x)               | normal distribution's cdf | special
-        log_ndtr(x)           | log of ndtr | special
-        ndtri(p)              | inverse of ndtr | special
+        log_ndtr(x)           | log of ndtr | normal
+        ndtri(p)              | inverse of ndtr | normal
         normal_pdf(x, loc=0, scale=1)  | normal distribution's density | norm:pdf
         normal_logpdf(x, loc=0, scale=1) | log of the normal distribution's density | norm:logpdf
     """,

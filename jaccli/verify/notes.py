@@ -12,6 +12,7 @@ from jaccli.derivative.facts import inner_jaxprs
 from jaccli.plan import Plan
 from jaccli.verify import kinks
 
+_NOT_THE_USERS = ("/jax/", "/jaccli/expression/")
 _RULES = {"custom_jvp_call": "custom_jvp", "custom_vjp_call": "custom_vjp"}
 
 
@@ -26,7 +27,7 @@ def _rules(jaxpr: Any) -> Iterator[tuple[str, str]]:
         for inner in inner_jaxprs(eqn.params):
             if eqn.primitive.name in _RULES:
                 where = str(inner.debug_info.func_src_info)
-                if "/jax/" not in where:  # relu and its like
+                if not any(folder in where for folder in _NOT_THE_USERS):  # relu and its like
                     yield _RULES[eqn.primitive.name], _short(where)
             yield from _rules(inner)
 

@@ -197,6 +197,26 @@ def _switches(step: Step, x: Array, y: Array, branch: str) -> list[Tie]:
     return ties
 
 
+def _pinv(step: Step) -> list[Tie]:
+    """Describe `pinv`, which jumps where the rank changes: at matrices of less than full rank."""
+    a: Array = step.arguments["a"]
+    if jnp.ndim(a) < 2 or 0 in jnp.shape(a):
+        return []
+    values = jax.lax.stop_gradient(jnp.linalg.svdvals(a))
+    eps = float(jnp.finfo(values.dtype).eps)  # type: ignore[no-untyped-call]
+    at = values[..., -1] <= 10 * max(jnp.shape(a)[-2:]) * eps * values[..., 0]
+    total = jnp.sum(a, axis=(-2, -1))
+    return [
+        Tie(
+            at,
+            ((total, jax.lax.stop_gradient(total)),),
+            "{a} has less than full rank",
+            {"a": (step.origin.operand("a"), ())},
+            spread=lambda array: jnp.sum(jnp.abs(array), axis=(-2, -1)),
+        )
+    ]
+
+
 def _axis(step: Step) -> tuple[Any, Callable[[Array], Array]]:
     """Return a reduction's axis, and what gives its result the axes that it has lost."""
     axis = step.arguments.get("axis")
@@ -384,6 +404,13 @@ KINKS: dict[str, Kink] = {
     "hard_silu": Kink(
         "kink", "JAX takes the derivative of x * hard_sigmoid(x), that of its flat side.",
         _pieces((-3, _zero, lambda x: x * (x + 3) / 6), (3, lambda x: x * (x + 3) / 6, _same)),
+    ),
+    "i0e": Kink(
+        "kink", "JAX takes the derivative 0 there.", _pieces((0, jnp.exp, lambda x: jnp.exp(-x)))
+    ),
+    "pinv": Kink(
+        "jump", "JAX takes the derivative among matrices of the same rank: nearby, pinv is huge.",
+        _pinv,
     ),
     "max": Kink("kink", _SHARED, _extreme(jnp.max)),
     "min": Kink("kink", _SHARED, _extreme(jnp.min)),

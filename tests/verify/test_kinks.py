@@ -52,6 +52,11 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("clip(x, -1, max=y)", {"x": [-1, 0, 2], "y": 2},
      "clip(x, -1, max=y) is at a kink: x[0] = -1. " + MEAN + "\n"
      "clip(x, -1, max=y) is at a kink: x[2] = y. " + MEAN),
+    ("i0e(x)", {"x": [0, 1]},
+     "i0e(x) is at a kink: x[0] = 0. JAX takes the derivative 0 there."),
+    ("sum(pinv(a))", {"a": [[1, 2], [2, 4]]},
+     "pinv(a) is at a jump: a has less than full rank."
+     " JAX takes the derivative among matrices of the same rank: nearby, pinv is huge."),
     ("hypot(x, y)", {"x": [0, 1], "y": [0, 0]},
      "hypot(x, y) is at a kink: x[0] = 0 and y[0] = 0."
      " JAX takes the derivative 0.5 with respect to each."),
