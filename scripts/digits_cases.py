@@ -353,6 +353,27 @@ _ROWS: dict[str, Case | list[Case]] = {
     ],
     "betaln": Case(_beta_log, _BETAS, digits=120),
     "zetafn": Case(mp.zeta, _ZETAS, digits=135),
+    "betainc": Case(
+        lambda a, b, x: mp.betainc(a, b, 0, x, regularized=True),
+        [(a, b, x) for a, b in ((0.3, 0.8), (2.5, 1.2), (7.0, 30.0)) for x in (0.02, 0.3, 0.9)],
+        digits=100,
+        partials=((0, 2), (1, 2), (2, 2)),
+    ),
+    "multigammaln": Case(
+        lambda a: mp.log(mp.pi) * 3 / 2 + mp.fsum(mp.loggamma(a - mp.mpf(j) / 2) for j in range(3)),
+        _each([1.1, 1.9, 3.3, 12.5, 80.0, 1e3]),
+        after=(3,),
+        digits=120,
+    ),
+    "erfcx": Case(
+        lambda x: mp.exp(x * x) * mp.erfc(x), _each(_SIZES, _minus(_sizes(1e-12, 20, 24)), [0.0])
+    ),
+    "expi": Case(mp.ei, _each(_sizes(1e-12, 600, 30), _minus(_sizes(1e-12, 600, 30))), digits=150),
+    "exp1": Case(mp.e1, _each(_sizes(1e-12, 600, 30)), digits=150),
+    "j0": Case(lambda x: mp.besselj(0, x), SMOOTH, digits=150),
+    "j1": Case(lambda x: mp.besselj(1, x), SMOOTH, digits=150),
+    "y0": Case(lambda x: mp.bessely(0, x), POSITIVE, digits=150),
+    "y1": Case(lambda x: mp.bessely(1, x), POSITIVE, digits=150),
     "i0": Case(_bessel(0), SMOOTH, digits=150),
     "i0e": Case(_bessel(0, True), SIGNED, digits=150),
     "i1": Case(_bessel(1), SMOOTH, digits=150),

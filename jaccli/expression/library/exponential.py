@@ -21,9 +21,9 @@ from jaccli.expression.library.series import chebyshev
 if TYPE_CHECKING:
     from jax import Array
 
-_FAR = 6.0
-"""Above it, the derivative of `erfcx` is its asymptotic series: terms of 1e-16 at this point."""
-_TERMS = 30
+_FAR = 2.5
+"""Above it, the derivative of `erfcx` is a continued fraction."""
+_TERMS = 60
 _POWERS = 18
 """Terms of the power series of `exp1` up to 1."""
 _EULER = 0.5772156649015329
@@ -116,15 +116,16 @@ def _erfcx_jvp(primals: tuple[Any], tangents: tuple[Any]) -> tuple[Array, Array]
 
 
 def _erfcx_slope(x: Array) -> Array:
-    """Return `2 x erfcx(x) - 2/sqrt(pi)`; far out, where the two cancel, by their difference."""
+    """Return `2 x erfcx(x) - 2/sqrt(pi)`; far out, where the two cancel, by their difference.
+
+    There `erfcx(x)` is `1 / sqrt(pi) / (x + K)`, with K the continued fraction of DLMF 7.9.1.
+    """
     scale = 2 / math.sqrt(math.pi)
     near, far = jnp.where(x < _FAR, x, 0.0), jnp.where(x < _FAR, _FAR, x)
-    z = 1 / far / far / 2  # squares would overflow
-    # sum over k of (-1)**k (2 k - 1)!! z**k, from k = 1 on
-    total = jnp.ones_like(z)
-    for k in range(_TERMS, 1, -1):
-        total = 1 - (2 * k - 1) * z * total
-    return jnp.where(x < _FAR, 2 * near * erfcx(near) - scale, -scale * z * total)
+    fraction = jnp.zeros_like(far)
+    for k in range(_TERMS, 0, -1):
+        fraction = k / 2 / (far + fraction)
+    return jnp.where(x < _FAR, 2 * near * erfcx(near) - scale, -scale * fraction / (far + fraction))
 
 
 @jax.custom_jvp

@@ -20,6 +20,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy import special
 
+from jaccli.expression.library.betas import betaln
+
 if TYPE_CHECKING:
     from jax import Array
 
@@ -61,14 +63,8 @@ def _betainc_jvp(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[A
 
 def _density(a: Array, b: Array, x: Array) -> Array:
     """Return `w(x)`."""
-    log = special.xlogy(a - 1, x) + special.xlog1py(b - 1, -x) - _log_beta(a, b)
+    log = special.xlogy(a - 1, x) + special.xlog1py(b - 1, -x) - betaln(a, b)
     return jnp.exp(log)
-
-
-def _log_beta(a: Array, b: Array) -> Array:
-    """Return `log B(a, b)`: JAX's `betaln` has six digits where one argument is 8 and more."""
-    log: Array = special.gammaln(a) + special.gammaln(b) - special.gammaln(a + b)
-    return log
 
 
 def _slopes(a: Array, b: Array, x: Array) -> tuple[Array, Array]:
@@ -89,10 +85,11 @@ def _integrals(a: Array, b: Array, x: Array) -> tuple[Array, Array]:
     z = math.pi * np.sinh(s)
     log_u, log_rest = -np.logaddexp(0, -z), -np.logaddexp(0, z)
     weights = _STEP * math.pi * np.cosh(s)
+    log_u, log_rest, weights = (each.astype(x.dtype) for each in (log_u, log_rest, weights))
     a, b, x = a[..., None], b[..., None], x[..., None]
     log_t = jnp.log(x) + log_u
     log_else = jnp.log1p(-x * np.exp(log_u))
-    log = a * log_t + (b - 1) * log_else - _log_beta(a, b) + log_rest
+    log = a * log_t + (b - 1) * log_else - betaln(a, b) + log_rest
     mass = weights * jnp.exp(log)
     total = special.digamma(a + b)
     by_a = jnp.sum(mass * (log_t - special.digamma(a) + total), axis=-1)
