@@ -6,6 +6,7 @@ process too; with `--through-service=URL` through a service that runs there.
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import re
@@ -45,6 +46,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     os.environ[THROUGH] = config.getoption("--through-service")
+    # Tracing makes many objects that stay: a third of the time would go into looking at them.
+    gc.set_threshold(200_000, 50, 50)
     # What a shell starts in the background ignores SIGINT, and so does all that it starts.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -38,12 +37,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _float64() -> Iterator[None]:
     with jax.enable_x64(True):
         yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _rare_garbage_collection() -> Iterator[None]:
-    """Tracing makes many objects that stay: a third of its time would go into looking at them."""
-    before = gc.get_threshold()
-    gc.set_threshold(200_000, 50, 50)
-    yield
-    gc.set_threshold(*before)
