@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaccli.result.result import Array
+from jaccli.verify.corners import corners
 
 _FIRST = 0.37 * 10.0 ** -np.arange(0.0, 8.0, 2.0)
 """First steps of the ladder; no powers of two, at which periodic functions would repeat."""
@@ -28,13 +29,29 @@ _HELD = 1 << 21
 """Numbers that scipy keeps of one call, about."""
 _CALLS = 27
 """Abscissae that one call of scipy takes at most for every first step."""
+_SETTLED = 1e-3
+"""Estimated errors below this share of the derivative tell that there is one."""
 TINY = float(np.finfo(np.float64).tiny)
 """What is smaller may be taken for 0, which is a rounding error too."""
 
 
 class Estimate(NamedTuple):
-    """Derivatives along directions, `(k, B, M)`, and their estimated errors (inf: none found)."""
+    """Derivatives along directions, `(k, B, M)`, and their estimated errors (inf: none found).
 
+    `left` and `right` are the slopes on either side of a kink, NaN elsewhere; `jumps` is not 0
+    where the function jumps.  `sizes` are those of the function divided by the steps: a slope far
+    below them is lost beside it.
+    """
+
+    values: Array
+    errors: Array
+    left: Array
+    right: Array
+    jumps: Array
+    sizes: Array
+
+
+class _Central(NamedTuple):
     values: Array
     errors: Array
 
@@ -46,16 +63,23 @@ def along(f: Callable[[Array], Array], x: Array, directions: Array, eps: float) 
     """
     at = f(x[None])[0]
     each = max(1, _HELD // (max(1, at.size) * 2 * len(_FIRST) * _CALLS))
+    left, right, jumps, grain = corners(f, x, directions, eps)
     parts = [
-        _along(f, x, directions[start : start + each], eps, at)
-        for start in range(0, len(directions), each)
+        _along(f, x, directions[part], eps, at, np.maximum(grain[part], eps * np.abs(at)))
+        for part in (slice(start, start + each) for start in range(0, len(directions), each))
     ]
-    return Estimate(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+    values, errors = (np.concatenate(part) for part in zip(*parts, strict=True))
+    with np.errstate(all="ignore"):  # where central differences settle on a slope is no jump
+        jumps = np.where(errors <= _SETTLED * np.abs(values), 0.0, jumps)
+    moves = np.array([_steps(x, v, eps).max() for v in directions]).reshape(-1, 1, 1)
+    size = np.abs(at).max(axis=-1, keepdims=True, initial=0.0) / moves
+    return Estimate(values, errors, left, right, jumps, np.broadcast_to(size, values.shape))
 
 
 def _along(
-    f: Callable[[Array], Array], x: Array, directions: Array, eps: float, at: Array
-) -> Estimate:
+    f: Callable[[Array], Array], x: Array, directions: Array, eps: float, at: Array, grain: Array
+) -> _Central:
+    """Return central differences of f, which is rounded to `grain` (k, B, M)."""
     from scipy.differentiate import derivative  # 0.2 s that other commands do not pay
 
     steps = np.stack([_steps(x, v, eps) for v in directions], axis=1)  # (s, k)
@@ -86,21 +110,20 @@ def _along(
             preserve_shape=True,
         )
         # Rounding alone makes differences of this size, however well two steps agree.
-        unit = np.maximum(eps * np.abs(at.astype(np.float64)), TINY)
-        rounding = unit / steps[..., None, None]
+        rounding = np.maximum(grain, TINY) / steps[..., None, None]
         errors = np.maximum(done.error, rounding)
         errors[~np.isfinite(done.df) | np.isnan(errors)] = np.inf
         return _agreed(done.df, errors)
 
 
-def _agreed(values: Array, errors: Array) -> Estimate:
+def _agreed(values: Array, errors: Array) -> _Central:
     """Take the two first steps `(s, ...)` that agree the best: one may seem right by chance."""
-    best = Estimate(values[0], np.full(values.shape[1:], np.inf))
+    best = _Central(values[0], np.full(values.shape[1:], np.inf))
     for i, j in combinations(range(len(values)), 2):
         doubt = np.maximum(np.maximum(errors[i], errors[j]), np.abs(values[i] - values[j]))
         value = np.where(errors[i] <= errors[j], values[i], values[j])
         better = doubt < best.errors
-        best = Estimate(np.where(better, value, best.values), np.where(better, doubt, best.errors))
+        best = _Central(np.where(better, value, best.values), np.where(better, doubt, best.errors))
     return best
 
 

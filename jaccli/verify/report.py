@@ -11,21 +11,26 @@ import numpy as np
 from jaccli.plan import Plan
 from jaccli.result.numerals import significant
 from jaccli.result.result import Array
+from jaccli.verify.differences import TINY, Estimate
 
-OK, FAIL, NOISE, SKIPPED = "ok", "FAIL", "noise: cannot tell", "not applicable"
+OK, FAIL, UNDECIDED, SKIPPED = "ok", "FAIL", "undecided", "not applicable"
 _SAFETY = 10.0
 """How many times its estimate a finite difference's error may be."""
-_RESOLVED = 1e-3
-"""An estimated error below this share of the largest entry tells a mismatch all the same."""
+_RESOLVED = 0.1
+"""What is allowed must stay below this share of the largest number, or nothing is decided."""
+_ZERO = 1e-9
+"""A slope that is 0, and below this share of its function's size by differences, is 0."""
 _WORST = 5
+_UNDERFLOW = 100 * TINY
 
 
 @dataclass(frozen=True)
 class Sides:
     """Two stacks of numbers to compare, and how they are called.
 
-    `floor` is what rounding may make of the difference, `errors` are the estimated errors of
-    `b`; both as the arrays, or fewer axes.  `name` gives an entry's name by its index.
+    `floor` is what rounding may make of the difference, as the arrays, or with fewer axes.  `name`
+    gives an entry's name by its index.  `found` is the finite difference that `b` is of, with its
+    errors and the slopes on either side of a kink; `floor` excuses little of what differs from it.
     """
 
     a: Array
@@ -34,7 +39,8 @@ class Sides:
     words: tuple[str, str]
     compared: str
     floor: Array | float = 0.0
-    errors: Array | None = None
+    found: Estimate | None = None
+    resolved: float = _RESOLVED
 
 
 @dataclass(frozen=True)
@@ -81,53 +87,94 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Whether no check failed."""
-        return all(row.verdict != FAIL for row in self.rows)
+        """Whether no check failed, and none is undecided."""
+        return all(row.verdict in (OK, SKIPPED) for row in self.rows)
 
 
-def judge(name: str, sides: Sides, rtol: float, atol: float) -> Row:
+def judge(name: str, sides: Sides, rtol: float, atol: float, confirmed: str = "") -> Row:
     """Compare entry by entry: |a - b| <= atol + rtol max(|a|, |b|) + rounding + 10 errors.
 
-    NaN equals NaN, and an infinity itself.  An entry that only the estimated error excuses is
-    noise, unless that error is small beside the largest entry.
+    NaN equals NaN, and an infinity itself.  What agrees only because very much is allowed is
+    undecided.  A slope that is another on either side is a failure, whatever was computed.
+    `confirmed` is the verdict of finite differences on the derivative as computed: it decides
+    where just one of two modes is not finite.
     """
     a, b = sides.a.astype(np.float64), sides.b.astype(np.float64)
     with np.errstate(all="ignore"):
         off, size = np.abs(a - b), np.maximum(np.abs(a), np.abs(b))
         same = (a == b) | (np.isnan(a) & np.isnan(b))
-        off[same] = 0.0
-        off[~same & ~(np.isfinite(a) & np.isfinite(b))] = np.inf
+        lone = ~same & ~(np.isfinite(a) & np.isfinite(b))
+        off[same], off[lone] = 0.0, np.inf
         size[~np.isfinite(size)] = 0.0
         floor = np.broadcast_to(sides.floor, off.shape)
-        tight = atol + rtol * size + np.where(np.isfinite(floor), floor, 0.0)
-        errors = np.zeros_like(off) if sides.errors is None else sides.errors
-        doubt = _SAFETY * np.broadcast_to(errors, off.shape)
-        unknown = np.isinf(doubt)  # no finite difference at all
-        failed = (off > tight + doubt) & ~unknown
-        coarse = doubt > _RESOLVED * size.max(initial=0.0)
-        noisy = ~failed & (off > tight) & coarse
-        excess = np.where(off > 0, off / (tight + np.where(unknown, 0.0, doubt)), 0.0)
+        close = atol + rtol * size + _UNDERFLOW
+        tight = close + np.where(np.isfinite(floor), floor, 0.0)
+        errors = np.zeros_like(off)
+        kinks, zero = np.zeros((2, *off.shape), bool)
+        if sides.found is not None:
+            errors = np.broadcast_to(sides.found.errors, off.shape)
+            kinks = np.nan_to_num(np.abs(sides.found.right - sides.found.left)) > tight
+            kinks |= np.abs(sides.found.jumps) > tight
+            zero = (a == 0) & (_SAFETY * errors <= _ZERO * sides.found.sizes)
+            close = tight
+        decided = lone & (np.isfinite(a) | np.isfinite(b)) & (confirmed in (OK, UNDECIDED))
+        off[decided] = 0.0
+        unknown = np.isinf(errors)  # no finite difference at all
+        allowed = tight + _SAFETY * np.where(unknown, 0.0, errors)
+        failed = (off > allowed) & ~unknown | kinks
+        much = unknown | (allowed - close > sides.resolved * size.max(initial=0.0))
+        unclear = ~failed & (off > close) & much & ~zero
+        excess = np.where(off > 0, off / allowed, 0.0)
     excess[np.isnan(excess) | (unknown & ~failed)] = 0.0
-    verdict = FAIL if failed.any() else NOISE if noisy.any() else OK
+    excess[kinks] = np.inf
+    verdict = FAIL if failed.any() else UNDECIDED if unclear.any() else OK
+    details = []
+    if kinks.any():
+        details.append(_corner(sides, kinks))
+    if unclear.any():
+        details.append(f"{unclear.sum():,} of {counted(off.size, 'entry')} lost in rounding")
+    if decided.any():
+        verdict = max(verdict, confirmed, key=(OK, UNDECIDED, FAIL).index)
+        details.append(_of_modes(sides, decided, confirmed))
     return Row(
         name,
         verdict,
         sides.compared,
-        **_at(np.where(noisy, off, excess) if verdict == NOISE else excess, off, tight, errors),
+        **_at({FAIL: excess, UNDECIDED: off * unclear}.get(verdict, off), off, allowed, errors),
         worst=_worst(sides, a, b, excess, failed),
-        detail=f"{noisy.sum():,} of {counted(off.size, 'entry')} lost in noise"
-        if noisy.any()
-        else "",
+        detail="; ".join(details),
     )
 
 
+def _corner(sides: Sides, kinks: Array) -> str:
+    """Return `kink: d f / d x is -1 on the left and 1 on the right`."""
+    assert sides.found is not None
+    place = tuple(map(int, np.unravel_index(int(np.argmax(kinks)), kinks.shape)))
+    more = f" ({counted(int(kinks.sum()) - 1, 'more entry')})" if kinks.sum() > 1 else ""
+    name = sides.name(place)
+    left, right = (float(side[place]) for side in (sides.found.left, sides.found.right))
+    if np.isnan(left):
+        return f"kink: {name}: the function jumps there{more}"
+    shown = (significant(side, 3) for side in (left, right))
+    return f"kink: {name} is {' on the left and '.join(shown)} on the right{more}"
+
+
+def _of_modes(sides: Sides, decided: Array, confirmed: str) -> str:
+    a_finite = np.isfinite(np.broadcast_to(sides.a, decided.shape))[decided]
+    word = sides.words[1] if a_finite.all() else sides.words[0]
+    what = f"{word} is not finite in {counted(int(decided.sum()), 'entry')}"
+    if confirmed == OK:
+        return f"{what}; finite differences agree with what is computed"
+    return f"{what}; finite differences cannot tell"
+
+
 def _at(
-    excess: Array, off: Array, tight: Array, errors: Array
+    excess: Array, off: Array, allowed: Array, errors: Array
 ) -> dict[str, float]:  # of the entry that is worst
     if not off.size:
         return {"difference": 0.0, "allowed": 0.0}
     place = np.unravel_index(int(np.argmax(excess)), off.shape)
-    found = {"difference": float(off[place]), "allowed": float(tight[place])}
+    found = {"difference": float(off[place]), "allowed": float(allowed[place])}
     return found | ({"estimated": float(errors[place])} if errors.any() else {})
 
 

@@ -47,10 +47,14 @@ _AXES = {"evaluate": "bm", "jvp": "bm", "vjp": "bn", "hessian": "bmnn"}
 
 @dataclass(frozen=True)
 class Measured:
-    """Numbers, and how large their rounding errors may be."""
+    """Numbers, and how large their rounding errors may be.
+
+    `own` is without what float64 says of float32: for what is held against float64.
+    """
 
     values: Array
     floor: Array
+    own: Array
 
 
 class Subject:
@@ -113,6 +117,15 @@ class Subject:
         barred = ["fwd"] * self.no_forward + ["rev"] * self.no_reverse
         ways = ("fwd-fwd", "rev-rev", "fwd-rev", "rev-fwd")
         return tuple(way for way in ways if not any(word in way for word in barred))
+
+    @cached_property
+    def finite_way(self) -> str:
+        """The mode of the Jacobian that a Hessian is held against: one that is finite here."""
+        ways = (*self.ways, *(f"structured-{way}" for way in self.ways))
+        if self.order < 2 or not self.jacobian_is_small:
+            return ways[0]
+        finite = (way for way in ways if np.isfinite(self.plain(way).values).all())
+        return next(finite, ways[0])
 
     # What is computed as planned
 
@@ -207,31 +220,36 @@ class Subject:
     def rounded(self, f: Callable[[Flat, Array], Array], count: int = 1) -> Measured:
         """Return f of the model at `count` times the primal, and how large its rounding may be.
 
-        That follows from what f makes of inputs that are off by one unit in the last place; in
-        float32 also from f in float64: where tanh saturates, its derivative is 0 in float32, and
-        at all points nearby.  It is never below a thousand units of the largest number along the
-        last axis.
+        That follows from what f makes of inputs that are a few units in the last place apart, all
+        on one side of the primal, so that a kink or a tie at it does not count.  In float32 also
+        from f in float64: where tanh saturates, its derivative is 0 in float32, and at all points
+        nearby.  It is never below a thousand units of the largest number along the last axis.
         """
         x, eps = self.flat.x, self.flat.eps
-        signs = np.random.default_rng([SEED, 3]).choice([-1.0, 1.0], (2, *x.shape))
-        nearby = [(self.flat, x * (1 + eps * sign)) for sign in signs]
-        if self.double is not self.flat:
-            nearby.append((self.double, self.double.x))
-        values = f(self.flat, np.broadcast_to(x, (count, *x.shape))).astype(np.float64)
+        sign = np.random.default_rng([SEED, 3]).choice([-1.0, 1.0], x.shape)
+
+        def at(model: Flat, point: Array) -> Array:
+            return f(model, np.broadcast_to(point, (count, *x.shape))).astype(np.float64)
+
+        values = at(self.flat, x)
         spread = np.zeros_like(values)
         with np.errstate(all="ignore"):
-            for model, point in nearby:
-                near = f(model, np.broadcast_to(point, (count, *x.shape)))
-                spread = np.maximum(spread, np.abs(near - values))
+            for side in (sign, -sign):
+                near = [at(self.flat, x * (1 + steps * eps * side)) for steps in (1, 2, 3)]
+                spread = np.maximum(spread, np.ptp(near, axis=0))
             floor = 30 * _largest(spread) + 1000 * eps * _largest(values)
-            return Measured(values, floor + TINY)
+            if self.double is not self.flat:
+                apart = np.abs(at(self.double, self.double.x) - values)
+                whole = 1000 * eps * _largest(values.reshape(1, -1)).item()
+                return Measured(values, floor + 30 * _largest(apart) + TINY, floor + whole + TINY)
+            return Measured(values, floor + TINY, floor + TINY)
 
     def plain(self, way: str) -> Measured:
         """Return the Jacobian `bmn` or the Hessian `bmnn` by a plain mode."""
         if way not in self._plain:
             product = Flat.hessian if way in HESSIAN else Flat.jacobian
             found = self.rounded(lambda model, x: product(model, way, x))
-            self._plain[way] = Measured(found.values[0], found.floor[0])
+            self._plain[way] = Measured(*(part[0] for part in (found.values, found.floor, found.own)))
         return self._plain[way]
 
     def kept(self, way: str) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from jaccli.errors import BudgetError, format_bytes
 from jaccli.execute.interruptible import interruptible
@@ -13,7 +13,7 @@ from jaccli.result import Sparse, first_nonfinite
 from jaccli.verify.checks import CHECKS, Check
 from jaccli.verify.flat import Barred
 from jaccli.verify.notes import notes
-from jaccli.verify.report import FAIL, OK, SKIPPED, Report, Row, counted, judge
+from jaccli.verify.report import FAIL, OK, SKIPPED, UNDECIDED, Report, Row, counted, judge
 from jaccli.verify.subject import SEED, Subject
 from jaccli.verify.supplied import Supplied, against
 
@@ -78,21 +78,32 @@ def _rows(
         rtol = 1e-4 if subject.flat.eps > 1e-10 else 1e-6
     yield _finite(subject)
     progress.advance(1)
-    for check in CHECKS:
-        if check.concerns(subject):
-            yield _row(subject, check, rtol, atol)
+    mine = [check for check in CHECKS if check.concerns(subject)]
+    # Finite differences come first: they decide where a mode is not finite.
+    rows: dict[str, Row] = {}
+    for check in sorted(mine, key=lambda check: not check.decides):
+        confirmed = "" if check.decides else _confirmed(mine, rows)
+        rows[check.name] = _row(subject, check, rtol, atol, confirmed)
         progress.advance(1)
+    yield from (rows[check.name] for check in mine)
+    progress.advance(len(CHECKS) - len(mine))
     for one in supplied:
         yield against(subject, one)
         progress.advance(1)
 
 
-def _row(subject: Subject, check: Check, rtol: float, atol: float) -> Row:
+def _confirmed(checks: Sequence[Check], rows: Mapping[str, Row]) -> str:
+    """Return the verdict of finite differences on the derivative: the worst of theirs."""
+    found = {rows[check.name].verdict for check in checks if check.decides and check.name in rows}
+    return next((each for each in (FAIL, UNDECIDED, SKIPPED, OK) if each in found), "")
+
+
+def _row(subject: Subject, check: Check, rtol: float, atol: float, confirmed: str) -> Row:
     reason = "there are no entries" if subject.is_empty else check.bars(subject)
     if reason:
         return Row(check.name, SKIPPED, detail=reason)
     try:
-        return judge(check.name, check.sides(subject), rtol, atol)
+        return judge(check.name, check.sides(subject), rtol, atol, confirmed)
     except Barred as error:
         return Row(check.name, SKIPPED, detail=f"JAX says: {error}")
 
