@@ -258,9 +258,11 @@ def _curves(s: Subject) -> Sides:
         plain = s.plain(s.hessian_ways[0])
         found = s.difference(slope, s.units)
         scales = s.units.max(axis=0)[:, None, None]  # (b, 1, 1, n)
-        found = Estimate(
-            *(np.moveaxis(part, 0, -1).reshape(rows, m, n, n) / scales for part in found)
-        )
+        with np.errstate(over="ignore"):
+            found = Estimate(
+                *(np.moveaxis(part, 0, -1).reshape(rows, m, n, n) / scales for part in found)
+            )
+        found = found._replace(sizes=np.maximum(found.sizes, s.curvatures))
         name = s.namer("bmnn")
         return _held(s, s.computed, found, name, _count(s.computed.size), plain.own)
     if s.plan.derivative == "hvp" and s.is_small:

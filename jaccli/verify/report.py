@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -18,8 +18,9 @@ _SAFETY = 10.0
 """How many times its estimate a finite difference's error may be."""
 _RESOLVED = 0.1
 """What is allowed must stay below this share of the largest number, or nothing is decided."""
-_ZERO = 1e-9
-"""A slope that is 0, and below this share of its function's size by differences, is 0."""
+_ZERO, _ULPS = 1e-6, 16 * 2.0**-52
+"""A slope of a few units in the last place of its function's size is 0, if differences say that it
+is below the first share of that."""
 _WORST = 5
 _UNDERFLOW = 100 * TINY
 
@@ -62,7 +63,8 @@ class Row:
     """One check: `difference` and what was `allowed` where they are worst, absolute.
 
     `estimated` is the estimated error of the finite difference there.  `detail` says why a check
-    does not apply, or what there is to know beside the numbers.
+    does not apply, or what there is to know beside the numbers; `agrees` holds for the entries that
+    finite differences confirm.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Row:
     estimated: float | None = None
     worst: tuple[Worst, ...] = ()
     detail: str = ""
+    agrees: Array | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -91,13 +94,13 @@ class Report:
         return all(row.verdict in (OK, SKIPPED) for row in self.rows)
 
 
-def judge(name: str, sides: Sides, rtol: float, atol: float, confirmed: str = "") -> Row:
+def judge(name: str, sides: Sides, rtol: float, atol: float, differences: Row | None = None) -> Row:
     """Compare entry by entry: |a - b| <= atol + rtol max(|a|, |b|) + rounding + 10 errors.
 
     NaN equals NaN, and an infinity itself.  What agrees only because very much is allowed is
     undecided.  A slope that is another on either side is a failure, whatever was computed.
-    `confirmed` is the verdict of finite differences on the derivative as computed: it decides
-    where just one of two modes is not finite.
+    `differences` is the row of finite differences of the same derivative, as computed: it decides
+    where just one of two modes is not finite, and where rounding may be all that they differ by.
     """
     a, b = sides.a.astype(np.float64), sides.b.astype(np.float64)
     with np.errstate(all="ignore"):
@@ -115,15 +118,17 @@ def judge(name: str, sides: Sides, rtol: float, atol: float, confirmed: str = ""
             errors = np.broadcast_to(sides.found.errors, off.shape)
             kinks = np.nan_to_num(np.abs(sides.found.right - sides.found.left)) > tight
             kinks |= np.abs(sides.found.jumps) > tight
-            zero = (a == 0) & (_SAFETY * errors <= _ZERO * sides.found.sizes)
+            zero = np.abs(a) <= _ULPS * sides.found.sizes
+            zero &= np.abs(b) + _SAFETY * errors <= _ZERO * sides.found.sizes
             close = tight
-        decided = lone & (np.isfinite(a) | np.isfinite(b)) & (confirmed in (OK, UNDECIDED))
+        confirmed = _confirmed(differences, off.shape)
+        decided = lone & (np.isfinite(a) | np.isfinite(b)) & confirmed
         off[decided] = 0.0
         unknown = np.isinf(errors)  # no finite difference at all
         allowed = tight + _SAFETY * np.where(unknown, 0.0, errors)
         failed = (off > allowed) & ~unknown | kinks
         much = unknown | (allowed - close > sides.resolved * size.max(initial=0.0))
-        unclear = ~failed & (off > close) & much & ~zero
+        unclear = ~failed & (off > close) & much & ~zero & ~confirmed
         excess = np.where(off > 0, off / allowed, 0.0)
     excess[np.isnan(excess) | (unknown & ~failed)] = 0.0
     excess[kinks] = np.inf
@@ -134,16 +139,25 @@ def judge(name: str, sides: Sides, rtol: float, atol: float, confirmed: str = ""
     if unclear.any():
         details.append(f"{unclear.sum():,} of {counted(off.size, 'entry')} lost in rounding")
     if decided.any():
-        verdict = max(verdict, confirmed, key=(OK, UNDECIDED, FAIL).index)
-        details.append(_of_modes(sides, decided, confirmed))
+        details.append(_of_modes(sides, decided))
     return Row(
         name,
         verdict,
         sides.compared,
-        **_at({FAIL: excess, UNDECIDED: off * unclear}.get(verdict, off), off, allowed, errors),
+        **_at({FAIL: excess, UNDECIDED: np.where(unclear, off, 0.0)}.get(verdict, off), off, allowed, errors),
         worst=_worst(sides, a, b, excess, failed),
         detail="; ".join(details),
+        agrees=None if sides.found is None else ~failed & ~unclear & ~unknown,
     )
+
+
+def _confirmed(differences: Row | None, shape: tuple[int, ...]) -> Array:
+    """Return for which entries finite differences confirm the derivative."""
+    if differences is None or differences.agrees is None:
+        return np.zeros(shape, bool)
+    if differences.agrees.shape == shape:
+        return differences.agrees
+    return np.full(shape, differences.verdict == OK)
 
 
 def _corner(sides: Sides, kinks: Array) -> str:
@@ -159,13 +173,10 @@ def _corner(sides: Sides, kinks: Array) -> str:
     return f"kink: {name} is {' on the left and '.join(shown)} on the right{more}"
 
 
-def _of_modes(sides: Sides, decided: Array, confirmed: str) -> str:
-    a_finite = np.isfinite(np.broadcast_to(sides.a, decided.shape))[decided]
-    word = sides.words[1] if a_finite.all() else sides.words[0]
+def _of_modes(sides: Sides, decided: Array) -> str:
+    word = sides.words[1] if np.isfinite(sides.a[decided]).all() else sides.words[0]
     what = f"{word} is not finite in {counted(int(decided.sum()), 'entry')}"
-    if confirmed == OK:
-        return f"{what}; finite differences agree with what is computed"
-    return f"{what}; finite differences cannot tell"
+    return f"{what}, where finite differences confirm what is computed"
 
 
 def _at(

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -45,8 +45,7 @@ _PRODUCTS = ("jvp", "vjp", "hvp")
 _AXES = {"evaluate": "bm", "jvp": "bm", "vjp": "bn", "hessian": "bmnn"}
 
 
-@dataclass(frozen=True)
-class Measured:
+class Measured(NamedTuple):
     """Numbers, and how large their rounding errors may be.
 
     `own` is without what float64 says of float32: for what is held against float64.
@@ -249,7 +248,9 @@ class Subject:
         if way not in self._plain:
             product = Flat.hessian if way in HESSIAN else Flat.jacobian
             found = self.rounded(lambda model, x: product(model, way, x))
-            self._plain[way] = Measured(*(part[0] for part in (found.values, found.floor, found.own)))
+            units = 30 * self.flat.eps * (self.curvatures if way in HESSIAN else self.slopes)
+            values, floor, own = (part[0] for part in (found.values, found.floor, found.own))
+            self._plain[way] = Measured(values, floor + units, own)
         return self._plain[way]
 
     def kept(self, way: str) -> Array:
@@ -264,15 +265,46 @@ class Subject:
 
     def pushed(self, tangents: Array) -> Measured:
         """Return J v, `kbm`."""
-        return self.rounded(lambda model, x: model.pushed(x, tangents)[1], len(tangents))
+        units = np.einsum("bmn,kbn->kbm", self.slopes, np.abs(tangents))
+        return self._with(units, self.rounded(lambda f, x: f.pushed(x, tangents)[1], len(tangents)))
 
     def pulled(self, cotangents: Array) -> Measured:
         """Return Jᵀ u, `kbn`."""
-        return self.rounded(lambda model, x: model.pulled(x, cotangents)[1], len(cotangents))
+        units = np.einsum("kbm,bmn->kbn", np.abs(cotangents), self.slopes)
+        found = self.rounded(lambda f, x: f.pulled(x, cotangents)[1], len(cotangents))
+        return self._with(units, found)
 
     def curved(self, tangents: Array, cotangents: Array) -> Measured:
         """Return the Hessian of ⟨u, f⟩ times v, `kbn`."""
-        return self.rounded(lambda model, x: model.curved(x, tangents, cotangents), len(tangents))
+        moved = np.sum(np.abs(tangents) / self._scales, axis=-1)
+        weighted = np.sum(np.abs(cotangents) * self._sizes, axis=-1)
+        units = (moved * weighted)[..., None] / self._scales
+        found = self.rounded(lambda f, x: f.curved(x, tangents, cotangents), len(tangents))
+        return self._with(units, found)
+
+    def _with(self, units: Array, found: Measured) -> Measured:
+        """Return numbers with what a unit in the last place of the outputs makes of them."""
+        return found._replace(floor=found.floor + 30 * self.flat.eps * units)
+
+    @cached_property
+    def _sizes(self) -> Array:
+        """The magnitudes of the outputs `bm`, 0 where they are not finite."""
+        values = np.abs(self.flat.values(self.flat.x[None])[0].astype(np.float64))
+        return np.where(np.isfinite(values), values, 0.0)
+
+    @property
+    def slopes(self) -> Array:
+        """The outputs over the inputs, `bmn`: as large as derivatives are by nature."""
+        with np.errstate(over="ignore"):
+            slopes: Array = self._sizes[:, :, None] / self._scales[:, None, :]
+        return slopes
+
+    @property
+    def curvatures(self) -> Array:
+        """The outputs over pairs of inputs, `bmnn`."""
+        with np.errstate(over="ignore"):
+            curvatures: Array = self.slopes[..., None] / self._scales[:, None, None, :]
+        return curvatures
 
     def difference(self, f: Callable[[Array], Array], directions: Array) -> Estimate:
         """Return the derivative of f along directions by finite differences, `k` first."""

@@ -13,7 +13,7 @@ from jaccli.result import Sparse, first_nonfinite
 from jaccli.verify.checks import CHECKS, Check
 from jaccli.verify.flat import Barred
 from jaccli.verify.notes import notes
-from jaccli.verify.report import FAIL, OK, SKIPPED, UNDECIDED, Report, Row, counted, judge
+from jaccli.verify.report import FAIL, OK, SKIPPED, Report, Row, counted, judge
 from jaccli.verify.subject import SEED, Subject
 from jaccli.verify.supplied import Supplied, against
 
@@ -82,8 +82,8 @@ def _rows(
     # Finite differences come first: they decide where a mode is not finite.
     rows: dict[str, Row] = {}
     for check in sorted(mine, key=lambda check: not check.decides):
-        confirmed = "" if check.decides else _confirmed(mine, rows)
-        rows[check.name] = _row(subject, check, rtol, atol, confirmed)
+        deciding = None if check.decides else _deciding(mine, rows)
+        rows[check.name] = _row(subject, check, rtol, atol, deciding)
         progress.advance(1)
     yield from (rows[check.name] for check in mine)
     progress.advance(len(CHECKS) - len(mine))
@@ -92,18 +92,18 @@ def _rows(
         progress.advance(1)
 
 
-def _confirmed(checks: Sequence[Check], rows: Mapping[str, Row]) -> str:
-    """Return the verdict of finite differences on the derivative: the worst of theirs."""
-    found = {rows[check.name].verdict for check in checks if check.decides and check.name in rows}
-    return next((each for each in (FAIL, UNDECIDED, SKIPPED, OK) if each in found), "")
+def _deciding(checks: Sequence[Check], rows: Mapping[str, Row]) -> Row | None:
+    """Return the row of finite differences of the derivative itself: of the gradient's, if any."""
+    found = [rows[check.name] for check in checks if check.decides]
+    return found[-1] if found else None
 
 
-def _row(subject: Subject, check: Check, rtol: float, atol: float, confirmed: str) -> Row:
+def _row(subject: Subject, check: Check, rtol: float, atol: float, deciding: Row | None) -> Row:
     reason = "there are no entries" if subject.is_empty else check.bars(subject)
     if reason:
         return Row(check.name, SKIPPED, detail=reason)
     try:
-        return judge(check.name, check.sides(subject), rtol, atol, confirmed)
+        return judge(check.name, check.sides(subject), rtol, atol, deciding)
     except Barred as error:
         return Row(check.name, SKIPPED, detail=f"JAX says: {error}")
 
