@@ -63,7 +63,8 @@ def corners(steps: Array, left: Array, right: Array, grain: Array, unit: Array) 
         for part in (left, right):
             jumps = np.maximum(jumps, _jump(part[small], unit[small]) / steps[-1])
     kink &= jumps == 0
-    return Corners(*(np.where(kink, side, np.nan) for side in sides), jumps)
+    one, other = (np.where(kink, side, np.nan) for side in sides)
+    return Corners(one, other, jumps)
 
 
 def _jump(change: Array, unit: Array) -> Array:

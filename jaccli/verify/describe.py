@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from jaccli import backend
 from jaccli.result.columns import columns
 from jaccli.result.json_text import number
 from jaccli.result.notation import shape_text
-from jaccli.verify.report import FAIL, SKIPPED, UNDECIDED, Report, Row, counted
+from jaccli.verify.report import FAIL, SKIPPED, UNDECIDED, Certificate, Report, Row, counted
 
 _NONE = "-"
 _HEADER = ["check", "compared", "difference", "allowed", "estimated error", "verdict"]
@@ -98,4 +99,16 @@ def _row_as_json(row: Row) -> dict[str, Any]:
             for one in row.worst
         ],
         "detail": row.detail,
+        **(
+            {}
+            if row.certificate is None
+            else {"certificate": _certificate_as_json(row.certificate)}
+        ),
+    }
+
+
+def _certificate_as_json(certificate: Certificate) -> dict[str, Any]:
+    return {
+        key: number(value) if isinstance(value, float) else value
+        for key, value in asdict(certificate).items()
     }

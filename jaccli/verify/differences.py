@@ -35,6 +35,9 @@ _MANY, _STRIDE = 10_000, 2
 """Inputs from which on every second step must do."""
 _HELD = 1 << 21
 """Numbers that one array of samples holds, about."""
+_HIDDEN = 2.0**-36
+"""Changes below this share of a function may be the rounding of what it is made of: a part of it
+that stays the same at all of the smallest steps."""
 _SETTLED = 1e-3
 """Estimated errors below this share of the derivative tell that there is one."""
 TINY = float(np.finfo(np.float64).tiny)
@@ -112,7 +115,7 @@ def _along(
     right, left = found[0] - at, at - found[1]  # (s, k, B, M)
     unit = eps * (np.abs(at) + np.abs(found).max(axis=0))
     grain = _grain(right, left)
-    values, errors = _extrapolated(steps, (right + left) / 2, grain + unit)
+    values, errors = _extrapolated(steps, (right + left) / 2, grain + unit, unit / eps * _HIDDEN)
     corner = corners(steps, left, right, grain, unit)
     jumps = np.where(errors <= _SETTLED * np.abs(values), 0.0, corner.jumps)
     around = np.maximum(np.abs(at), np.nan_to_num(np.abs(found[:, -1]).min(axis=0), posinf=0.0))
@@ -141,13 +144,18 @@ def _grain(right: Array, left: Array) -> Array:
     return np.nan_to_num(moved, nan=0.0, posinf=0.0)
 
 
-def _extrapolated(steps: Array, halves: Array, rounding: Array) -> tuple[Array, Array]:
-    """Return slopes and errors from half the changes `(s, k, B, M)` between -h and h."""
+def _extrapolated(
+    steps: Array, halves: Array, rounding: Array, hidden: Array
+) -> tuple[Array, Array]:
+    """Return slopes and errors from half the changes `(s, k, B, M)` between -h and h.
+
+    `hidden` is rounding that small steps may not show.
+    """
     h = steps[:, None, None, None]
     column = halves / h
     noise = np.maximum(rounding, TINY) / h
     # What smaller steps allow: each central difference, give or take its own error.
-    doubt = 4 * noise[:-1] + 2 * np.abs(np.diff(column, axis=0))
+    doubt = 4 * noise[:-1] + (hidden / h)[:-1] + 2 * np.abs(np.diff(column, axis=0))
     low, high = column[:-1] - doubt, column[:-1] + doubt
     none = np.full_like(column[:1], np.inf)
     low = np.fmax.accumulate(np.concatenate([-none, low]), axis=0)

@@ -59,6 +59,34 @@ class Worst:
 
 
 @dataclass(frozen=True)
+class Certificate:
+    """How many digits of a block's entries are correct: the fewest, the median, and the worst.
+
+    `worst` has fewest beside what its conditioning takes (`lost`), and must have `needed`.
+    """
+
+    block: str
+    entries: int
+    least: float
+    median: float
+    worst: str
+    digits: float
+    lost: float
+    needed: float
+    computed: float
+    true: float
+
+    @property
+    def text(self) -> str:
+        """Return `least 15.4 digits, median 15.9; worst d f / d x: 15.4, needed 11.7`."""
+        takes = f", its conditioning takes {self.lost:.1f}" if self.lost >= 0.05 else ""
+        return (
+            f"least {self.least:.1f} digits, median {self.median:.1f}; worst {self.worst}: "
+            f"{self.digits:.1f}{takes}, needed {self.needed:.1f}"
+        )
+
+
+@dataclass(frozen=True)
 class Row:
     """One check: `difference` and what was `allowed` where they are worst, absolute.
 
@@ -76,6 +104,7 @@ class Row:
     worst: tuple[Worst, ...] = ()
     detail: str = ""
     agrees: Array | None = field(default=None, repr=False, compare=False)
+    certificate: Certificate | None = None
 
 
 @dataclass(frozen=True)
@@ -140,11 +169,12 @@ def judge(name: str, sides: Sides, rtol: float, atol: float, differences: Row | 
         details.append(f"{unclear.sum():,} of {counted(off.size, 'entry')} lost in rounding")
     if decided.any():
         details.append(_of_modes(sides, decided))
+    ranked = {FAIL: excess, UNDECIDED: np.where(unclear, off, 0.0)}.get(verdict, off)
     return Row(
         name,
         verdict,
         sides.compared,
-        **_at({FAIL: excess, UNDECIDED: np.where(unclear, off, 0.0)}.get(verdict, off), off, allowed, errors),
+        *_at(ranked, off, allowed, errors),
         worst=_worst(sides, a, b, excess, failed),
         detail="; ".join(details),
         agrees=None if sides.found is None else ~failed & ~unclear & ~unknown,
@@ -180,13 +210,13 @@ def _of_modes(sides: Sides, decided: Array) -> str:
 
 
 def _at(
-    excess: Array, off: Array, allowed: Array, errors: Array
-) -> dict[str, float]:  # of the entry that is worst
+    ranked: Array, off: Array, allowed: Array, errors: Array
+) -> tuple[float, float, float | None]:
+    """Return the difference, what is allowed and the estimated error where `ranked` is largest."""
     if not off.size:
-        return {"difference": 0.0, "allowed": 0.0}
-    place = np.unravel_index(int(np.argmax(excess)), off.shape)
-    found = {"difference": float(off[place]), "allowed": float(allowed[place])}
-    return found | ({"estimated": float(errors[place])} if errors.any() else {})
+        return 0.0, 0.0, None
+    place = np.unravel_index(int(np.argmax(ranked)), off.shape)
+    return float(off[place]), float(allowed[place]), float(errors[place]) if errors.any() else None
 
 
 def _worst(sides: Sides, a: Array, b: Array, excess: Array, failed: Array) -> tuple[Worst, ...]:

@@ -31,10 +31,14 @@ def verify(
     rtol: float | None = None,
     atol: float = 0.0,
     supplied: Sequence[Supplied] = (),
+    certify: bool = False,
+    digits: float | None = None,
 ) -> Report:
     """Check a plan's derivative at its point.
 
-    `rtol` is 1e-6 when it is None, and 1e-4 where float32 takes part.
+    `rtol` is 1e-6 when it is None, and 1e-4 where float32 takes part.  With `certify`, each block
+    is held against ball arithmetic, and must have so many correct `digits` (12 when it is None, 5
+    with float32).
 
     Raises:
         BudgetError: the random directions exceed the memory budget.
@@ -42,10 +46,18 @@ def verify(
     """
     _check_probes(plan, probes)
     progress.start(len(CHECKS) + 1 + len(supplied))
+
+    def _all(subject: Subject) -> Iterator[Row]:
+        yield from _rows(subject, progress, rtol, atol, supplied)
+        if certify:
+            from jaccli.verify.certificates import certificates
+
+            yield from certificates(subject, digits)
+
     return interruptible(
         lambda: Report(
             plan,
-            tuple(_rows(Subject(plan, probes), progress, rtol, atol, supplied)),
+            tuple(_all(Subject(plan, probes))),
             notes(plan),
             probes,
             SEED,
