@@ -37,7 +37,7 @@ def _rint(x: arb) -> Any:
     return below if less(half, arb(0)) else below + 1
 
 
-def _round(x: arb, decimals: int = 0) -> arb:
+def _round(x: arb, decimals: int = 0) -> Any:
     scale = arb(10) ** decimals
     return _rint(x * scale) / scale
 

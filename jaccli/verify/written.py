@@ -75,6 +75,11 @@ class Written:
         """The operation as it is written."""
         return self.expression.segment(self.node)
 
+    @property
+    def rule(self) -> str:
+        """None: expressions have no rules of their own."""
+        return ""
+
     def operand(self, name: str) -> str:
         """Return one operand as it is written, in brackets where an index needs them."""
         found = operands(self.node).get(name)
