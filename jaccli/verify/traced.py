@@ -277,7 +277,7 @@ def _controlled(
     if len(found) != 2:
         picked = [jax.lax.select_n(arrays[0], *each) for each in zip(*found, strict=True)]
         return [Value(array, keeps) for array in picked]
-    return [_switched(eqn, operands[0], *each, watch, at) for each in zip(*found, strict=True)]
+    return [_switched(eqn, operands[0], y, x, watch, at) for y, x in zip(*found, strict=True)]
 
 
 def _switched(eqn: Any, index: Value, y: Any, x: Any, watch: Watch, at: _Place) -> Value:

@@ -14,8 +14,8 @@ from typing import Any
 import jax.extend.core.primitives
 import jax.scipy.linalg
 import pytest
-from jax._src.interpreters import ad, batching, mlir, partial_eval
 from jax.experimental import sparse  # noqa: F401
+from jax.interpreters import ad, batching, mlir, partial_eval
 
 from jaccli.derivative import estimate, facts, folding, known, losses, positions, primitives
 from jaccli.derivative.sparse import detect, set_rules
@@ -97,9 +97,10 @@ def compared() -> dict[str, set[str]]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Compare) and _is_name(node.left):
                 names |= set().union(*map(_strings, node.comparators))
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                if node.func.id in ("rule", "_rule", "term_rule"):
-                    names |= set().union(*map(_strings, node.args)) if node.args else set()
+            called = node.func if isinstance(node, ast.Call) else None
+            if isinstance(called, ast.Name) and called.id in ("rule", "_rule", "term_rule"):
+                assert isinstance(node, ast.Call)
+                names |= set().union(*map(_strings, node.args))
         if names:
             found[str(path.relative_to(PACKAGE))] = names
     return found
