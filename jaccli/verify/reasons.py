@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import numpy as np
 
@@ -27,7 +28,7 @@ def _equal_values(word: str, find: Callable[[Array], Array]) -> Callable[[Array]
         for named, matrix in _matrices(a):
             values = find(matrix)
             size = float(np.abs(values).max(initial=0.0))
-            for i, (one, two) in enumerate(zip(values[:-1], values[1:], strict=True)):
+            for i, (one, two) in enumerate(pairwise(values)):
                 if abs(one - two) <= _CLOSE * size:
                     return f"its {word} {i} and {i + 1}{named} are both {one:.6g}"
             if word == "singular values" and len(values) and values[-1] <= _CLOSE * size:

@@ -58,8 +58,8 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("x**k", {"x": -2, "k": 2},
      "x**k has no finite derivative at x = -2 and k = 2. A negative base has no derivative by its"
      " exponent: leave the exponent out of --wrt."),
-    ("logsumexp(where(m > 0, x, -inf))", {"x": [1, 2], "m": np.array([0, 0])},
-     "logsumexp(where(m > 0, x, -inf)) is not finite: all entries are -inf. Where everything is"
+    ("logsumexp(x + where(m > 0, 0, -inf))", {"x": [1, 2], "m": np.array([0, 0])},
+     "logsumexp(x + where(m > 0, 0, -inf)) is not finite: all entries are -inf. Where everything is"
      " masked, mask with a large negative number, as -1e30, in place of -inf."),
     ("svd(x)[0]", {"x": [[2, 0], [0, 2]]},
      "svd(x) has no finite derivative: its singular values 0 and 1 are both 2. Vectors of equal"
