@@ -38,6 +38,8 @@ _HELD = 1 << 21
 _HIDDEN = 2.0**-36
 """Changes below this share of a function may be the rounding of what it is made of: a part of it
 that stays the same at all of the smallest steps."""
+_FINE = 2.0**-20
+"""Steps below this share of the largest leave out nothing that matters of a smooth function."""
 _SETTLED = 1e-3
 """Estimated errors below this share of the derivative tell that there is one."""
 TINY = float(np.finfo(np.float64).tiny)
@@ -136,12 +138,25 @@ def _moved(f: Callable[[Array], Array], x: Array, directions: Array, steps: Arra
 
 
 def _grain(right: Array, left: Array) -> Array:
-    """Return how far f moves at the first three steps that move it: rounding is no less."""
+    """Return how far f moves at the first step that moves it: rounding is no less."""
     change = np.fmax(np.abs(right), np.abs(left))
-    first = np.argmax(change > 0, axis=0)
-    places = [np.minimum(first + i, len(change) - 1)[None] for i in range(3)]
-    moved: Array = np.concatenate([np.take_along_axis(change, p, 0) for p in places]).max(axis=0)
-    return np.nan_to_num(moved, nan=0.0, posinf=0.0)
+    first = np.argmax(change > 0, axis=0)[None]
+    return np.nan_to_num(np.take_along_axis(change, first, 0)[0], nan=0.0, posinf=0.0)
+
+
+def _scatter(h: Array, column: Array) -> Array:
+    """Return by how much small steps disagree about f, as a rule: its rounding.
+
+    Where what f is made of is larger than f, its units in the last place are not those of f.
+    """
+    small = (h <= _FINE * h[-1])[:-1, 0, 0, 0]
+    apart = np.sort(np.nan_to_num((np.abs(np.diff(column, axis=0)) * h[:-1])[small]), axis=0)
+    if not len(apart):
+        return np.zeros(column.shape[1:])
+    middle = len(apart) - (np.count_nonzero(apart, axis=0) + 1) // 2
+    middle = np.minimum(middle, len(apart) - 1)
+    scatter: Array = np.take_along_axis(apart, middle[None], 0)[0]
+    return scatter
 
 
 def _extrapolated(
@@ -153,7 +168,7 @@ def _extrapolated(
     """
     h = steps[:, None, None, None]
     column = halves / h
-    noise = np.maximum(rounding, TINY) / h
+    noise = np.maximum(np.maximum(rounding, 4 * _scatter(h, column)), TINY) / h
     # What smaller steps allow: each central difference, give or take its own error.
     doubt = 4 * noise[:-1] + (hidden / h)[:-1] + 2 * np.abs(np.diff(column, axis=0))
     low, high = column[:-1] - doubt, column[:-1] + doubt

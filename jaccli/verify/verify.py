@@ -47,7 +47,7 @@ def verify(
     _check_probes(plan, probes)
     progress.start(len(CHECKS) + 1 + len(supplied))
 
-    def _all(subject: Subject) -> Iterator[Row]:
+    def rows(subject: Subject) -> Iterator[Row]:
         yield from _rows(subject, progress, rtol, atol, supplied)
         if certify:
             from jaccli.verify.certificates import certificates
@@ -55,13 +55,7 @@ def verify(
             yield from certificates(subject, digits)
 
     return interruptible(
-        lambda: Report(
-            plan,
-            tuple(_all(Subject(plan, probes))),
-            notes(plan),
-            probes,
-            SEED,
-        )
+        lambda: Report(plan, tuple(rows(Subject(plan, probes))), notes(plan), probes, SEED)
     )
 
 
