@@ -141,7 +141,8 @@ def _grain(right: Array, left: Array) -> Array:
     """Return how far f moves at the first step that moves it: rounding is no less."""
     change = np.fmax(np.abs(right), np.abs(left))
     first = np.argmax(change > 0, axis=0)[None]
-    return np.nan_to_num(np.take_along_axis(change, first, 0)[0], nan=0.0, posinf=0.0)
+    moved: Array = np.take_along_axis(change, first, 0)[0]
+    return np.nan_to_num(moved, nan=0.0, posinf=0.0)
 
 
 def _scatter(h: Array, column: Array) -> Array:
