@@ -7,7 +7,18 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from jaccli.cli import console
-from jaccli.cli.options import AGAINST, ATOL, OF, OPTIONS, PROBES, RTOL, Values, with_options
+from jaccli.cli.options import (
+    AGAINST,
+    ATOL,
+    CERTIFY,
+    CORRECT_DIGITS,
+    OF,
+    OPTIONS,
+    PROBES,
+    RTOL,
+    Values,
+    with_options,
+)
 from jaccli.cli.tasks import Task, check_targets, plans, tasks
 from jaccli.errors import UsageError, VerdictError
 
@@ -23,7 +34,7 @@ _RESULTS = (
 def check_command(_: str) -> Callable[..., int | None]:
     """Return `check`."""
     kept = [option for option in OPTIONS if option.name not in _RESULTS]
-    return with_options(check, (OF, PROBES, AGAINST, RTOL, ATOL, *kept))
+    return with_options(check, (OF, PROBES, AGAINST, CERTIFY, CORRECT_DIGITS, RTOL, ATOL, *kept))
 
 
 def check(values: Values) -> int:
@@ -57,6 +68,8 @@ def check(values: Values) -> int:
                 rtol=values["rtol"],
                 atol=values["atol"] or 0.0,
                 supplied=[Supplied(*file) for file in given],
+                certify=bool(values.get("certify")),
+                digits=values.get("correct_digits"),
             )
         passed = passed and report.passed
         data = as_json(report)
@@ -78,6 +91,16 @@ def _check_numbers(values: Values) -> None:
     if probes is not None and probes < 1:
         message = f"--probes: {probes} is not a count of directions."
         raise UsageError(message, hint="Expected 1 or more.")
+    digits = values.get("correct_digits")
+    if digits is not None and not values.get("certify"):
+        raise UsageError("--correct-digits: without --certify no digits are counted.")
+    if digits is not None and not 1 <= digits <= 16:
+        message = f"--correct-digits: {digits} is not a number of digits."
+        raise UsageError(message, hint="Expected 1 to 16.")
+    if values.get("certify"):
+        from jaccli.verify.certificates import check_installed
+
+        check_installed()
     for name in ("rtol", "atol"):
         if values[name] is not None and not 0 <= values[name] < float("inf"):
             message = f"--{name}: {values[name]} is not a tolerance."

@@ -235,6 +235,10 @@ PROBES = Option("probes", ("--probes",), "Random directions where entries are to
                 _HOW, "N", type=int)  # fmt: skip
 AGAINST = Option("against", ("--against",), "Check the derivative in this file too.", _INPUT,
                  "FILE")  # fmt: skip
+CERTIFY = Option("certify", ("--certify",), "Count correct digits by ball arithmetic.", _HOW,
+                 type=bool)  # fmt: skip
+CORRECT_DIGITS = Option("correct_digits", ("--correct-digits",), "Digits that must be correct "
+                        "(12; 5 with float32).", _HOW, "N", type=int)  # fmt: skip
 RTOL = Option("rtol", ("--rtol",), "Relative tolerance (1e-6; 1e-4 with float32).", _HOW, "R",
               type=float)  # fmt: skip
 CLUSTER = Option("cluster", ("--cluster",), "Have a dask cluster's workers compute: its "

@@ -18,7 +18,7 @@ from jaccli.derivative.facts import count, inner_jaxprs, is_literal, live
 _PER_OPERATION, _PER_NUMBER, _PER_TRANSCENDENTAL = 1 / 30e9, 1 / 3e9, 1 / 0.5e9
 """Seconds on one CPU core; ratios matter alone."""
 _MOVING = {
-    "reshape", "broadcast_in_dim", "squeeze", "expand_dims", "iota", "copy", "transpose", "slice",
+    "reshape", "broadcast_in_dim", "squeeze", "iota", "copy", "transpose", "slice",
     "rev", "pad", "convert_element_type", "stop_gradient",
 }  # fmt: skip
 _INDEXING = ("gather", "dynamic_")

@@ -29,7 +29,7 @@ from jaccli.derivative.primitives import CALLS, bind, closed_parts, scan_of
 _SHORT = 64
 """Elements of an array that is written into the program whatever it would cost to compute."""
 _FUSED = {
-    "iota", "broadcast_in_dim", "reshape", "squeeze", "expand_dims", "convert_element_type", "copy",
+    "iota", "broadcast_in_dim", "reshape", "squeeze", "convert_element_type", "copy",
     "add", "sub", "mul", "neg", "max", "min", "abs", "sign", "lt", "le", "gt", "ge", "eq", "ne",
     "and", "or", "xor", "not", "select_n", "clamp", "stop_gradient",
 }  # fmt: skip
@@ -37,8 +37,8 @@ _FUSED = {
 _EXPANDED = ("bcoo_", "bcsr_")
 """Primitives that are replaced by what implements them: JAX's sparse arrays."""
 _PLACES = {
-    "axis_index", "psum", "psum_invariant", "pmax", "pmin", "ppermute", "pgather", "all_gather",
-    "all_gather_invariant", "all_to_all", "reduce_scatter", "pbroadcast", "pvary", "pcast",
+    "axis_index", "psum", "psum_invariant", "pmax", "pmin", "ppermute", "all_gather",
+    "all_gather_invariant", "all_to_all", "reduce_scatter", "pbroadcast", "pvary",
 }  # fmt: skip
 """Primitives whose result depends on where they run."""
 

@@ -306,7 +306,6 @@ _MOVES: dict[str, Callable[..., Positions]] = {
     "broadcast_in_dim": _broadcast,
     "reshape": _reshape,
     "squeeze": lambda params, at: at.squeeze(tuple(params["dimensions"])),
-    "expand_dims": lambda params, at: np.expand_dims(at, tuple(params["dimensions"])),
     "transpose": lambda params, at: at.transpose(params["permutation"]),
     "rev": lambda params, at: np.flip(at, params["dimensions"]),
     "slice": _slice,

@@ -17,15 +17,12 @@ Equation = Any  # JaxprEqn, whose variables are typed too loosely to be of use
 
 CALLS = {
     "jit": "jaxpr",
-    "pjit": "jaxpr",
     "closed_call": "call_jaxpr",
-    "core_call": "call_jaxpr",
 }
 """Calls that stand for what they call, and the parameter that holds it."""
 
 INLINED = {
     **CALLS,
-    "checkpoint": "jaxpr",
     "remat2": "jaxpr",
     "custom_jvp_call": "call_jaxpr",
     "custom_vjp_call": "call_jaxpr",

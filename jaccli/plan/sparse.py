@@ -10,9 +10,11 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import jax
 import numpy as np
 
-from jaccli.derivative.refusal import explained
+from jaccli.derivative.operators import HESSIAN_SWEEPS, JACOBIAN_SWEEPS
+from jaccli.derivative.refusal import advice, explained, working
 from jaccli.derivative.sparse import (
     Coloring,
     Pattern,
@@ -66,7 +68,20 @@ def prepared(plan: Plan) -> Prepared:
     except Exception as error:  # what JAX and the rules of libraries raise is of every type
         reason = explained(error, plan.facts)
         message = f"{plan.derivative} by mode sparse: {reason}."
-        raise UnderivableError(message, reason, hint="Another --mode may do.") from error
+        raise UnderivableError(message, reason, hint=advice(_others(plan))) from error
+
+
+def _others(plan: Plan) -> list[str]:
+    """Return the plain modes by which the model can be differentiated."""
+    derivative, f, wrt, rest = _problem(plan)
+    operators = {"jacobian": JACOBIAN_SWEEPS, "hessian": HESSIAN_SWEEPS}[derivative]
+
+    def trace(mode: str) -> object:
+        return jax.eval_shape(
+            lambda wrt, rest: operators[mode](lambda x: f(x, rest), wrt)(wrt), wrt, rest
+        )
+
+    return working([name for name in operators if name != "loop"], trace)
 
 
 def cheaper(plan: Plan) -> Prepared | None:

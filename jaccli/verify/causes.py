@@ -22,7 +22,8 @@ from jaccli.result.nonfinite import NonFinite
 from jaccli.spec import ExpressionModel
 from jaccli.verify import steps
 from jaccli.verify.points import at_row, row_of
-from jaccli.verify.singular import SINGULAR
+from jaccli.verify.reasons import LARGEST, MASKING, REASONS, reason
+from jaccli.verify.remedies import remedy
 from jaccli.verify.steps import Step, bare, entry, fits, is_number
 
 _ORDERS = ("value", "derivative", "second derivative")
@@ -45,7 +46,7 @@ class _Account:
     """What is known of one step: at which place its result is first not finite, for each order.
 
     `clean` says for each order whether all its arguments are finite; `operands` has the value of
-    each argument at that place, or its only value, or NaN.
+    each argument at that place, or its only value, or NaN; `reason` says why, of whole arrays.
     """
 
     step: Step
@@ -53,6 +54,7 @@ class _Account:
     bad: tuple[int, ...]
     clean: tuple[bool, ...]
     operands: dict[str, tuple[float, ...]]
+    reason: str = ""
 
 
 def cause(plan: Plan, found: NonFinite) -> Cause | None:
@@ -62,13 +64,18 @@ def cause(plan: Plan, found: NonFinite) -> Cause | None:
         ComputationError: the model fails as it is evaluated.
     """
     given = _input(plan, found)
-    if given is not None:
-        return given
     if plan.facts.no_forward and plan.derivative != "evaluate":
-        return None
+        return given
+    masking = steps.names(plan) & {*MASKING}
+    if given is not None and not masking:
+        return given
     accounts, outputs = _accounts(plan, found)
-    if not accounts:
-        return None
+    for account in accounts:
+        if account.step.name in MASKING and account.reason:
+            order = next((k for k, bad in enumerate(account.bad) if bad >= 0), 1)
+            return _said(plan, found, account, order, left_out=False)
+    if given is not None or not accounts:
+        return given
     of_value = any(bad >= 0 for name, bad in outputs[0].items() if found.output in (None, name))
     for order in [0] if of_value else range(1, len(outputs)):
         makers = [a for a in accounts if a.bad[order] >= 0 and all(a.clean[: order + 1])]
@@ -77,7 +84,7 @@ def cause(plan: Plan, found: NonFinite) -> Cause | None:
         if shows:
             makers = [a for a in makers if not _hidden(a, accounts, order)]
         if makers:
-            return _said(makers[0], order, left_out=not shows)
+            return _said(plan, found, makers[0], order, left_out=not shows)
     return None
 
 
@@ -124,14 +131,15 @@ def _accounts(plan: Plan, found: NonFinite) -> tuple[list[_Account], list[Mappin
 
     def values(wrt: Any, rest: Any) -> Any:
         taken.clear()
-        pushed: list[tuple[Any, Any]] = []
+        pushed: list[tuple[Any, Any, Any]] = []
 
         def watch(step: Step) -> Any:
             leaves = [x for x in jax.tree.leaves(step.result) if _floating(x)]
             if leaves and isinstance(step.result, jax.Array | tuple):
                 given = {n: jnp.asarray(x) for n, x in step.arguments.items() if _numeric(x)}
                 taken.append((step, {name: jnp.shape(x) for name, x in given.items()}))
-                pushed.append((leaves, {n: x * 1.0 for n, x in given.items()}))
+                whole = _examined(step)
+                pushed.append((leaves, {n: x * 1.0 for n, x in given.items()}, whole))
             return step.result
 
         return pushed, steps.run(plan, {**rest, **wrt}, watch, every=True)
@@ -144,12 +152,12 @@ def _accounts(plan: Plan, found: NonFinite) -> tuple[list[_Account], list[Mappin
         accounts = []
         for number in range(len(taken)):
             of_step = [steps_of[number] for steps_of, _ in pushed]
-            bad = [_first_of(leaves) for leaves, _ in of_step]
-            clean = [_finite(given) for _, given in of_step]
+            bad = [_first_of(leaves) for leaves, *_ in of_step]
+            clean = [_finite(given) for _, given, _ in of_step]
             place = jnp.max(jnp.stack(bad))
             shape = jnp.shape(of_step[0][0][0])
             operands = {n: _at(x, shape, place) for n, x in of_step[0][1].items()}
-            accounts.append((bad, clean, operands))
+            accounts.append((bad, clean, operands, of_step[0][2]))
         return accounts, [{n: _first(y) for n, y in outputs.items()} for _, outputs in pushed]
 
     computed = at_row(plan, examine, found.row)
@@ -162,10 +170,21 @@ def _accounts(plan: Plan, found: NonFinite) -> tuple[list[_Account], list[Mappin
             tuple(map(int, bad)),
             tuple(map(bool, clean)),
             {name: tuple(map(float, values)) for name, values in operands.items()},
+            reason(step.name, None if whole is None else np.asarray(whole)),
         )
-        for (step, shapes), (bad, clean, operands) in zip(taken, computed[0], strict=True)
+        for (step, shapes), (bad, clean, operands, whole) in zip(taken, computed[0], strict=True)
     ]
     return accounts, computed[1]
+
+
+def _examined(step: Step) -> Any:
+    """Return the operand of a step whose entries tell why it is not finite, if it is small."""
+    name = REASONS.get(step.name, ("",))[0]
+    operand = step.arguments.get(name)
+    if operand is None or not _numeric(operand):
+        return None
+    array = jnp.asarray(operand)
+    return array * 1.0 if 0 < array.size <= LARGEST else None
 
 
 def _directions(plan: Plan, found: NonFinite) -> list[dict[str, np.ndarray]]:
@@ -237,7 +256,7 @@ def _at(array: Any, shape: tuple[int, ...], place: Any) -> Any:
 # What is said.
 
 
-def _said(account: _Account, order: int, *, left_out: bool) -> Cause:
+def _said(plan: Plan, found: NonFinite, account: _Account, order: int, *, left_out: bool) -> Cause:
     """Return what to say of the step that made it; `left_out` if it is of no branch taken."""
     step = account.step
     shape = jnp.shape(jax.tree.leaves(step.result)[0])
@@ -245,11 +264,14 @@ def _said(account: _Account, order: int, *, left_out: bool) -> Cause:
     index = [int(i) for i in np.unravel_index(place, shape)]
     parts = [part for name in account.operands if (part := _operand(account, name, shape, index))]
     at = f" at {' and '.join(parts)}" if parts else ""
+    at = f": {account.reason}" if account.reason else at
     if order:
         message = f"{step.origin.text} has no finite {_ORDERS[order]}{at}."
     else:
         message = f"{step.origin.text} is not finite{at}."
-    return Cause(step.origin.key, step.origin.problem(message, _remedy(account, order, left_out)))
+    along: list[Mapping[str, Any]] = [*_directions(plan, found)[:order]]
+    hint = remedy(plan, found, step, order, left_out, along)
+    return Cause(step.origin.key, step.origin.problem(message, hint))
 
 
 def _operand(account: _Account, name: str, shape: tuple[int, ...], index: Sequence[int]) -> str:
@@ -266,23 +288,3 @@ def _operand(account: _Account, name: str, shape: tuple[int, ...], index: Sequen
 def _number(value: float) -> str:
     """Return a number as messages write it."""
     return "NaN" if math.isnan(value) else f"{value:.6g}"
-
-
-def _remedy(account: _Account, order: int, left_out: bool) -> str:
-    """Return what to write instead, if that is known."""
-    step = account.step
-    known = SINGULAR.get(step.name)
-    if known is None or known.operand not in step.arguments:
-        return ""
-    operand = step.origin.operand(known.operand)
-    safe = step.origin.guarded(known.operand, known.safe) if known.safe else ""
-    if left_out and known.safe and not safe:
-        safe = f"where(condition, {operand}, {known.safe}) for its {operand}"
-    if safe and order:
-        return f"A branch that is not taken still counts, as 0 * inf. Write {safe}."
-    written = {name: step.origin.operand(name) for name in step.arguments}
-    if order and known.below and account.operands[known.operand][0] < 0:
-        return known.below.format(**{name: bare(text) for name, text in written.items()})
-    if order:
-        return known.remedy.format(**written)
-    return known.domain.format(**{name: bare(text) for name, text in written.items()})

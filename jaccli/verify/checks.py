@@ -16,21 +16,28 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaccli.result.result import Array
+from jaccli.verify.differences import Estimate
 from jaccli.verify.flat import Flat
 from jaccli.verify.report import Sides, counted
 from jaccli.verify.subject import Subject
 
 _FD = "finite differences"
+_RESOLVED, _COARSE = 1e-3, 3e-2
+"""Shares of the largest number that finite differences tell, in float64 and in float32."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """A check of a derivative against something that it must equal."""
+    """A check of a derivative against something that it must equal.
+
+    One that `decides` says which of two modes is right where just one of them is finite.
+    """
 
     name: str
     concerns: Callable[[Subject], bool]
     bars: Callable[[Subject], str]
     sides: Callable[[Subject], Sides]
+    decides: bool = False
 
 
 # Which derivatives
@@ -169,24 +176,19 @@ def _slopes(s: Subject) -> Sides:
     """J, or what the plan makes of it, against finite differences of the outputs."""
     if s.plan.derivative == "jvp":
         found = s.difference(s.double.values, s.vector[None])
-        floor = s.pushed(s.vector[None]).floor[0]
-        return Sides(
-            s.computed, found.values[0], s.namer("bm"), ("computed", _FD),
-            _count(s.computed.size), floor, found.errors[0],
-        )  # fmt: skip
+        floor = s.pushed(s.vector[None]).own[0]
+        only = Estimate(*(part[0] for part in found))
+        return _held(s, s.computed, only, s.namer("bm"), _count(s.computed.size), floor)
     if s.plan.derivative == "vjp":
         return _pulled_slopes(s, s.vector[None], s.computed[None])
     if s.jacobian_is_small:
-        own = s.order == 1
-        plain = s.plain(s.ways[0])
+        plain = s.plain(s.finite_way)
         found = s.difference(s.double.values, s.units)  # (n, b, m), each scaled
         scales = s.units.max(axis=0)[:, None]  # (b, 1, n)
-        values, errors = (np.moveaxis(part, 0, -1) / scales for part in found)
-        a = s.computed if own else plain.values
-        return Sides(
-            a, values, s.namer("bmn", "jacobian"), ("computed", _FD), _count(a.size),
-            plain.floor, errors,
-        )  # fmt: skip
+        found = Estimate(*(np.moveaxis(part, 0, -1) / scales for part in found))
+        a = s.computed if s.order == 1 else plain.values
+        name = s.namer("bmn", "jacobian")
+        return _held(s, a, found, name, _count(a.size), plain.own)
     if s.no_forward:
         return _pulled_slopes(s, s.cotangents, s.pulled(s.cotangents).values)
     pushed = s.pushed(s.tangents)
@@ -195,31 +197,47 @@ def _slopes(s: Subject) -> Sides:
         a = np.einsum("bmn,kbn->kbm", s.computed, s.tangents)
     pick = s.sampled(s.flat.m)
     found = s.difference(lambda points: _picked(s.double.values(points), pick), s.tangents)
-    return Sides(
-        _picked(a, pick), found.values, _naming(s.namer("kbm"), pick, s.flat.m), ("computed", _FD),
-        _along(s), _picked(np.broadcast_to(pushed.floor, a.shape), pick), found.errors,
-    )  # fmt: skip
+    name = _naming(s.namer("kbm"), pick, s.flat.m)
+    floor = _picked(np.broadcast_to(pushed.own, a.shape), pick)
+    return _held(s, _picked(a, pick), found, name, _along(s), floor)
 
 
 def _pulled_slopes(s: Subject, cotangents: Array, pulled: Array) -> Sides:
     """⟨Jᵀ u, v⟩ against finite differences of ⟨u, f⟩ along v: all unit v where there are few."""
-    floor = s.pulled(cotangents).floor
+    floor = s.pulled(cotangents).own
     if s.is_small and len(cotangents) == 1:
         weighted = cotangents[0]
         found = s.difference(lambda p: _inner(s.double.values(p), weighted), s.units)
         scales = s.units.max(axis=0)  # (b, n)
-        values, errors = (np.moveaxis(part[..., 0], 0, -1) / scales for part in found)
-        return Sides(
-            pulled[0], values, s.namer("bn"), ("computed", _FD), _count(values.size),
-            floor[0], errors,
-        )  # fmt: skip
+        found = Estimate(*(np.moveaxis(part[..., 0], 0, -1) / scales for part in found))
+        return _held(s, pulled[0], found, s.namer("bn"), _count(pulled[0].size), floor[0])
     # Every direction goes with a cotangent of its own, or with the only one.
     pairs = np.broadcast_to(cotangents, s.cotangents.shape)
     found = s.paired(lambda p, u: _inner(s.double.values(p), u), pairs, s.tangents)
-    return Sides(
-        _inner(pulled, s.tangents), found.values, s.namer("kb1"), ("computed", _FD), _along(s),
-        _inner(np.abs(s.tangents), floor), found.errors,
-    )  # fmt: skip
+    floor = _inner(np.abs(s.tangents), floor)
+    return _held(s, _inner(pulled, s.tangents), found, s.namer("kb1"), _along(s), floor)
+
+
+def _held(
+    s: Subject,
+    a: Array,
+    found: Estimate,
+    name: Callable[[tuple[int, ...]], str],
+    compared: str,
+    floor: Array,
+) -> Sides:
+    """Return a derivative against finite differences.
+
+    What the derivative under test has lost to rounding is measured by itself, and excuses little
+    of what differs from finite differences that have lost less.
+    """
+    size = np.where(np.isfinite(found.values), np.abs(found.values), 0.0)
+    axis = None if s.flat.eps > 1e-10 else -1
+    limit = _RESOLVED * size.max(axis=axis, keepdims=True, initial=0.0)
+    floor = np.minimum(np.where(np.isfinite(floor), floor, 0.0), limit)
+    resolved = _RESOLVED if s.double.eps < 1e-10 else _COARSE
+    words = ("computed", _FD)
+    return Sides(a, found.values, name, words, compared, floor, found, resolved)
 
 
 # Finite differences of the gradient
@@ -232,29 +250,27 @@ def _curves_bars(s: Subject) -> str:
 def _curves(s: Subject) -> Sides:
     """The Hessian, or its product, against finite differences of the first derivative."""
     rows, m, n = s.flat.rows, s.flat.m, s.flat.n
-    words = ("computed", _FD)
 
     def slope(points: Array) -> Array:
-        return s.double.jacobian(s.ways[0], points).reshape(len(points), rows, m * n)
+        return s.double.jacobian(s.finite_way, points).reshape(len(points), rows, m * n)
 
     if s.plan.derivative == "hessian" and s.is_small:
         plain = s.plain(s.hessian_ways[0])
         found = s.difference(slope, s.units)
         scales = s.units.max(axis=0)[:, None, None]  # (b, 1, 1, n)
-        values, errors = (
-            np.moveaxis(part, 0, -1).reshape(rows, m, n, n) / scales for part in found
-        )
-        return Sides(
-            s.computed, values, s.namer("bmnn"), words, _count(values.size), plain.floor, errors
-        )
+        with np.errstate(over="ignore"):
+            found = Estimate(
+                *(np.moveaxis(part, 0, -1).reshape(rows, m, n, n) / scales for part in found)
+            )
+        found = found._replace(sizes=np.maximum(found.sizes, s.curvatures))
+        name = s.namer("bmnn")
+        return _held(s, s.computed, found, name, _count(s.computed.size), plain.own)
     if s.plan.derivative == "hvp" and s.is_small:
         found = s.difference(slope, s.vector[None])
-        values, errors = (part.reshape(rows, m, n) for part in found)
-        floor = s.curved(s.vector[None], np.ones((1, rows, m))).floor
-        return Sides(
-            s.computed, values, s.namer("bmn", "hvp"), words, _count(values.size),
-            floor[0][:, None], errors,
-        )  # fmt: skip
+        found = Estimate(*(part.reshape(rows, m, n) for part in found))
+        floor = s.curved(s.vector[None], np.ones((1, rows, m))).own[0][:, None]
+        name = s.namer("bmn", "hvp")
+        return _held(s, s.computed, found, name, _count(s.computed.size), floor)
     tangents = s.vector[None] if s.is_product else s.tangents
     weights = s.weights[: len(tangents)]
     curved = s.curved(tangents, weights)
@@ -270,11 +286,9 @@ def _curves(s: Subject) -> Sides:
         return _picked(s.double.pulled(points, each)[1], pick)
 
     found = s.paired(pulled, weights, tangents)
-    return Sides(
-        _picked(a, pick), found.values, _naming(s.namer("kbn", "hvp"), pick, n), words,
-        _along(s, len(tangents)), _picked(np.broadcast_to(curved.floor, a.shape), pick),
-        found.errors,
-    )  # fmt: skip
+    name = _naming(s.namer("kbn", "hvp"), pick, n)
+    floor = _picked(np.broadcast_to(curved.own, a.shape), pick)
+    return _held(s, _picked(a, pick), found, name, _along(s, len(tangents)), floor)
 
 
 # Symmetry, and the product with the Hessian
@@ -362,8 +376,8 @@ CHECKS: tuple[Check, ...] = (
     Check("mode", _matrix, _planned_bars, _planned),
     Check("sparsity pattern", _patterned, _entries_bars, _entries),
     Check("product identity", _derivative, _identity_bars, _identity),
-    Check("differences of outputs", _derivative, _never, _slopes),
-    Check("differences of gradient", _second, _curves_bars, _curves),
+    Check("differences of outputs", _derivative, _never, _slopes, True),
+    Check("differences of gradient", _second, _curves_bars, _curves, True),
     Check("symmetry", _second, _symmetry_bars, _symmetry),
     Check("hvp against Hessian", _second, _product_bars, _product),
 )

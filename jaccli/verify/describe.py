@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from jaccli import backend
 from jaccli.result.columns import columns
 from jaccli.result.json_text import number
 from jaccli.result.notation import shape_text
-from jaccli.verify.report import FAIL, NOISE, SKIPPED, Report, Row, counted
+from jaccli.verify.report import FAIL, SKIPPED, UNDECIDED, Certificate, Report, Row, counted
 
 _NONE = "-"
 _HEADER = ["check", "compared", "difference", "allowed", "estimated error", "verdict"]
@@ -53,12 +54,14 @@ def _headline(report: Report) -> str:
     def named(verdict: str) -> list[str]:
         return [row.name for row in report.rows if row.verdict == verdict]
 
-    failed, noisy = named(FAIL), named(NOISE)
+    failed, unclear = named(FAIL), named(UNDECIDED)
     if failed:
-        return f"verdict  FAIL: {', '.join(failed)}"
+        kinks = any(row.detail.startswith("kink") for row in report.rows)
+        return f"verdict  FAIL: {', '.join(failed)}{' (kink)' if kinks else ''}"
+    if unclear:
+        return f"verdict  undecided: {', '.join(unclear)}"
     done = len(report.rows) - len(named(SKIPPED))
-    doubt = f", noise in {', '.join(noisy)}" if noisy else ""
-    return f"verdict  ok: {counted(done, 'check')}{doubt}"
+    return f"verdict  ok: {counted(done, 'check')}"
 
 
 def as_json(report: Report) -> dict[str, Any]:
@@ -96,4 +99,16 @@ def _row_as_json(row: Row) -> dict[str, Any]:
             for one in row.worst
         ],
         "detail": row.detail,
+        **(
+            {}
+            if row.certificate is None
+            else {"certificate": _certificate_as_json(row.certificate)}
+        ),
+    }
+
+
+def _certificate_as_json(certificate: Certificate) -> dict[str, Any]:
+    return {
+        key: number(value) if isinstance(value, float) else value
+        for key, value in asdict(certificate).items()
     }

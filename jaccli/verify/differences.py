@@ -1,42 +1,65 @@
 """Derivatives along directions by finite differences, each with an estimate of its error.
 
-scipy.differentiate takes central differences of order 8 with steps that it halves until they stop
-converging, and estimates the error from the last two.  It starts here from a ladder of first steps,
-over twelve decades and more, because no single one serves x = 1e-8, x = 1e8 and sin(1e6 x); of each
-entry the two first steps count that agree the best.  numdifftools 0.11 was tried beside it: its
-steps follow from x alone, so that sin(1e6 x), |x - 1e-5| at 0 or log at 1e-8 come out wrong, and
-without a warning in the estimated error.
+The function is taken at steps to both sides that double from a few units in the last place of x up
+to a third of it, or of 1: no single one serves x = 1e-8, x = 1e8 and sin(1e6 x).  Central
+differences are extrapolated to the step 0 (Richardson), from each step and in every order, and the
+estimate with the smallest error counts.  That error is how far the extrapolation has moved it, what
+the function's own rounding makes of it, and how far it is from what smaller steps allow: wide steps
+across a narrow peak agree with each other, and not with those within it.
+
+scipy.differentiate and numdifftools were tried: they choose one first step, and take what looks
+converged at a wrong scale for the derivative (exp(-((x - 2) / 1e-4)**2), |x - 1e-5| at 0).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
 
 from jaccli.result.result import Array
+from jaccli.verify.corners import corners
 
-_FIRST = 0.37 * 10.0 ** -np.arange(0.0, 8.0, 2.0)
-"""First steps of the ladder; no powers of two, at which periodic functions would repeat."""
-_MANY = 10_000
+_LARGEST, _APART = 0.37, 0.29
+"""The largest steps, relative to x and to 1; no powers of two, at which periods would repeat."""
+_SMALLEST = 1e-30
+"""The smallest step from 0, beside which nothing is rounded."""
+_WIDEST = 1e25
+"""The largest step relative to an x that is all but 0."""
+_ULPS = 4.0
+"""Units in the last place of x that the smallest step is at least."""
+_ORDERS = 7
+"""Times that central differences are extrapolated."""
+_MANY, _STRIDE = 10_000, 2
 """Inputs from which on every second step must do."""
-_APART = 0.29
-"""The second ladder's factor, so that no step of it is one of the first."""
 _HELD = 1 << 21
-"""Numbers that scipy keeps of one call, about."""
-_CALLS = 27
-"""Abscissae that one call of scipy takes at most for every first step."""
+"""Numbers that one array of samples holds, about."""
+_HIDDEN = 2.0**-36
+"""Changes below this share of a function may be the rounding of what it is made of: a part of it
+that stays the same at all of the smallest steps."""
+_FINE = 2.0**-20
+"""Steps below this share of the largest leave out nothing that matters of a smooth function."""
+_SETTLED = 1e-3
+"""Estimated errors below this share of the derivative tell that there is one."""
 TINY = float(np.finfo(np.float64).tiny)
 """What is smaller may be taken for 0, which is a rounding error too."""
 
 
 class Estimate(NamedTuple):
-    """Derivatives along directions, `(k, B, M)`, and their estimated errors (inf: none found)."""
+    """Derivatives along directions, `(k, B, M)`, and their estimated errors (inf: none found).
+
+    `left` and `right` are the slopes on either side of a kink, NaN elsewhere; `jumps` is not 0
+    where the function jumps.  `sizes` are those of the function over those of x: a slope far below
+    them is lost beside it.
+    """
 
     values: Array
     errors: Array
+    left: Array
+    right: Array
+    jumps: Array
+    sizes: Array
 
 
 def along(f: Callable[[Array], Array], x: Array, directions: Array, eps: float) -> Estimate:
@@ -44,74 +67,128 @@ def along(f: Callable[[Array], Array], x: Array, directions: Array, eps: float) 
 
     f takes points `(p, B, N)` and returns `(p, B, M)`, rounded to `eps` (relative).
     """
-    at = f(x[None])[0]
-    each = max(1, _HELD // (max(1, at.size) * 2 * len(_FIRST) * _CALLS))
-    parts = [
-        _along(f, x, directions[start : start + each], eps, at)
-        for start in range(0, len(directions), each)
-    ]
+    at = f(x[None])[0].astype(np.float64)
+    each = max(1, _HELD // (max(1, at.size, x.size) * 200))
+    with np.errstate(all="ignore"):
+        parts = [
+            _along(f, x, run[start : start + each], eps, at)
+            for run in _alike(x, directions, eps)
+            for start in range(0, len(run), each)
+        ]
+    if not parts:
+        return Estimate(*np.empty((6, 0, *at.shape)))
     return Estimate(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
+def _alike(x: Array, directions: Array, eps: float) -> list[Array]:
+    """Return runs of directions that are taken with the same steps."""
+    keys = [_range(x, v, eps) for v in directions]
+    return np.split(directions, [i for i in range(1, len(keys)) if keys[i] != keys[i - 1]])
+
+
+def _relative(x: Array, v: Array) -> float:
+    """Return how long a step along v is that is as long as x: as 1 where x is 0."""
+    both = (v != 0) & (x != 0)
+    if both.any():
+        return float(np.median(np.abs(x[both]) / np.abs(v[both])))
+    return 1 / (float(np.abs(v).max(initial=0.0)) or 1.0)
+
+
+def _range(x: Array, v: Array, eps: float) -> tuple[float, float]:
+    """Return the smallest step along v and the largest."""
+    both = (v != 0) & (x != 0)
+    relative = _relative(x, v)
+    if not both.any():
+        return _SMALLEST * relative, _LARGEST * relative
+    apart = _APART / float(np.abs(v).max())
+    most = max(_LARGEST * relative, min(apart, _WIDEST * relative))
+    least = _ULPS * eps * float((np.abs(x[both]) / np.abs(v[both])).max())
+    return min(least, most), most
 
 
 def _along(
     f: Callable[[Array], Array], x: Array, directions: Array, eps: float, at: Array
 ) -> Estimate:
-    from scipy.differentiate import derivative  # 0.2 s that other commands do not pay
-
-    steps = np.stack([_steps(x, v, eps) for v in directions], axis=1)  # (s, k)
-    shape = (*steps.shape, *at.shape)  # (s, k, B, M)
-
-    def moved(t: Array) -> Array:
-        """Take the parameters `(s, k, B, M)`, or with abscissae as a last axis, to f there."""
-        count = t.shape[4] if t.ndim == 5 else 1
-        times = t.reshape(*shape, count)[:, :, 0, 0]  # (s, k, abscissae)
-        which = np.broadcast_to(np.arange(len(directions))[:, None], times.shape).reshape(-1)
-        moves = times.reshape(-1, 1, 1)
-        found = np.empty((len(moves), *at.shape))
-        each = max(1, _HELD // x.size)
-        for start in range(0, len(moves), each):
-            part = slice(start, start + each)
-            found[part] = f(x + moves[part] * directions[which[part]])
-        found = np.moveaxis(found.reshape(*times.shape, *at.shape), 2, -1)
-        return found.reshape(t.shape)
-
-    with np.errstate(all="ignore"):
-        done = derivative(
-            moved,
-            np.zeros(shape),
-            initial_step=np.broadcast_to(steps[..., None, None], shape),
-            tolerances={"atol": 0.0, "rtol": 0.0},
-            order=8,
-            maxiter=10,
-            preserve_shape=True,
-        )
-        # Rounding alone makes differences of this size, however well two steps agree.
-        unit = np.maximum(eps * np.abs(at.astype(np.float64)), TINY)
-        rounding = unit / steps[..., None, None]
-        errors = np.maximum(done.error, rounding)
-        errors[~np.isfinite(done.df) | np.isnan(errors)] = np.inf
-        return _agreed(done.df, errors)
+    least, most = _range(x, directions[0], eps)
+    count = 1 + int(np.log2(most / least))
+    steps = (most * 0.5 ** np.arange(count, dtype=np.float64))[::-1]  # the smallest first
+    steps = steps[:: _STRIDE if x.size >= _MANY else 1]
+    found = np.stack([_moved(f, x, directions, sign * steps) for sign in (1.0, -1.0)])
+    right, left = found[0] - at, at - found[1]  # (s, k, B, M)
+    unit = eps * (np.abs(at) + np.abs(found).max(axis=0))
+    grain = _grain(right, left)
+    values, errors = _extrapolated(steps, (right + left) / 2, grain + unit, unit / eps * _HIDDEN)
+    corner = corners(steps, left, right, grain, unit)
+    jumps = np.where(errors <= _SETTLED * np.abs(values), 0.0, corner.jumps)
+    around = np.maximum(np.abs(at), np.nan_to_num(np.abs(found[:, -1]).min(axis=0), posinf=0.0))
+    scale = _LARGEST * _relative(x, directions[0])
+    sizes = np.broadcast_to(around.max(axis=-1, keepdims=True, initial=0.0) / scale, values.shape)
+    return Estimate(values, errors, corner.left, corner.right, jumps, sizes)
 
 
-def _agreed(values: Array, errors: Array) -> Estimate:
-    """Take the two first steps `(s, ...)` that agree the best: one may seem right by chance."""
-    best = Estimate(values[0], np.full(values.shape[1:], np.inf))
-    for i, j in combinations(range(len(values)), 2):
-        doubt = np.maximum(np.maximum(errors[i], errors[j]), np.abs(values[i] - values[j]))
-        value = np.where(errors[i] <= errors[j], values[i], values[j])
-        better = doubt < best.errors
-        best = Estimate(np.where(better, value, best.values), np.where(better, doubt, best.errors))
-    return best
+def _moved(f: Callable[[Array], Array], x: Array, directions: Array, steps: Array) -> Array:
+    """Return f at x + h v for all steps h and directions v, `(s, k, B, M)`."""
+    each = max(1, _HELD // max(1, x.size * len(directions)))
+    parts = []
+    for start in range(0, len(steps), each):
+        h = steps[start : start + each, None, None, None]
+        parts.append(f((x + h * directions).reshape(-1, *x.shape)).astype(np.float64))
+    found = np.concatenate(parts)
+    return found.reshape(len(steps), len(directions), *found.shape[1:])
 
 
-def _steps(x: Array, v: Array, eps: float) -> Array:
-    """Return first steps for x + t v: relative to x, and relative to 1."""
-    first = _FIRST if x.size < _MANY else _FIRST[::2]
-    moved = v != 0
-    size = float(np.abs(v).max(initial=0.0)) or 1.0
-    both = moved & (x != 0)
-    relative = float(np.median(np.abs(x[both]) / np.abs(v[both]))) if both.any() else 1.0 / size
-    least = 1e6 * eps * relative if both.any() else 0.0
-    ladders = np.concatenate([first * relative, first * _APART / size])
-    steps: Array = np.maximum(ladders, min(least, _FIRST[0] * relative))
-    return steps
+def _grain(right: Array, left: Array) -> Array:
+    """Return how far f moves at the first step that moves it: rounding is no less."""
+    change = np.fmax(np.abs(right), np.abs(left))
+    first = np.argmax(change > 0, axis=0)[None]
+    moved: Array = np.take_along_axis(change, first, 0)[0]
+    return np.nan_to_num(moved, nan=0.0, posinf=0.0)
+
+
+def _scatter(h: Array, column: Array) -> Array:
+    """Return by how much small steps disagree about f, as a rule: its rounding.
+
+    Where what f is made of is larger than f, its units in the last place are not those of f.
+    """
+    small = (h <= _FINE * h[-1])[:-1, 0, 0, 0]
+    apart = np.sort(np.nan_to_num((np.abs(np.diff(column, axis=0)) * h[:-1])[small]), axis=0)
+    if not len(apart):
+        return np.zeros(column.shape[1:])
+    middle = len(apart) - (np.count_nonzero(apart, axis=0) + 1) // 2
+    middle = np.minimum(middle, len(apart) - 1)
+    scatter: Array = np.take_along_axis(apart, middle[None], 0)[0]
+    return scatter
+
+
+def _extrapolated(
+    steps: Array, halves: Array, rounding: Array, hidden: Array
+) -> tuple[Array, Array]:
+    """Return slopes and errors from half the changes `(s, k, B, M)` between -h and h.
+
+    `hidden` is rounding that small steps may not show.
+    """
+    h = steps[:, None, None, None]
+    column = halves / h
+    noise = np.maximum(np.maximum(rounding, 4 * _scatter(h, column)), TINY) / h
+    # What smaller steps allow: each central difference, give or take its own error.
+    doubt = 4 * noise[:-1] + (hidden / h)[:-1] + 2 * np.abs(np.diff(column, axis=0))
+    low, high = column[:-1] - doubt, column[:-1] + doubt
+    none = np.full_like(column[:1], np.inf)
+    low = np.fmax.accumulate(np.concatenate([-none, low]), axis=0)
+    high = np.fmin.accumulate(np.concatenate([none, high]), axis=0)
+    best, least = column[0], np.full(column.shape[1:], np.inf)
+    ratio = float(steps[1] / steps[0]) ** 2 if len(steps) > 1 else 4.0
+    for order in range(1, min(_ORDERS, len(steps) - 1) + 1):
+        fine, coarse = column[:-1], column[1:]
+        column = fine + (fine - coarse) / (ratio**order - 1)
+        rows = len(column)
+        error = np.maximum(np.abs(column - fine), np.abs(column - coarse)) + 2 * noise[:rows]
+        outside = np.maximum(low[:rows] - column, column - high[:rows])
+        error = error + np.maximum(outside, 0.0)
+        error[~np.isfinite(error)] = np.inf
+        place = np.argmin(error, axis=0)[None]
+        found = np.take_along_axis(error, place, 0)[0]
+        better = found < least
+        best = np.where(better, np.take_along_axis(column, place, 0)[0], best)
+        least = np.where(better, found, least)
+    return best, least

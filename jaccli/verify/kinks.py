@@ -53,7 +53,7 @@ class _Sites:
         kink = KINKS.get(step.name)
         if kink is None or isinstance(step.result, tuple) or step.result.dtype == bool:
             return False
-        ties = kink.ties(step)
+        ties = [tie._replace(at=tie.at & step.active) for tie in kink.ties(step)]
         self.found += [(step, tie) for tie in ties]
         return bool(ties)
 
@@ -215,9 +215,11 @@ def _differ(orders: Sequence[Any]) -> Any:
 
 def _findings(plan: Plan, sites: _Sites, noticed: Sequence[np.ndarray]) -> Iterator[Finding]:
     """Yield what to say of the ties of which some entries, `(*batch, *shape)`, are noticed."""
+    said: set[tuple[Hashable, str]] = set()
     for (step, tie), at in zip(sites.found, noticed, strict=True):
-        if not at.any():
+        if not at.any() or (step.origin.key, tie.says) in said:  # an earlier turn of the loop
             continue
+        said.add((step.origin.key, tie.says))
         where = ""
         if plan.model.batch_size is not None:
             rows = np.flatnonzero(at.reshape(len(at), -1).any(axis=1))
@@ -225,7 +227,9 @@ def _findings(plan: Plan, sites: _Sites, noticed: Sequence[np.ndarray]) -> Itera
         kink = KINKS[step.name]
         message = f"{step.origin.text} is at a {kink.kind}: {_entries(tie, at)}{where}."
         written = {name: bare(step.origin.operand(name)) for name in ("x1", "x2")}
+        rule = step.origin.rule
         hint = tie.takes or kink.takes.format(**written)
+        hint = f"The derivative there is what the {rule} around it says." if rule else hint
         yield Finding(step.origin.key, step.origin.problem(message, hint))
 
 

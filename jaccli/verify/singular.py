@@ -17,27 +17,30 @@ class Singular(NamedTuple):
         safe: a value for it that has finite derivatives.
         remedy: what to write against an infinite slope, with the operands in braces.
         domain: what to do where the value itself is not finite.
-        below: what to write in place of the remedy where the operand is negative.
+        code: what the remedy says to write for the whole operation, by which it is tried.
+        within: what it says to write for the operand alone.
     """
 
     operand: str
     safe: str
     remedy: str
     domain: str = ""
-    below: str = ""
+    code: str = ""
+    within: str = ""
 
 
 def _above(operand: str, bound: str, smallest: str, safe: str) -> Singular:
     """Return the row of a function of what is above a bound."""
-    remedy = f"Keep {{{operand}}} above {bound}, as in maximum({{{operand}}}, {smallest})."
-    return Singular(operand, safe, remedy, remedy)
+    within = f"maximum({{{operand}}}, {smallest})"
+    remedy = f"Keep {{{operand}}} above {bound}, as in {within}."
+    return Singular(operand, safe, remedy, remedy, within=within)
 
 
 def _between(low: str, high: str, safe: str, operand: str = "x") -> Singular:
     """Return the row of a function of what is between two bounds."""
     within = f"clip({{{operand}}}, {low} + 1e-12, {high} - 1e-12)"
     remedy = f"Keep {{{operand}}} between {low} and {high}, as in {within}."
-    return Singular(operand, safe, remedy, remedy)
+    return Singular(operand, safe, remedy, remedy, within=within)
 
 
 def _off(operand: str, where: str) -> Singular:
@@ -53,21 +56,30 @@ def _of_matrix(operand: str, remedy: str) -> Singular:
 
 _INVERTIBLE = "The matrix must be invertible; adding a small multiple of eye(n) makes it so."
 _EQUAL = "Vectors of equal eigenvalues have no derivative; functions of the values alone do."
+_MASKED = (
+    "Where everything is masked, mask with a large negative number, as -1e30, in place of -inf."
+)
 _POLES = "0 and the negative integers"
 
 SINGULAR: dict[str, Singular] = {
     "sqrt": Singular(
-        "x", "1", "Keep it off 0: sqrt({x} + 1e-12).", "{x} must not be negative."
+        "x", "1", "Keep it off 0: sqrt({x} + 1e-12).", "{x} must not be negative.",
+        "sqrt({x} + 1e-12)",
     ),
     "rsqrt": _off("x", "0"),
     "cbrt": _off("x", "0"),
-    "norm": Singular("x", "1", "A norm has no slope at 0; write sqrt(sum({x}**2) + 1e-12)."),
-    "std": Singular("x", "1", "Equal entries give it no slope; write sqrt(var({x}) + 1e-12)."),
+    "norm": Singular(
+        "x", "1", "A norm has no slope at 0; write sqrt(sum({x}**2) + 1e-12).",
+        code="sqrt(sum({x}**2) + 1e-12)",
+    ),
+    "std": Singular(
+        "x", "1", "Equal entries give it no slope; write sqrt(var({x}) + 1e-12).",
+        code="sqrt(var({x}) + 1e-12)",
+    ),
     "power": Singular(
         "x1", "1", "Keep the base off 0: ({x1} + 1e-12)**{x2}.",
         "A negative number has no real power of a fraction.",
-        "The slope in {x2} takes the logarithm of {x1}, which is negative: keep {x1} above 0, or "
-        "leave {x2} out of wrt.",
+        code="({x1} + 1e-12)**{x2}",
     ),
     "log": _above("x", "0", "1e-12", "1"),
     "log2": _above("x", "0", "1e-12", "1"),
@@ -100,6 +112,10 @@ SINGULAR: dict[str, Singular] = {
     "logdet": _of_matrix("a", _INVERTIBLE),
     "slogdet": _of_matrix("a", _INVERTIBLE),
     "cholesky": _of_matrix("a", "The matrix must be positive definite."),
+    "pinv": _of_matrix("a", "Its rank must not change nearby: keep all singular values off 0."),
+    "softmax": _of_matrix("x", _MASKED),
+    "log_softmax": _of_matrix("x", _MASKED),
+    "logsumexp": _of_matrix("x", _MASKED),
     "corrcoef": _of_matrix("x", "Rows without variance have no correlation."),
 }  # fmt: skip
 """Remedies by the function's name in the expression language."""

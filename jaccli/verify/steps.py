@@ -26,6 +26,10 @@ class Origin(Protocol):
     def text(self) -> str:
         """The operation as it is written, on one line: `abs(x - 1)`."""
 
+    @property
+    def rule(self) -> str:
+        """The kind of the user's own rule that the operation is differentiated by, if any."""
+
     def operand(self, name: str) -> str:
         """Return one operand as it is written, fit to be indexed: `(x - 1)`."""
 
@@ -58,7 +62,8 @@ class Step:
 
     `name` is the function's in the expression language (`maximum`; operators by the function of
     the same meaning), and `arguments` are by the names of its parameters.  `comparisons` are
-    those in the condition of a `where`, or in a factor that is a truth value.
+    those in the condition of a `where`, or in a factor that is a truth value.  `active` says
+    whether it is computed at all: not in a branch that is not taken.
     """
 
     name: str
@@ -66,6 +71,7 @@ class Step:
     result: Any
     origin: Origin
     comparisons: tuple[Comparison, ...] = ()
+    active: Any = True
 
 
 Watch = Callable[[Step], Any]

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -45,12 +45,15 @@ _PRODUCTS = ("jvp", "vjp", "hvp")
 _AXES = {"evaluate": "bm", "jvp": "bm", "vjp": "bn", "hessian": "bmnn"}
 
 
-@dataclass(frozen=True)
-class Measured:
-    """Numbers, and how large their rounding errors may be."""
+class Measured(NamedTuple):
+    """Numbers, and how large their rounding errors may be.
+
+    `own` is without what float64 says of float32: for what is held against float64.
+    """
 
     values: Array
     floor: Array
+    own: Array
 
 
 class Subject:
@@ -113,6 +116,15 @@ class Subject:
         barred = ["fwd"] * self.no_forward + ["rev"] * self.no_reverse
         ways = ("fwd-fwd", "rev-rev", "fwd-rev", "rev-fwd")
         return tuple(way for way in ways if not any(word in way for word in barred))
+
+    @cached_property
+    def finite_way(self) -> str:
+        """The mode of the Jacobian that a Hessian is held against: one that is finite here."""
+        ways = (*self.ways, *(f"structured-{way}" for way in self.ways))
+        if self.order < 2 or not self.jacobian_is_small:
+            return ways[0]
+        finite = (way for way in ways if np.isfinite(self.plain(way).values).all())
+        return next(finite, ways[0])
 
     # What is computed as planned
 
@@ -207,31 +219,38 @@ class Subject:
     def rounded(self, f: Callable[[Flat, Array], Array], count: int = 1) -> Measured:
         """Return f of the model at `count` times the primal, and how large its rounding may be.
 
-        That follows from what f makes of inputs that are off by one unit in the last place; in
-        float32 also from f in float64: where tanh saturates, its derivative is 0 in float32, and
-        at all points nearby.  It is never below a thousand units of the largest number along the
-        last axis.
+        That follows from what f makes of inputs that are a few units in the last place apart, all
+        on one side of the primal, so that a kink or a tie at it does not count.  In float32 also
+        from f in float64: where tanh saturates, its derivative is 0 in float32, and at all points
+        nearby.  It is never below a thousand units of the largest number along the last axis.
         """
         x, eps = self.flat.x, self.flat.eps
-        signs = np.random.default_rng([SEED, 3]).choice([-1.0, 1.0], (2, *x.shape))
-        nearby = [(self.flat, x * (1 + eps * sign)) for sign in signs]
-        if self.double is not self.flat:
-            nearby.append((self.double, self.double.x))
-        values = f(self.flat, np.broadcast_to(x, (count, *x.shape))).astype(np.float64)
+        sign = np.random.default_rng([SEED, 3]).choice([-1.0, 1.0], x.shape)
+
+        def at(model: Flat, point: Array) -> Array:
+            return f(model, np.broadcast_to(point, (count, *x.shape))).astype(np.float64)
+
+        values = at(self.flat, x)
         spread = np.zeros_like(values)
         with np.errstate(all="ignore"):
-            for model, point in nearby:
-                near = f(model, np.broadcast_to(point, (count, *x.shape)))
-                spread = np.maximum(spread, np.abs(near - values))
+            for side in (sign, -sign):
+                near = [at(self.flat, x * (1 + steps * eps * side)) for steps in (1, 2, 3)]
+                spread = np.maximum(spread, np.ptp(near, axis=0))
             floor = 30 * _largest(spread) + 1000 * eps * _largest(values)
-            return Measured(values, floor + TINY)
+            if self.double is not self.flat:
+                apart = np.abs(at(self.double, self.double.x) - values)
+                whole = 1000 * eps * _largest(values.reshape(1, -1)).item()
+                return Measured(values, floor + 30 * _largest(apart) + TINY, floor + whole + TINY)
+            return Measured(values, floor + TINY, floor + TINY)
 
     def plain(self, way: str) -> Measured:
         """Return the Jacobian `bmn` or the Hessian `bmnn` by a plain mode."""
         if way not in self._plain:
             product = Flat.hessian if way in HESSIAN else Flat.jacobian
             found = self.rounded(lambda model, x: product(model, way, x))
-            self._plain[way] = Measured(found.values[0], found.floor[0])
+            units = 30 * self.flat.eps * (self.curvatures if way in HESSIAN else self.slopes)
+            values, floor, own = (part[0] for part in (found.values, found.floor, found.own))
+            self._plain[way] = Measured(values, floor + units, own)
         return self._plain[way]
 
     def kept(self, way: str) -> Array:
@@ -246,15 +265,46 @@ class Subject:
 
     def pushed(self, tangents: Array) -> Measured:
         """Return J v, `kbm`."""
-        return self.rounded(lambda model, x: model.pushed(x, tangents)[1], len(tangents))
+        units = np.einsum("bmn,kbn->kbm", self.slopes, np.abs(tangents))
+        return self._with(units, self.rounded(lambda f, x: f.pushed(x, tangents)[1], len(tangents)))
 
     def pulled(self, cotangents: Array) -> Measured:
         """Return Jᵀ u, `kbn`."""
-        return self.rounded(lambda model, x: model.pulled(x, cotangents)[1], len(cotangents))
+        units = np.einsum("kbm,bmn->kbn", np.abs(cotangents), self.slopes)
+        found = self.rounded(lambda f, x: f.pulled(x, cotangents)[1], len(cotangents))
+        return self._with(units, found)
 
     def curved(self, tangents: Array, cotangents: Array) -> Measured:
         """Return the Hessian of ⟨u, f⟩ times v, `kbn`."""
-        return self.rounded(lambda model, x: model.curved(x, tangents, cotangents), len(tangents))
+        moved = np.sum(np.abs(tangents) / self._scales, axis=-1)
+        weighted = np.sum(np.abs(cotangents) * self._sizes, axis=-1)
+        units = (moved * weighted)[..., None] / self._scales
+        found = self.rounded(lambda f, x: f.curved(x, tangents, cotangents), len(tangents))
+        return self._with(units, found)
+
+    def _with(self, units: Array, found: Measured) -> Measured:
+        """Return numbers with what a unit in the last place of the outputs makes of them."""
+        return found._replace(floor=found.floor + 30 * self.flat.eps * units)
+
+    @cached_property
+    def _sizes(self) -> Array:
+        """The magnitudes of the outputs `bm`, 0 where they are not finite."""
+        values = np.abs(self.flat.values(self.flat.x[None])[0].astype(np.float64))
+        return np.where(np.isfinite(values), values, 0.0)
+
+    @property
+    def slopes(self) -> Array:
+        """The outputs over the inputs, `bmn`: as large as derivatives are by nature."""
+        with np.errstate(over="ignore"):
+            slopes: Array = self._sizes[:, :, None] / self._scales[:, None, :]
+        return slopes
+
+    @property
+    def curvatures(self) -> Array:
+        """The outputs over pairs of inputs, `bmnn`."""
+        with np.errstate(over="ignore"):
+            curvatures: Array = self.slopes[..., None] / self._scales[:, None, None, :]
+        return curvatures
 
     def difference(self, f: Callable[[Array], Array], directions: Array) -> Estimate:
         """Return the derivative of f along directions by finite differences, `k` first."""

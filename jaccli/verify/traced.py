@@ -1,6 +1,6 @@
 """The steps of Python models: equations of the jaxpr, with the user's line that made each.
 
-Calls are followed; loops and branches of JAX's own control flow are one step each.
+Calls are followed, and the bodies of loops and branches (see `control`).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from jaccli.derivative.facts import is_literal
@@ -19,10 +20,13 @@ from jaccli.derivative.primitives import bind
 from jaccli.errors import Place, Problem
 from jaccli.model.python import is_users
 from jaccli.plan import Plan
+from jaccli.verify import control
 from jaccli.verify.steps import COMPARISONS, FLAT, Comparison, Origin, Step, Watch
 
-_CALLS = {"jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr", "checkpoint": "jaxpr"}
+_CALLS = {"jit": "jaxpr", "closed_call": "call_jaxpr", "remat2": "jaxpr"}
 """Calls that are followed, and the parameter that holds what they call."""
+_RULES = {"custom_jvp_call": "custom_jvp", "custom_vjp_call": "custom_vjp"}
+"""Calls with a rule of their own: those of the user's functions are followed too."""
 
 _FUNCTIONS = {
     "max": ("maximum", "x1 x2"),
@@ -75,13 +79,15 @@ class Equation:
     """An equation of a jaxpr: an Origin.
 
     `names` are how the operands are written, by parameter; `line` is the equation that the user's
-    line made: this one, or the call of a library's function that it is in.
+    line made: this one, or the call of a library's function that it is in.  `rule` is the kind of
+    the user's own rule that it is differentiated by, if any.
     """
 
     eqn: Any
     function: str
     names: Mapping[str, str]
     line: Any
+    rule: str = ""
 
     @property
     def key(self) -> Hashable:
@@ -91,6 +97,8 @@ class Equation:
     @property
     def text(self) -> str:
         """The operation with its operands, those without a name by dtype and shape."""
+        if self.function == "cond":
+            return "cond"
         avals = [v.aval for v in self.eqn.invars]
         shapes = [f"{aval.dtype}[{','.join(map(str, aval.shape))}]" for aval in avals]
         shown = dict(zip(self.names, shapes, strict=False))
@@ -99,7 +107,7 @@ class Equation:
 
     def operand(self, name: str) -> str:
         """Return an operand's name, or what it is to the operation."""
-        branches = _BRANCHES if self.function == "where" else {}
+        branches = _BRANCHES if self.function in ("where", "cond") else {}
         return self.names.get(name) or {**_UNNAMED, **branches}.get(name, "argument")
 
     def problem(self, message: str, hint: str = "") -> Problem:
@@ -151,6 +159,8 @@ def _moving(jaxpr: Any, live: set[Any]) -> Iterator[Any]:
             results = zip(eqn.outvars, inner.jaxpr.outvars, strict=True)
             live.update(v for v, out in results if not is_literal(out) and out in within)
             continue
+        for body in control.inner(eqn):
+            yield from _moving(body.jaxpr, set(body.jaxpr.invars))
         yield eqn
         if _keeps(eqn) or any(v.aval.dtype == bool for v in eqn.outvars):
             live.update(eqn.outvars)
@@ -164,6 +174,9 @@ def _keeps(eqn: Any) -> bool:
 
 def _called(eqn: Any) -> Any:
     """Return the jaxpr that an equation calls, closed, or None."""
+    if eqn.primitive.name in _RULES:
+        inner = eqn.params["call_jaxpr"]
+        return inner if _is_users(inner) else None
     name = _CALLS.get(eqn.primitive.name)
     if name is None:
         return None
@@ -197,11 +210,19 @@ def run(plan: Plan, inputs: Mapping[str, Any], watch: Watch, every: bool) -> dic
     return dict(zip(sorted(plan.outputs), (value.array for value in results), strict=True))
 
 
-def _interpret(closed: Any, given: Sequence[Value], watch: Watch, line: Any = None) -> list[Value]:
-    """Return the results of a jaxpr, its equations taken one by one.
+@dataclass(frozen=True)
+class _Place:
+    """Where a jaxpr is called: the library's call that it is in, the user's rule, if it counts."""
 
-    `line` is the equation that calls it, if it is of a library.
-    """
+    line: Any = None
+    rule: str = ""
+    active: Any = True
+
+
+def _interpret(
+    closed: Any, given: Sequence[Value], watch: Watch, at: _Place = _Place()
+) -> list[Value]:
+    """Return the results of a jaxpr, its equations taken one by one."""
     env = dict(zip(closed.jaxpr.constvars, map(Value, closed.consts), strict=True))
     env |= zip(closed.jaxpr.invars, given, strict=True)
 
@@ -215,13 +236,64 @@ def _interpret(closed: Any, given: Sequence[Value], watch: Watch, line: Any = No
     for eqn in closed.jaxpr.eqns:
         operands = [read(atom) for atom in eqn.invars]
         inner = _called(eqn)
-        if inner is None:
-            results = _apply(eqn, operands, watch, eqn if line is None else line)
+        if inner is not None:
+            within = eqn if at.line is None and not _is_users(inner) else at.line
+            rule = _RULES.get(eqn.primitive.name, at.rule)
+            results = _interpret(inner, operands, watch, _Place(within, rule, at.active))
         else:
-            within = eqn if line is None and not _is_users(inner) else line
-            results = _interpret(inner, operands, watch, within)
+            results = _controlled(eqn, operands, watch, at) or _apply(eqn, operands, watch, at)
         env |= zip(eqn.outvars, results, strict=True)
     return [read(atom) for atom in closed.jaxpr.outvars]
+
+
+def _controlled(
+    eqn: Any, operands: Sequence[Value], watch: Watch, at: _Place
+) -> list[Value] | None:
+    """Return the results of a loop or of branches taken apart, or None."""
+    if not control.inner(eqn) or not any(value.moves or value.comparisons for value in operands):
+        return None
+    moves = any(value.moves for value in operands)
+
+    def run(body: Any, arrays: Sequence[Any], active: Any) -> list[Any]:
+        floats = [jnp.issubdtype(jnp.result_type(array), jnp.inexact) for array in arrays]
+        names = [value.name for value in operands] if eqn.primitive.name != "cond" else [
+            value.name for value in operands[1:]
+        ]  # fmt: skip
+        named = names if len(names) == len(arrays) else [""] * len(arrays)
+        given = [
+            Value(array, moves and each, name)
+            for array, each, name in zip(arrays, floats, named, strict=True)
+        ]
+        place = _Place(at.line, at.rule, active)
+        return [value.array for value in _interpret(body, given, watch, place)]
+
+    arrays = [value.array for value in operands]
+    keeps = _keeps(eqn) and moves
+    if eqn.primitive.name != "cond":
+        take = control.scan if eqn.primitive.name == "scan" else control.loop
+        results = take(eqn, arrays, at.active, run)
+        return None if results is None else [Value(array, keeps) for array in results]
+    found = control.branches(eqn, arrays, at.active, run)
+    if len(found) != 2:
+        picked = [jax.lax.select_n(arrays[0], *each) for each in zip(*found, strict=True)]
+        return [Value(array, keeps) for array in picked]
+    return [_switched(eqn, operands[0], y, x, watch, at) for y, x in zip(*found, strict=True)]
+
+
+def _switched(eqn: Any, index: Value, y: Any, x: Any, watch: Watch, at: _Place) -> Value:
+    """Return one result of a `cond` as that of a `where` between its branches."""
+    condition = index.array.astype(bool)
+    result = jnp.where(condition, x, y)
+    if not jnp.issubdtype(result.dtype, jnp.inexact):
+        return Value(result)
+    origin = Equation(eqn, "cond", {}, eqn if at.line is None else at.line, at.rule)
+    compared = tuple(
+        each for each in index.comparisons if not (jnp.ndim(each.left) or jnp.ndim(each.right))
+    )
+    arguments = {"condition": condition, "x": x, "y": y}
+    step = Step("where", arguments, result, origin, compared, at.active)
+    shown = watch(step)
+    return Value(shown if shown.dtype == result.dtype else result, _keeps(eqn))
 
 
 def _is_users(closed: Any) -> bool:
@@ -230,7 +302,7 @@ def _is_users(closed: Any) -> bool:
     return is_users(str(source).rpartition(" at ")[2].rpartition(":")[0])
 
 
-def _apply(eqn: Any, operands: Sequence[Value], watch: Watch, line: Any) -> list[Value]:
+def _apply(eqn: Any, operands: Sequence[Value], watch: Watch, at: _Place) -> list[Value]:
     """Return the results of one equation, shown to the watch if it is a step."""
     arrays = bind(eqn, [value.array for value in operands])
     if not arrays:  # a print
@@ -244,8 +316,8 @@ def _apply(eqn: Any, operands: Sequence[Value], watch: Watch, line: Any) -> list
     compared = tuple(each for value in operands for each in value.comparisons)
     keeps = _keeps(eqn)
     if function in COMPARISONS:
-        names = [value.name or _UNNAMED[key] for key, value in named.items()]
-        compared = (Comparison(COMPARISONS[function], *arguments.values(), *names),)
+        sides = [value.name or _UNNAMED[key] for key, value in named.items()]
+        compared = (Comparison(COMPARISONS[function], *arguments.values(), *sides),)
     elif eqn.primitive.name in _CARRY:
         compared = tuple(_carried(eqn, each) for each in compared)
         name = operands[0].name if eqn.primitive.name == "convert_element_type" else ""
@@ -253,9 +325,10 @@ def _apply(eqn: Any, operands: Sequence[Value], watch: Watch, line: Any) -> list
     if eqn.primitive.name == "sort" and len(operands) > 1:
         function = "sort of several"
     arguments |= _settings(eqn)
-    origin = Equation(eqn, function, {name: value.name for name, value in named.items()}, line)
-    result = watch(Step(function, arguments, tuple(arrays) if len(arrays) > 1 else arrays[0],
-                        origin, compared))  # fmt: skip
+    names = {name: value.name for name, value in named.items()}
+    origin = Equation(eqn, function, names, eqn if at.line is None else at.line, at.rule)
+    given = tuple(arrays) if len(arrays) > 1 else arrays[0]
+    result = watch(Step(function, arguments, given, origin, compared, at.active))
     carried = compared if function in COMPARISONS or eqn.primitive.name in _LOGIC else ()
     results = result if isinstance(result, tuple) else (result,)
     # What a watch adds to a result must not change its dtype: the next equation relies on that.

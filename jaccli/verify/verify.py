@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from jaccli.errors import BudgetError, format_bytes
 from jaccli.execute.interruptible import interruptible
@@ -31,10 +31,14 @@ def verify(
     rtol: float | None = None,
     atol: float = 0.0,
     supplied: Sequence[Supplied] = (),
+    certify: bool = False,
+    digits: float | None = None,
 ) -> Report:
     """Check a plan's derivative at its point.
 
-    `rtol` is 1e-6 when it is None, and 1e-4 where float32 takes part.
+    `rtol` is 1e-6 when it is None, and 1e-4 where float32 takes part.  With `certify`, each block
+    is held against ball arithmetic, and must have so many correct `digits` (12 when it is None, 5
+    with float32).
 
     Raises:
         BudgetError: the random directions exceed the memory budget.
@@ -42,14 +46,16 @@ def verify(
     """
     _check_probes(plan, probes)
     progress.start(len(CHECKS) + 1 + len(supplied))
+
+    def rows(subject: Subject) -> Iterator[Row]:
+        yield from _rows(subject, progress, rtol, atol, supplied)
+        if certify:
+            from jaccli.verify.certificates import certificates
+
+            yield from certificates(subject, digits)
+
     return interruptible(
-        lambda: Report(
-            plan,
-            tuple(_rows(Subject(plan, probes), progress, rtol, atol, supplied)),
-            notes(plan),
-            probes,
-            SEED,
-        )
+        lambda: Report(plan, tuple(rows(Subject(plan, probes))), notes(plan), probes, SEED)
     )
 
 
@@ -78,21 +84,32 @@ def _rows(
         rtol = 1e-4 if subject.flat.eps > 1e-10 else 1e-6
     yield _finite(subject)
     progress.advance(1)
-    for check in CHECKS:
-        if check.concerns(subject):
-            yield _row(subject, check, rtol, atol)
+    mine = [check for check in CHECKS if check.concerns(subject)]
+    # Finite differences come first: they decide where a mode is not finite.
+    rows: dict[str, Row] = {}
+    for check in sorted(mine, key=lambda check: not check.decides):
+        deciding = None if check.decides else _deciding(mine, rows)
+        rows[check.name] = _row(subject, check, rtol, atol, deciding)
         progress.advance(1)
+    yield from (rows[check.name] for check in mine)
+    progress.advance(len(CHECKS) - len(mine))
     for one in supplied:
         yield against(subject, one)
         progress.advance(1)
 
 
-def _row(subject: Subject, check: Check, rtol: float, atol: float) -> Row:
+def _deciding(checks: Sequence[Check], rows: Mapping[str, Row]) -> Row | None:
+    """Return the row of finite differences of the derivative itself: of the gradient's, if any."""
+    found = [rows[check.name] for check in checks if check.decides]
+    return found[-1] if found else None
+
+
+def _row(subject: Subject, check: Check, rtol: float, atol: float, deciding: Row | None) -> Row:
     reason = "there are no entries" if subject.is_empty else check.bars(subject)
     if reason:
         return Row(check.name, SKIPPED, detail=reason)
     try:
-        return judge(check.name, check.sides(subject), rtol, atol)
+        return judge(check.name, check.sides(subject), rtol, atol, deciding)
     except Barred as error:
         return Row(check.name, SKIPPED, detail=f"JAX says: {error}")
 

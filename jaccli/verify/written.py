@@ -75,6 +75,11 @@ class Written:
         """The operation as it is written."""
         return self.expression.segment(self.node)
 
+    @property
+    def rule(self) -> str:
+        """None: expressions have no rules of their own."""
+        return ""
+
     def operand(self, name: str) -> str:
         """Return one operand as it is written, in brackets where an index needs them."""
         found = operands(self.node).get(name)
@@ -90,6 +95,33 @@ class Written:
             each is self.node for each in ast.walk(other.node)
         )
 
+    def rewritten(self, operand: str, text: str) -> tuple[Expression, str]:
+        """Return the expression and its text with another one for an operand, or for the whole.
+
+        For the `where` around the operation if the text is what `guarded` gives.
+        """
+        node: ast.AST = self.node
+        around = self._around()
+        if operand == "where" and around:
+            node = around[0]
+        elif operand:
+            node = _only(operands(self.node)[operand])
+        assert isinstance(node, ast.expr)
+        start, end = self.expression.span(node)
+        whole = self.expression.text
+        return self.expression, f"{whole[:start]}({text}){whole[end:]}"
+
+    def _around(self) -> tuple[ast.AST, str] | tuple[()]:
+        """Return the innermost `where` around the operation, and in which branch it is."""
+        around = [
+            (node, name)
+            for node in ast.walk(self.expression.tree)
+            if function_of(node) == "where"
+            for name in ("x", "y")
+            if any(each is self.node for each in ast.walk(_only(operands(node)[name])))
+        ]
+        return around[-1] if around else ()
+
     def guarded(self, operand: str, safe: str) -> str:
         """Return the innermost `where` around the operation, its operand made `safe` off-branch.
 
@@ -98,16 +130,10 @@ class Written:
         inner = operands(self.node).get(operand)
         if not isinstance(inner, ast.expr):
             return ""
-        around = [
-            (node, name)
-            for node in ast.walk(self.expression.tree)
-            if function_of(node) == "where"
-            for name in ("x", "y")
-            if any(each is self.node for each in ast.walk(_only(operands(node)[name])))
-        ]
+        around = self._around()
         if not around:
             return ""
-        node, name = around[-1]
+        node, name = around
         text = self.expression.text
         part = partial(_text, self.expression)
         kept = part(inner), safe

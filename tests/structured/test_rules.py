@@ -428,11 +428,9 @@ ELSEWHERE = {
     "imag": "convert",
     "conj": "convert",
     "reduce_precision": "convert",
-    "copy_p": "copy",
     "name": "copy",
     "optimization_barrier": "copy",
     "sharding_constraint": "copy",
-    "expand_dims": "squeeze",
     "while": "loop of unknown length: it has no reverse mode, and tests of its own",
 }
 """Rules registered under several names, and the case that tests the function."""

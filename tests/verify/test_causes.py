@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import string
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from jaccli.expression import FUNCTIONS
+from jaccli.expression.signature import parameters
 from jaccli.verify.singular import SINGULAR
 from tests.conftest import call
 from tests.pipeline import Silent, plan_of, solve
@@ -52,9 +54,30 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("x * sum(log(y))", {"x": 1, "y": [1, 0]},
      "log(y) is not finite at y[1] = 0. Keep y above 0, as in maximum(y, 1e-12)."),
     ("exp(x**2)", {"x": [1, 100]}, "exp(x**2) is not finite at (x**2)[1] = 10000. "),
+    ("softmax(where(m > 0, x, -inf))", {"x": [1, 2], "m": np.array([0, 0])},
+     "softmax(where(m > 0, x, -inf)) is not finite: all entries are -inf. Where everything is"
+     " masked, mask with a large negative number, as -1e30, in place of -inf."),
+    ("inv(x)", {"x": [[1, 2], [2, 4]]},
+     "inv(x) is not finite: its pivot 1 is 0: the matrix is singular. The matrix must be"
+     " invertible; adding a small multiple of eye(n) makes it so."),
+    ("ndtri(p)", {"p": 2},
+     "ndtri(p) is not finite at p = 2."
+     " Keep p between 0 and 1, as in clip(p, 0 + 1e-12, 1 - 1e-12)."),
+    ("x**k", {"x": -2, "k": 2},
+     "x**k has no finite derivative at x = -2 and k = 2. A negative base has no derivative by its"
+     " exponent: leave the exponent out of --wrt."),
+    ("logsumexp(x + where(m > 0, 0, -inf))", {"x": [1, 2], "m": np.array([0, 0])},
+     "logsumexp(x + where(m > 0, 0, -inf)) is not finite: all entries are -inf. Where everything is"
+     " masked, mask with a large negative number, as -1e30, in place of -inf."),
+    ("svd(x)[0]", {"x": [[2, 0], [0, 2]]},
+     "svd(x) has no finite derivative: its singular values 0 and 1 are both 2. Vectors of equal"
+     " eigenvalues have no derivative; functions of the values alone do."),
+    ("solve(x, y)", {"x": [[1, 2], [0, 0]], "y": [1, 2]},
+     "solve(x, y) is not finite: its pivot 1 is 0: the matrix is singular. The matrix must be"
+     " invertible; adding a small multiple of eye(n) makes it so."),
     ("eigh(x)[1]", {"x": [[1, 0], [0, 1]]},
-     "eigh(x) has no finite derivative. Vectors of equal eigenvalues have no derivative;"
-     " functions of the values alone do."),
+     "eigh(x) has no finite derivative: its eigenvalues 0 and 1 are both 1. Vectors of equal"
+     " eigenvalues have no derivative; functions of the values alone do."),
 ]  # fmt: skip
 
 TRAPS: list[tuple[str, dict[str, Any], str]] = [
@@ -206,3 +229,22 @@ def test_safe_values_have_finite_derivatives(name: str) -> None:
     inputs = {"x": [float(row.safe), float(row.safe) * 0.9] if name == "std" else float(row.safe)}
     (values,) = solve({"f": f"{name}(x)"}, inputs, "jacobian").values()
     assert all(map(math.isfinite, np.ravel(values)))
+
+
+@pytest.mark.parametrize("name", sorted(set(SINGULAR) & set(FUNCTIONS)))
+def test_remedies_name_parameters_of_their_functions(name: str) -> None:
+    row, known = SINGULAR[name], {each.name for each in parameters(FUNCTIONS[name])}
+    known |= {"x1", "x2"} if name in ("divide", "power") else set()
+    fields = {
+        field
+        for text in (row.remedy, row.domain, row.code, row.within)
+        for _, field, _, _ in string.Formatter().parse(text)
+        if field
+    }
+    assert {row.operand, *fields} <= known
+
+
+def test_a_remedy_that_leaves_the_entry_infinite_is_not_offered() -> None:
+    """The base is 0 for the other reason: what is added is lost in x - 1."""
+    text = said("sqrt(sqrt(x)) * 0 + sqrt(x - 1) / (x - 1)", {"x": 1.0})
+    assert "Write" not in text

@@ -397,3 +397,88 @@ def test_models_without_such_functions_cost_nothing(
     monkeypatch.setattr(kinks, "at_rows", lambda plan, f: ran.append(f))
     kinks.explain(plan)
     assert bool(ran) == examined
+
+
+CONTROL = """\
+import jax
+import jax.numpy as jnp
+
+def remade(x):
+    return jax.checkpoint(lambda x: jnp.abs(x - 1) * 2)(x)
+
+@jax.custom_jvp
+def ruled(x):
+    return jnp.abs(x - 1)
+
+ruled.defjvps(lambda t, out, x: jnp.sign(x - 1) * t)
+
+@jax.custom_vjp
+def pulled(x):
+    return jnp.abs(x - 1)
+
+pulled.defvjp(lambda x: (pulled(x), x), lambda x, u: (u * jnp.sign(x - 1),))
+
+def scanned(x):
+    return jax.lax.scan(lambda c, w: (jnp.abs(c - w), c), x, jnp.array([3.0, 2.0, 2.0]))[0]
+
+def scanned_off(x):
+    return jax.lax.scan(lambda c, w: (jnp.abs(c - w), c), x, jnp.array([3.0, 2.5, 2.0]))[0]
+
+def counted(x):
+    return jax.lax.fori_loop(0, 3, lambda i, c: jnp.abs(c - 1.0), x)
+
+def looped(x):
+    return jax.lax.while_loop(lambda c: c < 5, lambda c: c + 1 + jnp.abs(c - 1), x)
+
+def looped_off(x):
+    return jax.lax.while_loop(lambda c: c < 5, lambda c: c + 1 + jnp.abs(c - 2.5), x)
+
+def switched(x):
+    return jax.lax.cond(x > 1, lambda x: x * 2, lambda x: x + 1, x)
+
+def branched(x):
+    return jax.lax.cond(x > 0, lambda x: jnp.abs(x - 1), lambda x: x + 1, x)
+
+def not_taken(x):
+    return jax.lax.cond(x > 0, lambda x: x * 2, lambda x: jnp.abs(x - 1), x)
+
+def picked(x):
+    branches = [jnp.sin, lambda x: jnp.maximum(x, 1.0), jnp.cos]
+    return jax.lax.switch(1, branches, x) + jax.lax.switch(jnp.int32(x), branches, x)
+"""
+ABS = "abs(float64[]) is at a kink: argument = 0."
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        ("remade", f"{ABS} {ONE}"),
+        ("ruled", f"{ABS} The derivative there is what the custom_jvp around it says."),
+        ("pulled", f"{ABS} The derivative there is what the custom_vjp around it says."),
+        ("scanned", f"{ABS} {ONE}"),
+        ("counted", f"{ABS} {ONE}"),
+        ("looped", f"{ABS} {ONE}"),
+        ("looped_off", ""),
+        ("scanned_off", ""),
+        (
+            "switched",
+            "cond is at a switch: x = 1."
+            " The condition is False there: JAX takes the derivative of the second branch.",
+        ),
+        ("branched", f"{ABS} {ONE}"),
+        ("not_taken", ""),
+        ("picked", f"maximum(x, 1) is at a kink: x = 1. {MEAN}"),
+    ],
+)
+def test_kinks_inside_rules_loops_and_branches(
+    function: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own.py").write_text(CONTROL)
+    spec = f"model: {{python: 'own.py:{function}'}}\ninputs: {{x: 1.0}}\n"
+    (tmp_path / "own.yaml").write_text(spec)
+    outcome = call(
+        "jacobian", "own.yaml", "--allow-python", "--format", "none", cwd=tmp_path, check=False
+    )
+    lines = outcome.stderr.splitlines()[1:]
+    shown = " ".join([lines[0].partition(": ")[2].partition(": ")[2], lines[3]]) if lines else ""
+    assert shown == said, outcome.stderr

@@ -92,7 +92,7 @@ def _read(eqn: Any, *indices: Any) -> Any:
     return read_positions(eqn, *indices)
 
 
-@rule("broadcast_in_dim", "reshape", "squeeze", "expand_dims", "transpose", "rev", "slice", "tile")
+@rule("broadcast_in_dim", "reshape", "squeeze", "transpose", "rev", "slice", "tile")
 def _move(context: Context, eqn: Any, operands: list[Value]) -> Rows:
     return sets.taken(operands[0], _read(eqn))
 
@@ -165,7 +165,7 @@ def _update_slice(context: Context, eqn: Any, operands: list[Value]) -> Any:
     return sets.united([x, sets.taken(union, collapsed(shape, narrow))])
 
 
-@rule("scatter-add", "scatter", "scatter_add", "scatter-mul")
+@rule("scatter-add", "scatter", "scatter-mul")
 def _scatter(context: Context, eqn: Any, operands: list[Value]) -> Any:
     x, indices, updates = operands
     size = math.prod(shape_of(eqn.outvars[0]))
@@ -205,7 +205,7 @@ def _scattered_anywhere(eqn: Any, updates: Rows) -> Rows:
 
 @rule(
     "add", "add_any", "sub", "neg", "convert_element_type", "reduce_precision", "real", "imag",
-    "conj", "copy", "copy_p", "name", "complex", "optimization_barrier", "sharding_constraint",
+    "conj", "copy", "name", "complex", "optimization_barrier", "sharding_constraint",
     "mul", "div", "max", "min",
 )  # fmt: skip
 def _elementwise(context: Context, eqn: Any, operands: list[Value]) -> Any:

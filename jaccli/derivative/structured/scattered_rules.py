@@ -86,7 +86,7 @@ def _shape(atom: Any) -> Shape:
 
 
 @_rule(
-    "broadcast_in_dim", "reshape", "squeeze", "expand_dims", "transpose", "rev", "slice", "tile",
+    "broadcast_in_dim", "reshape", "squeeze", "transpose", "rev", "slice", "tile",
     "pad", "gather", "dynamic_slice",
 )  # fmt: skip
 def _move(eqn: Any, operands: list[Any], values: list[Any]) -> Any:
@@ -177,7 +177,7 @@ def _add(eqn: Any, operands: list[Any], values: list[Any]) -> Any:
     return [total(parts)]
 
 
-@_rule("neg", "copy", "copy_p", "name", "convert_element_type", "real", "imag", "conj")
+@_rule("neg", "copy", "name", "convert_element_type", "real", "imag", "conj")
 def _convert(eqn: Any, operands: list[Any], values: list[Any]) -> Any:
     """φ(x)' = φ(x')."""
     (x,) = operands

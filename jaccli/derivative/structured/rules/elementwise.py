@@ -121,7 +121,7 @@ def convert(eqn: Equation, term: Term, shape: Shape) -> Term:
     return replace(term, val={"real": jnp.real, "imag": jnp.imag, "conj": jnp.conj}[name](term.val))
 
 
-@term_rule("copy", "copy_p", "name", "optimization_barrier", "sharding_constraint")
+@term_rule("copy", "name", "optimization_barrier", "sharding_constraint")
 def keep(eqn: Equation, term: Term, shape: Shape) -> Term:
     """X' = x'."""
     return term

@@ -43,7 +43,7 @@ def broadcast(eqn: Equation, term: Term, shape: Shape, *sizes: Any) -> Term:
     )
 
 
-@term_rule("reshape", "squeeze", "expand_dims")
+@term_rule("reshape", "squeeze")
 def reshape(eqn: Equation, term: Term, shape: Shape) -> Term:
     """y.ravel() = x.ravel(): runs of dims are regrouped; a run that is constant stays of ones."""
     target = out_shape(eqn)

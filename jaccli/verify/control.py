@@ -1,0 +1,79 @@
+"""Loops and branches of JAX's control flow taken apart, so that what is inside can be watched.
+
+A branch is a `where` between the results of all branches, a loop so many bodies one after another;
+what is left of a long one is taken as it is.  What a branch that is not taken, or a loop that has
+ended, would compute is marked as not active.
+
+Boundary: knows how JAX writes control flow; nothing of kinks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+from jax.extend.core import jaxpr_as_fun
+
+from jaccli.derivative.primitives import bind
+
+_STEPS = 1_000
+"""Equations that all turns of a loop may have together."""
+_TURNS = 40
+"""Turns of a loop of unknown length that are watched."""
+
+Run = Callable[[Any, Sequence[Any], Any], list[Any]]
+"""Runs a closed jaxpr on arrays, while what it computes counts (`active`)."""
+
+
+def scan(eqn: Any, arrays: Sequence[Any], active: Any, run: Run) -> list[Any] | None:
+    """Return the results of a `scan`, or None if it is too long."""
+    params = eqn.params
+    length, body = params["length"], params["jaxpr"]
+    if not length or length * len(body.jaxpr.eqns) > _STEPS:
+        return None
+    consts, carry = params["num_consts"], params["num_carry"]
+    state = list(arrays[consts : consts + carry])
+    rows: list[list[Any]] = [[] for _ in range(length)]
+    for turn in range(length)[:: -1 if params["reverse"] else 1]:
+        given = [x[turn] for x in arrays[consts + carry :]]
+        results = run(body, [*arrays[:consts], *state, *given], active)
+        state, rows[turn] = results[:carry], results[carry:]
+    return [*state, *(jnp.stack(each) for each in zip(*rows, strict=True))]
+
+
+def loop(eqn: Any, arrays: Sequence[Any], active: Any, run: Run) -> list[Any] | None:
+    """Return the results of a `while`, of which the first turns are watched."""
+    condition, body = eqn.params["cond_jaxpr"], eqn.params["body_jaxpr"]
+    first, second = eqn.params["cond_nconsts"], eqn.params["body_nconsts"]
+    ends, consts = list(arrays[:first]), list(arrays[first : first + second])
+    state = list(arrays[first + second :])
+    if any(jnp.ndim(v.aval) for v in condition.jaxpr.outvars):  # under vmap
+        return None
+    for _ in range(min(_TURNS, _STEPS // max(1, len(body.jaxpr.eqns)))):
+        goes_on = jaxpr_as_fun(condition)(*ends, *state)[0]
+        after = run(body, [*consts, *state], active & goes_on)
+        state = [jnp.where(goes_on, new, old) for new, old in zip(after, state, strict=True)]
+    return bind(eqn, [*ends, *consts, *state])
+
+
+def branches(eqn: Any, arrays: Sequence[Any], active: Any, run: Run) -> list[list[Any]]:
+    """Return the results of every branch of a `cond`."""
+    index, *operands = arrays
+    return [
+        run(branch, operands, active & (index == number))
+        for number, branch in enumerate(eqn.params["branches"])
+    ]
+
+
+def inner(eqn: Any) -> list[Any]:
+    """Return the closed jaxprs of a loop or of branches; none of anything else."""
+    match eqn.primitive.name:
+        case "scan":
+            return [eqn.params["jaxpr"]]
+        case "while":
+            return [eqn.params["body_jaxpr"]]
+        case "cond":
+            return list(eqn.params["branches"])
+        case _:
+            return []
