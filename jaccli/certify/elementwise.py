@@ -63,6 +63,11 @@ def _log_gamma(x: arb) -> arb:
     return x.lgamma() if less(arb(0), x) else abs(x.gamma()).log()
 
 
+def _multigamma(a: arb, d: int) -> arb:
+    parts = [_log_gamma(a - arb(j) / 2) for j in range(d)]
+    return sum(parts, arb(d * (d - 1)) / 4 * arb.pi().log())
+
+
 def _polygamma(n: Any, x: arb) -> arb:
     order = int(n.unique_fmpz())
     if order == 0:
@@ -163,6 +168,10 @@ _ONE: dict[str, Callable[..., Any]] = {
     "i0": lambda x: x.bessel_i(0), "i1": lambda x: x.bessel_i(1),
     "i0e": lambda x: (-abs(x)).exp() * x.bessel_i(0),
     "i1e": lambda x: (-abs(x)).exp() * x.bessel_i(1),
+    "erfcx": lambda x: (x * x).exp() * x.erfc(), "expi": arb.ei,
+    "exp1": lambda x: x.expint(arb(1)) if less(arb(0), x) else arb.nan(),
+    "j0": lambda x: x.bessel_j(0), "j1": lambda x: x.bessel_j(1),
+    "y0": lambda x: x.bessel_y(0), "y1": lambda x: x.bessel_y(1),
     "logit": lambda x: (x / (1 - x)).log(), "entr": _entr, "ndtr": _ndtr,
     "log_ndtr": lambda x: _ndtr(x).log(),
     "ndtri": lambda p: arb(2).sqrt() * (2 * p - 1).erfinv(),
@@ -180,6 +189,8 @@ _TWO: dict[str, Callable[..., Any]] = {
     "betafn": lambda a, b: a.gamma() * b.gamma() / (a + b).gamma(),
     "betaln": lambda a, b: _log_gamma(a) + _log_gamma(b) - _log_gamma(a + b),
     "zetafn": lambda x, q: x.zeta(q),
+    "ldexp": lambda x, n: x * arb(2) ** n,
+    "multigammaln": lambda a, d: _multigamma(a, int(d.unique_fmpz())),
     "xlogy": lambda x, y: _zero_at(x, lambda: x * y.log()),
     "xlog1py": lambda x, y: _zero_at(x, lambda: x * y.log1p()),
     "rel_entr": lambda p, q: _zero_at(p, lambda: p * (p / q).log()),
@@ -221,6 +232,7 @@ ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "isinf": truth(lambda x: not x.is_finite() and not x.is_nan()),
     "isfinite": truth(lambda x: bool(x.is_finite())),
     "signbit": truth(lambda x: less(x, arb(0))),
+    "betainc": on_balls(lambda a, b, x: x.beta_lower(a, b, True)),
     "clip": _clip,
     "normal_pdf": _pdf,
     "normal_logpdf": _normal_logpdf,

@@ -5,16 +5,17 @@ Boundary: traces and folds; differentiates nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from types import CellType
 from typing import Any
 
 import jax
 import numpy as np
 from jax.extend.core import ClosedJaxpr
 
-from jaccli.derivative.facts import is_literal, live
+from jaccli.derivative.facts import inner_jaxprs, is_literal, live
 from jaccli.derivative.folding import folded
 from jaccli.derivative.primitives import bind
 
@@ -27,7 +28,8 @@ class Traced:
 
     Called, it runs what is left of the jaxpr when all that depends on no argument is computed.
     `inside` is the structure of its arguments (a tuple), `out` has the shapes of its result.
-    `original` is called for arguments of other shapes or dtypes.
+    `original` is called for arguments of other shapes or dtypes, and where a custom rule holds
+    values of the trace, which end with it.
     """
 
     original: Callable[..., Tree]
@@ -38,9 +40,15 @@ class Traced:
     def __call__(self, *args: Tree) -> Tree:
         """Return the result."""
         leaves, structure = jax.tree.flatten(args)
-        if structure != self.inside or not all(map(_is_like, leaves, self.jaxpr.in_avals)):
+        alike = structure == self.inside and all(map(_is_like, leaves, self.jaxpr.in_avals))
+        if not alike or self.leaks:
             return self.original(*args)
         return jax.tree.unflatten(jax.tree.structure(self.out), evaluate(self.folded, leaves))
+
+    @cached_property
+    def leaks(self) -> bool:
+        """Whether a custom rule in the jaxpr closes over values of the trace."""
+        return any(map(_holds_tracers, _rules(self.jaxpr.jaxpr)))
 
     @cached_property
     def folded(self) -> ClosedJaxpr:
@@ -57,6 +65,48 @@ def traced(f: Callable[..., Tree], *args: Tree) -> Traced:
     """Return `f` traced at the shapes of its arguments."""
     jaxpr, out = jax.make_jaxpr(f, return_shape=True)(*args)
     return Traced(f, jaxpr, jax.tree.structure(args), out)
+
+
+_RULES = {
+    "custom_jvp_call": ("jvp", "jvp_jaxpr_fun"),
+    "custom_vjp_call": ("fwd_jaxpr_thunk", "bwd"),
+}
+"""The parameters that hold the user's rules."""
+
+
+def _rules(jaxpr: Any) -> Iterator[Any]:
+    """Yield the users' rules in a jaxpr, at any depth."""
+    for eqn in jaxpr.eqns:
+        for name in _RULES.get(eqn.primitive.name, ()):
+            yield eqn.params.get(name)
+        for inner in inner_jaxprs(eqn.params):
+            yield from _rules(inner)
+
+
+def _holds_tracers(rule: Any) -> bool:
+    """Return whether a function holds a tracer, in what it closes over or is wrapped around."""
+    left, seen = [rule], set[int]()
+    while left and len(seen) < _MOST:
+        each = left.pop()
+        if isinstance(each, jax.core.Tracer):
+            return True
+        if id(each) in seen or isinstance(each, type):
+            continue
+        seen.add(id(each))
+        if isinstance(each, tuple | list):
+            left += each
+        elif isinstance(each, dict):
+            left += each.values()
+        else:
+            cells = getattr(each, "__closure__", None) or ()
+            left += [cell.cell_contents for cell in cells if cell != CellType()]
+            left += [getattr(each, name, None) for name in _WRAPPED]
+    return False
+
+
+_WRAPPED = ("f", "fun", "func", "jvp", "fwd", "bwd", "args", "keywords", "__self__", "__wrapped__")
+"""Where callables keep what they call."""
+_MOST = 10_000
 
 
 def _is_like(leaf: Any, aval: Any) -> bool:

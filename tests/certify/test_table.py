@@ -53,7 +53,8 @@ ARGUMENTS = {
     "celu": "z, 2.0", "selu": "z", "leaky_relu": "z", "hard_tanh": "z", "hard_sigmoid": "z",
     "hard_silu": "z", "floor_divide": "z, y", "mod": "z, y", "remainder": "z, y",
     "fmod": "z, y", "arctan2": "z, y", "atan2": "z, y", "power": "y, z",
-    "normal_pdf": "z, 0.5, 2.0",
+    "normal_pdf": "z, 0.5, 2.0", "ldexp": "x, 3", "multigammaln": "x + 2, 3",
+    "betainc": "y, x, x",
     "normal_logpdf": "z, 0.5, 2.0", "size": "x", "shape": "b", "ndim": "b",
 }  # fmt: skip
 SEVERAL = {"slogdet": 2, "qr": 2, "split": 2, "meshgrid": 2, "shape": 2}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -202,3 +203,31 @@ def test_python_that_looks_at_numbers_is_differentiated_where_there_are_any() ->
     np.testing.assert_array_equal(found, 2 * x)
     with pytest.raises(jax.errors.ConcretizationTypeError):
         jax.jit(jaccli.jacobian(f))(x)
+
+
+@pytest.mark.parametrize("mode", ["auto", "sparse", "tuned", "fwd", "rev"])
+def test_a_custom_rule_may_use_values_of_the_function_around_it(mode: str) -> None:
+    """They are values of a trace, which a program that is traced once does not have."""
+    weight = jnp.asarray(np.random.default_rng(0).normal(size=(4, 4)))
+
+    def f(x: Any) -> Any:
+        gram = weight @ weight.T
+
+        @jax.custom_jvp
+        def g(x: Any) -> Any:
+            return gram @ x
+
+        @g.defjvp
+        def rule(primals: Any, tangents: Any) -> Any:
+            return g(*primals), 2 * (gram @ tangents[0])
+
+        return g(x) ** 2
+
+    x, gram = jnp.arange(1.0, 5.0), np.asarray(weight @ weight.T)
+    y = gram @ np.asarray(x)
+    np.testing.assert_allclose(jax.jit(jaccli.jacobian(f, mode=mode))(x), 4 * y[:, None] * gram)
+    if mode not in ("fwd", "rev"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", StructureWarning)
+            found = jax.jit(jaccli.hessian(lambda x: f(x).sum(), mode=mode))(x)
+        np.testing.assert_allclose(found, 8 * gram @ gram, rtol=1e-6)

@@ -18,7 +18,8 @@ from tests.structured.agreement import assert_close
 
 SMOOTH = [case for cases in CASES.values() for case in cases if case.kind is Kind.SMOOTH]
 NO_RULE = {
-    "cond", "custom_linear_solve", "dynamic_slice", "dynamic_update_slice", "triangular_solve",
+    "complex", "cond", "custom_linear_solve", "dynamic_slice", "dynamic_update_slice",
+    "triangular_solve",
 }  # fmt: skip
 """The primitives that the function table produces and that always fall back there."""
 BY_VALUE = {"conv_general_dilated", "gather", "scan", "scatter-add"}

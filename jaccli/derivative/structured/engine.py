@@ -20,6 +20,7 @@ import numpy as np
 import jaccli.derivative.structured.rules  # noqa: F401  (registers the rules)
 from jaccli.derivative.facts import UNFINISHED, contains
 from jaccli.derivative.known import LIMIT, is_inexact
+from jaccli.derivative.losses import StructureError
 from jaccli.derivative.structured.interpret import interpret
 from jaccli.derivative.structured.result import (
     StructuredJacobian,
@@ -161,7 +162,7 @@ def hessian(f: Function, x: Tree, outer: str, inner: str, *, keep: bool = True) 
     >>> h.stored, h.dense().tolist()
     (2, [[6.0, 0.0], [0.0, 12.0]])
     """
-    first = traced(partial(DIRECTIONS[inner], f, keep=keep), x)
+    first = _first(partial(DIRECTIONS[inner], f, keep=keep), x)
     leaves, ins = jax.tree.flatten(x)
     shapes = [tuple(leaf.shape) for leaf in leaves]
     return _second(
@@ -171,9 +172,21 @@ def hessian(f: Function, x: Tree, outer: str, inner: str, *, keep: bool = True) 
 
 def hessian_columns(f: Function, inner: str, x: Tree, leaf: int, window: Window) -> Tree:
     """Return the columns of a window of the Hessian, outer forward: `tree(out)` of `tree(in)`."""
-    first = traced(partial(DIRECTIONS[inner], f, keep=False), x)
+    first = _first(partial(DIRECTIONS[inner], f, keep=False), x)
     seconds = columns(first, x, leaf, window)
     return _second(first, seconds, [window.sizes], lambda pieces: pieces[0])
+
+
+def _first(jacobian: Callable[[Tree], Tree], x: Tree) -> Traced:
+    """Return the inner derivative, traced; the engine differentiates what it has interpreted.
+
+    Raises:
+        StructureError: a custom rule in it holds values of a trace that has ended.
+    """
+    first = traced(jacobian, x)
+    if first.leaks:
+        raise StructureError("a custom rule that uses values of the function around it")
+    return first
 
 
 def _second(
