@@ -17,6 +17,7 @@ from jaccli.derivative.tiles import corners
 from tests.structured.agreement import assert_close, points, quickly
 from tests.structured.test_random import composed, programs
 from tests.structured.test_rules import conv
+from tests.thinned import thinned
 
 Tree = Any
 Function = Callable[[Tree], Tree]
@@ -133,7 +134,7 @@ def every_chunk_gives_the_whole(derivative: str, operator: str, name: str, every
         assert_close(found, whole, 1e-12)
 
 
-@pytest.mark.parametrize(("derivative", "operator", "name"), QUICK)
+@pytest.mark.parametrize(("derivative", "operator", "name"), thinned(QUICK, 3))
 def test_every_chunk_gives_the_whole(derivative: str, operator: str, name: str) -> None:
     every = operator in ("structured-fwd", "structured-rev")
     every_chunk_gives_the_whole(derivative, operator, name, every)
