@@ -66,9 +66,13 @@ def tables() -> dict[str, set[str]]:
     }
 
 
+OLDER = {"closed_call"}
+"""Names that the oldest JAX has, and the newest has not."""
+
+
 @pytest.mark.parametrize("name", tables())
 def test_names_in_tables_are_primitives(name: str) -> None:
-    assert tables()[name] - existing() == set()
+    assert tables()[name] - existing() - OLDER == set()
 
 
 def _is_name(node: ast.AST) -> bool:
