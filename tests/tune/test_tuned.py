@@ -21,6 +21,7 @@ from jaccli.derivative.choose import Choice
 from jaccli.execute import run
 from jaccli.plan import Plan
 from jaccli.tune.tune import remembered, tuned
+from tests.thinned import thinned
 
 Call = Callable[..., Any]
 _rng = np.random.default_rng(23)
@@ -200,7 +201,7 @@ CORRUPT = {
 }
 
 
-@pytest.mark.parametrize("name", CORRUPT)
+@pytest.mark.parametrize("name", thinned(CORRUPT, 3))
 def test_a_corrupt_record_is_measured_anew(
     compiled: list[str], cache_home: Path, name: str
 ) -> None:
