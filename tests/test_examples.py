@@ -8,8 +8,6 @@ from types import ModuleType
 
 import pytest
 
-from tests.thinned import thinned
-
 ROOT = Path(__file__).parent.parent
 
 
@@ -25,7 +23,7 @@ def _script() -> ModuleType:
 EXAMPLES = _script()
 
 
-@pytest.mark.parametrize("path", thinned(EXAMPLES.documents(), 4), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", EXAMPLES.documents(), ids=lambda path: path.name)
 def test_examples_print_what_the_page_says(path: Path) -> None:
     text = path.read_text()
     assert EXAMPLES.refreshed(text) == text

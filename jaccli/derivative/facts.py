@@ -6,7 +6,7 @@ Boundary: traces the function once; computes nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -93,13 +93,7 @@ def _refused(jaxpr: Any, varied: Sequence[bool]) -> tuple[bool, bool]:
     moving = [
         k for k, flag in enumerate(varied) if flag and known.is_inexact(jaxpr.in_avals[k].dtype)
     ]
-
-    def by_moving(args: Sequence[Any], *given: Any) -> list[Any]:
-        full = list(args)
-        for k, x in zip(moving, given, strict=True):
-            full[k] = x
-        call = jaxpr_as_fun(jaxpr)
-        return [y for y in call(*full) if known.is_inexact(y.dtype)]
+    by_moving = partial(of_moving, jaxpr_as_fun(jaxpr), moving)
 
     def forward(*args: Any) -> Any:
         primals = [args[k] for k in moving]
@@ -110,6 +104,16 @@ def _refused(jaxpr: Any, varied: Sequence[bool]) -> tuple[bool, bool]:
         return pull(out)
 
     return _is_refused(forward, avals), _is_refused(reverse, avals)
+
+
+def of_moving(
+    call: Callable[..., Sequence[Any]], moving: Sequence[int], args: Sequence[Any], *given: Any
+) -> list[Any]:
+    """Return the results that are floats, of arguments of which those `moving` are `given`."""
+    full = list(args)
+    for k, x in zip(moving, given, strict=True):
+        full[k] = x
+    return [y for y in call(*full) if known.is_inexact(y.dtype)]
 
 
 def _is_refused(f: Any, avals: Sequence[Any]) -> bool:

@@ -36,7 +36,7 @@ def closed_parts(called: Any) -> tuple[Any, Sequence[Any]]:
 
 
 @dataclass(frozen=True)
-class Scan:
+class ScanParts:
     """What a `scan` equation holds: operands are `consts` constants, `carry` carried, then rows.
 
     Results are those carried, then rows.  `body` is closed.
@@ -55,20 +55,20 @@ class Scan:
         return {"length": self.length, "reverse": self.reverse, "unroll": self.unroll}
 
 
-def scan_of(eqn: Equation) -> Scan:
+def scan_of(eqn: Equation) -> ScanParts:
     """Return the parts of a `scan`."""
     params = eqn.params
     if "ft_in" in params:  # JAX 0.11.1 and newer: trees in place of counts
         consts, carry, _ = (len(list(part.vals)) for part in params["ft_in"].unpack())
     else:
         consts, carry = params["num_consts"], params["num_carry"]
-    return Scan(
+    return ScanParts(
         params["jaxpr"], consts, carry, params["length"], params["reverse"], params["unroll"]
     )
 
 
 @dataclass(frozen=True)
-class While:
+class WhileParts:
     """What a `while` equation holds: operands are the condition's constants, the body's, the carry.
 
     There are `ends` and `consts` of those constants; `condition` and `body` are closed.
@@ -80,10 +80,10 @@ class While:
     consts: int
 
 
-def while_of(eqn: Equation) -> While:
+def while_of(eqn: Equation) -> WhileParts:
     """Return the parts of a `while`."""
     params = eqn.params
-    return While(
+    return WhileParts(
         params["cond_jaxpr"], params["body_jaxpr"], params["cond_nconsts"], params["body_nconsts"]
     )
 

@@ -12,7 +12,7 @@ from typing import Any
 import jax
 
 from jaccli.derivative import losses
-from jaccli.derivative.facts import Facts, contains, inner_jaxprs, is_literal
+from jaccli.derivative.facts import Facts, contains, inner_jaxprs, is_literal, of_moving
 from jaccli.derivative.known import is_inexact
 from jaccli.derivative.losses import StructureError, reason
 from jaccli.derivative.primitives import bind
@@ -75,11 +75,7 @@ def _raises(eqn: Any, text: str) -> bool:
     if not moving:
         return False
 
-    def by_moving(args: Sequence[Any], *given: Any) -> list[Any]:
-        full = list(args)
-        for k, x in zip(moving, given, strict=True):
-            full[k] = x
-        return [y for y in bind(eqn, full) if is_inexact(y.dtype)]
+    by_moving = partial(of_moving, lambda *full: bind(eqn, full), moving)
 
     def pushed(args: Sequence[Any], *given: Any) -> Any:
         return jax.jvp(partial(by_moving, args), given, given)[1]

@@ -69,8 +69,7 @@ def color_symmetric(rows: Indices, columns: Indices, n: int) -> tuple[Colors, in
     colors = [0] * n
     for vertex in order:
         here = entries[starts[vertex] : starts[vertex + 1]]
-        own, repeated = near[vertex], twice[vertex]
-        taken = own
+        taken, repeated = near[vertex], twice[vertex]
         for other in here:
             color = colors[other]
             if color:
@@ -120,12 +119,11 @@ def _without_unread(
     back = other.astype(np.int64) * count + colors[one]
     # How many neighbors of a vertex have a color: several only of a star's middle.
     seen = np.bincount(np.concatenate([key, back]))
-    by_one = seen[back] > 1  # `other` is a middle: only its own color is free of others
-    by_other = seen[key] > 1
-    needed[colors[other[by_one]]] = True
-    needed[colors[one[by_other]]] = True
-    free = ~by_one & ~by_other  # an edge by itself: either end's color serves
-    left = free & ~needed[colors[one]] & ~needed[colors[other]]
+    one_is_middle, other_is_middle = seen[key] > 1, seen[back] > 1
+    needed[colors[one[one_is_middle]]] = True
+    needed[colors[other[other_is_middle]]] = True
+    alone = ~one_is_middle & ~other_is_middle  # an edge by itself: either end's color serves
+    left = alone & ~needed[colors[one]] & ~needed[colors[other]]
     needed[colors[one[left]]] = True
     if needed.all():
         return colors, count
