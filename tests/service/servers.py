@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,7 +49,11 @@ class Server:
         if self.path:
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             connection.settimeout(timeout)
-            connection.connect(self.path)
+            try:
+                connection.connect(self.path)
+            except OSError:
+                connection.close()
+                raise
             return connection
         return socket.create_connection(("127.0.0.1", self.port), timeout)
 
@@ -58,11 +62,10 @@ class Server:
         connection = http.client.HTTPConnection("localhost", self.port)
         connection.sock = self.connect()
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        connection.request(method or ("GET" if body is None else "POST"), path, body, named)
-        found = connection.getresponse()
-        said = Said(found.status, found.read(), {k.lower(): v for k, v in found.getheaders()})
-        connection.close()
-        return said
+        with closing(connection):
+            connection.request(method or ("GET" if body is None else "POST"), path, body, named)
+            found = connection.getresponse()
+            return Said(found.status, found.read(), {k.lower(): v for k, v in found.getheaders()})
 
     def workers(self) -> list[int]:
         """Return the ids of the worker processes that are ready."""

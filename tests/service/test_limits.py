@@ -297,10 +297,12 @@ def test_a_signal_drains_and_the_socket_is_taken_over_and_taken_away(tmp_path: P
 
 
 def is_there(server: Server) -> bool:
+    """Return whether it listens: a moment longer than it takes requests, once it is told to stop."""
     try:
-        return server.ask("/healthz").status == 200
+        server.ask("/healthz")
     except OSError:
         return False
+    return True
 
 
 def test_a_second_signal_ends_at_once_and_workers_end_with_their_service(tmp_path: Path) -> None:
