@@ -36,6 +36,11 @@ _FUSED = {
 """Primitives that XLA computes on the fly for each element of what uses them."""
 _EXPANDED = ("bcoo_", "bcsr_")
 """Primitives that are replaced by what implements them: JAX's sparse arrays."""
+_OF_NUMPY = {"Einsum", "Frexp", "Ldexp", "Nonzero", "SearchSorted"}
+"""Functions of numpy that are one `call_hi_primitive` from JAX 0.12 on, also replaced.
+
+Others of that kind, as users' own, bring a derivative that is not their implementation's.
+"""
 _PLACES = {
     "axis_index", "psum", "psum_invariant", "pmax", "pmin", "ppermute", "all_gather",
     "all_gather_invariant", "all_to_all", "reduce_scatter", "pbroadcast", "pvary",
@@ -261,17 +266,20 @@ _INDEXED = {
 
 
 def _expanded(eqn: Any) -> ClosedJaxpr | None:
-    """Return what implements an operation on JAX's sparse arrays, None for other equations."""
-    if not eqn.primitive.name.startswith(_EXPANDED):
-        return None
-    from jax.experimental.sparse import bcoo, bcsr
+    """Return what implements an operation on JAX's sparse arrays or of numpy, None for others."""
+    name, params = eqn.primitive.name, eqn.params
+    if name.startswith(_EXPANDED):
+        from jax.experimental.sparse import bcoo, bcsr
 
-    module = bcoo if eqn.primitive.name.startswith("bcoo_") else bcsr
-    implementation = getattr(module, f"_{eqn.primitive.name}_impl", None)
+        module = bcoo if name.startswith("bcoo_") else bcsr
+        implementation = getattr(module, f"_{name}_impl", None)
+    elif type(params.get("_prim")).__qualname__ in _OF_NUMPY:
+        implementation = getattr(eqn.primitive, "to_lojax", None)
+    else:
+        return None
     if implementation is None:
         return None
-    whole = partial(implementation, **eqn.params)
-    return jax.make_jaxpr(whole)(*(v.aval for v in eqn.invars))
+    return jax.make_jaxpr(partial(implementation, **params))(*(v.aval for v in eqn.invars))
 
 
 def _flattened(closed: ClosedJaxpr) -> ClosedJaxpr:
