@@ -22,7 +22,7 @@ from jaccli.derivative.primitives import bind
 Tree = Any
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)  # JAX asks for the repr of what it traces
 class Traced:
     """A function of trees as the `jaxpr` that JAX made of it, at one set of shapes.
 

@@ -57,6 +57,37 @@ def test_a_custom_rule_is_what_is_differentiated(mode: str) -> None:
     np.testing.assert_allclose(found, np.diag(np.clip(2 * X, -1, 1)), rtol=1e-15)
 
 
+WEIGHTS = np.array([1.0, -0.5, 0.25])
+BACKWARD: dict[str, Callable[[Any], Any]] = {
+    "adds": lambda u: u + 0.1,
+    "is constant": jnp.ones_like,
+    "replaces": lambda u: jnp.where(jnp.abs(u) < 0.3, 0.7, u),
+    "scales by the norm": lambda u: u * jnp.minimum(1.0, 0.5 / (1e-30 + jnp.linalg.norm(u))),
+    "sets one": lambda u: u.at[1].set(0.4),
+    "adds in a branch": lambda u: lax.cond(u[0] > 0.5, lambda u: u + 1.0, lambda u: u, u),
+    "adds in a loop": lambda u: lax.fori_loop(0, 3, lambda _, u: u / 2 + 0.1, u),
+    "is of 0 not 0": jnp.cos,
+    "has no NaN": jnp.nan_to_num,
+}
+"""Backward rules, all but the last one of which the engine must not take for linear."""
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", BACKWARD)
+def test_a_backward_rule_may_be_anything(name: str, mode: str) -> None:
+    """Row i is the rule applied to e_i ⊙ w, by JAX's own definition of it."""
+    rule = BACKWARD[name]
+
+    @jax.custom_vjp
+    def ruled(x: Any) -> Any:
+        return x
+
+    ruled.defvjp(lambda x: (x, None), lambda _, u: (rule(u),))
+    found = jaccli.jacobian(lambda x: ruled(x) * WEIGHTS, mode=mode)(X)
+    rows = [rule(jnp.asarray(row)) for row in np.diag(WEIGHTS)]
+    np.testing.assert_allclose(found, rows, rtol=1e-15)
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_hessians_go_forward_through_a_loop_of_unknown_length(mode: str) -> None:
     found = jax.jit(jaccli.hessian(lambda x: halved(x).sum(), mode=mode))(X)

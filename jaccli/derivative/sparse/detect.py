@@ -37,6 +37,7 @@ from jaccli.derivative.sparse.values import (
     none,
     shape_of,
 )
+from jaccli.derivative.structured.affine import is_linear
 
 _STEPS = 30_000
 """Equations of a loop that are followed step by step; longer loops are followed to a fixpoint."""
@@ -50,7 +51,7 @@ def jacobian_pattern(f: Function, x: Tree, rest: Tree, most: int = MOST) -> Patt
     """Return the pattern of the Jacobian of `f(x, rest)` by x, all outputs and inputs joined.
 
     Raises:
-        TooDense: the sets of an array have more than `most` entries.
+        TooDense: the sets have more than `most` entries, or a custom rule is not linear.
         TypeError, ValueError, NotImplementedError: JAX has no way to differentiate `f`.
     """
     leaves, inside = jax.tree.flatten(x)
@@ -80,6 +81,9 @@ def jacobian_pattern(f: Function, x: Tree, rest: Tree, most: int = MOST) -> Patt
     forward = not contains(closed.jaxpr, UNFINISHED)
     if not forward:  # a custom reverse rule alone
         closed = jax.make_jaxpr(pull)(leaves, others, floats)
+        still = len(closed.in_avals) - len(floats)
+        if not is_linear(closed, [False] * still + [True] * len(floats)):
+            raise TooDense("a custom rule that is not linear")
     seeds = leaves if forward else floats
     sizes = [math.prod(seed.shape) for seed in seeds]
     eye, ends = sets.identity(sum(sizes)), np.cumsum(sizes)

@@ -16,11 +16,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import jaxpr_as_fun
 
 import jaccli.derivative.structured.rules  # noqa: F401  (registers the rules)
 from jaccli.derivative.facts import UNFINISHED, contains
 from jaccli.derivative.known import LIMIT, is_inexact
 from jaccli.derivative.losses import StructureError
+from jaccli.derivative.structured.affine import is_linear
+from jaccli.derivative.structured.fallback import densely
 from jaccli.derivative.structured.interpret import interpret
 from jaccli.derivative.structured.result import (
     StructuredJacobian,
@@ -127,8 +130,13 @@ def _pulled(flat: _Flattened, seeds: Sequence[Seed]) -> Rows:
     for seed in seeds:
         if seed.number in cotangents:
             cotangents[seed.number] = identity(seed, flat.outs[seed.number].dtype)
-    args = [*flat.leaves, *cotangents.values()]
-    pulled = interpret(jaxpr.jaxpr, jaxpr.consts, args, limit=_limit(flat))
+    moving = [False] * len(flat.leaves) + [True] * len(real)
+    if flat.ruled and any(s.number in cotangents for s in seeds) and not is_linear(jaxpr, moving):
+        apply = partial(jaxpr_as_fun(jaxpr), *flat.leaves)
+        pulled: Sequence[Any] = densely(apply, list(cotangents.values()))
+    else:
+        args = [*flat.leaves, *cotangents.values()]
+        pulled = interpret(jaxpr.jaxpr, jaxpr.consts, args, limit=_limit(flat))
 
     def block(value: Linear, seed: Seed) -> StructuredJacobian:
         dtype = value.dtype if seed.number in real else jax.dtypes.float0
@@ -221,13 +229,17 @@ def densified(tree: Tree) -> Tree:
 
 @dataclass(frozen=True)
 class _Flattened:
-    """A function on flat lists of arrays: `f`, the arrays of x, the shapes of f(x), the trees."""
+    """A function on flat lists of arrays: `f`, the arrays of x, the shapes of f(x), the trees.
+
+    `ruled` says that there are backward rules of the user's in it.
+    """
 
     f: Callable[..., list[Any]]
     leaves: tuple[Any, ...]
     outs: list[Any]
     inside: Any
     outside: Any
+    ruled: bool
 
     def blocks(self, rows: Rows) -> Tree:
         """Return `tree(out)` of `tree(in)`."""
@@ -243,13 +255,15 @@ def _flattened(f: Function, x: Tree) -> _Flattened:
     for leaf in leaves:
         if not is_inexact(leaf.dtype):
             raise TypeError(f"only floats are differentiated, not {leaf.dtype}")
-    outs, outside = jax.tree.flatten(jax.eval_shape(f, jax.tree.unflatten(inside, leaves)))
+    jaxpr, out = jax.make_jaxpr(f, return_shape=True)(jax.tree.unflatten(inside, leaves))
+    outs, outside = jax.tree.flatten(out)
 
     def flat(*arrays: Any) -> list[Any]:
         result: list[Any] = jax.tree.leaves(f(jax.tree.unflatten(inside, arrays)))
         return [jnp.asarray(y) for y in result]
 
-    return _Flattened(flat, leaves, outs, inside, outside)
+    ruled = contains(jaxpr.jaxpr, "custom_vjp_call")
+    return _Flattened(flat, leaves, outs, inside, outside, ruled)
 
 
 def _limit(flat: _Flattened) -> int:

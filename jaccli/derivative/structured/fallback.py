@@ -18,6 +18,7 @@ from jaccli.derivative.primitives import INLINED, bind, scan_of, while_of
 from jaccli.derivative.structured.registry import Equation, Operand
 from jaccli.derivative.structured.terms import (
     Linear,
+    Seed,
     from_batch_of_seeds,
     with_batch_of_seeds,
     zeros,
@@ -46,12 +47,23 @@ def fallback(eqn: Equation, operands: Sequence[Operand]) -> list[Operand]:
             eqn, [next(stream) if flag else x for x, flag in zip(plain, linear, strict=True)]
         )
 
-    axis = 0 if seeds[0].far_first else -1
+    axis = _axis(seeds)
     results = _over_columns(apply, moving, axis)
     return [
         from_batch_of_seeds(y, seeds) if flag else lax.index_in_dim(y, 0, axis, keepdims=False)
         for y, flag in zip(results, follows, strict=True)
     ]
+
+
+def densely(apply: Callable[..., list[Any]], operands: Sequence[Linear]) -> list[Linear]:
+    """Return the results of a function of linear values, all dense, whatever the function is."""
+    seeds = sorted({s for x in operands for s in x.seeds})
+    columns = [with_batch_of_seeds(x, seeds) for x in operands]
+    return [from_batch_of_seeds(y, seeds) for y in _over_columns(apply, columns, _axis(seeds))]
+
+
+def _axis(seeds: Sequence[Seed]) -> int:
+    return 0 if seeds[0].far_first else -1
 
 
 def _over_columns(apply: Callable[..., list[Any]], moving: list[Any], axis: int) -> list[Any]:
