@@ -17,6 +17,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,7 +25,25 @@ _NUMBER = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?)")
 _BLOCK = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.DOTALL | re.MULTILINE)
 
 
-def refreshed(text: str) -> str:
+Runner = Callable[[str, str, dict[str, str]], tuple[int, str, str]]
+"""Runs a command in a folder with an environment: exit code, standard output and error."""
+
+
+def by_bash(command: str, folder: str, environment: dict[str, str]) -> tuple[int, str, str]:
+    """Run a command as a user does."""
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def refreshed(text: str, run: Runner = by_bash) -> str:
     """Return a Markdown text with the output of its examples as it is now.
 
     What differs in the last digits alone stays: processors round differently.
@@ -32,12 +51,18 @@ def refreshed(text: str) -> str:
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as cache:
         for name in ("configs", "docs"):
             (Path(folder) / name).symlink_to(ROOT / name)
-        return _BLOCK.sub(lambda match: _run_block(match[0], folder, cache), text)
+        environment = _environment(cache)
+
+        def output(command: str) -> str:
+            code, out, err = run(command, folder, environment)
+            return "".join(f"{line.rstrip()}\n" for line in (err if code else out).splitlines())
+
+        return _BLOCK.sub(lambda match: _run_block(match[0], output), text)
 
 
-def _run_block(block: str, folder: str, cache: str) -> str:
+def _run_block(block: str, output: Callable[[str], str]) -> str:
     commands = [line for line in block.splitlines() if line.startswith("$ ")]
-    new = "".join(f"{line}\n{_run(line[2:], folder, cache)}" for line in commands)
+    new = "".join(f"{line}\n{output(line[2:])}" for line in commands)
     return block if _agree(block, new) else new
 
 
@@ -50,22 +75,11 @@ def _agree(a: str, b: str) -> bool:
     return all(math.isclose(float(x), float(y), rel_tol=1e-9, abs_tol=1e-12) for x, y in pairs)
 
 
-def _run(command: str, folder: str, cache: str) -> str:
+def _environment(cache: str) -> dict[str, str]:
     path = f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}"
     fixed = {"PATH": path, "COLUMNS": "100", "NO_COLOR": "1", "XDG_CACHE_HOME": cache}
-    environment = {**os.environ, **fixed}
-    environment.pop("JACCLI_SERVER", None)
-    done = subprocess.run(
-        ["bash", "-c", command],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
-    lines = (done.stderr if done.returncode else done.stdout).splitlines()
-    return "".join(f"{line.rstrip()}\n" for line in lines)
+    kept = {name: value for name, value in os.environ.items() if name != "JACCLI_SERVER"}
+    return {**kept, **fixed}
 
 
 ECOSYSTEM = ROOT / "docs" / "python-models.md"

@@ -76,7 +76,13 @@ def cache_home(
     shutil.rmtree(home.parent, ignore_errors=True)
 
 
-FAST_TO_COMPILE = {ROOT / "tests" / name for name in ("derivative", "structured", "sparse")}
+FAST_TO_COMPILE = {
+    ROOT / "tests" / name
+    for name in (
+        "certify", "derivative", "execute", "expression", "plan", "sparse", "structured", "tune",
+        "verify",
+    )
+}  # fmt: skip
 """Folders whose tests compile hundreds of functions and run each a few times."""
 
 

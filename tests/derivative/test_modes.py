@@ -10,13 +10,10 @@ from cases import CASES, SCALAR_CASES, Blocks, Case
 from pipeline import assert_blocks, solve
 
 from jaccli.vocabulary import MODES
+from tests.thinned import thinned_pairs
 
 EXACT = 1e-12
 _rng = np.random.default_rng(7)
-
-
-def modes(derivative: str) -> list[str]:
-    return list(MODES[derivative])
 
 
 def by_name(case: Case) -> str:
@@ -25,6 +22,14 @@ def by_name(case: Case) -> str:
 
 def every(cases: list[Case]) -> Any:
     return pytest.mark.parametrize("case", cases, ids=by_name)
+
+
+def some(cases: list[Case], derivative: str, number: int) -> Any:
+    """Parametrize with each case in some of the modes, the others being slow."""
+    found = thinned_pairs(cases, MODES[derivative], number)
+    return pytest.mark.parametrize(
+        ("case", "mode"), found, ids=lambda x: x if isinstance(x, str) else by_name(x)
+    )
 
 
 def run(case: Case, derivative: str, **entries: Any) -> Blocks:
@@ -45,20 +50,17 @@ def test_evaluate_gives_the_outputs(case: Case) -> None:
     assert_blocks(run(case, "evaluate"), case.expected(0), EXACT)
 
 
-@pytest.mark.parametrize("mode", modes("jacobian"))
-@every(CASES)
+@some(CASES, "jacobian", 3)
 def test_jacobian_is_the_one_derived_by_hand(case: Case, mode: str) -> None:
     assert_blocks(run(case, "jacobian", mode=mode), case.expected(1), EXACT)
 
 
-@pytest.mark.parametrize("mode", modes("hessian"))
-@every(CASES)
+@some(CASES, "hessian", 4)
 def test_hessian_is_the_one_derived_by_hand(case: Case, mode: str) -> None:
     assert_blocks(run(case, "hessian", mode=mode), case.expected(2), EXACT)
 
 
-@pytest.mark.parametrize("mode", modes("gradient"))
-@every(SCALAR_CASES)
+@some(SCALAR_CASES, "gradient", 2)
 def test_gradient_is_the_one_derived_by_hand(case: Case, mode: str) -> None:
     assert_blocks(run(case, "gradient", mode=mode), case.expected(1), EXACT)
 
@@ -87,8 +89,7 @@ def test_vjp_equals_cotangent_times_jacobian(case: Case) -> None:
     assert_blocks(run(case, "vjp", vector=vectors), expected, EXACT)
 
 
-@pytest.mark.parametrize("mode", modes("hvp"))
-@every(SCALAR_CASES)
+@some(SCALAR_CASES, "hvp", 2)
 def test_hvp_equals_hessian_times_tangent(case: Case, mode: str) -> None:
     vectors, hessian = tangents(case), case.expected(2)
     expected = {

@@ -21,7 +21,7 @@ from .random_models import RandomModel, models, vectors_like
 
 ROUNDING = 1e-11
 DIFFERENCES = 1e-7
-QUICK, MANY = 4, 50
+QUICK, MANY = 2, 30
 
 Draw = Callable[[st.SearchStrategy[int]], int]
 Check = Callable[[RandomModel, Draw], None]

@@ -297,7 +297,7 @@ def test_a_signal_drains_and_the_socket_is_taken_over_and_taken_away(tmp_path: P
 
 
 def is_there(server: Server) -> bool:
-    """Return whether it listens: a moment longer than it takes requests, once it is told to stop."""
+    """Return whether it listens, which it does a moment longer than it takes requests."""
     try:
         server.ask("/healthz")
     except OSError:

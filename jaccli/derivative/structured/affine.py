@@ -53,8 +53,10 @@ _FACTORS = {
 }
 """Operations that are 0 where one of these operands is."""
 _KEEPING = {
-    "abs", "asin", "asinh", "atan", "clamp", "erf", "expm1", "fft", "log1p", "max", "min", "sign",
-    "sin", "sinh", "sqrt", "tan", "tanh",
+    "abs", "asin", "asinh", "atan", "cbrt", "ceil", "clamp", "complex", "cummax", "cummin", "erf",
+    "expm1", "fft", "floor", "log1p", "max", "min", "reduce_max", "reduce_min", "reduce_window_sum",
+    "round", "select_and_gather_add", "select_and_scatter_add", "sign", "sin", "sinh", "sqrt",
+    "square", "tan", "tanh",
 }  # fmt: skip
 """Operations that are 0 where all their operands are, as those are that have a rule."""
 
