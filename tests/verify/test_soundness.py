@@ -156,8 +156,6 @@ def test_no_alarm_for_narrow_steep_and_badly_scaled_functions(
 
 @pytest.mark.parametrize("seed", marked(range(100), 1))
 def test_no_alarm_for_smooth_expressions(seed: int) -> None:
-    if seed == 78:
-        pytest.xfail("the differences of gammaln near 2 are off by 1e-8 of its argument")
     rng = np.random.default_rng([7, seed])
     expressions = {f"f{i}": expression(rng) for i in range(5)}
     assert alarms(verified(expressions, point(rng))) == []
