@@ -26,6 +26,8 @@ def main() -> None:
         code = perform(arguments)
     except KeyboardInterrupt:  # before there is somebody to say so
         code = 130
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
     startup.leave(code)
 
 

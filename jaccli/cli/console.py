@@ -13,8 +13,6 @@ from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from jaccli import startup
-
 if TYPE_CHECKING:
     from jaccli.execute.progress import Progress
 
@@ -71,7 +69,6 @@ class Bar:
 
     def advance(self, steps: int) -> None:
         """Count `steps` more as done."""
-        startup.check_signals()
         with self.lock:
             self.done += steps
             self._update()
