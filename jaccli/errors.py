@@ -96,6 +96,10 @@ class Problem(NamedTuple):
     place: Place | None = None
     hint: str = ""
 
+    def of(self, name: object) -> Problem:
+        """Return the problem as one of a file, or another thing, of that name."""
+        return self._replace(message=f"{name}: {self.message}")
+
     def __str__(self) -> str:
         where = str(self.place) if self.place else ""
         # An option names its own entry, so `--wrt: wrt: …` would say it twice.
