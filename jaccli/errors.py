@@ -16,6 +16,7 @@ imports nothing of the package, and everything may import it.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from errno import EBADF
 from heapq import nsmallest
 from itertools import takewhile
 from typing import ClassVar, NamedTuple
@@ -187,6 +188,14 @@ def verdict(error: BaseException, *, to_user: bool = True) -> tuple[str, int]:
     if isinstance(error, KeyboardInterrupt):
         return "jaccli: interrupted.", INTERRUPTED
     failed = ComputationError.exit_code
+    if isinstance(error, UnicodeEncodeError) and to_user:
+        lacking = error.object[error.start]
+        return (
+            f"jaccli: standard output: the encoding {error.encoding!r} has no {lacking!a}.\n"
+            "Set PYTHONIOENCODING=utf-8."
+        ), failed
+    if isinstance(error, OSError) and error.errno == EBADF and error.filename is None:
+        return "jaccli: standard output is closed.", failed
     if isinstance(error, OSError):
         where = (error.filename if to_user else None) or "standard output"
         return f"jaccli: {where}: {(error.strerror or str(error)).lower()}.", failed
