@@ -12,8 +12,8 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
-from jaccli import startup
-from jaccli.errors import ComputationError, DeviceError
+from jaccli import startup, surroundings
+from jaccli.errors import ComputationError, DeviceError, listed
 
 MISCOMPILING = {
     "0.10.2": "jax-ml/jax#39103: wrong numbers in batched Hessians on the CPU",
@@ -33,6 +33,7 @@ def configure(*, x64: bool) -> None:
         if found in MISCOMPILING:
             message = f"{package} {found} gives wrong results ({MISCOMPILING[found]})."
             raise ComputationError(message, hint="Install jax 0.10.1: pip install jax==0.10.1")
+    surroundings.require_addresses(surroundings.needed_by_jax(), "JAX")
     import jax
 
     startup.imported()
@@ -139,7 +140,7 @@ _NO_BACKEND = (RuntimeError, AssertionError)
 
 
 def _absent(what: str, remedy: str = "") -> DeviceError:
-    present = ", ".join(device.name for device in devices())
+    present = listed(device.name for device in devices())
     return DeviceError(f"{what} here.", hint=f"Available: {present}. {remedy}".rstrip())
 
 

@@ -1,6 +1,6 @@
 """How much memory a call may take, and how it is given back.
 
-Imports nothing of the package.
+Boundary: imports nothing of the package but what it is started with.
 """
 
 from __future__ import annotations
@@ -14,10 +14,14 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 
+from jaccli import surroundings
+
 _CGROUP_LIMITS = (
     "/sys/fs/cgroup/memory.max",
     "/sys/fs/cgroup/memory/memory.limit_in_bytes",
 )
+_LEAST = 64 << 20
+"""Bytes that there are at least, whatever `ulimit -v` says: else numpy is not imported."""
 
 
 def total() -> int:
@@ -30,6 +34,9 @@ def total() -> int:
             continue
         if limit.isdecimal():
             sizes.append(int(limit))
+    addresses = surroundings.address_space()
+    if addresses is not None:
+        sizes.append(max(addresses - surroundings.needed_by_jax(), _LEAST))
     return min(sizes)
 
 

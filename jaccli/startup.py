@@ -44,6 +44,9 @@ def import_numpy() -> None:
     1,000 (2 cores; a 1,500 x 1,500 inverse 116 ms in place of 413).
     """
     if "numpy" not in sys.modules:
+        from jaccli import surroundings
+
+        surroundings.require_addresses(surroundings.NUMPY, "numpy")
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         import numpy  # noqa: F401
 

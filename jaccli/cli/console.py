@@ -26,8 +26,13 @@ def out(text: str) -> None:
 
 
 def json_line(value: Any) -> str:
-    """Return plain data as one line of JSON."""
-    return json.dumps(value, ensure_ascii=False)
+    """Return plain data as one line of JSON; a file's name may be no text."""
+    line = json.dumps(value, ensure_ascii=False)
+    try:
+        line.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(value)
+    return line
 
 
 def default_form() -> str:

@@ -6,23 +6,24 @@ numpy is imported when a file is read.  Boundary: knows nothing of specs.
 from __future__ import annotations
 
 import csv
-import io
 import zipfile
-import zlib
-from collections.abc import Callable
+from array import array
+from collections import Counter
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
 from jaccli import files
-from jaccli.errors import SourceError, did_you_mean, format_bytes
+from jaccli.errors import SourceError, did_you_mean, listed
+from jaccli.files.reading import lines, reading, too_large
 
 
-class NotInFile(Exception):
+class NotInFile(SourceError):
     """The file has no such `entry` (`key`, `column`)."""
 
     def __init__(self, message: str, entry: str, hint: str) -> None:
-        super().__init__(message)
-        self.entry, self.hint = entry, hint
+        super().__init__(message, hint=hint)
+        self.entry = entry
 
 
 def read(path: Path, entries: dict[str, Any], limit: int, above: int | None = None) -> Any:
@@ -34,15 +35,9 @@ def read(path: Path, entries: dict[str, Any], limit: int, above: int | None = No
         SourceError: the file is missing, broken, not what its suffix says, or over `limit` bytes.
         NotInFile: it holds no such key or column.
     """
-    try:
-        stream, size = files.open_to_read(path)
-        with stream:
-            file = _File(path.name, stream, size)
-            array = _READERS[path.suffix.lower()](file, entries, limit, above)
-    except FileNotFoundError as error:
-        raise SourceError("no such file.") from error
-    except OSError as error:
-        raise SourceError(f"{(error.strerror or str(error)).lower()}.") from error
+    with reading(path) as (stream, size):
+        file = _File(path.name, stream, size)
+        array = _READERS[path.suffix.lower()](file, entries, max(limit, 0), above)
     if array.dtype.kind not in "fiub":
         raise SourceError(f"holds {array.dtype}; real numbers are read.")
     return array
@@ -69,33 +64,30 @@ def _read_npy(file: _File, entries: dict[str, Any], limit: int, above: int | Non
 def _read_npz(file: _File, entries: dict[str, Any], limit: int, _: int | None) -> Any:
     from jaccli.arrayfile import read_array
 
-    try:
-        with zipfile.ZipFile(file.stream) as archive:
-            members = {m.filename.removesuffix(".npy"): m for m in archive.infolist()}
-            key = entries.get("key")
-            if key is None and len(members) == 1:
-                key = next(iter(members))
-            if key is None and {"format", "shape", "data"} <= members.keys():
-                return _dense(archive, list(members.values()), limit)
-            if not members:
-                raise SourceError("there are no arrays in it.")
-            if key is None:
-                hint = "Name one with `key`: " + ", ".join(map(repr, members)) + "."
-                raise NotInFile(f"{file.name} holds {len(members)} arrays.", "file", hint)
-            if key not in members:
-                hint = did_you_mean(key, members)
-                raise NotInFile(f"{file.name} has no array {key!r}.", "key", hint)
-            with archive.open(members[key]) as member:
-                return read_array(cast(BinaryIO, member), members[key].file_size, limit)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError) as error:
-        raise SourceError("this is not an .npz archive, or it is damaged.") from error
+    with zipfile.ZipFile(file.stream) as archive:
+        members = {m.filename.removesuffix(".npy"): m for m in archive.infolist()}
+        key = entries.get("key")
+        if key is None and len(members) == 1:
+            key = next(iter(members))
+        if key is None and {"format", "shape", "data"} <= members.keys():
+            return _dense(archive, list(members.values()), limit)
+        if not members:
+            raise SourceError("there are no arrays in it.")
+        if key is None:
+            hint = f"Name one with `key`: {listed(map(repr, members))}."
+            raise NotInFile(f"{file.name} holds {len(members)} arrays.", "file", hint)
+        if key not in members:
+            hint = did_you_mean(key, members)
+            raise NotInFile(f"{file.name} has no array {key!r}.", "key", hint)
+        with archive.open(members[key]) as member:
+            return read_array(cast(BinaryIO, member), members[key].file_size, limit)
 
 
 def _dense(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], limit: int) -> Any:
     """Return the matrix of `scipy.sparse.save_npz` with its zeros."""
     import numpy as np
 
-    from jaccli.arrayfile import coordinates, is_sparse, read_array, too_large
+    from jaccli.arrayfile import coordinates, is_sparse, read_array
 
     needed = sum(member.file_size for member in members)
     if needed > limit:
@@ -106,7 +98,7 @@ def _dense(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], limit: int)
             name = member.filename.removesuffix(".npy")
             arrays[name] = read_array(cast(BinaryIO, entry), member.file_size, limit)
     if not is_sparse(arrays):
-        hint = "Name one with `key`: " + ", ".join(map(repr, arrays)) + "."
+        hint = f"Name one with `key`: {listed(map(repr, arrays))}."
         raise NotInFile(f"the file holds {len(arrays)} arrays.", "file", hint)
     where, data, shape = coordinates(arrays)
     needed = shape[0] * shape[1] * data.dtype.itemsize
@@ -120,18 +112,18 @@ def _dense(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], limit: int)
 def _read_csv(file: _File, entries: dict[str, Any], limit: int, _: int | None) -> Any:
     import numpy as np
 
-    if file.size > limit:
-        raise SourceError(f"the file is larger than the limit {format_bytes(limit)}.")
-    try:
-        with io.TextIOWrapper(file.stream, encoding="utf-8-sig", newline="") as text:
-            rows = csv.reader(text, strict=True)
-            header = [name.strip() for name in next(rows, [])]
-            _check_header(header)
-            indices = [header.index(name) for name in _wanted(file, entries, header)]
-            values = [_numbers(row, indices, header, rows.line_num) for row in rows if row]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise SourceError("this is not a CSV file in UTF-8.") from error
-    table = np.asarray(values, dtype=np.float64).reshape(len(values), len(indices))
+    rows = csv.reader(lines(file.stream, limit), strict=True)
+    header = [name.strip() for name in next(rows, [])]
+    _check_header(header)
+    places = {name: place for place, name in enumerate(header)}
+    indices = [places[name] for name in _wanted(file, entries, places)]
+    numbers, count = array("d"), 0
+    for row in filter(None, rows):
+        numbers.extend(_numbers(row, indices, header, rows.line_num))
+        count += 1
+        if (needed := numbers.itemsize * len(numbers)) > limit:
+            raise too_large(f"the first {count} rows need", needed, limit)
+    table = (np.frombuffer(numbers) if numbers else np.empty(0)).reshape(count, len(indices))
     return table[:, 0] if len(indices) == 1 and not entries.get("columns") else table
 
 
@@ -139,11 +131,12 @@ def _check_header(header: list[str]) -> None:
     """Refuse a table whose first line does not name its columns, each by a name of its own."""
     if not header:
         raise SourceError("the file is empty.")
-    repeated = next((name for name in header if header.count(name) > 1), None)
-    if repeated is not None:
+    counts = Counter(header)
+    if len(counts) < len(header):
+        repeated = next(name for name in header if counts[name] > 1)
         raise SourceError(f"the header names the column {repeated!r} twice.")
     if all(_is_number(name) for name in header):
-        raise SourceError(f"the first line names no columns: {', '.join(header[:3])}.")
+        raise SourceError(f"the first line names no columns: {listed(header, 3)}.")
 
 
 def _is_number(cell: str) -> bool:
@@ -155,11 +148,11 @@ def _is_number(cell: str) -> bool:
     return "_" not in cell
 
 
-def _wanted(file: _File, entries: dict[str, Any], header: list[str]) -> list[str]:
+def _wanted(file: _File, entries: dict[str, Any], header: Collection[str]) -> list[str]:
     """Return the columns that are asked for: all of them where none is named."""
     entry = "columns" if entries.get("columns") else "column"
     named = entries.get(entry)
-    wanted = header if named is None else [named] if isinstance(named, str) else list(named)
+    wanted = list(header if named is None else [named] if isinstance(named, str) else named)
     for name in wanted:
         if name not in header:
             message = f"{file.name} has no column {name!r}."

@@ -396,7 +396,7 @@ def test_ctrl_c_ends_a_call(service: Service, tmp_path: Path) -> None:
 
 
 STREAMS = {
-    ">&-": (0, ""),
+    ">&-": (3, "jaccli: standard output is closed.\n"),
     ">/dev/full": (3, "jaccli: standard output: no space left on device.\n"),
     "| true": (0, ""),
 }
