@@ -13,10 +13,9 @@ from collections.abc import Iterator
 from jaccli.errors import format_bytes
 from jaccli.service.refusal import Refusal, unavailable
 
-SMALL = 1 << 18
-"""Bytes of each that are not counted: what is small is let in whatever others do."""
-PIECE = 1 << 20
-"""Bytes of a piece of an answer at most."""
+SMALL = PIECE = 1 << 18
+"""Bytes of each that are not counted: what is small is let in whatever others do.  Bytes of a piece
+of an answer at most, which is counted no more when it is being sent."""
 
 
 class Buffers:

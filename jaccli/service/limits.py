@@ -46,7 +46,7 @@ class Limits:
     header_time: float = _limit(10.0, "seconds", "Seconds in which a request's header must come.")
     body_time: float = _limit(30.0, "seconds", "Seconds in which a request's body must come.")
     send_time: float = _limit(
-        30.0, "seconds", "Seconds in which a client must read the next MiB of its answer."
+        30.0, "seconds", "Seconds in which a client must read its answer, or 4 MiB of it."
     )
     idle_time: float = _limit(75.0, "seconds", "Seconds that a connection may be idle.")
     drain_time: float = _limit(30.0, "seconds", "Seconds that SIGTERM leaves running requests.")

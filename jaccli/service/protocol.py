@@ -33,6 +33,8 @@ _SHARE = 16
 """A byte may frame as many of content."""
 _TOGETHER = 1 << 16
 """Bytes of answers that are sent at once, even in the middle of a turn."""
+_READ = 1 << 22
+"""Bytes of an answer that a client must read in the time that it has."""
 _HEADER, _BODY, _NOTHING = "header", "body", ""
 
 
@@ -50,7 +52,7 @@ class _Transport:
     ) -> None:
         self.real, self._loop, self.resume_reading = transport, loop, resumed
         self._waiting: list[bytes] = []
-        self._size = 0
+        self._size = self.sent = 0
 
     def write(self, data: bytes) -> None:
         """Send the data at the end of this turn."""
@@ -77,6 +79,7 @@ class _Transport:
 
     def _flush(self) -> None:
         if self._waiting:
+            self.sent += self._size
             waiting, self._waiting, self._size = self._waiting, [], 0
             self.real.writelines(waiting)
 
@@ -96,6 +99,7 @@ def limited(limits: Limits) -> type[HttpToolsProtocol]:
 
         _late_timer: asyncio.TimerHandle | None = None
         _unread_timer: asyncio.TimerHandle | None = None
+        _slow_since: float | None = None
         _missing, _of = _NOTHING, None
         _bytes = _content = 0
         _rest: memoryview | None = None
@@ -236,12 +240,23 @@ def limited(limits: Limits) -> type[HttpToolsProtocol]:
                 super().on_message_complete()
 
         def pause_writing(self) -> None:
+            """Start the clocks of what is written, and of the answer that it is a piece of."""
             super().pause_writing()
-            self._unread_timer = self.loop.call_later(limits.send_time, self.transport.abort)
+            transport, now = cast("_Transport", self.transport), self.loop.time()
+            if self._slow_since is None:
+                self._slow_since, transport.sent = now, 0
+            due = self._slow_since + limits.send_time * (1 + transport.sent // _READ)
+            self._unread_timer = self.loop.call_later(
+                min(limits.send_time, due - now), transport.real.abort
+            )
 
         def resume_writing(self) -> None:
             self._stop_unread_timer()
             super().resume_writing()
+
+        def on_response_complete(self) -> None:
+            self._slow_since = None
+            super().on_response_complete()
 
         def _stop_unread_timer(self) -> None:
             if self._unread_timer is not None:
