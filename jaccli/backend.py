@@ -13,7 +13,7 @@ from importlib.metadata import version
 from typing import Any
 
 from jaccli import startup
-from jaccli.errors import ComputationError, DeviceError
+from jaccli.errors import ComputationError, DeviceError, listed
 
 MISCOMPILING = {
     "0.10.2": "jax-ml/jax#39103: wrong numbers in batched Hessians on the CPU",
@@ -139,7 +139,7 @@ _NO_BACKEND = (RuntimeError, AssertionError)
 
 
 def _absent(what: str, remedy: str = "") -> DeviceError:
-    present = ", ".join(device.name for device in devices())
+    present = listed(device.name for device in devices())
     return DeviceError(f"{what} here.", hint=f"Available: {present}. {remedy}".rstrip())
 
 

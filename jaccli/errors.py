@@ -16,6 +16,8 @@ imports nothing of the package, and everything may import it.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from heapq import nsmallest
+from itertools import takewhile
 from typing import ClassVar, NamedTuple
 
 INTERRUPTED = 130
@@ -25,6 +27,14 @@ DEFECT = "This is a defect;"
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _SHOWN = 100
 """Characters of a source line that an error shows at most."""
+LISTED = 30
+"""Entries of a list that are shown at most: names in a message, problems of an error."""
+_NAME = 100
+"""Characters of a name that a list shows at most, and of one that is compared with others."""
+_MESSAGE = 2_000
+"""Characters of a message that are shown at most."""
+_COMPARED = 1_000
+"""Names that a name is compared with at most, to suggest one."""
 
 
 class Place(NamedTuple):
@@ -90,12 +100,13 @@ class Problem(NamedTuple):
         where = str(self.place) if self.place else ""
         # An option names its own entry, so `--wrt: wrt: …` would say it twice.
         path = "" if self.place and not self.place.line and self.place.source else self.path
-        stop = "" if self.message.endswith((".", "?")) else "."
-        lines = [": ".join(part for part in (where, path, self.message + stop) if part)]
+        message = shortened(self.message, _MESSAGE)
+        stop = "" if message.endswith((".", "?")) else "."
+        lines = [": ".join(part for part in (where, path, message + stop) if part)]
         if self.place and self.place.text.strip():
             lines.append(self.place.picture())
         if self.hint:
-            lines.append(self.hint)
+            lines.append(shortened(self.hint, 2 * _MESSAGE))
         return "\n".join(lines)
 
 
@@ -109,7 +120,13 @@ class JaccliError(Exception):
             Problem(problem, hint=hint) if isinstance(problem, str) else problem
             for problem in problems
         )
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        super().__init__("\n".join(self.paragraphs()))
+
+    def paragraphs(self) -> list[str]:
+        """Return what is said of each problem, of the first ones where there are very many."""
+        said = [str(problem) for problem in self.problems[:LISTED]]
+        more = len(self.problems) - len(said)
+        return [*said, f"and {more:,} more problems."] if more else said
 
 
 class VerdictError(JaccliError):
@@ -162,8 +179,7 @@ def verdict(error: BaseException, *, to_user: bool = True) -> tuple[str, int]:
     Without `to_user` nothing that only the program knows is said.
     """
     if isinstance(error, JaccliError):
-        problems = (_prefixed(str(problem)) for problem in error.problems)
-        return "\n".join(problems), error.exit_code
+        return "\n".join(map(_prefixed, error.paragraphs())), error.exit_code
     if isinstance(error, KeyboardInterrupt):
         return "jaccli: interrupted.", INTERRUPTED
     failed = ComputationError.exit_code
@@ -189,19 +205,49 @@ def _prefixed(problem: str) -> str:
     return problem if "\n  " in problem and ": " in first else f"jaccli: {problem}"
 
 
-def expected(choices: Iterable[str]) -> str:
+def expected(choices: Iterable[str], most: int = LISTED) -> str:
     """Return `Expected one of 'a', 'b'.`, the usual hint."""
-    names = [repr(choice) for choice in choices]
-    return f"Expected one of {', '.join(names)}." if len(names) != 1 else f"Expected {names[0]}."
+    choices = list(choices)
+    return f"Expected {'one of ' if len(choices) != 1 else ''}{listed(map(repr, choices), most)}."
+
+
+def listed(items: Iterable[str], most: int = LISTED) -> str:
+    """Return `a, b, c`; of more than `most`, the first ones: `a, b, c and 19,990 more`.
+
+    Every list in a message is made here, so that no message is endless.
+    """
+    items = list(items)
+    shown = ", ".join(shortened(item, _NAME) for item in items[:most])
+    more = len(items) - most
+    return f"{shown} and {more:,} more" if more > 0 else shown
+
+
+def shortened(text: str, most: int) -> str:
+    """Return a text, or its first characters where there are more than `most`."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def suggest(name: str, choices: Iterable[str]) -> str:
-    """Return `Did you mean 'b'?` for the closest choice, or nothing where none is close."""
+    """Return `Did you mean 'b'?` for the closest choice, or nothing where none is close.
+
+    Of very many choices, those that begin like the name and are about as long are looked at.
+    """
     import difflib  # for errors alone: 2 ms that a right spec does not pay
 
-    close = difflib.get_close_matches(name, list(choices), n=10)
+    if len(name) > _NAME:
+        return ""
+    choices = [choice for choice in choices if len(choice) <= 2 * _NAME]
+    if len(choices) > _COMPARED:
+        choices = nsmallest(_COMPARED, choices, key=lambda choice: _unlike(name, choice))
+    close = difflib.get_close_matches(name, choices, n=10)
     nearest = min(close, key=lambda choice: _edits(name, choice), default="")
     return f"Did you mean {nearest!r}?" if nearest else ""
+
+
+def _unlike(name: str, choice: str) -> tuple[int, int]:
+    """Return how far a choice is from a name, at a glance: by its beginning and its length."""
+    alike = takewhile(lambda pair: pair[0] == pair[1], zip(name, choice, strict=False))
+    return -sum(1 for _ in alike), abs(len(choice) - len(name))
 
 
 def _edits(one: str, other: str) -> int:

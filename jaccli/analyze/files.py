@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from jaccli.analyze.subject import Labels, Subject, as_matrix, check_size, check_top, is_sparse
-from jaccli.errors import BudgetError, ComputationError, UsageError, format_bytes
+from jaccli.errors import BudgetError, ComputationError, UsageError, format_bytes, listed
 from jaccli.result import Block, NonFinite, Result, Sparse, Stored, read
 from jaccli.result.labels import Axis, Names
 from jaccli.result.matrix import matrix as matrix_of
@@ -83,7 +83,7 @@ def _joined(path: Path, stored: Stored, derivative: str | None) -> tuple[Any, La
             raise UsageError(message, hint="Choose the output with --select as it is computed.")
         return _float(joined.values), joined.sides[0], joined.sides[1]
     if len(stored.arrays) > 1:
-        named = ", ".join(map(repr, stored.arrays))
+        named = listed(map(repr, stored.arrays))
         message = f"{path}: {len(stored.arrays)} arrays, {named}, where one matrix is expected."
         raise UsageError(message, hint="Write it with --layout matrix.")
     values: Any = next(iter(stored.arrays.values()))

@@ -14,7 +14,7 @@ from jaccli import memory
 from jaccli.analyze.products import Linearized
 from jaccli.analyze.subject import Subject, check_size, check_top, is_small
 from jaccli.backend import Device
-from jaccli.errors import ComputationError, Problem, SpecError, UsageError, expected
+from jaccli.errors import ComputationError, Problem, SpecError, UsageError, expected, listed
 from jaccli.execute import Progress, execute, run
 from jaccli.model import Model
 from jaccli.plan import Plan, make
@@ -119,7 +119,7 @@ def _linearized(
 
 def _not_scalar(spec: Spec, outputs: dict[str, tuple[int, ...]]) -> Problem:
     """Return the problem of a Hessian whose outputs are not one scalar."""
-    shown = ", ".join(f"{name!r} has the shape {shape}" for name, shape in outputs.items())
+    shown = listed(f"{name!r} has the shape {shape}" for name, shape in outputs.items())
     message = f"the Hessian of one scalar output has a spectrum; {shown}."
     scalars = [name for name, shape in outputs.items() if shape == ()]
     remedy = f"Choose one with --select {scalars[0]}" if scalars else "Reduce it (sum, an index)"

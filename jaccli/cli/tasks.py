@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from jaccli import files, startup
 from jaccli.cli import console
 from jaccli.cli.options import Values, overrides
-from jaccli.errors import Problem, SpecError, UsageError, expected
+from jaccli.errors import Problem, SpecError, UsageError, expected, listed
 from jaccli.spec import Override, Spec, load
 from jaccli.spec.overrides import option_node
 from jaccli.vocabulary import FORMATS, SUFFIXES, WITH_VECTOR
@@ -146,7 +146,7 @@ def load_all(values: Values, changes: Sequence[Override]) -> list[Spec]:
 
 def unused(spec: Spec) -> str:
     """Return the warning that names the inputs that the model does not use."""
-    names = ", ".join(map(repr, spec.unused))
+    names = listed(map(repr, spec.unused))
     noun, their = ("input", "its") if len(spec.unused) == 1 else ("inputs", "their")
     derivative = "derivative is" if len(spec.unused) == 1 else "derivatives are"
     name = "<stdin>" if spec.name == "-" else spec.name

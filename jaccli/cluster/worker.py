@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jaccli import backend
-from jaccli.errors import ComputationError, UsageError
+from jaccli.errors import ComputationError, UsageError, listed
 from jaccli.spec import Spec
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ class OtherVersions(ComputationError):
     def __init__(self, worker: str, here: Mapping[str, str], there: Mapping[str, str]) -> None:
         self.worker = worker
         names = [name for name in here if here[name] != there.get(name)]
-        differing = ", ".join(f"{name} {there.get(name) or 'missing'}" for name in names)
-        wanted = ", ".join(f"{name} {here[name]}" for name in names)
+        differing = listed(f"{name} {there.get(name) or 'missing'}" for name in names)
+        wanted = listed(f"{name} {here[name]}" for name in names)
         message = f"the worker {worker} has {differing}; here it is {wanted}."
         super().__init__(message, hint="Install the same versions on all workers.")
 

@@ -16,9 +16,6 @@ from jaccli.spec.load import check
 from jaccli.spec.overrides import apply
 from jaccli.spec.sweep import Setting, settings, without
 
-_REPORTED = 10
-"""Problems of tasks that are reported at most."""
-
 
 @dataclass(frozen=True)
 class Task:
@@ -80,8 +77,5 @@ def _specs(spec: Spec, found: list[Setting]) -> list[Spec]:
         except UsageError as error:
             problems.update(dict.fromkeys(error.problems))
     if problems:
-        shown = list(problems)[:_REPORTED]
-        if len(problems) > _REPORTED:
-            shown.append(Problem(f"and {len(problems) - _REPORTED} more of the kind."))
-        raise SpecError(*shown)
+        raise SpecError(*problems)
     return specs

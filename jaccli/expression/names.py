@@ -18,21 +18,29 @@ _LISTED = 8
 """Known names that a hint lists at most."""
 
 
-def check_names(expression: Expression, known: Collection[str]) -> list[Problem]:
+def check_names(
+    expression: Expression, known: Collection[str], *, hints: bool = True
+) -> list[Problem]:
     """Return a problem for every name of the expression that is neither known nor a constant.
 
-    `known` are the inputs and the expressions before this one.
+    `known` are the inputs and the expressions before this one.  Hints take work: one of very many
+    problems needs none.
     """
-    values = [*known, *CONSTANTS]
     return [
         expression.problem(
             use,
             f"no input or expression named {short(use.id)!r}",
-            suggest(use.id, values if len(use.id) > 2 else known) or _unknown(use.id, known),
+            _hint(use.id, known) if hints else "",
         )
         for use in expression.uses
-        if use.id not in values
+        if use.id not in known and use.id not in CONSTANTS
     ]
+
+
+def _hint(name: str, known: Collection[str]) -> str:
+    """Return what may have been meant by a name."""
+    close = suggest(name, [*known, *CONSTANTS] if len(name) > 2 else known)
+    return close or _unknown(name, known)
 
 
 def _unknown(name: str, known: Collection[str]) -> str:
@@ -43,10 +51,9 @@ def _unknown(name: str, known: Collection[str]) -> str:
         return f"As a function it is called: {function.signature}."
     if not known:
         return f"Give it a value: under inputs, or --at {name}=VALUE."
-    names = sorted(known)  # it may be a set: the message is the same every time
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    listed = expected(map(short, names[:_LISTED])).removesuffix(".")
-    return f"{listed}{more}; or give it a value under inputs, or with --at {name}=VALUE."
+    # It may be a set: sorted, the message is the same every time.
+    names = expected(map(short, sorted(known)), _LISTED).removesuffix(".")
+    return f"{names}; or give it a value under inputs, or with --at {name}=VALUE."
 
 
 def check_name(name: str, *, path: str = "", place: Place | None = None) -> list[Problem]:

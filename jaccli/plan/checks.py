@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaccli import memory
-from jaccli.errors import Problem, SpecError
+from jaccli.errors import Problem, SpecError, listed
 from jaccli.mapped import Mapped
 from jaccli.model import Model, Values
 from jaccli.plan.shapes import Shape
@@ -105,7 +105,7 @@ def _vector_problem(
     what: str,
 ) -> Problem | None:
     """Return the problem of vectors that are missing, unknown, or have no name."""
-    names = ", ".join(map(repr, shapes))
+    names = listed(map(repr, shapes))
     if not given:
         hint = f"Give one with --vector or `vector:`, for {names}."
         return spec.problem("vector", f"{derivative} needs a vector.", hint)

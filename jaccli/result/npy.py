@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import BinaryIO
 
 from jaccli.arrayfile import read_array, write_array
-from jaccli.errors import UsageError
+from jaccli.errors import UsageError, listed
 from jaccli.result.matrix import matrix
 from jaccli.result.sparse import dense
 from jaccli.result.stored import Stored
@@ -17,7 +17,8 @@ def check(keys: Sequence[str], shape: tuple[int, ...], layout: str, storage: str
     """Refuse several blocks."""
     if len(keys) > 1 and layout == "blocks":
         raise UsageError(
-            f"npy: one array only, and the result has {len(keys)} blocks: {_list(keys)}.",
+            f"npy: one array only, and the result has {len(keys)} blocks: "
+            f"{listed(map(repr, keys))}.",
             hint="Use .npz for all of them, or --layout matrix to join them into one array.",
         )
 
@@ -32,7 +33,3 @@ def write(view: View, layout: str, stream: BinaryIO) -> None:
 def read(stream: BinaryIO, size: int, limit: int) -> Stored:
     """Read a file of `size` bytes."""
     return Stored({"": read_array(stream, size, limit)}, "array")
-
-
-def _list(keys: Sequence[str]) -> str:
-    return ", ".join(map(repr, keys))

@@ -9,12 +9,13 @@ import csv
 import io
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
 from jaccli import files
-from jaccli.errors import SourceError, did_you_mean, format_bytes
+from jaccli.errors import SourceError, did_you_mean, format_bytes, listed
 
 
 class NotInFile(Exception):
@@ -80,7 +81,7 @@ def _read_npz(file: _File, entries: dict[str, Any], limit: int, _: int | None) -
             if not members:
                 raise SourceError("there are no arrays in it.")
             if key is None:
-                hint = "Name one with `key`: " + ", ".join(map(repr, members)) + "."
+                hint = f"Name one with `key`: {listed(map(repr, members))}."
                 raise NotInFile(f"{file.name} holds {len(members)} arrays.", "file", hint)
             if key not in members:
                 hint = did_you_mean(key, members)
@@ -106,7 +107,7 @@ def _dense(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], limit: int)
             name = member.filename.removesuffix(".npy")
             arrays[name] = read_array(cast(BinaryIO, entry), member.file_size, limit)
     if not is_sparse(arrays):
-        hint = "Name one with `key`: " + ", ".join(map(repr, arrays)) + "."
+        hint = f"Name one with `key`: {listed(map(repr, arrays))}."
         raise NotInFile(f"the file holds {len(arrays)} arrays.", "file", hint)
     where, data, shape = coordinates(arrays)
     needed = shape[0] * shape[1] * data.dtype.itemsize
@@ -127,7 +128,8 @@ def _read_csv(file: _File, entries: dict[str, Any], limit: int, _: int | None) -
             rows = csv.reader(text, strict=True)
             header = [name.strip() for name in next(rows, [])]
             _check_header(header)
-            indices = [header.index(name) for name in _wanted(file, entries, header)]
+            places = {name: place for place, name in enumerate(header)}
+            indices = [places[name] for name in _wanted(file, entries, places)]
             values = [_numbers(row, indices, header, rows.line_num) for row in rows if row]
     except (UnicodeDecodeError, csv.Error) as error:
         raise SourceError("this is not a CSV file in UTF-8.") from error
@@ -139,11 +141,12 @@ def _check_header(header: list[str]) -> None:
     """Refuse a table whose first line does not name its columns, each by a name of its own."""
     if not header:
         raise SourceError("the file is empty.")
-    repeated = next((name for name in header if header.count(name) > 1), None)
-    if repeated is not None:
+    counts = Counter(header)
+    if len(counts) < len(header):
+        repeated = next(name for name in header if counts[name] > 1)
         raise SourceError(f"the header names the column {repeated!r} twice.")
     if all(_is_number(name) for name in header):
-        raise SourceError(f"the first line names no columns: {', '.join(header[:3])}.")
+        raise SourceError(f"the first line names no columns: {listed(header, 3)}.")
 
 
 def _is_number(cell: str) -> bool:
@@ -155,11 +158,11 @@ def _is_number(cell: str) -> bool:
     return "_" not in cell
 
 
-def _wanted(file: _File, entries: dict[str, Any], header: list[str]) -> list[str]:
+def _wanted(file: _File, entries: dict[str, Any], header: Collection[str]) -> list[str]:
     """Return the columns that are asked for: all of them where none is named."""
     entry = "columns" if entries.get("columns") else "column"
     named = entries.get(entry)
-    wanted = header if named is None else [named] if isinstance(named, str) else list(named)
+    wanted = list(header if named is None else [named] if isinstance(named, str) else named)
     for name in wanted:
         if name not in header:
             message = f"{file.name} has no column {name!r}."

@@ -6,10 +6,11 @@ Each `_check_…` reports what is wrong; nothing here raises, so that all is rep
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jaccli.errors import Problem, SpecError, did_you_mean, expected
+from jaccli.errors import Problem, SpecError, did_you_mean, expected, listed
 from jaccli.expression import CONSTANTS, Expression, check_name, check_names, parse
 from jaccli.spec.kinds import NAME, Report
 from jaccli.spec.nodes import Node
@@ -137,7 +138,7 @@ def _forecast(inputs: Values, root: Node, report: Report) -> ExpressionModel | N
     node = root.get("inputs") or root
     missing = [name for name in ("weight", "bias", "x") if name not in inputs]
     if missing:
-        names = ", ".join(map(repr, missing))
+        names = listed(map(repr, missing))
         report.add(node, "inputs", f"the forecast needs {names}.", "y = tanh(weight @ x + bias)")
         return None
     parsed = parse(FORECAST, path="model")
@@ -180,7 +181,7 @@ def _parse(
     except SpecError as error:
         report.problems.extend(error.problems)
         return None
-    report.problems.extend(check_names(parsed, known))
+    report.problems.extend(check_names(parsed, known, hints=report.is_shown))
     return parsed
 
 
@@ -194,13 +195,14 @@ def _known(
 ) -> list[str]:
     """Return the names, reporting those that are not known."""
     node = root.get(*entry.split("."))
+    there = set(known)
     for index, name in enumerate(names):
-        if name in known or node is None:
+        if name in there or node is None:
             continue
         at = node.keys.get(name) or node.get(str(index)) or node
-        hint = expected(known) if len(known) < 10 else did_you_mean(name, known)
+        hint = partial(expected, known) if len(known) < 10 else partial(did_you_mean, name, known)
         report.add(at, entry, f"no {what} named {name!r}.", hint)
-    return [name for name in names if name in known]
+    return [name for name in names if name in there]
 
 
 def _check_names(
@@ -251,19 +253,17 @@ def check_given(spec: Spec) -> None:
     keys = node.keys if node else {}
     free = model.free
     known = [name for name in free if name in keys or name not in CONSTANTS]
-    declared = [name for name, key in keys.items() if _is_declared(name, key)]
-    problems = [
-        Problem(
-            f"the model has no input named {name!r}.",
-            f"inputs.{name}",
-            key.place,
-            did_you_mean(name, dict.fromkeys([*known, *declared])),
-        )
-        for name, key in keys.items()
-        if name not in free and name not in declared and known
-    ]
-    if problems:
-        raise SpecError(*problems)
+    used, there = (
+        set(free),
+        dict.fromkeys([*known, *(name for name, key in keys.items() if _is_declared(name, key))]),
+    )
+    report = Report()
+    for name, key in keys.items():
+        if name not in used and name not in there and known:
+            message = f"the model has no input named {name!r}."
+            report.add(key, f"inputs.{name}", message, partial(did_you_mean, name, there))
+    if report.problems:
+        raise SpecError(*report.problems)
 
 
 def _is_declared(name: str, key: Node) -> bool:

@@ -12,9 +12,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
-from jaccli.errors import Problem, did_you_mean, expected
+from jaccli.errors import LISTED, Problem, did_you_mean, expected
 from jaccli.spec.nodes import Node
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -28,8 +29,15 @@ class Report:
     def __init__(self) -> None:
         self.problems: list[Problem] = []
 
-    def add(self, node: Node, path: str, message: str, hint: str = "") -> None:
-        """Report a problem at a node."""
+    @property
+    def is_shown(self) -> bool:
+        """Whether another problem would be shown: very many are counted."""
+        return len(self.problems) < LISTED
+
+    def add(self, node: Node, path: str, message: str, hint: str | Callable[[], str] = "") -> None:
+        """Report a problem at a node; a hint that takes work is made where it may be shown."""
+        if not isinstance(hint, str):
+            hint = hint() if self.is_shown else ""
         self.problems.append(Problem(message, path=path, place=node.place, hint=hint))
 
 
@@ -210,10 +218,11 @@ class Items(NamedTuple):
             return None
         values = [self.item.check(child, path, report) for child in node.value]
         if self.unique:
-            for index, value in enumerate(values):
-                if value in values[:index]:
-                    child = node.value[index]
+            seen: set[str] = set()
+            for child, value in zip(node.value, values, strict=True):
+                if (known := repr(value)) in seen:
                     report.add(child, path, f"{child.describe()} stands here a second time.")
+                seen.add(known)
         return values
 
     def schema(self) -> dict[str, Any]:
@@ -275,7 +284,7 @@ class Record(NamedTuple):
             return None
         for name, key in node.keys.items():
             if name not in self.keys:
-                hint = did_you_mean(name, self.keys)
+                hint = partial(did_you_mean, name, self.keys)
                 report.add(key, path, f"unknown key {name!r}.", hint)
         for name, declared in self.keys.items():
             if declared.required and name not in node.value:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from jaccli.errors import SpecError
+from jaccli.errors import SpecError, listed
 from jaccli.spec.keys import SPEC
 from jaccli.spec.kinds import Report
 from jaccli.spec.nodes import Node
@@ -82,7 +82,7 @@ def settings(root: Node, report: Report) -> Iterable[Setting]:
         report.add(node, "sweep", "there is nothing to sweep.", "Expected PATH: [values].")
         return ()
     if in_step is not None and len(set(counts)) > 1:
-        found = ", ".join(f"{axis.path} has {axis.size}" for axis in axes)
+        found = listed(f"{axis.path} has {axis.size}" for axis in axes)
         report.add(in_step, "sweep.zip", f"values in step are equally many; {found}.")
         return ()
     total = counts[0] if in_step is not None else math.prod(counts)
