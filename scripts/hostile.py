@@ -1,5 +1,9 @@
 """Clients that mean harm: requests that cost a service more than they cost who sends them.
 
+    .venv/bin/python scripts/hostile.py PORT SECONDS SEED
+
+attacks one thing after another, and prints how often each was answered how, as JSON.
+
 Each attack is a function of what connects; it returns the status that it was answered with, 0 if
 the connection ended without an answer.  `stall_service.py` measures what each does to the others,
 `soak_service.py` mixes them with honest clients.
@@ -7,8 +11,12 @@ the connection ended without an answer.  `stall_service.py` measures what each d
 
 from __future__ import annotations
 
+import json
+import random
 import socket
+import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import product
@@ -21,6 +29,7 @@ MB = 1_000_000
 PATIENCE = 60.0
 LARGE = b'{"model": {"expression": "x*ones((5000, 5000))"}, "inputs": {"x": 3}}'
 """A spec whose value has 200 MB."""
+UNREAD = "answers: 4 of 200 MB, unread"
 MULTIPART = "Content-Type: multipart/form-data; boundary=B\r\n"
 NPY = "Accept: application/x-npy\r\n"
 
@@ -166,5 +175,26 @@ ATTACKS: dict[str, Attack] = {
         ).replace(b"Connection: close", b"Connection: Upgrade, close")
     ),
     "answer: 200 MB": _simple(lambda: post("/v1/evaluate", LARGE, NPY)),
-    "answers: 4 of 200 MB, unread": lambda connect: unread(connect, 4, 8.0),
+    UNREAD: lambda connect: unread(connect, 4, 8.0),
 }
+
+
+def main() -> None:
+    """Attack a port of this machine for some time."""
+    port, seconds, seed = int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
+    draw, end = random.Random(seed), time.monotonic() + seconds
+    found: Counter[str] = Counter()
+    while time.monotonic() < end:
+        name = draw.choice(list(ATTACKS))
+        try:
+            said = ATTACKS[name](lambda: socket.create_connection(("127.0.0.1", port), PATIENCE))
+            found[f"{name}: {f'{said} ended' if name == UNREAD else said or 'ended'}"] += 1
+        except TimeoutError:
+            found[f"{name}: no answer"] += 1
+        except OSError:
+            found[f"{name}: ended"] += 1
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
