@@ -3,9 +3,9 @@
     .venv/bin/python scripts/soak_service.py [--seconds 60] [--clients 64] [--hostile 2]
 
 Meanwhile two processes do what `hostile.py` has.  Every well-formed request must be answered as
-numpy says, or with 429 or 503; every malformed one with a 4xx; and no hostile one with a 500, or not
-at all.  The memory of the service's own process may grow by what its limits say.  Without hostile
-clients, that of all processes at the end must be within a tenth of that in the middle.
+numpy says, or with 429 or 503; every malformed one with a 4xx; and no hostile one with a 500, or
+not at all.  The memory of the service's own process may grow by what its limits say.  Without
+hostile clients, that of all processes at the end must be within a tenth of that in the middle.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 KILL_EVERY, LOOK_EVERY = 5.0, 0.5
 MALFORMED = 0.1
 MAY = 1.1
-BUFFERS, OTHER = 256, 192
-"""MiB that bodies and answers may take, and that the service may grow by besides."""
+BUFFERS, OTHER = 256, 448
+"""MiB that bodies and answers may take, and that the service may grow by besides: XLA takes up to
+350 for a moment where it compiles a program inline."""
 SIZES = (1, 3, 8, 16, 16, 16, 40, 120)
 NPY = {"Accept": "application/x-npy"}
 BAD: tuple[tuple[str, dict[str, str], bytes], ...] = (

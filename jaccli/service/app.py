@@ -9,7 +9,6 @@ and looks at no body: what takes its time with one would hold everybody up.
 from __future__ import annotations
 
 import asyncio
-import time
 import zlib
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -78,8 +77,12 @@ class Service:
 
     async def perform(
         self, request: Request, job: Job, body: Body, bare: bytes = b""
-    ) -> tuple[Response, Body]:
-        """Return a worker's response to a job, and its body, unless the client leaves before."""
+    ) -> tuple[Response, Body, float]:
+        """Return a worker's response to a job, its body, and the seconds that the worker took.
+
+        Raises:
+            Refusal: there is none, or the client leaves before.
+        """
         head = job.encode()
         kind = kind_of(head + next(iter(pieces(body)), b""))
         work = asyncio.ensure_future(self.pool.call((head, body, bare), kind))
@@ -88,8 +91,8 @@ class Service:
             await asyncio.wait({work, left}, return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
                 raise Refusal(499, "the client has left.")
-            found, content = work.result()
-            return Response.with_head(found), content
+            found, content, seconds = work.result()
+            return Response.with_head(found), content, seconds
         finally:
             for task in (work, left):
                 task.cancel()
@@ -129,21 +132,21 @@ async def operation(service: Service, request: Request, about: Operation) -> Ans
     if MODEL not in special:
         if INPUT in special:
             raise Refusal(400, f"{INPUT} goes with {MODEL}: the body is one of a model's inputs.")
-        return _answer(*await service.perform(request, job, body))
+        found, content, _ = await service.perform(request, job, body)
+        return _answer(found, content)
     model = service.models.get(special[MODEL])
     job = job._replace(content_type=model.content_type)
     if INPUT not in special:
         if body:
             raise Refusal(400, f"a body beside {MODEL} needs {INPUT}, the name of the input.")
-        return _answer(*await service.perform(request, job, model.body))
+        found, content, _ = await service.perform(request, job, model.body)
+        return _answer(found, content)
     if not is_bare(content_type):
         raise Refusal(415, "the body is an input: .npy, as application/x-npy.")
     job = job._replace(input=special[INPUT])
-    start = time.perf_counter()
-    found, content = await service.perform(request, job, model.body, body)
+    found, content, seconds = await service.perform(request, job, model.body, body)
     if found.status == 200 and form == "npy" and isinstance(body, bytes):
-        took = time.perf_counter() - start
-        asked = Answered(special[MODEL], model, job, values, body, content, took)
+        asked = Answered(special[MODEL], model, job, values, body, content, seconds)
         service.fast.consider(request.scope, asked)
     return _answer(found, content)
 
@@ -155,7 +158,7 @@ async def register(service: Service, request: Request) -> Answer:
     content_type, body = request.headers.get("content-type", ""), request.scope[BODY]
     service.models.check(len(body))
     job = Job(ID, "evaluate", content_type=content_type)
-    found, content = await service.perform(request, job, body)
+    found, content, _ = await service.perform(request, job, body)
     if found.id:
         if isinstance(body, Pieces):
             body.keep()
@@ -172,7 +175,7 @@ async def client_call(service: Service, request: Request) -> Answer:
     if request.headers.get(wire.VERSIONS, "") != ours:
         refusal = Refusal(409, f"this service is {ours}.")
         return Answer(refusal.as_json(), 409, headers, "application/json")
-    found, content = await service.perform(request, Job(CALL), request.scope[BODY])
+    found, content, _ = await service.perform(request, Job(CALL), request.scope[BODY])
     return _answer(found._replace(headers={**found.headers, **headers}), content)
 
 

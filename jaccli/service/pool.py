@@ -56,10 +56,11 @@ class Gone(Exception):
 
 
 class Reply(NamedTuple):
-    """What a worker says; the body is None if there was no room for it."""
+    """What a worker says, after so many seconds; the body is None if there was no room for it."""
 
     head: bytes
     body: Body | None
+    seconds: float = 0.0
 
 
 class Worker:
@@ -116,14 +117,15 @@ class Worker:
                 worker must not be used again (`is_alive`).
         """
         loop = asyncio.get_running_loop()
-        self.deadline = loop.time() + limits.time
+        start = loop.time()
+        self.deadline = start + limits.time
         exchange = asyncio.ensure_future(self._exchange(call, limits.reply, buffers))
         try:
             while True:
                 left = self.deadline - loop.time()
                 done, _ = await asyncio.wait({exchange}, timeout=max(0.0, min(_WATCH, left)))
                 if done:
-                    return exchange.result()
+                    return exchange.result()._replace(seconds=loop.time() - start)
                 if left <= 0:
                     self.process.kill()
                     raise Refusal(422, f"this takes longer than the {limits.time:g} s allowed.")
@@ -224,8 +226,8 @@ class Pool:
             self._spawn(self._add())
         self._spawn(self._watch())
 
-    async def call(self, call: Sequence[Body], kind: int) -> tuple[bytes, Body]:
-        """Return the reply to a call of a kind, its head and its body, from whichever worker.
+    async def call(self, call: Sequence[Body], kind: int) -> tuple[bytes, Body, float]:
+        """Return the reply to a call of a kind, from whichever worker, and its seconds of work.
 
         Raises:
             Refusal: there is no room in the queue, or for the reply, or what `Worker.call` raises.
@@ -243,7 +245,7 @@ class Pool:
             raise
         if reply.body is None:
             raise self.buffers.full()
-        return reply.head, reply.body
+        return reply.head, reply.body, reply.seconds
 
     async def close(self) -> None:
         """End all workers, whatever they do."""

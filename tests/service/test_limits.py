@@ -225,7 +225,7 @@ def test_a_call_that_takes_too_long_or_too_much_costs_its_worker_alone() -> None
                 await pool.call(message(3), 0)
             statuses.append((refused.value.status, refused.value.message))
             pool.limits = Limits(workers=1)
-            _, body = await pool.call(message(4), 0)
+            _, body, _ = await pool.call(message(4), 0)
             reply = Reply.decode(b"".join(pieces(body)))
             assert json.loads(reply.events[0][1])["blocks"]["f.x"]["values"] == 32.0
             assert worker.process.poll() is not None
