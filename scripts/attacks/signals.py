@@ -47,7 +47,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Shot:
-    """A command, a signal, when it came, and what is wrong with what followed; "" if nothing."""
+    """A command, a signal, when it came, and what is wrong with what it left; "" if nothing."""
 
     command: str
     number: signal.Signals
@@ -56,6 +56,14 @@ class Shot:
     wrong: str
     missed: bool
     """Whether the command had ended before."""
+
+    @property
+    def verdict(self) -> str:
+        """What there is to say of it."""
+        if self.missed:
+            return "ended before"
+        late = f"ended after {self.seconds:.1f} s" if self.seconds > LONGEST else ""
+        return "; ".join(filter(None, (self.wrong, late))) or "ok"
 
 
 def prepare(folder: Path) -> None:
@@ -94,8 +102,6 @@ def shoot(command: str, number: signal.Signals, delay: float, folder: Path) -> S
         wrong.append(f"exit code {code}: {err.decode(errors='replace')[-300:]!r}")
     if b"Traceback" in err and code != -number:
         wrong.append(f"a traceback: {err.decode(errors='replace')[-300:]!r}")
-    if seconds > LONGEST:
-        wrong.append(f"ended after {seconds:.1f} s")
     wrong += [f"left {path}" for path in folder.rglob(".jaccli-*.tmp")]
     wrong += [f"left process {pid}" for pid in of_session(process.pid)]
     return Shot(command, number, delay, seconds, "; ".join(wrong), missed=False)
@@ -133,7 +139,7 @@ def shots(count: int, seed: int = 0, longest: float = 3.0) -> list[Shot]:
 if __name__ == "__main__":
     for shot in shots(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0):
         print(
-            f"{shot.command:10} {shot.number.name:8} {shot.delay:5.2f} s: "
-            + ("ended before" if shot.missed else f"{shot.seconds:4.2f} s {shot.wrong or 'ok'}"),
+            f"{shot.command:10} {shot.number.name:8} {shot.delay:5.2f} s: {shot.seconds:4.2f} s "
+            f"{shot.verdict}",
             flush=True,
         )
