@@ -24,7 +24,7 @@ from starlette.types import Receive, Scope, Send
 
 from jaccli.backend import versions as installed
 from jaccli.service import openapi, wire
-from jaccli.service.buffers import Body, Pieces, pieces
+from jaccli.service.buffers import Body, Pieces, parts
 from jaccli.service.fast import Answered, Fast
 from jaccli.service.limits import Limits
 from jaccli.service.models import Model, Models
@@ -84,7 +84,7 @@ class Service:
             Refusal: there is none, or the client leaves before.
         """
         head = job.encode()
-        kind = kind_of(head + next(iter(pieces(body)), b""))
+        kind = kind_of(head + next(iter(parts(body)), b""))
         work = asyncio.ensure_future(self.pool.call((head, body, bare), kind))
         left = asyncio.ensure_future(_left(request))
         try:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jaccli.service.buffers import PIECE, SMALL, Buffers, Pieces
+from jaccli.service.buffers import PIECE, SMALL, Buffers, Pieces, parts
 from jaccli.service.limits import Limits
 from jaccli.service.pool import Pool
 from jaccli.service.refusal import Refusal
@@ -190,6 +190,9 @@ def test_pieces_are_counted_as_long_as_they_wait() -> None:
     assert buffers.held == 0  # what is small is let in whatever others do
     first.append(bytes(SMALL))
     assert (buffers.held, len(first)) == (SMALL, 2 * SMALL)
+    assert list(parts(first)) == [bytes(SMALL)] * 2
+    with pytest.raises(TypeError):
+        iter(first)  # type: ignore[call-overload]  # Python would make room for so many parts
     with pytest.raises(Refusal) as refused:
         first.append(b"x")
     assert refused.value.status == 503
