@@ -8,24 +8,29 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
     arguments = sys.argv[1:]
-    if arguments == ["--version"]:
+    if arguments == ["--version"] and sys.stdout is not None:
         from jaccli import __version__
 
-        print(f"jaccli {__version__}")
-        sys.exit(0)
-    from jaccli import startup
+        with suppress(OSError, UnicodeError):  # it is said below what is wrong
+            print(f"jaccli {__version__}", flush=True)
+            sys.exit(0)
+    from jaccli import startup, surroundings
 
     startup.begin()
+    surroundings.prepare()
     startup.take_signals()
     try:
         code = perform(arguments)
     except KeyboardInterrupt:  # before there is somebody to say so
         code = 130
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
     startup.leave(code)
 
 

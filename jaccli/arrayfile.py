@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 from collections.abc import Callable, Mapping
 from math import prod
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
 
 from jaccli.errors import SourceError, format_bytes
+from jaccli.files.reading import damaged, too_large
 from jaccli.mapped import Mapped, OpenFile
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -29,6 +31,8 @@ def _header_3_0(stream: BinaryIO) -> Any:
     return np.lib.format.read_array_header_2_0(io.BytesIO(struct.pack("<I", len(text)) + text))
 
 
+_PART = 1 << 20
+"""Bytes that are read at a time."""
 _HEADERS: dict[tuple[int, int], Callable[[BinaryIO], Any]] = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -59,11 +63,23 @@ def read_array(stream: BinaryIO, size: int, limit: int) -> Array:
     shape, fortran_order, dtype, declared = _header(stream, size)
     if declared > limit:
         raise too_large("the array needs", declared, limit)
-    flat = np.frombuffer(stream.read(declared), dtype) if declared else np.empty(0, dtype)
+    flat = _content(stream, declared).view(dtype) if declared else np.empty(0, dtype)
     try:
         return flat.reshape(shape, order="F" if fortran_order else "C")
     except ValueError as error:
-        raise SourceError(f"the array's shape {shape} is not one.") from error
+        raise damaged(f"the array's shape {shape} is not one") from error
+
+
+def _content(stream: BinaryIO, size: int) -> Array:
+    """Read so many bytes, in parts: a compressed stream takes as much again for each."""
+    found = np.empty(size, np.uint8)
+    view, done = found.data, 0
+    while done < size:
+        count = cast(io.BufferedIOBase, stream).readinto(view[done : done + _PART])
+        if not count:
+            raise damaged(f"the array ends after {done} of its {size} bytes")
+        done += count
+    return found
 
 
 def map_array(stream: BinaryIO, name: str, size: int, above: int) -> Mapped | None:
@@ -88,16 +104,16 @@ def map_array(stream: BinaryIO, name: str, size: int, above: int) -> Mapped | No
 def _header(stream: BinaryIO, size: int) -> _Header:
     """Read the header of an array, and refuse one that the stream cannot hold."""
     start = stream.tell()
-    try:
-        header = _HEADERS[np.lib.format.read_magic(stream)]
-        shape, fortran_order, dtype = header(stream)
-    except Exception as error:
-        # numpy reads the header as Python: what a damaged one raises is anybody's guess.
-        raise SourceError("this is not an .npy array.") from error
+    magic = stream.read(np.lib.format.MAGIC_LEN)
+    prefix, version = magic[:-2], tuple(magic[-2:])
+    if prefix != np.lib.format.MAGIC_PREFIX or version not in _HEADERS:
+        raise SourceError("this is not an .npy array.")
+    with warnings.catch_warnings(action="ignore"):  # of what Python 2 has written
+        shape, fortran_order, dtype = _HEADERS[version](stream)
     if dtype.hasobject:
         raise SourceError("the array holds Python objects (a pickle), which are never loaded.")
-    if any(length < 0 for length in shape):
-        raise SourceError(f"the array's shape {shape} is not one.")
+    if not all(type(length) is int and length >= 0 for length in shape):
+        raise damaged(f"the array's shape {shape} is not one")
     declared = prod(shape) * dtype.itemsize
     there = size - (stream.tell() - start)
     if declared > there:
@@ -106,11 +122,6 @@ def _header(stream: BinaryIO, size: int) -> _Header:
             f"{format_bytes(there)} are there."
         )
     return _Header(shape, fortran_order, dtype, declared)
-
-
-def too_large(what: str, needed: int, limit: int) -> SourceError:
-    """Return the error for arrays that need more bytes than the limit."""
-    return SourceError(f"{what} {format_bytes(needed)}, more than the limit {format_bytes(limit)}.")
 
 
 def is_sparse(arrays: Mapping[str, Array]) -> bool:
@@ -161,9 +172,11 @@ def _listed(arrays: Mapping[str, Array], shape: tuple[int, int]) -> _Entries:
 def _major(arrays: Mapping[str, Array], count: int) -> Array:
     """Return the number of the row, or column, of each entry of `count` compressed ones."""
     starts = _whole(arrays["indptr"])
-    if len(starts) != count + 1 or starts[0]:
+    lengths = np.diff(starts)
+    entries = len(arrays["indices"])
+    if len(starts) != count + 1 or starts[0] or starts[-1] != entries or lengths.min(initial=0) < 0:
         raise ValueError("indptr")
-    return np.repeat(np.arange(count), np.diff(starts))
+    return np.repeat(np.arange(count), lengths)
 
 
 def _whole(array: Array) -> Array:

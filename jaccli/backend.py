@@ -12,7 +12,7 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
-from jaccli import startup
+from jaccli import startup, surroundings
 from jaccli.errors import ComputationError, DeviceError, listed
 
 MISCOMPILING = {
@@ -33,6 +33,7 @@ def configure(*, x64: bool) -> None:
         if found in MISCOMPILING:
             message = f"{package} {found} gives wrong results ({MISCOMPILING[found]})."
             raise ComputationError(message, hint="Install jax 0.10.1: pip install jax==0.10.1")
+    surroundings.require_addresses(surroundings.needed_by_jax(), "JAX")
     import jax
 
     startup.imported()

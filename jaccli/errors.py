@@ -16,6 +16,7 @@ imports nothing of the package, and everything may import it.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from errno import EBADF
 from heapq import nsmallest
 from itertools import takewhile
 from typing import ClassVar, NamedTuple
@@ -95,6 +96,10 @@ class Problem(NamedTuple):
     path: str = ""
     place: Place | None = None
     hint: str = ""
+
+    def of(self, name: object) -> Problem:
+        """Return the problem as one of a file, or another thing, of that name."""
+        return self._replace(message=f"{name}: {self.message}")
 
     def __str__(self) -> str:
         where = str(self.place) if self.place else ""
@@ -183,6 +188,14 @@ def verdict(error: BaseException, *, to_user: bool = True) -> tuple[str, int]:
     if isinstance(error, KeyboardInterrupt):
         return "jaccli: interrupted.", INTERRUPTED
     failed = ComputationError.exit_code
+    if isinstance(error, UnicodeEncodeError) and to_user:
+        lacking = error.object[error.start]
+        return (
+            f"jaccli: standard output: the encoding {error.encoding!r} has no {lacking!a}.\n"
+            "Set PYTHONIOENCODING=utf-8."
+        ), failed
+    if isinstance(error, OSError) and error.errno == EBADF and error.filename is None:
+        return "jaccli: standard output is closed.", failed
     if isinstance(error, OSError):
         where = (error.filename if to_user else None) or "standard output"
         return f"jaccli: {where}: {(error.strerror or str(error)).lower()}.", failed

@@ -10,11 +10,15 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+SIZES = ("COLUMNS", "LINES", "TERMINAL_WIDTH")
+"""The environment's variables that hold a size; the last one is Typer's."""
 VARIABLES = (
     "COLUMNS", "LINES", "TERM", "COLORTERM", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE",
     "TTY_INTERACTIVE",
 )  # fmt: skip
 """The environment's variables that say how to print."""
+_DIGITS = 4
+"""Digits of a size at most: a line of help is filled to its end."""
 _WIDTH = 80
 """Columns where nobody says how many there are."""
 
@@ -25,7 +29,10 @@ _lent: Mapping[str, str] | None = None
 def using(environment: Mapping[str, str]) -> Iterator[None]:
     """Print as this environment wants it, in the whole process, until the block ends."""
     global _lent
-    before, _lent = _lent, environment
+    sizes = {name: environment[name] for name in SIZES if name in environment}
+    bad = {name for name, text in sizes.items() if size(text) is None}
+    before = _lent
+    _lent = {name: value for name, value in environment.items() if name not in bad}
     try:
         yield
     finally:
@@ -39,10 +46,16 @@ def environment() -> Mapping[str, str]:
 
 def columns() -> int:
     """Return how many columns there are: by COLUMNS, else of the terminal on a standard stream."""
-    found = environment().get("COLUMNS", "")
-    if found.isdigit() and int(found):
-        return int(found)
+    found = size(environment().get("COLUMNS", ""))
+    if found is not None:
+        return found
     return _WIDTH if _lent is not None else _columns_here()
+
+
+def size(text: str) -> int | None:
+    """Return the size that a variable gives; None where it gives none that a terminal has."""
+    sound = text.isascii() and text.isdigit() and len(text) <= _DIGITS
+    return int(text) or None if sound else None
 
 
 def described() -> dict[str, str]:

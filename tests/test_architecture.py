@@ -18,7 +18,10 @@ PACKAGE = ROOT / "jaccli"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 LONGEST = 450
 
-DOORS = {"__init__": {"derivative"}, "__main__": {"startup", "cli", "service", "__init__"}}
+DOORS = {
+    "__init__": {"derivative"},
+    "__main__": {"startup", "surroundings", "cli", "service", "__init__"},
+}
 """The two ways in, which the table leaves out."""
 
 
@@ -173,13 +176,14 @@ OF_ITS_OWN = {
     "cache.py": "the program's cache",
     "memory.py": "the limits of the machine",
     "cli/describe.py": "`init`",
-    "cli/main.py": "streams that are closed",
+    "cli/main.py": "streams that nobody reads",
     "cli/tasks.py": "`--resume`",
     "execute/programs.py": "what the names of kept programs depend on",
     "experiment/": "the folder of a sweep",
     "model/": "the user's Python",
     "result/partial.py": "results in parts",
     "service/": "sockets",
+    "surroundings.py": "streams that are closed",
 }
 """Modules besides `files/` that touch the file system, and for what: never in a session."""
 

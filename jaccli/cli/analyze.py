@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING
 
 from jaccli import startup
 from jaccli.cli import console
-from jaccli.cli.options import OPTIONS, Option, Values, with_options
+from jaccli.cli.options import OPTIONS, Option, Values, budget_of, with_options
 from jaccli.cli.tasks import Task, check_targets, load_model, tasks
 from jaccli.errors import UsageError, expected
-from jaccli.memory import budget, default_budget
-from jaccli.spec.kinds import parse_size
 from jaccli.vocabulary import MODES, SUFFIXES
 
 if TYPE_CHECKING:
@@ -137,13 +135,7 @@ def _analyze_files(names: list[str], values: Values) -> int:
     if form not in _FORMATS:
         raise UsageError(f"--format: {form!r} is not a format of this command.",
                          hint=expected(_FORMATS))  # fmt: skip
-    memory = default_budget()
-    if values["memory"] is not None:
-        size = parse_size(str(values["memory"]))
-        if size is None:
-            raise UsageError(f"--memory: {values['memory']!r} is not a size.",
-                             hint="Expected a number with a unit, as 512MiB.")  # fmt: skip
-        memory = budget(size)
+    memory = budget_of(values["memory"])
     target = None
     if values["output"] not in (None, "-"):
         if len(names) > 1:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from jaccli import memory
 from jaccli.cli import console
 from jaccli.cli.options import (
     AGAINST,
@@ -24,6 +25,9 @@ from jaccli.errors import UsageError, VerdictError
 
 if TYPE_CHECKING:
     from jaccli.result import Stored
+
+    _File = tuple[str, Stored, float | None, float]
+    """What a derivative is compared with: a name, the arrays, rtol and atol."""
 
 _RESULTS = (
     "out_dir", "suffix", "layout", "show", "digits", "fail_on_nonfinite", "explain", "resume",
@@ -50,11 +54,13 @@ def check(values: Values) -> int:
         hint = "Choose one with --of."
         raise UsageError(f"--against: one file for {len(asked)} derivatives.", hint=hint)
     check_targets(asked, values)
-    files = [_files(task, values) for task in asked]  # read before anything is computed in vain
+    # Read before anything is computed in vain.
+    files: list[list[_File]] = []
+    for task in asked:
+        files.append(_files(task, values, _held(files)))
     passed = True
-    for (task, plan), given in zip(
-        plans(asked, values, holds_result=lambda _: any(files)), files, strict=True
-    ):
+    planned = plans(asked, values, holds_result=lambda _: any(files), held=_held(files))
+    for (task, plan), given in zip(planned, files, strict=True):
         from jaccli.verify.describe import as_json, as_text
         from jaccli.verify.supplied import Supplied
         from jaccli.verify.verify import PROBES as DEFAULT
@@ -107,18 +113,31 @@ def _check_numbers(values: Values) -> None:
             raise UsageError(message, hint="Expected 0 or more.")
 
 
-def _files(task: Task, values: Values) -> list[tuple[str, Stored, float | None, float]]:
-    """Read what the derivative shall be compared with: a name, the arrays, rtol and atol."""
+def _held(files: Sequence[Sequence[_File]]) -> int:
+    """Return the bytes of files that have been read."""
+    return sum(stored.nbytes for found in files for _, stored, *_ in found)
+
+
+def _files(task: Task, values: Values, held: int) -> list[_File]:
+    """Read what the derivative shall be compared with; `held` bytes have been read before."""
     from jaccli.result import read
 
     rtol, atol, expect = values["rtol"], values["atol"], task.spec.expect
-    found = []
+    left = memory.budget(task.spec.memory) - held
+    found: list[_File] = []
     if values["against"] is not None:
-        found.append((f"against {values['against']}", read(values["against"]), rtol, atol or 0.0))
+        against = read(values["against"], limit=left)
+        found.append((f"against {values['against']}", against, rtol, atol or 0.0))
     if expect is not None and values["of"] is None:  # it is of the spec's own derivative
         tolerances = (
             expect.rtol if rtol is None else rtol,
             expect.atol if atol is None else atol,
         )
-        found.append((f"expect {expect.path.name}", read(expect.path), *tolerances))
+        found.append(
+            (
+                f"expect {expect.path.name}",
+                read(expect.path, limit=left - _held([found])),
+                *tolerances,
+            )
+        )
     return found

@@ -9,6 +9,7 @@ import typer
 
 from jaccli import startup
 from jaccli.cli import console
+from jaccli.cli.options import budget_of
 from jaccli.errors import UsageError, VerdictError, expected
 
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ def compare_command(_: str) -> Callable[..., int]:
         norm: Annotated[
             str, typer.Option("--norm", metavar="NORM", help="entry (default), max or fro.")
         ] = "entry",
+        memory: Annotated[
+            str | None,
+            typer.Option("--memory", metavar="SIZE", help="Both files (half of the machine's)."),
+        ] = None,
         form: Annotated[
             str | None,
             typer.Option("--format", metavar="FORMAT", help=f"{', '.join(_FORMATS)}."),
@@ -49,7 +54,10 @@ def compare_command(_: str) -> Callable[..., int]:
         from jaccli.result.compare import norm_named
 
         wanted = norm_named(norm)  # before files are read, which may take a while
-        comparison = compared(read(a), read(b), rtol=rtol, atol=atol, norm=wanted)
+        budget = budget_of(memory)
+        first = read(a, limit=budget)
+        second = read(b, limit=budget - first.nbytes)
+        comparison = compared(first, second, rtol=rtol, atol=atol, norm=wanted)
         if form == "json":
             console.out(console.json_line(_as_json(comparison, a, b, norm)))
         elif form != "none":

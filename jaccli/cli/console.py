@@ -13,8 +13,6 @@ from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from jaccli import startup
-
 if TYPE_CHECKING:
     from jaccli.execute.progress import Progress
 
@@ -28,8 +26,13 @@ def out(text: str) -> None:
 
 
 def json_line(value: Any) -> str:
-    """Return plain data as one line of JSON."""
-    return json.dumps(value, ensure_ascii=False)
+    """Return plain data as one line of JSON; a file's name may be no text."""
+    line = json.dumps(value, ensure_ascii=False)
+    try:
+        line.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(value)
+    return line
 
 
 def default_form() -> str:
@@ -71,7 +74,6 @@ class Bar:
 
     def advance(self, steps: int) -> None:
         """Count `steps` more as done."""
-        startup.check_signals()
         with self.lock:
             self.done += steps
             self._update()

@@ -61,7 +61,7 @@ def _run(asked: list[Task], values: Values, derivative: str | None) -> int:
     made = plans(asked, values, holds_result=_holds_result, by_rows=True)
     with closing(made) as planned:
         for task, plan in planned:
-            golden = _expected(task.spec) if derivative is None else None
+            golden = _expected(plan) if derivative is None else None
             if len(asked) > 1 and task.form in ("table", "plain"):
                 console.out(f"# {task.spec.name}: {task.derivative}")
             if values["resume"] and task.target is not None and is_complete(task.target):
@@ -180,11 +180,12 @@ def _present(task: Task, result: Result, values: Values) -> None:
     sys.stdout.flush()
 
 
-def _expected(spec: Spec) -> Stored | None:
+def _expected(plan: Plan) -> Stored | None:
     """Read the file of the spec's `expect:`, before anything is computed in vain."""
     from jaccli.result import read
 
-    return None if spec.expect is None else read(spec.expect.path)
+    expect = plan.spec.expect
+    return None if expect is None else read(expect.path, limit=plan.budget - plan.input_bytes)
 
 
 def _compare(spec: Spec, result: Result, golden: Stored, *, quiet: bool) -> int:

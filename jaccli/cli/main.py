@@ -19,7 +19,6 @@ _NAME = "jaccli: "
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; `--debug` shows tracebacks too."""
-    _open_closed_streams()
     try:
         code = build(arguments)(list(arguments), prog_name="jaccli", standalone_mode=False)
         sys.stdout.flush()
@@ -42,14 +41,6 @@ def run(arguments: Sequence[str]) -> int:
         if message:
             _say(message)
         return code
-
-
-def _open_closed_streams() -> None:
-    """Give streams that the caller has closed somewhere to go: nobody wants to read them."""
-    if sys.stdout is None:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
-    if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
 
 
 def _reader_left(error: BaseException) -> bool:

@@ -14,6 +14,8 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from jaccli.errors import Problem, UsageError
+from jaccli.memory import budget
+from jaccli.spec.kinds import parse_size
 from jaccli.spec.nodes import Node
 from jaccli.spec.overrides import (
     Override,
@@ -290,3 +292,12 @@ def with_options(
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in parameters}
     return command
+
+
+def budget_of(text: str | None) -> int:
+    """Return the memory budget that `--memory` gives where there is no spec."""
+    size = None if text is None else parse_size(str(text))
+    if text is not None and not size:
+        hint = "Expected a number with a unit, as 512MiB."
+        raise UsageError(f"--memory: {text!r} is not a size.", hint=hint)
+    return budget(size)

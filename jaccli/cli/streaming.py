@@ -98,8 +98,10 @@ def grow(
     if values["explain"] or values["verbose"]:
         console.err(made.plan)
     measuring = Measuring()
-    resume = bool(values["resume"])
-    with Partial(target, made.shape, made.dtype, made.identity, resume=resume) as partial:
+    resume, force = bool(values["resume"]), task.spec.output.force
+    with Partial(
+        target, made.shape, made.dtype, made.identity, resume=resume, force=force
+    ) as partial:
         before = len(partial.done)
         start = time.perf_counter()
         try:
@@ -110,6 +112,6 @@ def grow(
             console.err(f"{target}: {kept}; go on with --resume.")
             raise
         took = time.perf_counter() - start
-        partial.publish(force=task.spec.output.force)
+        partial.publish(force=force)
     if not quiet:
         console.err(made.summary(measuring, took, before))

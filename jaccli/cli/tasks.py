@@ -76,19 +76,21 @@ def plans(
     *,
     holds_result: Callable[[Task], bool] = lambda _: True,
     by_rows: bool = False,
+    held: int = 0,
 ) -> Generator[tuple[Task, Plan]]:
     """Load the model of each spec and plan its derivatives, one after another as they are used.
 
     The result of a task that does not hold it may exceed the memory budget.  With `by_rows`,
     batches in large files stay there, and their rows are read when they are needed.  While there
-    are several tasks, those that differ in numbers alone share a program.
+    are several tasks, those that differ in numbers alone share a program.  Of the memory budget,
+    `held` bytes are taken by files that were read before.
     """
     tasks = list(tasks)
     foresee_contents(path for task in tasks for path in _read_for(task.spec))
     found = [(spec, list(group)) for spec, group in groupby(tasks, key=lambda task: task.spec)]
     with ExitStack() as stack:
         for number, (spec, group) in enumerate(found):
-            model, device = load_model(spec, values, by_rows=by_rows)
+            model, device = load_model(spec, values, by_rows=by_rows, held=held)
             warn_of_unused(spec, values)
             from jaccli.execute.fit import given_pattern  # with JAX, which is there by now
 
@@ -96,7 +98,7 @@ def plans(
                 from jaccli.tune.kept import keeping
 
                 stack.enter_context(keeping(_PROGRAMS, _PROGRAM_BYTES))
-            given = given_pattern(spec)
+            given = given_pattern(spec, model)
             for task in group:
                 holds = holds_result(task)
                 yield task, _plan(task, model, device, given, values, holds_result=holds)
@@ -247,14 +249,16 @@ def is_complete(target: Path) -> bool:
     return target.exists() and not files.is_begun(target)
 
 
-def load_model(spec: Spec, values: Values, *, by_rows: bool = False) -> tuple[Model, Device]:
+def load_model(
+    spec: Spec, values: Values, *, by_rows: bool = False, held: int = 0
+) -> tuple[Model, Device]:
     """Read the inputs, then import JAX, load the model and find the device.
 
-    With `by_rows`, batches in large files stay there.
+    With `by_rows`, batches in large files stay there; `held` bytes have been read before.
     """
     from jaccli import backend, model
 
-    point = model.read(spec, by_rows=by_rows)
+    point = model.read(spec, by_rows=by_rows, held=held)
     backend.configure(x64=model.needs_x64(spec, point))
     device = backend.find(spec.device, spec.devices)
     return model.load(spec, point, allow_python=bool(values["allow_python"])), device

@@ -201,7 +201,7 @@ def _planned(job: Job) -> Plan:
         backend.configure(x64=model.needs_x64(spec, point))
         device = backend.find(spec.device)
         loaded = model.load(spec, point, allow_python=job.allow_python)
-        given = given_pattern(spec)
+        given = given_pattern(spec, loaded)
     plan = make(spec, loaded, job.derivative, device, given, holds_result=False)
     check_fits(plan, ".npy")
     _check_parts(plan)

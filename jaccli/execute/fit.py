@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jaccli import memory
+from jaccli.model import Model
 from jaccli.plan import Plan
 from jaccli.result import check_dense, check_layout
 from jaccli.result.pattern import read_pattern
@@ -16,8 +18,8 @@ if TYPE_CHECKING:
     from jaccli.derivative.sparse import Pattern
 
 
-def given_pattern(spec: Spec) -> Pattern | None:
-    """Return the pattern that the user vouches for.
+def given_pattern(spec: Spec, model: Model) -> Pattern | None:
+    """Return the pattern that the user vouches for, read within what the model's arrays leave.
 
     Raises:
         SourceError: its file cannot be read.
@@ -26,7 +28,7 @@ def given_pattern(spec: Spec) -> Pattern | None:
         return None
     from jaccli.derivative.sparse import Pattern
 
-    return Pattern(*read_pattern(spec.sparsity))
+    return Pattern(*read_pattern(spec.sparsity, limit=memory.budget(spec.memory) - model.nbytes))
 
 
 def check_fits(plan: Plan, suffix: str) -> None:

@@ -1,10 +1,8 @@
-"""How the work tells how far it is, and learns between two steps that it shall end."""
+"""How the work tells how far it is."""
 
 from __future__ import annotations
 
 from typing import Protocol
-
-from jaccli import startup
 
 
 class Progress(Protocol):
@@ -15,11 +13,7 @@ class Progress(Protocol):
         ...
 
     def advance(self, steps: int) -> None:
-        """Count `steps` more as done.
-
-        Raises:
-            KeyboardInterrupt, SystemExit: a signal came, and what it raised was lost.
-        """
+        """Count `steps` more as done."""
         ...
 
 
@@ -31,4 +25,3 @@ class Silence:
 
     def advance(self, steps: int) -> None:
         """Go on."""
-        startup.check_signals()

@@ -145,7 +145,7 @@ def plan_of(task: Task, point: Point, suffix: str, *, allow_python: bool) -> Pla
     backend.configure(x64=model.needs_x64(spec, point))
     device = backend.find(spec.device, spec.devices)
     loaded = model.load(spec, point, allow_python=allow_python)
-    plan = make(spec, loaded, task.derivative, device, given_pattern(spec))
+    plan = make(spec, loaded, task.derivative, device, given_pattern(spec, loaded))
     check_fits(plan, suffix)
     return plan
 

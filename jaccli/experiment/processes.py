@@ -22,6 +22,8 @@ from multiprocessing.process import BaseProcess
 from queue import SimpleQueue
 from typing import Any, ParamSpec, TypeVar
 
+from jaccli.errors import ComputationError
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -148,10 +150,16 @@ class _Lane:
         with self.lock:
             if self.killed:
                 raise BrokenExecutor("the processes have been shut down")
-            self.connection, theirs = _SPAWN.Pipe()
-            self.process = _SPAWN.Process(target=_serve, args=(theirs, self.count), daemon=True)
-            self.process.start()
-            theirs.close()  # so that the end of the process is the end of the pipe
+            ours, theirs = _pipe()
+            process = _SPAWN.Process(target=_serve, args=(theirs, self.count), daemon=True)
+            try:
+                process.start()
+            except OSError as error:
+                ours.close()  # whoever asked it would wait for ever
+                raise _not_started(error) from error
+            finally:
+                theirs.close()  # so that the end of the process is the end of the pipe
+            self.connection, self.process = ours, process
 
     def _end(self) -> None:
         """Let the process end, which it does when nobody can ask it any more."""
@@ -159,6 +167,24 @@ class _Lane:
             self.connection.close()
             self.process.join()
         self.process = self.connection = None
+
+
+def _pipe() -> tuple[Connection, Connection]:
+    """Return the two ends of a pipe.
+
+    Raises:
+        ComputationError: there may not be so many open files.
+    """
+    try:
+        return _SPAWN.Pipe()
+    except OSError as error:
+        raise _not_started(error) from error
+
+
+def _not_started(error: OSError) -> ComputationError:
+    reason = (error.strerror or str(error)).lower()
+    hint = "Ask for fewer --jobs, or raise the limit (ulimit -n, ulimit -u)."
+    return ComputationError(f"--jobs: a process cannot be started: {reason}.", hint=hint)
 
 
 def _reason(code: int | None) -> str:

@@ -132,7 +132,7 @@ class _Bench:
             allow_python=order.allow_python,
             with_value=order.suffix == ".json",
         )
-        self.golden: Callable[[Path], Stored] = cache(read)
+        self.golden: Callable[[Path, int], Stored] = cache(_golden)
 
     def records(self, part: Part) -> Iterator[Record]:
         """Yield the account of each task, in the order of the calls."""
@@ -165,6 +165,11 @@ def _tasks(part: Part) -> list[Task]:
     return [sharing(task, part.order.share) for task in part.group.tasks]
 
 
+def _golden(path: Path, limit: int) -> Stored:
+    """Read what results are compared with."""
+    return read(path, limit=limit)
+
+
 def sharing(task: Task, share: int) -> Task:
     """Return the task with the memory budget that each of `share` processes has."""
     if share == 1:
@@ -178,7 +183,7 @@ def _finished(
     task: Task,
     outcome: Result | JaccliError,
     order: Order,
-    golden: Callable[[Path], Stored],
+    golden: Callable[[Path, int], Stored],
 ) -> Record:
     """Write a result, compare it with what is expected, and return the account of its task."""
     if isinstance(outcome, JaccliError):
@@ -188,7 +193,7 @@ def _finished(
         nonfinite = first_nonfinite(outcome) if order.fail_on_nonfinite else None
         if nonfinite is not None:
             raise ComputationError(f"{nonfinite}.")
-        expected = None if expect is None else golden(expect.path)
+        expected = None if expect is None else golden(expect.path, memory.budget(task.spec.memory))
         write(outcome, order.folder / account.file, layout=task.spec.layout, force=True)
         if expect is None or expected is None:
             return accounts.done(account, outcome, None)

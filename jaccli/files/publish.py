@@ -77,6 +77,16 @@ def remove_leftovers(folder: str) -> None:
             _remove(os.path.join(folder, name))
 
 
+_unfinished: set[str] = set()
+"""Temporary files that are being written."""
+
+
+def remove_unfinished() -> None:
+    """Remove what this process is writing, when it is ended from outside."""
+    for path in list(_unfinished):
+        _remove(path)
+
+
 def _remove(path: str) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
@@ -108,6 +118,7 @@ def publishing(path: str, *, force: bool = False) -> Iterator[BinaryIO]:
             return
         target = os.path.realpath(path) if force else path
         temporary = _temporary(target)
+        _unfinished.add(temporary)
         try:
             with open(temporary, "xb") as stream:
                 yield stream
@@ -119,6 +130,7 @@ def publishing(path: str, *, force: bool = False) -> Iterator[BinaryIO]:
                 _claim(temporary, target)
         finally:
             _remove(temporary)  # gone already when it has been renamed
+            _unfinished.discard(temporary)
     except BrokenPipeError:
         raise
     except OSError as error:

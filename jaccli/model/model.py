@@ -60,6 +60,11 @@ class Model:
             if not isinstance(array, Mapped)
         }
 
+    @property
+    def nbytes(self) -> int:
+        """The bytes of what was read and is held."""
+        return nbytes(self.primals) + nbytes(self.vectors)
+
     def in_shape(self, name: str) -> tuple[int, ...]:
         """Return the shape of one input without its batch axis."""
         shape = list(self.primals[name].shape)
@@ -77,8 +82,16 @@ class Point:
     vectors: Mapping[str, Values]
 
 
-def read(spec: Spec, known: Mapping[str, Values] | None = None, *, by_rows: bool = False) -> Point:
+def read(
+    spec: Spec,
+    known: Mapping[str, Values] | None = None,
+    *,
+    by_rows: bool = False,
+    held: int = 0,
+) -> Point:
     """Read the inputs of a spec; those that are `known` are taken as they are.
+
+    Of the memory budget, `held` bytes are taken by what was read before.
 
     With `by_rows`, of a batch whose `.npy` files are large the rows stay there (`Mapped`), to be
     read when they are needed.
@@ -89,10 +102,11 @@ def read(spec: Spec, known: Mapping[str, Values] | None = None, *, by_rows: bool
         BudgetError: the inputs exceed the memory budget.
     """
     budget = memory.budget(spec.memory)
-    primals = _read(spec, spec.inputs, budget, known or {}, spec.batch if by_rows else ())
+    primals = _read(spec, spec.inputs, budget, held, known or {}, spec.batch if by_rows else ())
     wrt = spec.wrt or tuple(n for n, array in primals.items() if array.dtype.kind == "f")
     _check_primals(spec, primals, wrt)
-    return Point(primals, wrt, _vectors(spec, budget, by_rows=by_rows and bool(spec.batch)))
+    held += nbytes(primals)
+    return Point(primals, wrt, _vectors(spec, budget, held, by_rows=by_rows and bool(spec.batch)))
 
 
 def needs_x64(spec: Spec, point: Point) -> bool:
@@ -119,17 +133,23 @@ def _read(
     spec: Spec,
     sources: Mapping[str, Source],
     budget: int,
+    held: int,
     known: Mapping[str, Values],
     by_rows: Collection[str],
 ) -> dict[str, Values]:
-    """Load sources one after another, as long as all together stay within the budget."""
+    """Load sources one after another, as long as all together stay within the budget.
+
+    `held` bytes of it are taken already.
+    """
     arrays: dict[str, Values] = {}
-    used = 0
+    used = held
     for name, source in sources.items():
         above = max(budget // _SHARE - used, 0) if name in by_rows else None
-        arrays[name] = known[name] if name in known else source.load(spec.dtype, budget, above)
-        if not isinstance(arrays[name], Mapped):
-            used += arrays[name].nbytes
+        if name in known:
+            arrays[name] = known[name]
+        else:
+            arrays[name] = source.load(spec.dtype, budget, above, held=used)
+        used += nbytes({name: arrays[name]})
         if used > budget:
             message = (
                 f"the inputs up to {name!r} take {format_bytes(used)}, "
@@ -139,11 +159,16 @@ def _read(
     return arrays
 
 
-def _vectors(spec: Spec, budget: int, *, by_rows: bool) -> dict[str, Values]:
+def nbytes(arrays: Mapping[str, Values]) -> int:
+    """Return the bytes of arrays that are held, not in their files."""
+    return sum(array.nbytes for array in arrays.values() if not isinstance(array, Mapped))
+
+
+def _vectors(spec: Spec, budget: int, held: int, *, by_rows: bool) -> dict[str, Values]:
     """Return the tangents or cotangents by name."""
     vector = spec.vector
     sources = {"": vector} if isinstance(vector, Source) else vector or {}
-    return _read(spec, sources, budget, {}, sources if by_rows else ())
+    return _read(spec, sources, budget, held, {}, sources if by_rows else ())
 
 
 def _check_primals(spec: Spec, primals: Mapping[str, Values], wrt: tuple[str, ...]) -> None:

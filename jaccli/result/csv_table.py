@@ -8,17 +8,19 @@ a batch its rows are `batch[0]`, `batch[1]`, ...
 from __future__ import annotations
 
 import csv
-import io
+from array import array
 from collections.abc import Iterator, Sequence
+from sys import getsizeof
 from typing import BinaryIO
 
 import numpy as np
 
 from jaccli.errors import SourceError, UsageError
+from jaccli.files.reading import lines, too_large
 from jaccli.result.labels import Axis, Names
 from jaccli.result.matrix import matrix
 from jaccli.result.notation import shape_text
-from jaccli.result.numerals import lines
+from jaccli.result.numerals import lines as number_lines
 from jaccli.result.stored import Stored
 from jaccli.result.view import View
 
@@ -44,7 +46,8 @@ def csv_lines(view: View, layout: str = "matrix") -> Iterator[str]:
     elif values.ndim == 2 and joined.batch is not None:
         rows, columns = Axis((joined.batch,)), joined.sides[0]
     yield f"{','.join(['', *map(_quoted, columns)])}\n"
-    for label, row in zip(rows, lines(values.reshape((len(rows), len(columns)))), strict=True):
+    table = values.reshape((len(rows), len(columns)))
+    for label, row in zip(rows, number_lines(table), strict=True):
         yield f"{','.join([_quoted(label), *row])}\n"
 
 
@@ -56,35 +59,31 @@ def write(view: View, layout: str, stream: BinaryIO) -> None:
 
 def read(stream: BinaryIO, size: int, limit: int) -> Stored:
     """Read a table of numbers; the labels are there when the corner is empty."""
-    text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
-    try:
-        records = csv.reader(text, strict=True)
-        header = next(records, None)
-        if header is None:
-            raise SourceError("the table is empty.")
-        # Without columns, the line of their labels is empty.
-        header = header or [""]
-        labelled = header[0] == ""
-        columns = header[1:] if labelled else []
-        names, rows = [], []
-        for record in records if labelled else _again(header, records):
-            if len(record) != len(header):
-                raise SourceError(
-                    f"line {records.line_num}: {len(record)} cells where the first line has "
-                    f"{len(header)}."
-                )
-            if labelled:
-                names.append(record.pop(0))
-            rows.append(np.array([_number(cell, records.line_num) for cell in record]))
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise SourceError(f"this is not a CSV table: {error}.") from error
-    finally:
-        text.detach()
-    width = len(header) - labelled
-    values = np.stack(rows) if rows else np.empty((0, width))
-    return Stored(
-        {"matrix": values.reshape(len(rows), width)}, "matrix", names, columns, typed=False
-    )
+    records = csv.reader(lines(stream, limit), strict=True)
+    header = next(records, None)
+    if header is None:
+        raise SourceError("the table is empty.")
+    # Without columns, the line of their labels is empty.
+    header = header or [""]
+    labelled = header[0] == ""
+    columns = header[1:] if labelled else []
+    names, numbers, count, taken = [], array("d"), 0, 0
+    for record in records if labelled else _again(header, records):
+        if len(record) != len(header):
+            raise SourceError(
+                f"line {records.line_num}: {len(record)} cells where the first line has "
+                f"{len(header)}."
+            )
+        if labelled:
+            names.append(record.pop(0))
+            taken += getsizeof(names[-1])
+        numbers.extend(_number(cell, records.line_num) for cell in record)
+        count, taken = count + 1, taken + numbers.itemsize * len(record)
+        if taken > limit:
+            raise too_large(f"the first {count} rows need", taken, limit)
+    values = np.frombuffer(numbers) if numbers else np.empty(0)
+    matrix = values.reshape(count, len(header) - labelled)
+    return Stored({"matrix": matrix}, "matrix", names, columns, typed=False)
 
 
 def _again(first: list[str], rest: Iterator[list[str]]) -> Iterator[list[str]]:

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from jaccli.errors import BudgetError, SourceError, UsageError, format_bytes
-from jaccli.files import check_writable, is_special, open_to_read, publishing
+from jaccli.files import check_writable, is_special, publishing
+from jaccli.files.reading import reading
+from jaccli.result.labels import Axis
 from jaccli.result.matrix import matrix_shape
 from jaccli.result.result import Result, Shaped
 from jaccli.result.stored import Stored
@@ -122,16 +124,20 @@ def read(path: str | os.PathLike[str], *, limit: int = READ_LIMIT) -> Stored:
     if source.suffix.lower() not in FORMATS:
         raise SourceError(f"{source}: this is not the name of a result file.", hint=_accepted())
     try:
-        stream, size = open_to_read(source)
-        with stream:
-            stored = FORMATS[source.suffix.lower()].read(stream, size, limit)
+        with reading(source) as (stream, size):
+            stored = FORMATS[source.suffix.lower()].read(stream, size, max(limit, 0))
+            _check_texts(stored)
         _check_numbers(stored)
     except SourceError as error:
-        raise SourceError(f"{source}: {error}") from error
-    except (OSError, MemoryError) as error:
-        reason = getattr(error, "strerror", None) or "there is not enough memory"
-        raise SourceError(f"{source}: cannot be read: {reason}.") from error
+        raise SourceError(error.problems[0].of(source)) from error
     return stored
+
+
+def _check_texts(stored: Stored) -> None:
+    """Raise what Python raises of texts that are none, as a lone surrogate in JSON."""
+    for texts in (stored.arrays, stored.rows, stored.columns):
+        if not isinstance(texts, Axis):  # those follow from names
+            "".join(texts).encode()
 
 
 def _check_numbers(stored: Stored) -> None:

@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from jaccli.errors import SourceError
+from jaccli.files.reading import too_large
 from jaccli.result.matrix import matrix
 from jaccli.result.numerals import lines, shortest
 from jaccli.result.result import Array
@@ -29,6 +30,8 @@ from jaccli.result.view import View
 
 _CHUNK = 1 << 16
 """Non-zeros that are written at a time."""
+_VALUE = 64
+"""Bytes that a value takes at most while it is read: its object, and its place in a list."""
 _SPELLED = {
     "nan": '"NaN"',
     "inf": '"Infinity"',
@@ -151,10 +154,13 @@ def write(view: View, layout: str, stream: BinaryIO) -> None:
 
 def read(stream: BinaryIO, size: int, limit: int) -> Stored:
     """Read the numbers of one document."""
-    try:
-        document = json.loads(stream.read())
-    except (ValueError, RecursionError) as error:
-        raise SourceError(f"this is not a JSON document: {error}.") from error
+    if size > limit:
+        raise too_large("the text needs", size, limit)
+    text = stream.read()
+    needed = size + _VALUE * sum(map(text.count, (b",", b"[", b"{", b":")))
+    if needed > limit:
+        raise too_large("the values of the text need", needed, limit)
+    document = json.loads(text)
     if not isinstance(document, dict):
         raise SourceError("this is not a result: it is no JSON object.")
     dtype = document.get("dtype")

@@ -16,8 +16,8 @@ from typing import Any, BinaryIO, Literal, cast
 
 import numpy as np
 
-from jaccli.arrayfile import too_large
 from jaccli.errors import SourceError, UsageError
+from jaccli.files.reading import damaged, too_large
 from jaccli.result.matrix import matrix
 from jaccli.result.notation import shape_text
 from jaccli.result.result import Array
@@ -34,6 +34,9 @@ _NUMERIC = b"0123456789+-.eEdD \t\r\nnaifntyNAIFNTY"
 """The characters of numbers, `nan` and `infinity` among them."""
 _EXPONENTS = bytes.maketrans(b"dD", b"eE")
 """Fortran writes double precision as `1.5D+03`."""
+_BLANKS = (b" ", b"\n", b"\t", b"\r")
+_PART = 1 << 20
+"""Bytes that are read at a time."""
 _LONGEST = 200
 """Characters of a line that is looked at, at most: comments may be longer."""
 
@@ -115,7 +118,8 @@ def read(stream: BinaryIO, size: int, limit: int) -> Stored:
     least = 2 * head.stated * (2 if head.kind == "coordinate" else 1)
     if least > size + 1:
         raise SourceError(f"the file is too short for {head.stated} entries.")
-    needed = head.stated * 24 if head.kind == "coordinate" else head.count * head.width * 8
+    entries = head.stated * (1 if head.symmetry == "general" else 2)
+    needed = entries * 24 if head.kind == "coordinate" else head.count * head.width * 8
     if needed > limit:
         raise too_large(f"{head.stated} entries need", needed, limit)
     if head.symmetry != "general" and head.count != head.width:
@@ -176,11 +180,7 @@ def _lines(stream: BinaryIO) -> Iterator[str]:
 
 def _array(head: _Head, stream: BinaryIO) -> Array:
     """Read the entries of a dense matrix, which are stored column by column."""
-    words = (word for line in stream for word in line.translate(_EXPONENTS).split())
-    try:
-        data = np.fromiter(map(float, words), np.float64)
-    except ValueError as error:
-        raise SourceError("this matrix is damaged: its entries are not numbers.") from error
+    data = np.fromiter(map(float, _words(stream)), np.float64)
     if len(data) != head.stated:
         raise SourceError(f"{len(data)} entries where {head.stated} are needed.")
     if head.symmetry == "general":
@@ -194,6 +194,19 @@ def _array(head: _Head, stream: BinaryIO) -> Array:
     return dense
 
 
+def _words(stream: BinaryIO) -> Iterator[bytes]:
+    """Yield the numbers of a text, part by part: it may be one line."""
+    rest = b""
+    while part := stream.read(_PART):
+        text = rest + part
+        end = max(map(text.rfind, _BLANKS)) + 1
+        rest = text[end:]
+        if len(rest) > _LONGEST:
+            raise damaged("its entries are not numbers")
+        yield from text[:end].translate(_EXPONENTS).split()
+    yield from rest.translate(_EXPONENTS).split()
+
+
 class _Clean:
     """A file for scipy to read, with a known head and nothing but numbers after it.
 
@@ -201,7 +214,7 @@ class _Clean:
     """
 
     def __init__(self, head: str, stream: BinaryIO) -> None:
-        self._parts = chain(iter(lambda: stream.read(1 << 20), b""), [b"\n"])
+        self._parts = chain(iter(lambda: stream.read(_PART), b""), [b"\n"])
         self._part = io.BytesIO(head.encode())
 
     def read(self, size: int) -> bytes:
@@ -221,9 +234,5 @@ def _coordinates(head: _Head, stream: BinaryIO) -> Sparse:
     """Read the entries of a sparse matrix."""
     from scipy.io import mmread
 
-    try:
-        found: Any = mmread(cast(BinaryIO, _Clean(head.text, stream)), spmatrix=False)
-        return Sparse.from_indices(found.coords, found.data, found.shape)
-    except (ValueError, OverflowError, TypeError) as error:
-        reason = str(error).lower().rstrip(".").replace(". ", ", ")
-        raise SourceError(f"this matrix is damaged: {reason}.") from error
+    found: Any = mmread(cast(BinaryIO, _Clean(head.text, stream)), spmatrix=False)
+    return Sparse.from_indices(found.coords, found.data, found.shape)

@@ -14,15 +14,15 @@ from __future__ import annotations
 
 import json
 import zipfile
-import zlib
 from collections.abc import Sequence
 from math import prod
 from typing import IO, Any, BinaryIO, cast
 
 import numpy as np
 
-from jaccli.arrayfile import coordinates, is_sparse, read_array, too_large, write_array
+from jaccli.arrayfile import coordinates, is_sparse, read_array, write_array
 from jaccli.errors import SourceError, UsageError
+from jaccli.files.reading import damaged, too_large
 from jaccli.result.labels import Axis
 from jaccli.result.matrix import matrix, sides
 from jaccli.result.notation import shape_text
@@ -92,17 +92,14 @@ def _as_scipy(values: Sparse) -> dict[str, Array]:
 
 def read(stream: BinaryIO, size: int, limit: int) -> Stored:
     """Read every array, and the labels of a matrix; what scipy wrote stays sparse."""
-    try:
-        with zipfile.ZipFile(stream) as archive:
-            members = archive.infolist()
-            declared = sum(member.file_size for member in members)
-            if declared > limit:
-                raise too_large("the arrays need", declared, limit)
-            arrays = {
-                member.filename.removesuffix(".npy"): _array(archive, member) for member in members
-            }
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError) as error:
-        raise SourceError("this is not an .npz archive, or it is damaged.") from error
+    with zipfile.ZipFile(stream) as archive:
+        members = archive.infolist()
+        declared = sum(member.file_size for member in members)
+        if declared > limit:
+            raise too_large("the arrays need", declared, limit)
+        arrays = {
+            member.filename.removesuffix(".npy"): _array(archive, member) for member in members
+        }
     account = next((key for key in (_OTHERWISE, _MANIFEST) if _is_text(arrays.get(key))), None)
     manifest = _manifest(None if account is None else arrays.pop(account))
     if _is_blocks(manifest, arrays):
@@ -113,9 +110,16 @@ def read(stream: BinaryIO, size: int, limit: int) -> Stored:
         return Stored({"matrix": values}, "matrix", rows, columns, manifest=manifest)
     if "matrix" not in arrays:
         return Stored(arrays, "blocks", manifest=manifest)
-    labels = {name: arrays[name].tolist() for name in _LABELS if name in arrays}
+    labels = {name: _texts(name, arrays[name]) for name in _LABELS if name in arrays}
     rows, columns = labels.get("rows", ()), labels.get("columns", ())
     return Stored({"matrix": arrays["matrix"]}, "matrix", rows, columns, manifest=manifest)
+
+
+def _texts(name: str, array: Array) -> list[str]:
+    """Return the labels of a side."""
+    if array.ndim != 1:
+        raise damaged(f"{name} has the shape {array.shape}, and labels have one axis")
+    return [str(label) for label in array.tolist()]
 
 
 def _is_text(array: Array | None) -> bool:
@@ -167,4 +171,4 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Array:
         try:
             return read_array(cast(BinaryIO, entry), member.file_size, member.file_size)
         except SourceError as error:
-            raise SourceError(f"{member.filename}: {error}") from error
+            raise SourceError(error.problems[0].of(member.filename)) from error

@@ -6,13 +6,17 @@ A part is written, flushed, and only then noted, so that a crash at any moment l
 not noted and nothing else.  The target appears whole, when the last part is there.  A symbolic link
 is written through: all of this is beside the file that it leads to.
 
-Many processes may write parts, each through a `PartFile` of its own; one `Partial` notes them.
+Many processes may write parts, each through a `PartFile` of its own; one `Partial` notes them.  It
+holds a lock on the journal, which the system releases when the process ends, so that of several
+calls with one target the first has it and the others are refused.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
+import io
 import json
 import os
 import shutil
@@ -23,13 +27,23 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from jaccli.errors import ComputationError, UsageError, format_bytes
-from jaccli.files import is_begun, local
+from jaccli.errors import ComputationError, SourceError, UsageError, format_bytes
+from jaccli.files import is_begun, is_local, local
 from jaccli.files.publish import exists_already, replace
+from jaccli.files.reading import damaged, undamaged
 from jaccli.result.result import Array
 
 Shape = tuple[int, ...]
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_HINTS = {
+    errno.ENOSPC: "Free some space and go on with --resume.",
+    errno.EDQUOT: "Free some space and go on with --resume.",
+    errno.EFBIG: "Raise the limit of file sizes (ulimit -f).",
+}
+_AGAIN = "Begin again with --force."
+_BLOCK = 512
+"""Bytes of what the file system counts."""
+_DIGITS = 18
+"""Digits of a part's number at most."""
 
 
 def final_of(target: Path) -> Path:
@@ -58,24 +72,50 @@ def begun(target: Path) -> dict[str, Any]:
 
 
 def check_partial(target: Path, *, resume: bool, force: bool) -> None:
-    """Refuse, before anything is computed, to lose what an earlier run has begun."""
-    if is_begun(target) and not (resume or force):
+    """Refuse, before anything is computed, to lose what is begun, or to disturb who writes it."""
+    if not is_begun(target):
+        return
+    if is_local():
+        with contextlib.suppress(OSError), journal_of(target).open("rb") as journal:
+            _lock(journal, target)
+    if not (resume or force):
         raise UsageError(
             f"{target}: an earlier run has begun this file.",
             hint="Go on with --resume, or begin again with --force.",
         )
 
 
+def _lock(journal: BinaryIO, target: Path) -> None:
+    """Lock the account of a target's parts, until it is closed or the process ends.
+
+    Raises:
+        ComputationError: another process has it.
+    """
+    try:
+        fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise ComputationError(f"{target}: another process is writing it.") from error
+    except OSError:
+        return  # a file system without locks
+
+
 class PartFile:
     """The growing file of a target that is begun: parts are written at their places, to the disk.
 
-    Raises `OSError` where the disk does not do what it should: see `told`.
+    Raises `OSError` where the disk does not do what it should: see `told`; `SourceError` where its
+    header is damaged.
     """
 
     def __init__(self, target: Path) -> None:
         self._file: BinaryIO = open(data_of(target), "r+b")  # noqa: SIM115
-        np.lib.format.read_magic(self._file)
-        _, _, self.dtype = np.lib.format.read_array_header_1_0(self._file)
+        try:
+            with undamaged():
+                np.lib.format.read_magic(self._file)
+                self.shape, _, self.dtype = np.lib.format.read_array_header_1_0(self._file)
+        except SourceError as error:
+            self._file.close()
+            problem = error.problems[0].of(data_of(target))
+            raise SourceError(problem._replace(hint=_AGAIN)) from error
         self._begins = self._file.tell()
         self.size = os.fstat(self._file.fileno()).st_size - self._begins
 
@@ -152,9 +192,9 @@ def told(target: Path, size: int = 0, kept: int = 0) -> Iterator[None]:
         noun = "part is" if kept == 1 else "parts are"
         remains = f" {kept} {noun} kept." if kept else ""
         needed = f"; the whole needs {format_bytes(size)}." if size else "."
-        hint = "Free some space and go on with --resume." if error.errno in _FULL else ""
         raise ComputationError(
-            f"{target}: cannot be written: {reason.lower()}{needed}{remains}", hint=hint
+            f"{target}: cannot be written: {reason.lower()}{needed}{remains}",
+            hint=_HINTS.get(error.errno or 0, ""),
         ) from error
 
 
@@ -172,12 +212,20 @@ class Partial:
     `identity` says what is computed (spec, versions, chunks): only the same is gone on with.
 
     Raises:
-        UsageError: what an earlier run has begun is something else.
-        ComputationError: the disk is full, or cannot be written.
+        UsageError: what an earlier run has begun is something else, or without `force` the target
+            is there by now.
+        ComputationError: the disk is full, or cannot be written; another process is writing.
     """
 
     def __init__(
-        self, target: Path, shape: Shape, dtype: Any, identity: Mapping[str, Any], *, resume: bool
+        self,
+        target: Path,
+        shape: Shape,
+        dtype: Any,
+        identity: Mapping[str, Any],
+        *,
+        resume: bool,
+        force: bool = True,
     ) -> None:
         self.target = target
         self._final = final_of(target)
@@ -186,11 +234,19 @@ class Partial:
         described = {"format": 1, "shape": list(shape), "dtype": self.dtype.str, **identity}
         self._identity = json.loads(json.dumps(described))
         self.done: set[int] = set()
+        self._files = contextlib.ExitStack()
         with self._told():
-            if resume and is_begun(target):
-                self._go_on()
-            else:
-                self._begin(shape)
+            self._journal = self._files.enter_context(self._locked())
+            try:
+                if not force and os.path.lexists(target):
+                    raise exists_already(str(target))
+                if resume and is_begun(target):
+                    self._go_on()
+                else:
+                    self._begin(shape)
+            except BaseException:
+                self._leave()
+                raise
 
     def __enter__(self) -> Partial:
         return self
@@ -212,19 +268,18 @@ class Partial:
     def note(self, *numbers: int) -> None:
         """Note parts that are on the disk, whoever wrote them."""
         with self._told():
-            self._journal.write(b"".join(b"%d\n" % number for number in numbers))
-            self._flush_journal()
+            self._append(b"".join(b"%d\n" % number for number in numbers))
         self.done.update(numbers)
 
     def publish(self, *, force: bool) -> None:
         """Give the file its name; it is on the disk when this returns."""
         with self._told():
             self._data.sync()
-            self.close()
             if not force and os.path.lexists(self.target):
                 raise exists_already(str(self.target))
             replace(str(data_of(self._final)), str(self._final))
             journal_of(self._final).unlink()
+            self.close()  # who waits for the lock sees that the journal is gone
             folder = os.open(self._final.parent, os.O_RDONLY)
             try:
                 os.fsync(folder)
@@ -233,34 +288,53 @@ class Partial:
 
     def discard(self) -> None:
         """Forget what has been written."""
-        self.close()
-        for path in (journal_of(self._final), data_of(self._final)):
+        for path in (data_of(self._final), journal_of(self._final)):
             path.unlink(missing_ok=True)
+        self.close()
 
     def close(self) -> None:
         """Close both files, as they are."""
-        self._data.close()
-        self._journal.close()
+        self._files.close()
+
+    def _locked(self) -> io.FileIO:
+        """Open the account, or make it, for this process alone."""
+        path = journal_of(self._final)
+        while True:
+            journal = io.FileIO(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666), "r+b")
+            try:
+                _lock(journal, self.target)
+                with contextlib.suppress(FileNotFoundError):
+                    if os.path.samestat(os.fstat(journal.fileno()), path.stat()):
+                        return journal
+            except BaseException:
+                journal.close()
+                raise
+            journal.close()  # who had it has published the file meanwhile
+
+    def _leave(self) -> None:
+        """Close the files, and take away what could not be gone on with."""
+        if os.fstat(self._journal.fileno()).st_size:
+            self.close()
+        else:
+            self.discard()
 
     def _begin(self, shape: Shape) -> None:
-        """Make both files, the account last."""
-        journal_of(self._final).unlink(missing_ok=True)
+        """Make both files: without its first line, the account is of nothing."""
         self._check_room(self.size)
+        self._journal.truncate(0)
         # A new file: who still writes parts of an earlier one must not reach this.
         data_of(self._final).unlink(missing_ok=True)
         with open(data_of(self._final), "wb") as file:
             header = {"descr": self.dtype.str, "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(file, header)
             file.truncate(file.tell() + self.size)
-        self._data = PartFile(self._final)
+        self._data = self._files.enter_context(PartFile(self._final))
         self._data.sync()
-        self._journal: BinaryIO = open(journal_of(self._final), "wb")  # noqa: SIM115
-        self._journal.write(json.dumps(self._identity).encode() + b"\n")
-        self._flush_journal()
+        self._append(json.dumps(self._identity).encode() + b"\n")
 
     def _go_on(self) -> None:
         """Open both files, and read which parts are there."""
-        text = journal_of(self._final).read_bytes()
+        text = self._journal.readall()
         _, *lines = text.split(b"\n")
         if not lines:  # it was stopped while it wrote the first line: nothing is there
             self._begin(tuple(self._identity["shape"]))
@@ -271,24 +345,28 @@ class Partial:
             hint = "Go on with what was given then, or begin again with --force."
             raise UsageError(message, hint=hint)
         # What comes after the last end of line was being written.
-        self.done = {int(line) for line in lines[:-1] if line.isdigit()}
-        self._data = PartFile(self._final)
-        if self._data.size != self.size:
-            raise UsageError(f"{data_of(self._final)}: damaged.", hint="Begin again with --force.")
-        self._journal = open(journal_of(self._final), "r+b")  # noqa: SIM115
+        self.done = {int(line) for line in lines[:-1] if line.isdigit() and len(line) <= _DIGITS}
+        self._data = self._files.enter_context(PartFile(self._final))
+        found = self._data.shape, self._data.dtype, self._data.size
+        if found != (tuple(self._identity["shape"]), self.dtype, self.size):
+            problem = damaged("it is not what its journal says").problems[0]
+            raise SourceError(problem.of(data_of(self._final))._replace(hint=_AGAIN))
         self._journal.truncate(len(text) - len(lines[-1]))
-        self._journal.seek(0, os.SEEK_END)
 
     def _check_room(self, needed: int) -> None:
         free = shutil.disk_usage(self._final.parent).free
+        with contextlib.suppress(OSError):  # what will be removed
+            free += data_of(self._final).stat().st_blocks * _BLOCK
         if free < needed:
             raise ComputationError(
                 f"{self.target}: the disk has {format_bytes(free)} free, and the result needs "
                 f"{format_bytes(needed)}."
             )
 
-    def _flush_journal(self) -> None:
-        self._journal.flush()
+    def _append(self, text: bytes) -> None:
+        """Write to the end of the journal; it is on the disk when this returns."""
+        while text:
+            text = text[os.write(self._journal.fileno(), text) :]
         os.fsync(self._journal.fileno())
 
     def _told(self) -> contextlib.AbstractContextManager[None]:

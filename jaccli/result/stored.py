@@ -32,6 +32,11 @@ class Stored:
     typed: bool = True
     manifest: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def nbytes(self) -> int:
+        """The bytes that the arrays take."""
+        return sum(values.nbytes for values in self.arrays.values())
+
 
 def stored(result: Result, layout: str = "blocks") -> Stored:
     """Return a result as if it had been stored in `.npz` with this layout."""

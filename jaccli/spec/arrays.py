@@ -6,24 +6,24 @@ numpy is imported when a file is read.  Boundary: knows nothing of specs.
 from __future__ import annotations
 
 import csv
-import io
 import zipfile
-import zlib
+from array import array
 from collections import Counter
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
 from jaccli import files
-from jaccli.errors import SourceError, did_you_mean, format_bytes, listed
+from jaccli.errors import SourceError, did_you_mean, listed
+from jaccli.files.reading import lines, reading, too_large
 
 
-class NotInFile(Exception):
+class NotInFile(SourceError):
     """The file has no such `entry` (`key`, `column`)."""
 
     def __init__(self, message: str, entry: str, hint: str) -> None:
-        super().__init__(message)
-        self.entry, self.hint = entry, hint
+        super().__init__(message, hint=hint)
+        self.entry = entry
 
 
 def read(path: Path, entries: dict[str, Any], limit: int, above: int | None = None) -> Any:
@@ -35,15 +35,9 @@ def read(path: Path, entries: dict[str, Any], limit: int, above: int | None = No
         SourceError: the file is missing, broken, not what its suffix says, or over `limit` bytes.
         NotInFile: it holds no such key or column.
     """
-    try:
-        stream, size = files.open_to_read(path)
-        with stream:
-            file = _File(path.name, stream, size)
-            array = _READERS[path.suffix.lower()](file, entries, limit, above)
-    except FileNotFoundError as error:
-        raise SourceError("no such file.") from error
-    except OSError as error:
-        raise SourceError(f"{(error.strerror or str(error)).lower()}.") from error
+    with reading(path) as (stream, size):
+        file = _File(path.name, stream, size)
+        array = _READERS[path.suffix.lower()](file, entries, max(limit, 0), above)
     if array.dtype.kind not in "fiub":
         raise SourceError(f"holds {array.dtype}; real numbers are read.")
     return array
@@ -70,33 +64,30 @@ def _read_npy(file: _File, entries: dict[str, Any], limit: int, above: int | Non
 def _read_npz(file: _File, entries: dict[str, Any], limit: int, _: int | None) -> Any:
     from jaccli.arrayfile import read_array
 
-    try:
-        with zipfile.ZipFile(file.stream) as archive:
-            members = {m.filename.removesuffix(".npy"): m for m in archive.infolist()}
-            key = entries.get("key")
-            if key is None and len(members) == 1:
-                key = next(iter(members))
-            if key is None and {"format", "shape", "data"} <= members.keys():
-                return _dense(archive, list(members.values()), limit)
-            if not members:
-                raise SourceError("there are no arrays in it.")
-            if key is None:
-                hint = f"Name one with `key`: {listed(map(repr, members))}."
-                raise NotInFile(f"{file.name} holds {len(members)} arrays.", "file", hint)
-            if key not in members:
-                hint = did_you_mean(key, members)
-                raise NotInFile(f"{file.name} has no array {key!r}.", "key", hint)
-            with archive.open(members[key]) as member:
-                return read_array(cast(BinaryIO, member), members[key].file_size, limit)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError) as error:
-        raise SourceError("this is not an .npz archive, or it is damaged.") from error
+    with zipfile.ZipFile(file.stream) as archive:
+        members = {m.filename.removesuffix(".npy"): m for m in archive.infolist()}
+        key = entries.get("key")
+        if key is None and len(members) == 1:
+            key = next(iter(members))
+        if key is None and {"format", "shape", "data"} <= members.keys():
+            return _dense(archive, list(members.values()), limit)
+        if not members:
+            raise SourceError("there are no arrays in it.")
+        if key is None:
+            hint = f"Name one with `key`: {listed(map(repr, members))}."
+            raise NotInFile(f"{file.name} holds {len(members)} arrays.", "file", hint)
+        if key not in members:
+            hint = did_you_mean(key, members)
+            raise NotInFile(f"{file.name} has no array {key!r}.", "key", hint)
+        with archive.open(members[key]) as member:
+            return read_array(cast(BinaryIO, member), members[key].file_size, limit)
 
 
 def _dense(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], limit: int) -> Any:
     """Return the matrix of `scipy.sparse.save_npz` with its zeros."""
     import numpy as np
 
-    from jaccli.arrayfile import coordinates, is_sparse, read_array, too_large
+    from jaccli.arrayfile import coordinates, is_sparse, read_array
 
     needed = sum(member.file_size for member in members)
     if needed > limit:
@@ -121,19 +112,18 @@ def _dense(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], limit: int)
 def _read_csv(file: _File, entries: dict[str, Any], limit: int, _: int | None) -> Any:
     import numpy as np
 
-    if file.size > limit:
-        raise SourceError(f"the file is larger than the limit {format_bytes(limit)}.")
-    try:
-        with io.TextIOWrapper(file.stream, encoding="utf-8-sig", newline="") as text:
-            rows = csv.reader(text, strict=True)
-            header = [name.strip() for name in next(rows, [])]
-            _check_header(header)
-            places = {name: place for place, name in enumerate(header)}
-            indices = [places[name] for name in _wanted(file, entries, places)]
-            values = [_numbers(row, indices, header, rows.line_num) for row in rows if row]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise SourceError("this is not a CSV file in UTF-8.") from error
-    table = np.asarray(values, dtype=np.float64).reshape(len(values), len(indices))
+    rows = csv.reader(lines(file.stream, limit), strict=True)
+    header = [name.strip() for name in next(rows, [])]
+    _check_header(header)
+    places = {name: place for place, name in enumerate(header)}
+    indices = [places[name] for name in _wanted(file, entries, places)]
+    numbers, count = array("d"), 0
+    for row in filter(None, rows):
+        numbers.extend(_numbers(row, indices, header, rows.line_num))
+        count += 1
+        if (needed := numbers.itemsize * len(numbers)) > limit:
+            raise too_large(f"the first {count} rows need", needed, limit)
+    table = (np.frombuffer(numbers) if numbers else np.empty(0)).reshape(count, len(indices))
     return table[:, 0] if len(indices) == 1 and not entries.get("columns") else table
 
 

@@ -93,9 +93,12 @@ class Source:
             raise BudgetError(Problem(message, path=self.path, place=self.node.place))
         return size
 
-    def load(self, default_dtype: str, budget: int, above: int | None = None) -> Any:
+    def load(
+        self, default_dtype: str, budget: int, above: int | None = None, *, held: int = 0
+    ) -> Any:
         """Return the values as a numpy array of the source's dtype, else of `default_dtype`.
 
+        Of the budget, `held` bytes are taken by what was read before.
         Integers of `.npy` and `.npz` files stay integers.  An `.npy` array of more than `above`
         bytes stays in its file, where that is possible: it is `Mapped`.
 
@@ -107,7 +110,7 @@ class Source:
         import numpy as np
 
         self.check_size(default_dtype, budget)
-        array = SOURCES[self.kind].make(np, self.entries, _Context(self, budget, above))
+        array = SOURCES[self.kind].make(np, self.entries, _Context(self, budget - held, above))
         keeps = self.kind == "file" and array.dtype.kind in "iub" and self.dtype is None
         target = array.dtype.newbyteorder("=") if keeps else np.dtype(self.dtype or default_dtype)
         if isinstance(array, np.ndarray | np.generic):
@@ -137,7 +140,7 @@ class _Context(NamedTuple):
     """What a file source needs besides its entries."""
 
     source: Source
-    budget: int
+    limit: int
     above: int | None
 
     def read(self, entries: Entries) -> Any:
@@ -148,14 +151,15 @@ class _Context(NamedTuple):
         path = self.source.file
         assert path is not None
         try:
-            return arrays.read(path, entries, self.budget, self.above)
+            return arrays.read(path, entries, self.limit, self.above)
         except arrays.NotInFile as error:
             entry = self.source.node.get(error.entry) or node
-            raise SpecError(
-                Problem(str(error), f"{self.source.path}.{error.entry}", entry.place, error.hint)
-            ) from error
+            problem = error.problems[0]
+            problem = problem._replace(path=f"{self.source.path}.{error.entry}", place=entry.place)
+            raise SpecError(problem) from error
         except SourceError as error:
-            problem = Problem(f"{entries['file']}: {error}", self.source.path, node.place)
+            problem = error.problems[0].of(entries["file"])
+            problem = problem._replace(path=self.source.path, place=node.place)
             raise SourceError(problem) from error
 
 

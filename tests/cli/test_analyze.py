@@ -289,7 +289,7 @@ REFUSED: list[tuple[tuple[str, ...], int, str]] = [
         "(1000000000, 1000000000) take 29.8 GiB, more than the memory budget of 1.0 GiB.\n"
         "Raise --memory.\n",
     ),
-    (("absent.npy",), 3, "jaccli: absent.npy: cannot be read: No such file or directory.\n"),
+    (("absent.npy",), 3, "jaccli: absent.npy: no such file.\n"),
     (
         ("wide.npy", "-e", "x"),
         2,

@@ -163,9 +163,9 @@ def test_files_that_cannot_be_read_exit_3(jaccli: Jaccli) -> None:
     Path("text.csv").write_text("hello\n")
     Path("folder.npz").mkdir()
     messages = {
-        "absent.npz": "absent.npz: cannot be read: No such file or directory.",
-        "cut.npz": "cut.npz: this is not an .npz archive, or it is damaged.",
-        "text.npz": "text.npz: this is not an .npz archive, or it is damaged.",
+        "absent.npz": "absent.npz: no such file.",
+        "cut.npz": "cut.npz: this file is damaged: file is not a zip file.",
+        "text.npz": "text.npz: this file is damaged: file is not a zip file.",
         "text.txt": "text.txt: this is not the name of a result file.\n"
         "Expected one of .npy, .npz, .csv, .json, .mtx.",
         "text.csv": "text.csv: line 1: 'hello' is not a number.",

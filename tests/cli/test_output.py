@@ -334,7 +334,7 @@ def test_only_run_compares(jaccli: Callable[..., Any]) -> None:
 
 
 UNREAD = {
-    "absent.npy": "absent.npy: cannot be read: No such file or directory.",
+    "absent.npy": "absent.npy: no such file.",
     "golden.txt": "golden.txt: this is not the name of a result file.\n"
     "Expected one of .npy, .npz, .csv, .json, .mtx.",
 }

@@ -119,7 +119,10 @@ def test_a_closed_pipe_is_the_readers_wish(arguments: tuple[str, ...]) -> None:
 
 STREAMS = {
     # redirections: exit code, standard output, standard error
-    "schema >&-": (0, "", ""),
+    "schema >&-": (3, "", "jaccli: standard output is closed.\n"),
+    "--version >&-": (3, "", "jaccli: standard output is closed.\n"),
+    "--help >&-": (3, "", "jaccli: standard output is closed.\n"),
+    "jacobian -e x**2 --at x=3 -q -o /dev/null >&-": (0, "", ""),
     "validate -e x --at x=1 >/dev/full": (
         3,
         "",

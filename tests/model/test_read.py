@@ -96,8 +96,9 @@ def test_inputs_are_read_one_after_another_within_the_budget(
     np.save(tmp_path / "a.npy", np.ones(80))
     text, expected = marked(
         "model: {expression: sum(x)}\nmemory: 1000\n"
-        "inputs:\n  x: {file: a.npy}\n  y: «{»file: a.npy}\n",
-        "inputs.y: the inputs up to 'y' take 1.2 KiB, more than the memory budget of 1000 B.",
+        "inputs:\n  x: {file: a.npy}\n  y: {file: «a.npy»}\n",
+        "inputs.y: a.npy: the array needs 640 B, more than the limit 360 B.\n"
+        "Raise --memory: what a call reads must fit into it.",
     )
     outcome = jaccli("gradient", "-", stdin=text, check=False)
     assert (outcome.exit_code, outcome.stdout, outcome.stderr) == (3, "", expected)

@@ -13,6 +13,7 @@ import scipy.sparse as sp
 
 from jaccli.arrayfile import read_array
 from jaccli.errors import SourceError
+from jaccli.files.reading import undamaged
 from jaccli.result import dense, read
 
 MATRIX = np.array([[1.0, 0, 2, 0], [0, 0, 3, 4], [0, -5, 0, 0], [6, 0, 0, 0], [0, 7, 0, 0],
@@ -115,7 +116,7 @@ def test_headers_of_version_3_are_read(jaccli: Callable[..., Any], tmp_path: Pat
 @pytest.mark.parametrize("cut", [7, 9, 11, 40])
 def test_a_cut_header_of_version_3_is_refused(cut: int) -> None:
     content = version_3(np.ones(3))[:cut]
-    with pytest.raises(SourceError, match=r"not an \.npy array"):
+    with pytest.raises(SourceError, match=r"file is damaged|not an .npy"), undamaged():
         read_array(io.BytesIO(content), len(content), 1000)
 
 

@@ -43,6 +43,7 @@ def zipped(**members: bytes) -> bytes:
     return stream.getvalue()
 
 
+RAISE = "Raise --memory: what a call reads must fit into it."
 MTX = b"%%MatrixMarket matrix coordinate real general\n"
 CASES: dict[str, tuple[str, bytes, str]] = {
     "declares 7 TiB": (
@@ -63,11 +64,15 @@ CASES: dict[str, tuple[str, bytes, str]] = {
     "bare pickle": (".npy", pickle.dumps([1]), "this is not an .npy array."),
     "text": (".npy", b"hello", "this is not an .npy array."),
     "nothing": (".npy", b"", "this is not an .npy array."),
-    "negative": (".npy", npy_header((-1,)), "the array's shape (-1,) is not one."),
+    "negative": (
+        ".npy",
+        npy_header((-1,)),
+        "this file is damaged: the array's shape (-1,) is not one.",
+    ),
     "no such shape": (
         ".npy",
         npy_header((0, 10**30)),
-        f"the array's shape (0, {10**30}) is not one.",
+        f"this file is damaged: the array's shape (0, {10**30}) is not one.",
     ),
     "strings": (".npy", saved(np.array(["a"])), "<U1 is not a type of real numbers."),
     "complex": (".npy", saved(np.array([1j])), "complex128 is not a type of real numbers."),
@@ -84,19 +89,19 @@ CASES: dict[str, tuple[str, bytes, str]] = {
     "bomb": (
         ".npz",
         zipped(a=bytes(3 << 20), b=bytes(3 << 20)),
-        "the arrays need 6.0 MiB, more than the limit 4.0 MiB.",
+        f"the arrays need 6.0 MiB, more than the limit 4.0 MiB.\n{RAISE}",
     ),
-    "no zip": (".npz", b"hello", "this is not an .npz archive, or it is damaged."),
+    "no zip": (".npz", b"hello", "this file is damaged: file is not a zip file."),
     "cut zip": (
         ".npz",
         zipped(a=saved(np.arange(9.0)))[:-30],
-        "this is not an .npz archive, or it is damaged.",
+        "this file is damaged: file is not a zip file.",
     ),
     "empty zip": (".npz", zipped(), "there are no arrays in it."),
     "large": (
         ".npy",
         saved(np.zeros((3 << 17) * 2, np.float64)),
-        "the array needs 6.0 MiB, more than the limit 4.0 MiB.",
+        f"the array needs 6.0 MiB, more than the limit 4.0 MiB.\n{RAISE}",
     ),
     "empty csv": (".csv", b"", "the table is empty."),
     "ragged csv": (
@@ -108,14 +113,14 @@ CASES: dict[str, tuple[str, bytes, str]] = {
     "binary csv": (
         ".csv",
         b",a\nr,\xff\n",
-        "this is not a CSV table: 'utf-8' codec can't decode byte 0xff in position 5: invalid "
+        "this file is damaged: 'utf-8' codec can't decode byte 0xff in position 5: invalid "
         "start byte.",
     ),
-    "open quote": (".csv", b',"a\nr,1\n', "this is not a CSV table: unexpected end of data."),
+    "open quote": (".csv", b',"a\nr,1\n', "this file is damaged: unexpected end of data."),
     "no json": (
         ".json",
         b"hello",
-        "this is not a JSON document: Expecting value: line 1 column 1 (char 0).",
+        "this file is damaged: expecting value: line 1 column 1 (char 0).",
     ),
     "json list": (".json", b"[1]", "this is not a result: it is no JSON object."),
     "json without blocks": (
@@ -158,7 +163,7 @@ CASES: dict[str, tuple[str, bytes, str]] = {
     "huge mtx": (
         ".mtx",
         MTX + b"10000000000 10000000000 1\n1 1 1\n",
-        "this matrix is damaged: an array of the shape (10000000000, 10000000000) has too many "
+        "this file is damaged: an array of the shape (10000000000, 10000000000) has too many "
         "entries.",
     ),
     "huge array": (
@@ -169,7 +174,7 @@ CASES: dict[str, tuple[str, bytes, str]] = {
     "large array": (
         ".mtx",
         MTX.replace(b"coordinate", b"array") + b"1000 1000\n" + b"0\n" * 10**6,
-        "1000000 entries need 7.6 MiB, more than the limit 4.0 MiB.",
+        f"1000000 entries need 7.6 MiB, more than the limit 4.0 MiB.\n{RAISE}",
     ),
     "huge count": (
         ".mtx",
@@ -190,27 +195,27 @@ CASES: dict[str, tuple[str, bytes, str]] = {
     "missing entries": (
         ".mtx",
         MTX + b"2 2 2\n1 1 1.0\n",
-        "this matrix is damaged: truncated file, expected another 1 lines.",
+        "this file is damaged: truncated file, Expected another 1 lines.",
     ),
     "more entries": (
         ".mtx",
         MTX + b"2 2 1\n1 1 1.0\n2 2 1.0\n",
-        "this matrix is damaged: line 4: too many lines in file (file too long).",
+        "this file is damaged: line 4: Too many lines in file (file too long).",
     ),
     "outside": (
         ".mtx",
         MTX + b"2 2 1\n3 1 1.0\n",
-        "this matrix is damaged: line 3: row index out of bounds.",
+        "this file is damaged: line 3: Row index out of bounds.",
     ),
     "nan place": (
         ".mtx",
         MTX + b"2 2 1\nnan 1 1\n",
-        "this matrix is damaged: line 3: invalid integer value.",
+        "this file is damaged: line 3: Invalid integer value.",
     ),
     "word in mtx": (
         ".mtx",
         MTX + b"2 2 1\n1 1 one\n",
-        "this matrix is damaged: 'o' in its numbers.",
+        "this file is damaged: 'o' in its numbers.",
     ),
     "short array": (
         ".mtx",
@@ -220,19 +225,19 @@ CASES: dict[str, tuple[str, bytes, str]] = {
     "word in array": (
         ".mtx",
         MTX.replace(b"coordinate", b"array") + b"1 2\n1\none\n",
-        "this matrix is damaged: its entries are not numbers.",
+        "this file is damaged: could not convert string to float: b'one'.",
     ),
     # These two crash scipy's parser, so they must not get there.
-    "open end": (".mtx", MTX + b"2 2 1\n1 1 5,", "this matrix is damaged: ',' in its numbers."),
+    "open end": (".mtx", MTX + b"2 2 1\n1 1 5,", "this file is damaged: ',' in its numbers."),
     "zero byte": (
         ".mtx",
         MTX + b"2 2 1\n1 1 5\0\n",
-        "this matrix is damaged: '\\x00' in its numbers.",
+        "this file is damaged: '\\x00' in its numbers.",
     ),
     "short line": (
         ".mtx",
         MTX + b"2 2 1\n1 1\n",
-        "this matrix is damaged: line 3: invalid floating-point value.",
+        "this file is damaged: line 3: Invalid floating-point value.",
     ),
     "binary mtx": (".mtx", b"\xff\xfe", "this is not a MatrixMarket file."),
 }
@@ -251,7 +256,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.npy")
     messages = {
         "pipe.npy": "this is not a file.",
-        "missing.npy": "cannot be read: No such file or directory.",
+        "missing.npy": "no such file.",
         "r.txt": "this is not the name of a result file.\n"
         "Expected one of .npy, .npz, .csv, .json, .mtx.",
     }

@@ -369,11 +369,15 @@ UNFIT = [
     ("{file: «empty.npy»}", 3, "inputs.x: empty.npy: this is not an .npy array."),
     ("{file: «words.npy»}", 3, "inputs.x: words.npy: this is not an .npy array."),
     ("{file: «version.npy»}", 3, "inputs.x: version.npy: this is not an .npy array."),
-    ("{file: «negative.npy»}", 3, "inputs.x: negative.npy: the array's shape (-1,) is not one."),
+    (
+        "{file: «negative.npy»}",
+        3,
+        "inputs.x: negative.npy: this file is damaged: the array's shape (-1,) is not one.",
+    ),
     (
         "{file: «damaged.npz»}",
         3,
-        "inputs.x: damaged.npz: this is not an .npz archive, or it is damaged.",
+        "inputs.x: damaged.npz: this file is damaged: file is not a zip file.",
     ),
     ("{file: «words.npz»}", 3, "inputs.x: words.npz: this is not an .npy array."),
     ("{file: «words.csv»}", 3, "inputs.x: words.csv: line 3, column 'b': 'x' is not a number."),
@@ -387,7 +391,12 @@ UNFIT = [
         "inputs.x: grouped.csv: line 2, column 'a': '1_0' is not a number.",
     ),
     ("{file: «gap.csv»}", 3, "inputs.x: gap.csv: line 2, column 'b': '' is not a number."),
-    ("{file: «latin.csv»}", 3, "inputs.x: latin.csv: this is not a CSV file in UTF-8."),
+    (
+        "{file: «latin.csv»}",
+        3,
+        "inputs.x: latin.csv: this file is damaged: 'utf-8' codec can't decode byte 0xe9 in "
+        "position 0: invalid continuation byte.",
+    ),
 ]
 
 
@@ -455,7 +464,8 @@ def test_inputs_count_together(jaccli: Callable[..., Any]) -> None:
 def test_files_count_too(jaccli: Callable[..., Any], folder: Path) -> None:
     text, expected = marked(
         f"{MODEL}memory: 1MiB\ninputs:\n  x: {{file: «small.npz»}}\n",
-        "inputs.x: small.npz: the array needs 8.0 MiB, more than the limit 1.0 MiB.",
+        "inputs.x: small.npz: the array needs 8.0 MiB, more than the limit 1.0 MiB.\n"
+        "Raise --memory: what a call reads must fit into it.",
     )
     outcome = jaccli("evaluate", "-", stdin=text, cwd=folder, check=False)
     assert (outcome.exit_code, outcome.stderr) == (3, expected)

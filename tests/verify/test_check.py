@@ -348,7 +348,7 @@ def test_a_report_is_written(jaccli: Jaccli) -> None:
         ),
         (("--rtol", "-1"), 2, "--rtol: -1.0 is not a tolerance.\nExpected 0 or more."),
         (("-o", "r.txt"), 2, "-o: r.txt: check writes JSON.\nExpected a name that ends in .json."),
-        (("--against", "no.npy"), 3, "no.npy: cannot be read: No such file or directory."),
+        (("--against", "no.npy"), 3, "no.npy: no such file."),
         (
             ("--format", "npy"),
             2,

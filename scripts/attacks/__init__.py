@@ -1,0 +1,1 @@
+"""What `scripts/attack` does to the program, one module for each kind of trouble."""
