@@ -137,6 +137,36 @@ def test_a_part_has_no_endless_head(server: Server) -> None:
     assert (status, message(said)) == (400, "multipart: a part has no name.")
 
 
+def npz(**arrays: Any) -> bytes:
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)
+    return stream.getvalue()
+
+
+WHOLE = npz(ä=np.arange(3.0))
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        WHOLE.replace("ä".encode(), b"\xff\xff"),
+        WHOLE.replace(b"(3,)", b"(9,)"),
+        WHOLE.replace(b"(3,)", b"(-3)"),
+        WHOLE.replace(b"'<f8'", b"'|O8'"),
+        WHOLE[:-30],
+        b"PK\x03\x04",
+    ],
+    ids=["name", "short", "shape", "pickle", "cut", "nothing"],
+)
+def test_an_npz_that_lies_is_the_fault_of_who_sends_it(server: Server, file: bytes) -> None:
+    parts = {"spec": b"model: {expression: 2*x}\ninputs: {x: {file: x.npz}}\n", "x.npz": file}
+    head = b'--B\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n'
+    body = b"".join(head % (name.encode(), part) for name, part in parts.items()) + b"--B--"
+    more = "Content-Type: multipart/form-data; boundary=B\r\n"
+    status, said = answered(server, post("/v1/jacobian", body, more))
+    assert (status, message(said).split(":")[4]) == (422, " x.npz")
+
+
 def until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE
     while not condition():
