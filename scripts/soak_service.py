@@ -32,9 +32,8 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 KILL_EVERY, LOOK_EVERY = 5.0, 0.5
 MALFORMED = 0.1
 MAY = 1.1
-BUFFERS, OTHER = 256, 448
-"""MiB that bodies and answers may take, and that the service may grow by besides: XLA takes up to
-350 for a moment where it compiles a program inline."""
+BUFFERS, OTHER = 256, 192
+"""MiB that bodies and answers may take, and that the service may grow by besides."""
 SIZES = (1, 3, 8, 16, 16, 16, 40, 120)
 NPY = {"Accept": "application/x-npy"}
 BAD: tuple[tuple[str, dict[str, str], bytes], ...] = (

@@ -9,9 +9,11 @@ and looks at no body: what takes its time with one would hold everybody up.
 from __future__ import annotations
 
 import asyncio
+import json
 import zlib
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import cache
 from typing import Any, NamedTuple
 
 from starlette.applications import Starlette
@@ -24,7 +26,7 @@ from starlette.types import Receive, Scope, Send
 
 from jaccli.backend import versions as installed
 from jaccli.service import openapi, wire
-from jaccli.service.buffers import Body, Pieces, pieces
+from jaccli.service.buffers import Body, Pieces, parts
 from jaccli.service.fast import Answered, Fast
 from jaccli.service.limits import Limits
 from jaccli.service.models import Model, Models
@@ -84,7 +86,7 @@ class Service:
             Refusal: there is none, or the client leaves before.
         """
         head = job.encode()
-        kind = kind_of(head + next(iter(pieces(body)), b""))
+        kind = kind_of(head + next(iter(parts(body)), b""))
         work = asyncio.ensure_future(self.pool.call((head, body, bare), kind))
         left = asyncio.ensure_future(_left(request))
         try:
@@ -200,13 +202,21 @@ async def health(service: Service, request: Request) -> Answer:
 
 async def describe(service: Service, request: Request) -> Answer:
     """Return the OpenAPI description."""
-    return JSONResponse(openapi.description(service.limits))
+    return Answer(_description(service.limits), media_type="application/json")
 
 
 async def docs(service: Service, request: Request) -> Answer:
     """Return the OpenAPI description as a page to read."""
     policy = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
-    return HTMLResponse(openapi.page(service.limits), headers=policy)
+    return HTMLResponse(_page(service.limits), headers=policy)
+
+
+@cache
+def _description(limits: Limits) -> bytes:
+    return json.dumps(openapi.description(limits)).encode()
+
+
+_page = cache(openapi.page)
 
 
 Handler = Callable[..., Awaitable[Answer]]

@@ -8,7 +8,7 @@ Boundary: bytes alone; knows nothing of HTTP but how to refuse.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from jaccli.errors import format_bytes
 from jaccli.service.refusal import Refusal, unavailable
@@ -43,26 +43,24 @@ class Buffers:
 
 
 class Pieces:
-    """Bytes in their order, in pieces; counted until they are taken out, or nobody holds them.
+    """Bytes in their order, in `parts`; counted until they are taken out, or nobody holds them.
 
-    `expected` bytes are counted before they are here.
+    Its length is in bytes, so it is no collection of the parts.  `expected` bytes are counted
+    before they are here.
 
     Raises:
         Refusal: there is no room for them now.
     """
 
-    __slots__ = ("_buffers", "_counted", "_nbytes", "_pieces")
+    __slots__ = ("_buffers", "_counted", "_nbytes", "parts")
 
     def __init__(self, buffers: Buffers, expected: int = 0) -> None:
-        self._buffers, self._pieces = buffers, deque[bytes]()
+        self._buffers, self.parts = buffers, deque[bytes]()
         self._counted = self._nbytes = 0
         self._count(expected)
 
     def __len__(self) -> int:
         return self._nbytes
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self._pieces)
 
     def append(self, piece: bytes) -> None:
         """Add a piece at the end.
@@ -72,11 +70,11 @@ class Pieces:
         """
         self._count(self._nbytes + len(piece))
         self._nbytes += len(piece)
-        self._pieces.append(piece)
+        self.parts.append(piece)
 
     def pop(self) -> bytes:
         """Take out the first piece."""
-        piece = self._pieces.popleft()
+        piece = self.parts.popleft()
         self._nbytes -= len(piece)
         freed = min(len(piece), self._counted)
         self._counted -= freed
@@ -102,6 +100,6 @@ Body = bytes | Pieces
 """A small body or answer, or a larger one in pieces."""
 
 
-def pieces(body: Body) -> tuple[bytes, ...]:
+def parts(body: Body) -> Iterable[bytes]:
     """Return what a body consists of."""
-    return (body,) if isinstance(body, bytes) else tuple(body)
+    return (body,) if isinstance(body, bytes) else body.parts

@@ -11,6 +11,7 @@ Boundary: never traces or compiles in the event loop; what it runs there, a work
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 import time
@@ -19,7 +20,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jaccli.service.buffers import SMALL, Body, pieces
+from jaccli.service.buffers import SMALL, Body, parts
 from jaccli.service.limits import Limits, MiB
 from jaccli.service.models import Model
 from jaccli.service.operations import NPY
@@ -106,6 +107,8 @@ class Fast:
         from jaccli.service import inline
 
         inline.warm()
+        gc.collect()
+        gc.freeze()  # looking through all of JAX for garbage would take a tenth of a second
 
     def close(self) -> None:
         """Compile no more."""
@@ -148,10 +151,10 @@ class Fast:
         """Compile and try a program, and keep it or remember that it is none for here."""
         from jaccli.service import inline
 
-        job, body, answer = asked.job, asked.body, b"".join(pieces(asked.answer))
+        job, body, answer = asked.job, asked.body, b"".join(parts(asked.answer))
         head = _head(body)
         try:
-            given = document(job.content_type, b"".join(pieces(asked.given.body)))
+            given = document(job.content_type, b"".join(parts(asked.given.body)))
             made = call(job.operation, job.arguments, given, job.form, (job.input, body))
             found = inline.program(made, job, asked.values, len(head), _HELD)
             if found is not None and not _is_right(found.compute, body, answer):

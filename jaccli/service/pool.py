@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaccli.errors import format_bytes
-from jaccli.service.buffers import PIECE, SMALL, Body, Buffers, Pieces
+from jaccli.service.buffers import PIECE, SMALL, Body, Buffers, Pieces, parts
 from jaccli.service.limits import Limits
 from jaccli.service.refusal import Refusal, busy, too_large, unavailable
 from jaccli.service.wire import versions
@@ -167,7 +167,7 @@ class Worker:
         try:
             for body in call:
                 self.writer.write(len(body).to_bytes(LENGTH, "big"))
-                for piece in (body,) if isinstance(body, bytes) else body:
+                for piece in parts(body):
                     self.writer.write(piece)
                     await self.writer.drain()
                     await asyncio.sleep(0)  # draining is no rest while the worker reads on

@@ -81,7 +81,8 @@ class _Transport:
         if self._waiting:
             self.sent += self._size
             waiting, self._waiting, self._size = self._waiting, [], 0
-            self.real.writelines(waiting)
+            if not self.real.is_closing():
+                self.real.writelines(waiting)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.real, name)

@@ -100,7 +100,7 @@ class Gate:
             if len(found) > self.limits.body:
                 raise self._too_large()
             if not message["more_body"]:
-                return found if len(found) > SMALL else b"".join(found)
+                return found if len(found) > SMALL else b"".join(found.parts)
             message = await receive()
 
     def _check_host(self, host: bytes, hosts: frozenset[str]) -> None:

