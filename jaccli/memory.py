@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 
 from jaccli import surroundings
@@ -77,6 +80,51 @@ def largest_result() -> int | None:
     """Return the bytes that a result may have, or None."""
     return _largest_result
 
+
+class Exhausted(MemoryError):
+    """What is prepared for a derivative takes more than its share of the memory budget."""
+
+
+_highest: ContextVar[int | None] = ContextVar("highest", default=None)
+
+
+@contextmanager
+def growing_by(most: int) -> Iterator[None]:
+    """Let `check_growth` see to it that the process grows by no more bytes in the block.
+
+    What a derivative's structure takes is not known before it is found.
+    """
+    token = _highest.set(_resident() + max(most, _LEAST))
+    try:
+        yield
+    finally:
+        _highest.reset(token)
+
+
+_LEAST = 64 << 20
+"""Bytes that any work may take: what JAX holds while it traces is of this size."""
+
+
+def check_growth() -> None:
+    """Raise `Exhausted` if the process has grown too large; it takes microseconds."""
+    highest = _highest.get()
+    if highest is not None and _resident() > highest:
+        raise Exhausted
+
+
+def _resident() -> int:
+    """Return the bytes of memory that the process has; the most that it has had, where only that
+    is known.
+    """
+    try:
+        with open("/proc/self/statm", "rb", buffering=0) as file:
+            return int(file.read().split()[1]) * _PAGE
+    except (OSError, IndexError, ValueError):
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024
+
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 _M_MMAP_THRESHOLD = -3
 """The name that glibc has for it (malloc.h)."""

@@ -1,9 +1,11 @@
 """Soaks the service: 64 clients, mixed sizes, a tenth malformed, a worker killed every 5 seconds.
 
-    .venv/bin/python scripts/soak_service.py [--seconds 60] [--clients 64]
+    .venv/bin/python scripts/soak_service.py [--seconds 60] [--clients 64] [--hostile 2]
 
-Every well-formed request must be answered as numpy says, or with 429 or 503; every malformed one
-with a 4xx; and the memory of all processes at the end be within a tenth of that in the middle.
+Meanwhile two processes do what `hostile.py` has.  Every well-formed request must be answered as
+numpy says, or with 429 or 503; every malformed one with a 4xx; and no hostile one with a 500, or
+not at all.  The memory of the service's own process may grow by what its limits say.  Without
+hostile clients, that of all processes at the end must be within a tenth of that in the middle.
 """
 
 from __future__ import annotations
@@ -30,6 +32,9 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 KILL_EVERY, LOOK_EVERY = 5.0, 0.5
 MALFORMED = 0.1
 MAY = 1.1
+BUFFERS, OTHER = 256, 448
+"""MiB that bodies and answers may take, and that the service may grow by besides: XLA takes up to
+350 for a moment where it compiles a program inline."""
 SIZES = (1, 3, 8, 16, 16, 16, 40, 120)
 NPY = {"Accept": "application/x-npy"}
 BAD: tuple[tuple[str, dict[str, str], bytes], ...] = (
@@ -82,8 +87,11 @@ class Soak:
         self.start = time.monotonic()
         self.end = self.start + seconds
         self.statuses: Counter[str] = Counter()
+        self.attacks: Counter[str] = Counter()
         self.wrong: list[str] = []
         self.memory: list[tuple[float, int]] = []
+        self.own: list[int] = []
+        self.times: dict[str, list[float]] = {"by id": [], "by spec": []}
         self.killed = 0
         self.ids: dict[int, str] = {}
 
@@ -105,7 +113,8 @@ class Soak:
         size = draw.choice(SIZES)
         spec, weight, bias = MODELS[size]
         x = np.array([draw.gauss(0, 1) for _ in range(size)])
-        if draw.random() < 0.7:
+        kind = "by id" if draw.random() < 0.7 else "by spec"
+        if kind == "by id":
             stream = io.BytesIO()
             np.save(stream, x)
             path, body = f"/v1/jacobian?model={self.ids[size]}&input=x", stream.getvalue()
@@ -113,7 +122,9 @@ class Soak:
         else:
             given = f"  x: {x.tolist()}\n".encode()
             path, body, headers = "/v1/jacobian", spec.rpartition(b"  x:")[0] + given, NPY
+        start = time.perf_counter()
         status, content = await asked(self.port, path, body, headers)
+        self.times[kind].append(time.perf_counter() - start)
         self.statuses[str(status)] += 1
         if status in (429, 503):
             await asyncio.sleep(draw.random() / 10)
@@ -145,6 +156,7 @@ class Soak:
         while time.monotonic() < self.end:
             pids = (self.pid, *children(self.pid))
             self.memory.append((time.monotonic(), sum(map(resident, pids))))
+            self.own.append(resident(self.pid))
             await asyncio.sleep(LOOK_EVERY)
 
     def grown(self) -> float:
@@ -174,12 +186,32 @@ def resident(pid: int) -> int:
         return 0
 
 
-async def soak(pid: int, port: int, clients: int, seconds: float) -> Soak:
+async def hostile(made: Soak, seed: int) -> None:
+    """Attack in a process of its own, and note how that was answered."""
+    arguments = [str(ROOT / "scripts/hostile.py"), str(made.port)]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *arguments,
+        str(made.end - time.monotonic()),
+        str(seed),
+        stdout=subprocess.PIPE,
+    )
+    said, _ = await process.communicate()
+    for name, count in json.loads(said).items():
+        made.attacks[name] += count
+        if name.endswith((" 500", "no answer")):
+            made.wrong.append(name)
+
+
+async def soak(pid: int, port: int, clients: int, attackers: int, seconds: float) -> Soak:
     """Let all loose."""
     made = Soak(pid, port, seconds)
     await made.register()
     await asyncio.gather(
-        made.killer(), made.watcher(), *(made.client(seed) for seed in range(clients))
+        made.killer(),
+        made.watcher(),
+        *(made.client(seed) for seed in range(clients)),
+        *(hostile(made, seed) for seed in range(attackers)),
     )
     return made
 
@@ -189,28 +221,40 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Soak the service.")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long (default 60)")
     parser.add_argument("--clients", type=int, default=64, help="how many (default 64)")
+    parser.add_argument("--hostile", type=int, default=2, help="attackers (default 2)")
     asked_ = parser.parse_args()
     command = [sys.executable, "-m", "jaccli", "serve", "--port", "0", "--workers", "2"]
+    command += ["--buffers", f"{BUFFERS}MiB", "--send-time", "5"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT)
     assert process.stderr is not None
     try:
         line = process.stderr.readline()
         port = int(line.split(" with ")[0].rpartition(":")[2])
-        made = asyncio.run(soak(process.pid, port, asked_.clients, asked_.seconds))
+        made = asyncio.run(soak(process.pid, port, asked_.clients, asked_.hostile, asked_.seconds))
     finally:
         process.terminate()
         code = process.wait()
-    grown = made.grown()
-    print(f"{asked_.clients} clients, {asked_.seconds:g} s, {made.killed} workers killed")
-    for status, count in sorted(made.statuses.items()):
-        print(f"  {status:15} {count:7}")
     print(
-        f"memory: {made.memory[-1][1] >> 20} MiB at the end, {grown:.2f} of the middle (bar {MAY})"
+        f"{asked_.clients} clients and {asked_.hostile} attackers, {asked_.seconds:g} s, "
+        f"{made.killed} workers killed"
+    )
+    for table in (made.statuses, made.attacks):
+        for status, count in sorted(table.items()):
+            print(f"  {status:44} {count:7}")
+    print(f"  {'seconds of an honest answer':44} {'median':>7} {'99 %':>7} {'worst':>7}")
+    for kind, times in made.times.items():
+        cuts = statistics.median(times), sorted(times)[int(0.99 * len(times))], max(times)
+        print(f"  {kind:44} " + " ".join(f"{cut:7.3f}" for cut in cuts))
+    grown, own = made.grown(), (max(made.own) - made.own[0]) >> 20
+    print(
+        f"memory: {made.memory[-1][1] >> 20} MiB at the end, {grown:.2f} of the middle (bar {MAY}, "
+        f"without attackers); the service itself +{own} MiB at most (bar {BUFFERS + OTHER})"
     )
     for wrong in made.wrong[:5]:
         print(f"wrong: {wrong}")
     print(f"wrong answers: {len(made.wrong)}; the service ended with {code}")
-    return 0 if not made.wrong and grown <= MAY and code == 0 else 1
+    bounded = own <= BUFFERS + OTHER and (asked_.hostile > 0 or grown <= MAY)
+    return 0 if not made.wrong and bounded and code == 0 else 1
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ def cache_home(
 FAST_TO_COMPILE = {
     ROOT / "tests" / name
     for name in (
-        "certify", "derivative", "execute", "expression", "plan", "sparse", "structured", "tune",
+        "certify", "derivative", "execute", "expression", "plan", "sparsity", "structured", "tune",
         "verify",
     )
 }  # fmt: skip

@@ -34,12 +34,15 @@ _FUSED = {
     "and", "or", "xor", "not", "select_n", "clamp", "stop_gradient",
 }  # fmt: skip
 """Primitives that XLA computes on the fly for each element of what uses them."""
-_EXPANDED = ("bcoo_", "bcsr_")
-"""Primitives that are replaced by what implements them: JAX's sparse arrays."""
-_OF_NUMPY = {"Einsum", "Frexp", "Ldexp", "Nonzero", "SearchSorted"}
+_SPARSE = ("bcoo_", "bcsr_")
+"""What begins the names of operations on JAX's sparse arrays, replaced by what implements them."""
+_POLYNOMIAL = "polynomial"
+"""What `polyval` is from JAX 0.12 on, replaced by Horner's steps."""
+_OF_NUMPY = {"Einsum", "Nonzero", "SearchSorted"}
 """Functions of numpy that are one `call_hi_primitive` from JAX 0.12 on, also replaced.
 
-Others of that kind, as users' own, bring a derivative that is not their implementation's.
+Others of that kind, as `Frexp`, `Ldexp` and users' own, bring a derivative that is not their
+implementation's, which may be of bits and then has none.
 """
 _PLACES = {
     "axis_index", "psum", "psum_invariant", "pmax", "pmin", "ppermute", "all_gather",
@@ -73,7 +76,7 @@ def _has_work(jaxpr: Any) -> bool:
         if not any(not is_literal(v) and v in live for v in eqn.invars):
             return True
         live.update(eqn.outvars)
-        if eqn.primitive.name == "scan" or eqn.primitive.name.startswith(_EXPANDED):
+        if eqn.primitive.name == "scan" or _is_expanded(eqn):
             return True
         if any(map(_has_work, inner_jaxprs(eqn.params))):
             return True
@@ -265,21 +268,39 @@ _INDEXED = {
 """Operands that decide on where entries are."""
 
 
+def _is_expanded(eqn: Any) -> bool:
+    """Return whether an equation is replaced by what implements it."""
+    name = eqn.primitive.name
+    if name == _POLYNOMIAL or name.startswith(_SPARSE):
+        return True
+    return type(eqn.params.get("_prim")).__qualname__ in _OF_NUMPY
+
+
 def _expanded(eqn: Any) -> ClosedJaxpr | None:
-    """Return what implements an operation on JAX's sparse arrays or of numpy, None for others."""
+    """Return what implements an equation that is to be replaced, None for others."""
+    if not _is_expanded(eqn):
+        return None
     name, params = eqn.primitive.name, eqn.params
-    if name.startswith(_EXPANDED):
+    if name == _POLYNOMIAL:
+        return jax.make_jaxpr(_horner)(*(v.aval for v in eqn.invars))
+    if name.startswith(_SPARSE):
         from jax.experimental.sparse import bcoo, bcsr
 
         module = bcoo if name.startswith("bcoo_") else bcsr
         implementation = getattr(module, f"_{name}_impl", None)
-    elif type(params.get("_prim")).__qualname__ in _OF_NUMPY:
-        implementation = getattr(eqn.primitive, "to_lojax", None)
     else:
-        return None
+        implementation = getattr(eqn.primitive, "to_lojax", None)
     if implementation is None:
         return None
     return jax.make_jaxpr(partial(implementation, **params))(*(v.aval for v in eqn.invars))
+
+
+def _horner(x: jax.Array, *coefficients: jax.Array) -> jax.Array:
+    """Return the polynomial whose coefficients are given from the constant one upwards."""
+    total = coefficients[-1]
+    for coefficient in coefficients[-2::-1]:
+        total = total * x + coefficient
+    return total
 
 
 def _flattened(closed: ClosedJaxpr) -> ClosedJaxpr:

@@ -14,11 +14,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaccli import memory
 from jaccli.derivative import cost
 from jaccli.derivative.basis import Tree
 from jaccli.derivative.cost import Cost
 from jaccli.derivative.refusal import explained
-from jaccli.errors import JaccliError, UnderivableError
+from jaccli.errors import JaccliError, UnderivableError, format_bytes
 from jaccli.execute import programs
 from jaccli.execute.interruptible import interruptible
 from jaccli.execute.programs import Outcome
@@ -143,7 +144,12 @@ def tracing(plan: Plan) -> Iterator[None]:
     The model itself was traced before: what fails now is its derivative.
     """
     try:
-        yield
+        with memory.growing_by(plan.budget - plan.input_bytes):
+            yield
+    except memory.Exhausted as error:
+        reason = f"its structure takes more than the memory budget of {format_bytes(plan.budget)}"
+        message = f"{plan.derivative} by mode {plan.spec.mode}: {reason}."
+        raise UnderivableError(message, reason) from error
     except (JaccliError, MemoryError, jax.errors.JaxRuntimeError):
         raise
     except Exception as error:  # what JAX and the rules of libraries raise is of every type

@@ -14,6 +14,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -136,9 +137,22 @@ def _import(spec: Spec, model: PythonModel, name: str) -> ModuleType:
         raise ComputationError(_describe(error, name)) from error
 
 
+class _Anew(SourceFileLoader):
+    """Reads the file each time.
+
+    Python would take what it compiled of one that had the same size in the same second.
+    """
+
+    def path_stats(self, path: Any) -> Any:
+        """Say that nothing is known of the file, so that no compiled one is looked for."""
+        raise OSError(path)
+
+
 def _import_file(path: Path) -> ModuleType:
     """Import a file as a module of its own name."""
-    location = importlib.util.spec_from_file_location(path.stem, path)
+    path = path.absolute()
+    loader = _Anew(path.stem, str(path))
+    location = importlib.util.spec_from_file_location(path.stem, path, loader=loader)
     assert location is not None
     assert location.loader is not None
     module = importlib.util.module_from_spec(location)

@@ -191,7 +191,8 @@ def make(
         asked = "sparse"
     elif asked == "tuned":
         asked = "auto"
-    choice = choose(derivative, about, asked, *_measures(model, derivative))
+    budget = memory.budget(spec.memory)
+    choice = choose(derivative, about, asked, *_measures(model, derivative, budget))
     blocks = blocks_of(model, derivative, outputs, dtypes)
     deep = next((block for block in blocks if len(block.shape) > _AXES), None)
     if deep is not None:
@@ -216,7 +217,7 @@ def make(
         vectors=vectors,
         vector_batched=batched,
         devices=devices,
-        budget=memory.budget(spec.memory),
+        budget=budget,
         # The values beside a derivative that is taken in chunks are computed in one piece.
         chunk=None if derivative == "evaluate" and model.batch_size is None else spec.chunk,
         far=(),
@@ -360,12 +361,23 @@ def check_budget(plan: Plan, needed: int, what: str, remedy: str = "") -> None:
         )
 
 
-def _measures(model: Model, derivative: str) -> tuple[Predict, Count]:
-    """Return what estimates an operator's seconds at one point, and its equations, from a trace."""
+_TRACED = 256 << 20
+"""Bytes that an operator's structure may take that is only compared with others."""
+
+
+def _measures(model: Model, derivative: str, budget: int) -> tuple[Predict, Count]:
+    """Return what estimates an operator's seconds at one point, and its equations, from a trace.
+
+    What takes more than the budget of memory to be traced is as bad as can be.
+    """
     wrt, rest = avals(model)
+    too_large = set[str]()
 
     def measured(measure: Callable[..., Any], failed: Any) -> Callable[[str], Any]:
         def of(operator: str) -> Any:
+            if family(operator) in too_large:
+                return failed
+
             def compute(wrt: Any, rest: Any) -> Any:
                 def f(wrt: Any) -> Any:
                     return model.function({**rest, **wrt})
@@ -373,7 +385,11 @@ def _measures(model: Model, derivative: str) -> tuple[Predict, Count]:
                 return REGISTRIES[derivative][operator](f, wrt)
 
             try:
-                return measure(compute, wrt, rest)
+                with memory.growing_by(min(budget, _TRACED)):
+                    return measure(compute, wrt, rest)
+            except memory.Exhausted:
+                too_large.add(family(operator))
+                return failed
             except Exception:  # it cannot be traced, for whatever reason
                 return failed
 

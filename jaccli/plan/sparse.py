@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
+from jaccli import memory
 from jaccli.derivative.operators import HESSIAN_SWEEPS, JACOBIAN_SWEEPS
 from jaccli.derivative.refusal import advice, explained, working
 from jaccli.derivative.sparse import (
@@ -55,7 +56,14 @@ def prepared(plan: Plan) -> Prepared:
     given = None if plan.given is None else _in_tree_order(plan, plan.given)
     most = max(plan.budget - plan.input_bytes, 0) // _HELD
     try:
-        return prepare(*_problem(plan), about=plan.facts, pattern=given, most=most)
+        with memory.growing_by(plan.budget - plan.input_bytes):
+            return prepare(*_problem(plan), about=plan.facts, pattern=given, most=most)
+    except memory.Exhausted as error:
+        raise BudgetError(
+            f"{plan.derivative} by mode sparse: to find its zeros takes more than the memory "
+            f"budget of {format_bytes(plan.budget)} leaves.",
+            hint="Raise --memory, give the pattern (`sparsity`), or take another mode.",
+        ) from error
     except TooManyEntries as error:
         raise BudgetError(
             f"{plan.derivative} by mode sparse: {error.count:,} entries take "
@@ -90,7 +98,10 @@ def cheaper(plan: Plan) -> Prepared | None:
     Only where the engine's links say nothing.
     """
     try:
-        found = prepared_if_colored(*_problem(plan), about=plan.facts)
+        with memory.growing_by(plan.budget - plan.input_bytes):
+            found = prepared_if_colored(*_problem(plan), about=plan.facts)
+    except memory.Exhausted:
+        return None
     except (JaccliError, MemoryError):
         raise
     except Exception:  # `auto` has other ways

@@ -1,15 +1,14 @@
 """The service as an ASGI application: its routes, in one table, and what they do.
 
-request → `request.call` → `pool` (a worker's session) → `request.response` → answer
+request → `request.Job` → `pool` (a worker's `request.answer`) → answer
 
-Boundary: answers requests that have passed the gate (`security`); computes nothing, and opens no
-file.
+Boundary: answers requests that have passed the gate (`security`); computes nothing, opens no file,
+and looks at no body: what takes its time with one would hold everybody up.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 import zlib
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -21,17 +20,19 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse
 from starlette.responses import Response as Answer
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from jaccli.backend import versions as installed
 from jaccli.service import openapi, wire
+from jaccli.service.buffers import Body, Pieces, pieces
 from jaccli.service.fast import Answered, Fast
 from jaccli.service.limits import Limits
-from jaccli.service.models import Models
+from jaccli.service.models import Model, Models
 from jaccli.service.operations import INPUT, MODEL, OPERATIONS, Operation
 from jaccli.service.pool import Pool
 from jaccli.service.refusal import Refusal
-from jaccli.service.request import Document, Response, accepted, call, document, is_bare, response
-from jaccli.service.security import HEADERS, Application, Gate, guard, replayed
+from jaccli.service.request import CALL, ID, Job, Response, accepted, is_bare
+from jaccli.service.security import BODY, HEADERS, Application, Gate, guard
 
 _NUMBERS = b"0123456789.+-eE \t\r\n"
 _KIND = 1 << 16
@@ -43,7 +44,7 @@ class Service:
 
     def __init__(self, limits: Limits, gate: Gate) -> None:
         self.limits, self.gate = limits, gate
-        self.pool = Pool(limits)
+        self.pool = Pool(limits, gate.buffers)
         self.fast = Fast(limits, self._used)
         self.models = Models(limits.models, limits.models_memory, self.fast.forget)
         self.started = {"versions": installed(), "handshake": wire.versions()}
@@ -69,30 +70,53 @@ class Service:
 
         routed = Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
         routed.router.redirect_slashes = False  # to wherever the request says that it is
-        return guard(self.fast.before(replayed(routed)), self.gate)
+        return guard(self.fast.before(routed), self.gate)
 
     def _used(self, model: str) -> bool:
         return self.models.touch(model)
 
-    async def perform(self, request: Request, message: bytes) -> bytes:
-        """Return a worker's reply to a call, unless the client leaves before."""
-        work = asyncio.ensure_future(self.pool.call(message, kind_of(message)))
+    async def perform(
+        self, request: Request, job: Job, body: Body, bare: bytes = b""
+    ) -> tuple[Response, Body, float]:
+        """Return a worker's response to a job, its body, and the seconds that the worker took.
+
+        Raises:
+            Refusal: there is none, or the client leaves before.
+        """
+        head = job.encode()
+        kind = kind_of(head + next(iter(pieces(body)), b""))
+        work = asyncio.ensure_future(self.pool.call((head, body, bare), kind))
         left = asyncio.ensure_future(_left(request))
         try:
             await asyncio.wait({work, left}, return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
                 raise Refusal(499, "the client has left.")
-            return work.result()
+            found, content, seconds = work.result()
+            return Response.with_head(found), content, seconds
         finally:
             for task in (work, left):
                 task.cancel()
                 with suppress(asyncio.CancelledError, Refusal):
                     await task
 
-    async def ask(self, request: Request, made: wire.Call, form: str) -> Response:
-        """Have a call performed; read its reply."""
-        reply = wire.Reply.decode(await self.perform(request, made.encode()))
-        return response(reply, form)
+
+class Relayed(Answer):
+    """An answer in pieces, each of which is let go when the client has read what was before it."""
+
+    def __init__(self, body: Pieces, *args: Any) -> None:
+        super().__init__(b"", *args)
+        self.pieces = body
+        self.headers["content-length"] = str(len(body))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the answer."""
+        start = {"status": self.status_code, "headers": self.raw_headers}
+        await send({"type": "http.response.start", **start})
+        while self.pieces:
+            piece = self.pieces.pop()
+            more = len(self.pieces) > 0
+            await send({"type": "http.response.body", "body": piece, "more_body": more})
+            await asyncio.sleep(0)  # a fast client's answer is not sent in one turn
 
 
 async def operation(service: Service, request: Request, about: Operation) -> Answer:
@@ -103,38 +127,43 @@ async def operation(service: Service, request: Request, about: Operation) -> Ans
         raise Refusal(400, f"{MODEL} and {INPUT} are given once.")
     values = about.values((name, value) for name, value in query if name not in special)
     form = accepted(request.scope[HEADERS].get(b"accept", b"").decode("latin-1"), about)
-    content_type = request.headers.get("content-type", "")
-    body = await request.body()
-    bare = None
+    content_type, body = request.headers.get("content-type", ""), request.scope[BODY]
+    job = Job(form, about.name, tuple(about.arguments(values)), content_type)
     if MODEL not in special:
         if INPUT in special:
             raise Refusal(400, f"{INPUT} goes with {MODEL}: the body is one of a model's inputs.")
-        given = document(content_type, body)
-    else:
-        given = service.models.get(special[MODEL])
-        if INPUT in special:
-            if not is_bare(content_type):
-                raise Refusal(415, "the body is an input: .npy, as application/x-npy.")
-            bare = (special[INPUT], body)
-        elif body:
+        found, content, _ = await service.perform(request, job, body)
+        return _answer(found, content)
+    model = service.models.get(special[MODEL])
+    job = job._replace(content_type=model.content_type)
+    if INPUT not in special:
+        if body:
             raise Refusal(400, f"a body beside {MODEL} needs {INPUT}, the name of the input.")
-    start = time.perf_counter()
-    found = await service.ask(request, call(about, values, given, form, bare), form)
-    if bare is not None and form == "npy":
-        took = time.perf_counter() - start
-        asked = Answered(special[MODEL], given, about, values, bare, found.body, took)
+        found, content, _ = await service.perform(request, job, model.body)
+        return _answer(found, content)
+    if not is_bare(content_type):
+        raise Refusal(415, "the body is an input: .npy, as application/x-npy.")
+    job = job._replace(input=special[INPUT])
+    found, content, seconds = await service.perform(request, job, model.body, body)
+    if found.status == 200 and form == "npy" and isinstance(body, bytes):
+        asked = Answered(special[MODEL], model, job, values, body, content, seconds)
         service.fast.consider(request.scope, asked)
-    return _answer(found)
+    return _answer(found, content)
 
 
 async def register(service: Service, request: Request) -> Answer:
     """Evaluate a spec at its point, and keep it under the hash of its content."""
     if request.query_params:
         raise Refusal(400, f"no parameter is called {next(iter(request.query_params))!r}.")
-    given: Document = document(request.headers.get("content-type", ""), await request.body())
-    service.models.check(given)
-    await service.ask(request, call(OPERATIONS["evaluate"], {}, given, "npz"), "npz")
-    return JSONResponse({"id": service.models.add(given)}, 201)
+    content_type, body = request.headers.get("content-type", ""), request.scope[BODY]
+    service.models.check(len(body))
+    job = Job(ID, "evaluate", content_type=content_type)
+    found, content, _ = await service.perform(request, job, body)
+    if found.id:
+        if isinstance(body, Pieces):
+            body.keep()
+        service.models.add(found.id, Model(content_type, body))
+    return _answer(found, content)
 
 
 async def client_call(service: Service, request: Request) -> Answer:
@@ -146,8 +175,8 @@ async def client_call(service: Service, request: Request) -> Answer:
     if request.headers.get(wire.VERSIONS, "") != ours:
         refusal = Refusal(409, f"this service is {ours}.")
         return Answer(refusal.as_json(), 409, headers, "application/json")
-    reply = await service.perform(request, await request.body())
-    return Answer(reply, 200, headers, wire.MEDIA_TYPE)
+    found, content, _ = await service.perform(request, Job(CALL), request.scope[BODY])
+    return _answer(found._replace(headers={**found.headers, **headers}), content)
 
 
 async def health(service: Service, request: Request) -> Answer:
@@ -216,8 +245,9 @@ def _endpoint(service: Service, route: ServiceRoute) -> Callable[[Request], Awai
     return endpoint
 
 
-def _answer(found: Response) -> Answer:
-    return Answer(found.body, found.status, media_type=found.media)
+def _answer(found: Response, body: Body) -> Answer:
+    rest = (found.status, dict(found.headers), found.media)
+    return Answer(body, *rest) if isinstance(body, bytes) else Relayed(body, *rest)
 
 
 async def _left(request: Request) -> None:

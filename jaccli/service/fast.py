@@ -19,9 +19,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jaccli.service.limits import KiB, Limits, MiB
-from jaccli.service.operations import NPY, Operation
-from jaccli.service.request import Document, call
+from jaccli.service.buffers import SMALL, Body, pieces
+from jaccli.service.limits import Limits, MiB
+from jaccli.service.models import Model
+from jaccli.service.operations import NPY
+from jaccli.service.request import Job, call, document
 from jaccli.service.security import BODY, HEADERS, Application, Receive, Scope, Send
 
 if TYPE_CHECKING:
@@ -31,8 +33,8 @@ _QUICK = 2.0
 """Seconds that a worker may have taken, compiling included."""
 _SHORT = 1e-3
 """Seconds that a call may take."""
-_SMALL = 256 * KiB
-"""Bytes of a body, and of an answer."""
+_MODEL = 16 * MiB
+"""Bytes of a model."""
 _HELD = 16 * MiB
 """Bytes that a program may need."""
 _WAITING = 16
@@ -49,15 +51,15 @@ Key = tuple[str, str, bytes, bytes | None, bytes | None, int]
 class Answered(NamedTuple):
     """A request that a worker has answered, in `seconds`.
 
-    `given` is the registered model, of the id `model`; `bare` an input's name, and its `.npy`.
+    `given` is the registered model, of the id `model`; `body` the `.npy` of the input.
     """
 
     model: str
-    given: Document
-    about: Operation
+    given: Model
+    job: Job
     values: dict[str, Any]
-    bare: tuple[str, bytes]
-    answer: bytes
+    body: bytes
+    answer: Body
     seconds: float
 
 
@@ -131,9 +133,9 @@ class Fast:
 
     def consider(self, scope: Scope, asked: Answered) -> None:
         """Compile a request's program here, in a thread, if it is a small one."""
-        key, body = _key(scope), asked.bare[1]
+        key, body = _key(scope), asked.body
         head = _head(body)
-        large = max(len(body), len(asked.answer)) > _SMALL
+        large = max(len(body), len(asked.answer)) > SMALL or len(asked.given.body) > _MODEL
         if not head or large or asked.seconds > _QUICK or (key, head) in self._refused:
             return
         with self._lock:
@@ -146,12 +148,12 @@ class Fast:
         """Compile and try a program, and keep it or remember that it is none for here."""
         from jaccli.service import inline
 
-        about, values, answer = asked.about, asked.values, asked.answer
-        name, body = asked.bare
+        job, body, answer = asked.job, asked.body, b"".join(pieces(asked.answer))
         head = _head(body)
         try:
-            made = call(about, values, asked.given, "npy", asked.bare)
-            found = inline.program(made, about, values, name, len(head), _HELD)
+            given = document(job.content_type, b"".join(pieces(asked.given.body)))
+            made = call(job.operation, job.arguments, given, job.form, (job.input, body))
+            found = inline.program(made, job, asked.values, len(head), _HELD)
             if found is not None and not _is_right(found.compute, body, answer):
                 found = None
         except Exception as error:  # a worker has answered, so the request is not at fault

@@ -19,8 +19,7 @@ from jaccli.execute import program as functions
 from jaccli.execute.prepare import settings
 from jaccli.model import Values
 from jaccli.plan import Plan, make
-from jaccli.service.operations import Operation
-from jaccli.service.request import BODY
+from jaccli.service.request import BODY, Job
 from jaccli.service.session import lent
 from jaccli.service.wire import Call
 from jaccli.spec import Override, load
@@ -41,9 +40,9 @@ def warm() -> None:
 
 
 def program(
-    made: Call, about: Operation, values: dict[str, Any], name: str, start: int, largest: int
+    made: Call, job: Job, values: dict[str, Any], start: int, largest: int
 ) -> Inline | None:
-    """Compile the derivative that a call asks for, as a function of the input of that name.
+    """Compile the derivative that a job asks for, and a call, as a function of its input.
 
     The input's array begins at the byte `start` of a body.  None if the result is not one dense
     array computed in one piece, or has to be looked at, or the program needs more than `largest`
@@ -51,8 +50,9 @@ def program(
     """
     if values.get("fail_on_nonfinite"):
         return None
+    name = job.input
     given = values | {"at": [f"{name}=@{BODY}"]}
-    derivative = Override(("derivative",), option_node("--of", about.name))
+    derivative = Override(("derivative",), option_node("--of", job.operation))
     with lent(made):
         spec = load("-", [*overrides(given), derivative])
         point = model.read(spec)
@@ -62,7 +62,7 @@ def program(
         return None
     with jax.enable_x64(model.needs_x64(spec, point)):
         devices = backend.find(spec.device, spec.devices)
-        plan = make(spec, model.load(spec, point), about.name, devices)
+        plan = make(spec, model.load(spec, point), job.operation, devices)
         if len(plan.blocks) > 1 or plan.device.count > 1 or plan.storage != "dense":
             return None
         if plan.prepared is not None or plan.chunk is not None:

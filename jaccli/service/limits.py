@@ -31,14 +31,23 @@ class Limits:
     worker_memory: int = _limit(
         total() // 4, "size", "Memory at which a worker is ended, beside that of its start."
     )
+    idle_memory: int = _limit(
+        GiB, "size", "Memory at which an idle worker is replaced, beside that of its start."
+    )
     body: int = _limit(64 * MiB, "size", "Size of a request's body.")
     result: int = _limit(256 * MiB, "size", "Size of a result's arrays.")
+    buffers: int = _limit(
+        512 * MiB, "size", "Size of all bodies and answers that wait, 256 KiB of each aside."
+    )
     models: int = _limit(64, "count", "Registered models that are kept.")
     models_memory: int = _limit(256 * MiB, "size", "Size of all registered models together.")
     programs: int = _limit(64, "count", "Compiled programs that a process keeps.")
     programs_memory: int = _limit(256 * MiB, "size", "Size of a process's programs together.")
     header_time: float = _limit(10.0, "seconds", "Seconds in which a request's header must come.")
     body_time: float = _limit(30.0, "seconds", "Seconds in which a request's body must come.")
+    send_time: float = _limit(
+        30.0, "seconds", "Seconds in which a client must read its answer, or 4 MiB of it."
+    )
     idle_time: float = _limit(75.0, "seconds", "Seconds that a connection may be idle.")
     drain_time: float = _limit(30.0, "seconds", "Seconds that SIGTERM leaves running requests.")
     connections: int = _limit(1024, "count", "Connections at a time.")
@@ -46,7 +55,7 @@ class Limits:
     @property
     def reply(self) -> int:
         """Bytes of an answer at most: a number as text takes three times its bytes."""
-        return 4 * self.result + MiB
+        return min(4 * self.result + MiB, self.buffers)
 
 
 class Described(NamedTuple):

@@ -1,80 +1,72 @@
-"""Registered models: documents under the hash of their content, the least recently used go first.
+"""Registered models: specs under the hash of their content, the least recently used go first.
 
-Boundary: keeps bytes; whether they are a spec has been seen before.
+Boundary: keeps bytes; whether they are a spec, and what their id is, has been seen before.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import NamedTuple
 
 from jaccli.errors import format_bytes
+from jaccli.service.buffers import Body
 from jaccli.service.refusal import Refusal, too_large
-from jaccli.service.request import Document
 
-_DIGITS = 32
-"""Hexadecimal digits of an id: 128 bits of a SHA-256."""
+
+class Model(NamedTuple):
+    """What a model was registered with."""
+
+    content_type: str
+    body: Body
 
 
 class Models:
-    """At most `count` documents of `nbytes` together; `forgotten` is told of those that go."""
+    """At most `count` models of `nbytes` together; `forgotten` is told of those that go."""
 
     def __init__(self, count: int, nbytes: int, forgotten: Callable[[str], None]) -> None:
         self._count, self._nbytes, self._forgotten = count, nbytes, forgotten
-        self._documents: OrderedDict[str, Document] = OrderedDict()
+        self._models: OrderedDict[str, Model] = OrderedDict()
         self._held = 0
 
     def __len__(self) -> int:
-        return len(self._documents)
+        return len(self._models)
 
-    def check(self, document: Document) -> None:
-        """Refuse a document that is larger than all may be together.
+    def check(self, nbytes: int) -> None:
+        """Refuse a model that is larger than all may be together.
 
         Raises:
             Refusal: it is.
         """
-        if document.nbytes > self._nbytes:
+        if nbytes > self._nbytes:
             allowed = format_bytes(self._nbytes)
             raise too_large(f"the model has more than the {allowed} allowed.")
 
-    def add(self, document: Document) -> str:
-        """Keep a document and return its id."""
-        name = identity(document)
-        if name not in self._documents:
-            self._documents[name] = document
-            self._held += document.nbytes
+    def add(self, name: str, model: Model) -> None:
+        """Keep a model under its id."""
+        if name not in self._models:
+            self._models[name] = model
+            self._held += len(model.body)
         self.touch(name)
-        while len(self._documents) > self._count or self._held > self._nbytes:
-            oldest, gone = self._documents.popitem(last=False)
-            self._held -= gone.nbytes
+        while len(self._models) > self._count or self._held > self._nbytes:
+            oldest, gone = self._models.popitem(last=False)
+            self._held -= len(gone.body)
             self._forgotten(oldest)
-        return name
 
-    def get(self, name: str) -> Document:
-        """Return the document of that id.
+    def get(self, name: str) -> Model:
+        """Return the model of that id.
 
         Raises:
             Refusal: there is none, or none any more.
         """
-        if name not in self._documents:
+        if name not in self._models:
             raise Refusal(404, f"no model is registered as {name!r}. Register it again.")
         self.touch(name)
-        return self._documents[name]
+        return self._models[name]
 
     def touch(self, name: str) -> bool:
         """Note that a model is in use; return whether it is there still."""
-        if name not in self._documents:
+        if name not in self._models:
             return False
-        self._documents.move_to_end(name)
+        self._models.move_to_end(name)
         return True
-
-
-def identity(document: Document) -> str:
-    """Return the id of a document: equal documents have equal ids."""
-    digest = hashlib.sha256()
-    for part in (document.spec, *(x for f in sorted(document.files.items()) for x in f)):
-        data = part.encode() if isinstance(part, str) else part
-        digest.update(len(data).to_bytes(8, "big"))
-        digest.update(data)
-    return digest.hexdigest()[:_DIGITS]

@@ -4,7 +4,7 @@ A call that takes too long or too much memory costs its worker, and no other cal
 wait in a bounded queue, first come, first served; of free workers, one is taken that has performed
 a call like this before and has its program.
 
-Boundary: calls and replies are bytes here.  Runs in one event loop.
+Boundary: calls and replies are bytes here, their bodies in pieces.  Runs in one event loop.
 """
 
 from __future__ import annotations
@@ -15,16 +15,20 @@ import socket
 import subprocess
 import sys
 from collections import OrderedDict, deque
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jaccli.errors import format_bytes
+from jaccli.service.buffers import PIECE, SMALL, Body, Buffers, Pieces
 from jaccli.service.limits import Limits
 from jaccli.service.refusal import Refusal, busy, too_large, unavailable
 from jaccli.service.wire import versions
-from jaccli.service.worker import BAD, LARGE, LENGTH, READY, REPLY, Settings
+from jaccli.service.worker import LENGTH, READY, Settings
 
+_LOOK = 1.0
+"""Seconds between two looks at what idle workers keep."""
 _WATCH = 0.05
 """Seconds between two looks at what a busy worker takes."""
 _GRACE = 2.0
@@ -40,7 +44,7 @@ _BUFFER = 1 << 20
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _VERSIONS = versions().encode()
 """Those of this process, which a worker must have too: somebody may upgrade what it is made of."""
-_LONGEST_READY = 1 << 10
+_LONGEST_HEAD = 1 << 16
 _ROOT = str(Path(__file__).resolve().parents[2])
 _ENDED = "the process that computed this has ended. Ask again."
 _WAITED = "no process has become free within {:g} s. Ask again later."
@@ -49,6 +53,14 @@ _CODE = "from jaccli.service.worker import main; main({}, {}, {})"
 
 class Gone(Exception):
     """The worker's process has ended."""
+
+
+class Reply(NamedTuple):
+    """What a worker says, after so many seconds; the body is None if there was no room for it."""
+
+    head: bytes
+    body: Body | None
+    seconds: float = 0.0
 
 
 class Worker:
@@ -87,7 +99,7 @@ class Worker:
         worker.reader, worker.writer = await asyncio.open_connection(sock=ours, limit=_BUFFER)
         try:
             async with asyncio.timeout(_START):
-                if await worker._receive(_LONGEST_READY) != READY + _VERSIONS:
+                if (await worker._receive(SMALL, Buffers(0))).head != READY + _VERSIONS:
                     raise Gone("what is installed has changed; start the service again")
         except BaseException as error:
             await worker.end()
@@ -97,26 +109,27 @@ class Worker:
         worker.base = worker.resident()
         return worker
 
-    async def call(self, message: bytes, limits: Limits) -> bytes:
-        """Return the reply to a call.
+    async def call(self, call: Sequence[Body], limits: Limits, buffers: Buffers) -> Reply:
+        """Return the reply to a call, which consists of so many bodies.
 
         Raises:
             Refusal: it takes too long, too much memory, or the process ends; in these cases the
                 worker must not be used again (`is_alive`).
         """
         loop = asyncio.get_running_loop()
-        self.deadline = loop.time() + limits.time
-        exchange = asyncio.ensure_future(self._exchange(message, limits.reply + 1))
+        start = loop.time()
+        self.deadline = start + limits.time
+        exchange = asyncio.ensure_future(self._exchange(call, limits.reply, buffers))
         try:
             while True:
                 left = self.deadline - loop.time()
                 done, _ = await asyncio.wait({exchange}, timeout=max(0.0, min(_WATCH, left)))
                 if done:
-                    return exchange.result()
+                    return exchange.result()._replace(seconds=loop.time() - start)
                 if left <= 0:
                     self.process.kill()
                     raise Refusal(422, f"this takes longer than the {limits.time:g} s allowed.")
-                if self.resident() - self.base > limits.worker_memory:
+                if self.grown > limits.worker_memory:
                     self.process.kill()
                     allowed = format_bytes(limits.worker_memory)
                     raise too_large(f"this takes more than the {allowed} of memory allowed.")
@@ -130,6 +143,11 @@ class Worker:
     def is_alive(self) -> bool:
         """Whether the process runs and can be used."""
         return self.process.poll() is None and not self.reader.at_eof()
+
+    @property
+    def grown(self) -> int:
+        """The bytes of memory that the process has beside those of its start."""
+        return self.resident() - self.base
 
     def resident(self) -> int:
         """Return the bytes of memory that the process has, 0 where that cannot be known."""
@@ -145,30 +163,55 @@ class Worker:
         self.writer.close()
         await asyncio.to_thread(self.process.wait)
 
-    async def _exchange(self, message: bytes, longest: int) -> bytes:
+    async def _exchange(self, call: Sequence[Body], longest: int, buffers: Buffers) -> Reply:
         try:
-            self.writer.write(len(message).to_bytes(LENGTH, "big"))
-            self.writer.write(message)
-            await self.writer.drain()
+            for body in call:
+                self.writer.write(len(body).to_bytes(LENGTH, "big"))
+                for piece in (body,) if isinstance(body, bytes) else body:
+                    self.writer.write(piece)
+                    await self.writer.drain()
+                    await asyncio.sleep(0)  # draining is no rest while the worker reads on
         except OSError as error:
             raise Gone from error
-        return await self._receive(longest)
+        return await self._receive(longest, buffers)
 
-    async def _receive(self, longest: int) -> bytes:
+    async def _receive(self, longest: int, buffers: Buffers) -> Reply:
         try:
-            length = int.from_bytes(await self.reader.readexactly(LENGTH), "big")
-            if not 0 < length <= longest:
-                raise Gone
-            return await self.reader.readexactly(length)
+            head = await self.reader.readexactly(await self._length(_LONGEST_HEAD))
+            length = await self._length(longest)
+            if length <= SMALL:
+                return Reply(head, await self.reader.readexactly(length))
+            return Reply(head, await self._pieces(length, buffers))
         except (asyncio.IncompleteReadError, OSError) as error:
             raise Gone from error
+
+    async def _length(self, longest: int) -> int:
+        length = int.from_bytes(await self.reader.readexactly(LENGTH), "big")
+        if length > longest:
+            raise Gone
+        return length
+
+    async def _pieces(self, length: int, buffers: Buffers) -> Pieces | None:
+        """Read so many bytes, and throw them away if there is no room for them."""
+        try:
+            found = Pieces(buffers, length)
+        except Refusal:
+            found = None
+        while length:
+            piece = await self.reader.read(min(length, PIECE))
+            if not piece:
+                raise Gone
+            length -= len(piece)
+            if found is not None:
+                found.append(piece)
+        return found
 
 
 class Pool:
     """The workers of a service."""
 
-    def __init__(self, limits: Limits) -> None:
-        self.limits = limits
+    def __init__(self, limits: Limits, buffers: Buffers | None = None) -> None:
+        self.limits, self.buffers = limits, buffers or Buffers(limits.buffers)
         self.idle: list[Worker] = []
         self.busy: set[Worker] = set()
         self.waiting: deque[tuple[asyncio.Future[Worker], int]] = deque()
@@ -181,32 +224,28 @@ class Pool:
         """Start all workers; calls may wait for them."""
         for _ in range(self.limits.workers):
             self._spawn(self._add())
+        self._spawn(self._watch())
 
-    async def call(self, message: bytes, kind: int) -> bytes:
-        """Return the reply to a call of a kind, from whichever worker.
+    async def call(self, call: Sequence[Body], kind: int) -> tuple[bytes, Body, float]:
+        """Return the reply to a call of a kind, from whichever worker, and its seconds of work.
 
         Raises:
-            Refusal: there is no room in the queue, or what `Worker.call` raises.
+            Refusal: there is no room in the queue, or for the reply, or what `Worker.call` raises.
         """
         worker = await self._acquire(kind)
-        work = asyncio.ensure_future(self._perform(worker, message, kind))
+        work = asyncio.ensure_future(self._perform(worker, call, kind))
         self._hold(work)
         try:
-            answer = await asyncio.shield(work)
+            reply = await asyncio.shield(work)
         except asyncio.CancelledError:
             # Nobody waits for it.  A short call is cheaper than another worker.
             loop = asyncio.get_running_loop()
             worker.deadline = min(worker.deadline, loop.time() + _GRACE)
             work.add_done_callback(lambda task: task.cancelled() or task.exception())
             raise
-        kind_of_answer, reply = answer[:1], answer[1:]
-        if kind_of_answer == BAD:
-            raise Refusal(400, "the body is not a call.")
-        if kind_of_answer == LARGE:
-            allowed = format_bytes(self.limits.reply)
-            raise too_large(f"the answer has more than the {allowed} allowed.")
-        assert kind_of_answer == REPLY
-        return reply
+        if reply.body is None:
+            raise self.buffers.full()
+        return reply.head, reply.body, reply.seconds
 
     async def close(self) -> None:
         """End all workers, whatever they do."""
@@ -251,10 +290,10 @@ class Pool:
                 raise unavailable(_WAITED.format(self.limits.time)) from None
             raise
 
-    async def _perform(self, worker: Worker, message: bytes, kind: int) -> bytes:
+    async def _perform(self, worker: Worker, call: Sequence[Body], kind: int) -> Reply:
         self.busy.add(worker)
         try:
-            answer = await worker.call(message, self.limits)
+            reply = await worker.call(call, self.limits, self.buffers)
         except BaseException:
             self.busy.discard(worker)
             self._spawn(self._replace(worker))
@@ -264,11 +303,20 @@ class Pool:
         worker.kinds.move_to_end(kind)
         while len(worker.kinds) > _KNOWN:
             worker.kinds.popitem(last=False)
-        if worker.resident() - worker.base > self.limits.worker_memory // 2:
-            self._spawn(self._replace(worker))  # it has kept too much
+        if worker.grown > self.limits.worker_memory // 2:
+            self._spawn(self._replace(worker))  # too little is left for the next call
         else:
             self._release(worker)
-        return answer
+        return reply
+
+    async def _watch(self) -> None:
+        """Replace idle workers that keep too much, one at a time."""
+        while True:
+            await asyncio.sleep(_LOOK)
+            grown = [w for w in self.idle if w.grown > self.limits.idle_memory]
+            if grown and len(self.idle) + len(self.busy) == self.limits.workers:
+                self.idle.remove(grown[0])
+                self._spawn(self._replace(grown[0]))
 
     def _release(self, worker: Worker) -> None:
         """Give a free worker to who waits longest, or keep it."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from http import HTTPStatus
 
+LINGER = 2.0
+"""Seconds that what a refused client still sends is thrown away, so that it can read why."""
+
 
 class Refusal(Exception):
     """The status of HTTP, one short paragraph, and headers; nothing of the server's inside."""

@@ -1,21 +1,27 @@
 """A request of the API → a call of the command line; its reply → status, media type and bytes.
 
-The spec is the call's standard input, the parts of a multipart body are the files that it may name.
-Whatever else the command line wants to read or write is refused.
+The process that receives a request looks at its headers and makes a `Job`; what is in its body is a
+worker's matter, `answer`.  There, the spec is the call's standard input, the parts of a multipart
+body are the files that it may name, and whatever else the command line wants to read or write is
+refused.
 
 Boundary: no sockets and no event loop; all that a request holds is in memory, within the limits.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from jaccli.errors import DEFECT
 from jaccli.service.operations import FORMATS, JSON, NPY, Operation
 from jaccli.service.refusal import Refusal
-from jaccli.service.wire import ERR, FILE, OUT, Call, Reply
+from jaccli.service.wire import ERR, FILE, MEDIA_TYPE, OUT, BadMessage, Call, Reply, decode, encode
 
 MULTIPART = "multipart/form-data"
 SPEC_MEDIA = (JSON, "application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml")
@@ -41,18 +47,78 @@ class Document:
     spec: bytes
     files: dict[str, bytes] = field(default_factory=dict)
 
-    @property
-    def nbytes(self) -> int:
-        """The bytes of all."""
-        return len(self.spec) + sum(map(len, self.files.values()))
+
+CALL, ID = "call", "id"
+"""Forms of an answer beside those of `FORMATS`: the reply to a client's call, a model's id."""
+
+
+class Job(NamedTuple):
+    """What a request asks for, beside its body: `content_type` is that of the spec.
+
+    `input` names the input whose `.npy` is in a body of its own, and is empty if there is none.
+    """
+
+    form: str
+    operation: str = ""
+    arguments: tuple[str, ...] = ()
+    content_type: str = ""
+    input: str = ""
+
+    def encode(self) -> bytes:
+        """Return the job as bytes."""
+        return encode([list(x) if isinstance(x, tuple) else x for x in self])
+
+    @classmethod
+    def decode(cls, data: bytes) -> Job:
+        """Return the job that the bytes hold."""
+        form, operation, arguments, *rest = decode(data)
+        return cls(form, operation, tuple(arguments), *rest)
 
 
 class Response(NamedTuple):
-    """What a request is answered with."""
+    """What a request is answered with; `id` is that of a model that shall be kept."""
 
     status: int
     media: str
     body: bytes
+    headers: Mapping[str, str] = MappingProxyType({})
+    id: str = ""
+
+    @classmethod
+    def refused(cls, refusal: Refusal) -> Response:
+        """Return what a refusal is answered with."""
+        return cls(refusal.status, JSON, refusal.as_json(), refusal.headers)
+
+    def head(self) -> bytes:
+        """Return all but the body, as bytes."""
+        return encode([self.status, self.media, dict(self.headers), self.id])
+
+    @classmethod
+    def with_head(cls, head: bytes) -> Response:
+        """Return the response without its body."""
+        status, media, headers, name = decode(head)
+        return cls(status, media, b"", headers, name)
+
+
+def answer(job: Job, body: bytes, bare: bytes, perform: Callable[[Call], Reply]) -> Response:
+    """Return what a job is answered with, whatever is wrong with it."""
+    try:
+        if job.form == CALL:
+            try:
+                asked = Call.decode(body)
+            except BadMessage:
+                raise Refusal(400, "the body is not a call.") from None
+            return Response(200, MEDIA_TYPE, perform(asked).encode())
+        given, form = document(job.content_type, body), "npz" if job.form == ID else job.form
+        input_ = (job.input, bare) if job.input else None
+        made = call(job.operation, job.arguments, given, form, input_)
+        found = response(perform(made), form)
+        if job.form != ID:
+            return found
+        name = identity(given)
+        return Response(201, JSON, json.dumps({"id": name}).encode(), id=name)
+    except Refusal as refusal:
+        return Response.refused(refusal)
 
 
 def document(content_type: str, body: bytes) -> Document:
@@ -101,14 +167,14 @@ def accepted(header: str, operation: Operation) -> str:
 
 
 def call(
-    operation: Operation,
-    values: dict[str, Any],
+    operation: str,
+    arguments: Iterable[str],
     given: Document,
     form: str,
     bare: tuple[str, bytes] | None = None,
 ) -> Call:
     """Return the call that a request stands for; `bare` is an input's name and its `.npy`."""
-    arguments = [operation.name, "-", "--quiet", *operation.arguments(values)]
+    arguments = [operation, "-", "--quiet", *arguments]
     answers: dict[Any, Any] = {("read", "-"): ("value", given.spec)}
     for name, content in given.files.items():
         answers["content", name] = ("value", content)
@@ -183,16 +249,18 @@ def _parts(body: bytes, boundary: str) -> dict[str, bytes]:
         raise Refusal(400, "multipart: the body is cut short, or begins with something else.")
     found: dict[str, bytes] = {}
     for piece in pieces[:-1]:
-        head, blank, content = piece.partition(b"\r\n\r\n")
-        name = _name(head.decode(errors="replace"))
-        if not blank or not name:
+        end = piece.find(b"\r\n\r\n", 0, _HEAD)
+        name = _name(piece[:end].decode(errors="replace")) if end >= 0 else ""
+        if not name:
             raise Refusal(400, "multipart: a part has no name.")
         if name in found:
             raise Refusal(400, f"multipart: two parts are called {name!r}.")
-        found[name] = content
+        found[name] = piece[end + 4 :]
     return found
 
 
+_HEAD = 1 << 13
+"""Bytes of the head of a part at most."""
 _DISPOSITION = re.compile(
     r'(?im)^content-disposition:\s*form-data((?:\s*;\s*\w+="[^"\r\n]*")+)\s*$'
 )
@@ -206,3 +274,17 @@ def _name(head: str) -> str:
     said = dict(re.findall(r'(\w+)="([^"]*)"', found[1]))
     name: str = said.get("name", "")
     return name if name == "spec" else said.get("filename") or name
+
+
+_DIGITS = 32
+"""Hexadecimal digits of an id: 128 bits of a SHA-256."""
+
+
+def identity(document: Document) -> str:
+    """Return the id of a document: equal documents have equal ids."""
+    digest = hashlib.sha256()
+    for part in (document.spec, *(x for f in sorted(document.files.items()) for x in f)):
+        data = part.encode() if isinstance(part, str) else part
+        digest.update(len(data).to_bytes(8, "big"))
+        digest.update(data)
+    return digest.hexdigest()[:_DIGITS]

@@ -4,7 +4,7 @@
   and over TCP so are names of the host that are not the service's own (DNS rebinding).
 - With a token, nobody without it; compared in constant time.
 - A body is refused by its declared length without being read, and while it is read once it is
-  longer than allowed.  What is behind the gate has it whole, in the scope.
+  longer than allowed, or all together are.  What is behind the gate has it whole, in the scope.
 
 Boundary: headers and sizes (`protocol` has the times); knows nothing of what is asked.
 """
@@ -14,14 +14,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from jaccli.errors import format_bytes
+from jaccli.service.buffers import SMALL, Body, Buffers, Pieces
 from jaccli.service.limits import Limits
-from jaccli.service.refusal import Refusal, too_large, unavailable
+from jaccli.service.refusal import LINGER, Refusal, too_large, unavailable
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -32,11 +34,9 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 HEADERS = "jaccli.headers"
 """The scope's entry with the headers by name; values of one name in one list, as HTTP has them."""
 BODY = "jaccli.body"
-"""The scope's entry with the whole body."""
+"""The scope's entry with the whole body, a `buffers.Body`."""
 _HOSTS = 64
 """Right values of the header Host that are remembered."""
-_LINGER = 2.0
-"""Seconds that what a refused client still sends is thrown away, so that it can read why."""
 _SINGLE = (b"host", b"origin", b"authorization", b"content-length", b"content-type")
 """Headers of which two are an attempt to be read differently by others."""
 
@@ -55,6 +55,7 @@ class Gate:
     draining: bool = False
 
     def __post_init__(self) -> None:
+        self.buffers = Buffers(self.limits.buffers)
         self._right: set[bytes] = set()
         self._digest = None if self.token is None else _digest(self.token.encode())
 
@@ -79,30 +80,27 @@ class Gate:
         if not length.isdigit() or len(length) > 19 or int(length) > self.limits.body:
             raise self._too_large()
 
-    async def body(self, receive: Receive) -> bytes:
+    async def body(self, receive: Receive) -> Body:
         """Return the body, all of it.
 
         Raises:
-            Refusal: it is too large.
+            Refusal: it is too large, or with all others.
             Left: the client has gone.
         """
         message = await receive()
         if message["type"] == "http.request" and not message["more_body"]:
             whole: bytes = message["body"]  # as nearly always
-            if len(whole) > self.limits.body:
-                raise self._too_large()
-            return whole
-        parts: list[bytes] = []
-        left = self.limits.body
+            if len(whole) <= min(SMALL, self.limits.body):
+                return whole
+        found = Pieces(self.buffers)
         while True:
             if message["type"] == "http.disconnect":
                 raise Left
-            parts.append(message["body"])
-            left -= len(parts[-1])
-            if left < 0:
+            found.append(message["body"])
+            if len(found) > self.limits.body:
                 raise self._too_large()
             if not message["more_body"]:
-                return b"".join(parts)
+                return found if len(found) > SMALL else b"".join(found)
             message = await receive()
 
     def _check_host(self, host: bytes, hosts: frozenset[str]) -> None:
@@ -145,27 +143,14 @@ def guard(app: Application, gate: Gate) -> Application:
             return
         else:
             await app(scope, receive, send)
+        finally:
+            scope.pop(BODY, None)  # the connection keeps the scope until its next request
 
     return guarded
 
 
 class Left(Exception):
     """The client has gone before its request was complete."""
-
-
-def replayed(app: Application) -> Application:
-    """Return an application behind the gate that may ask for the body which the gate has read."""
-
-    async def replaying(scope: Scope, receive: Receive, send: Send) -> None:
-        async def again() -> Message:
-            if waiting:
-                return {"type": "http.request", "body": waiting.pop(), "more_body": False}
-            return await receive()
-
-        waiting = [scope[BODY]] if scope["type"] == "http" else []
-        await app(scope, again, send)
-
-    return replaying
 
 
 async def refuse(refusal: Refusal, receive: Receive, send: Send) -> None:
@@ -181,7 +166,7 @@ async def refuse(refusal: Refusal, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": body, "more_body": True})
     # Closed at once, with bytes unread, the connection would be reset, and the answer lost.
     with suppress(TimeoutError):
-        async with asyncio.timeout(_LINGER):
+        async with asyncio.timeout(LINGER):
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect" or not message.get("more_body", False):
@@ -192,7 +177,10 @@ async def refuse(refusal: Refusal, receive: Receive, send: Send) -> None:
 def _by_name(headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     found = dict(headers)
     if len(found) < len(headers):
-        found = {name: b", ".join(v for n, v in headers if n == name) for name in found}
+        values: dict[bytes, list[bytes]] = {name: [] for name in found}
+        for name, value in headers:
+            values[name].append(value)
+        found = {name: b", ".join(several) for name, several in values.items()}
     return found
 
 
@@ -203,12 +191,14 @@ def _check_single(headers: list[tuple[bytes, bytes]]) -> None:
             raise Refusal(400, f"the header {name.decode()} is given twice.")
 
 
+_HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+?)\.?)(?::[0-9]{1,5})?", re.IGNORECASE)
+"""A Host header: an address in brackets, or a name, and perhaps a port; nothing else."""
+
+
 def _name_of(host: bytes) -> str:
-    """Return a Host header's name, without its port."""
-    text = host.decode("latin-1").lower()
-    if text.startswith("["):
-        return text.partition("]")[0].removeprefix("[")
-    return text.partition(":")[0].removesuffix(".")
+    """Return a Host header's name, without its port; nothing of what is none."""
+    found = _HOST.fullmatch(host.decode("latin-1"))
+    return "" if found is None else (found[1] or found[2]).lower()
 
 
 def _digest(token: bytes) -> bytes:

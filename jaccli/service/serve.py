@@ -9,6 +9,7 @@ Boundary: what is served is `app`'s.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import fcntl
 import ipaddress
 import os
@@ -29,6 +30,9 @@ from jaccli.service.protocol import limited
 from jaccli.service.security import Gate
 
 _BACKLOG = 1024
+_MMAP_THRESHOLD = -3
+_MAPPED = 1 << 17
+"""Bytes from which on an object has pages of its own; glibc's own value, which it would raise."""
 _LOOPBACK_NAMES = frozenset(("localhost", "127.0.0.1", "::1"))
 _KILLED = 128
 _OTHER_FILES = 256
@@ -42,6 +46,7 @@ def run(where: address.Address, limits: Limits, token: str | None) -> int:
         UsageError: a service is there already, or the address cannot be had.
     """
     allow_files(limits.connections + _OTHER_FILES)
+    give_memory_back()
     gate = Gate(limits, _hosts(where), token)
     with _listening(where) as listener:
         service = Service(limits, gate)
@@ -75,6 +80,15 @@ def allow_files(count: int) -> None:
     if soft != resource.RLIM_INFINITY and soft < count:
         allowed = count if hard == resource.RLIM_INFINITY else min(count, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+
+
+def give_memory_back() -> None:
+    """Have pieces of bodies and answers be the system's again once they are gone.
+
+    glibc would soon keep them, in gaps that the next ones do not fit: twice their limit was taken.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, _MAPPED)
 
 
 class _Server(uvicorn.Server):

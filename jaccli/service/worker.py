@@ -16,16 +16,21 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from jaccli.errors import format_bytes
 from jaccli.service.limits import Limits
+from jaccli.service.refusal import too_large
 from jaccli.service.wire import versions
 
+if TYPE_CHECKING:
+    from jaccli.service.request import Response
+
 LENGTH = 8
-"""Bytes that hold a message's length, in front of it."""
-READY, REPLY, BAD, LARGE = b"+", b"R", b"B", b"L"
-"""What a worker says first: that it is ready, and with what versions; a reply; that a call is none,
-a reply too large."""
+"""Bytes that hold the length of what a message consists of, in front of each: of a call, a job, its
+body, and the body of its input; of a reply, a head and a body."""
+READY = b"+"
+"""What a worker says first, in a head, and then its versions."""
 _NICE = 5
 """Workers give way to the process that answers small requests itself."""
 _SET_PARENT_DEATH_SIGNAL = 1
@@ -56,24 +61,21 @@ def main(descriptor: int, parent: int, numbers: list[int]) -> None:
     perform = _prepared(settings)
     startup.imported()
     with socket.socket(fileno=descriptor) as connection:
-        _send(connection, READY + versions().encode())
+        _send(connection, READY + versions().encode(), b"")
         while (message := _receive(connection)) is not None:
-            _send(connection, _answer(message, perform, settings))
+            found = perform(*message)
+            del message
+            _send(connection, found.head(), found.body)
+            del found  # an idle worker keeps its programs alone
     os._exit(0)
 
 
-def _answer(message: bytes, perform: Callable[[bytes], bytes | None], settings: Settings) -> bytes:
-    reply = perform(message)
-    if reply is None:
-        return BAD
-    return REPLY + reply if len(reply) <= settings.reply else LARGE
-
-
-def _prepared(settings: Settings) -> Callable[[bytes], bytes | None]:
+def _prepared(settings: Settings) -> Callable[[bytes, bytes, bytes], Response]:
     """Import everything that a call needs, and compile something."""
     from jaccli import memory
+    from jaccli.service.request import Job, Response, answer
     from jaccli.service.session import perform
-    from jaccli.service.wire import BadMessage, Call
+    from jaccli.service.wire import Call
     from jaccli.tune import kept
 
     memory.limit(settings.memory, settings.result)
@@ -83,14 +85,14 @@ def _prepared(settings: Settings) -> Callable[[bytes], bytes | None]:
         arguments = [command, "-e", "x**2", "--at", "x=1", "--format", "json", "--quiet"]
         perform(Call(arguments, "/", {}, stream, stream, {}))
 
-    def answer(message: bytes) -> bytes | None:
-        try:
-            call = Call.decode(message)
-        except BadMessage:
-            return None
-        return perform(call).encode()
+    def answered(job: bytes, body: bytes, bare: bytes) -> Response:
+        found = answer(Job.decode(job), body, bare, perform)
+        if len(found.body) <= settings.reply:
+            return found
+        allowed = format_bytes(settings.reply)
+        return Response.refused(too_large(f"the answer has more than the {allowed} allowed."))
 
-    return answer
+    return answered
 
 
 def _end_with(parent: int) -> None:
@@ -108,17 +110,26 @@ def _end_with(parent: int) -> None:
         os._exit(0)
 
 
-def _send(connection: socket.socket, message: bytes) -> None:
+def _send(connection: socket.socket, *message: bytes) -> None:
     try:
-        connection.sendall(len(message).to_bytes(LENGTH, "big") + message)
+        for part in message:
+            connection.sendall(len(part).to_bytes(LENGTH, "big"))
+            connection.sendall(part)
     except OSError:  # nobody is there any more
         os._exit(0)
 
 
-def _receive(connection: socket.socket) -> bytes | None:
+def _receive(connection: socket.socket) -> tuple[bytes, bytes, bytes] | None:
     """Return the next message, None when the other end is closed."""
-    head = _exactly(connection, LENGTH)
-    return None if head is None else _exactly(connection, int.from_bytes(head, "big"))
+    found = []
+    for _ in range(3):
+        length = _exactly(connection, LENGTH)
+        part = None if length is None else _exactly(connection, int.from_bytes(length, "big"))
+        if part is None:
+            return None
+        found.append(part)
+    job, body, bare = found
+    return job, body, bare
 
 
 def _exactly(connection: socket.socket, count: int) -> bytes | None:

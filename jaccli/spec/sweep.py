@@ -25,6 +25,8 @@ from jaccli.spec.overrides import Override, apply
 MOST = 10_000
 """Settings at most: each becomes a file."""
 
+_DEEPEST = 64
+"""Names in a path at most."""
 _FIXED = ("base", "output", "sweep")
 """Entries that hold for the whole sweep."""
 
@@ -103,26 +105,36 @@ def _axes(node: Node, report: Report) -> list[Axis]:
     """Return what is swept, after reporting paths and values that cannot be."""
     assert isinstance(node.value, dict)
     axes: list[Axis] = []
+    above: dict[str, str] = {}
     for path, values in node.value.items():
         key = node.keys[path]
-        _check_path(path, [axis.path for axis in axes], key, report)
+        _check_path(path, above, key, report)
         count, at = _values(values, f"sweep.{path}", report)
         axes.append(Axis(path, key, count, at))
     return axes
 
 
-def _check_path(path: str, others: list[str], key: Node, report: Report) -> None:
-    """Report a path that is none, that is fixed, or within another."""
+def _check_path(path: str, above: dict[str, str], key: Node, report: Report) -> None:
+    """Report a path that is none, that is fixed, or within another.
+
+    `above` has the paths before this one, and all that are above them; it is added.
+    """
     parts = path.split(".")
-    if not all(parts):
-        report.add(key, "sweep", f"{path!r} is not the path of an entry.")
-    elif parts[0] in _FIXED:
+    if not all(parts) or len(parts) > _DEEPEST:
+        report.add(key, "sweep", f"{key.describe()} is not the path of an entry.")
+        return
+    if parts[0] in _FIXED:
         hint = "Any other entry of the spec can be swept."
         report.add(key, "sweep", f"{parts[0]!r} holds for the whole sweep.", hint)
-    for other in others:
-        inner, outer = sorted((path, other), key=len, reverse=True)
-        if inner.startswith(f"{outer}."):
-            report.add(key, "sweep", f"{inner!r} is a part of {outer!r}, which is swept too.")
+    chain = [".".join(parts[:count]) for count in range(1, len(parts) + 1)]
+    inside = [(path, outer) for outer in chain[:-1] if above.get(outer) == outer]
+    if path in above:
+        inside.append((above[path], path))
+    for inner, outer in inside:
+        report.add(key, "sweep", f"{inner!r} is a part of {outer!r}, which is swept too.")
+    for name in chain:
+        above.setdefault(name, path)
+    above[path] = path
 
 
 def _values(node: Node, path: str, report: Report) -> tuple[int, Callable[[int], Node]]:

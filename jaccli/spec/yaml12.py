@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import re
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -59,11 +60,16 @@ def parse(text: Text, problems: list[Problem] | None = None) -> Node:
     if len(content) > MAX_BYTES:
         raise too_large(text.name)
     _check_characters(text, content)
+    content = content.translate(_NO_LINE_ENDS)
     composer = _Composer(text)
     try:
-        for event in yaml.parse(content.translate(_NO_LINE_ENDS), Loader=_LOADER):
-            composer.take(event)
+        composer.take_all(content)
     except yaml.MarkedYAMLError as error:
+        if "nesting depth" in (error.problem or "") and error.problem_mark:
+            # The parser gives up at 1,000 levels, before it has told of the first: it reads ahead.
+            # What stands before that place is too deep for the composer.
+            with suppress(yaml.YAMLError):
+                _Composer(text).take_all(content[: error.problem_mark.index])
         raise SpecError(_syntax_problem(text, error)) from error
     if problems is not None:
         problems.extend(composer.problems)
@@ -153,6 +159,11 @@ class _Composer:
     problems: list[Problem] = field(default_factory=list)
     root: Node | None = None
     documents: int = 0
+
+    def take_all(self, content: str) -> None:
+        """Add all events of the parser."""
+        for event in yaml.parse(content, Loader=_LOADER):
+            self.take(event)
 
     def take(self, event: Any) -> None:
         """Add one event of the parser."""

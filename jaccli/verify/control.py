@@ -15,7 +15,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax.extend.core import jaxpr_as_fun
 
-from jaccli.derivative.primitives import bind
+from jaccli.derivative.primitives import bind, scan_of, while_of
 
 _STEPS = 1_000
 """Equations that all turns of a loop may have together."""
@@ -28,14 +28,13 @@ Run = Callable[[Any, Sequence[Any], Any], list[Any]]
 
 def scan(eqn: Any, arrays: Sequence[Any], active: Any, run: Run) -> list[Any] | None:
     """Return the results of a `scan`, or None if it is too long."""
-    params = eqn.params
-    length, body = params["length"], params["jaxpr"]
+    parts = scan_of(eqn)
+    length, body, consts, carry = parts.length, parts.body, parts.consts, parts.carry
     if not length or length * len(body.jaxpr.eqns) > _STEPS:
         return None
-    consts, carry = params["num_consts"], params["num_carry"]
     state = list(arrays[consts : consts + carry])
     rows: list[list[Any]] = [[] for _ in range(length)]
-    for turn in range(length)[:: -1 if params["reverse"] else 1]:
+    for turn in range(length)[:: -1 if parts.reverse else 1]:
         given = [x[turn] for x in arrays[consts + carry :]]
         results = run(body, [*arrays[:consts], *state, *given], active)
         state, rows[turn] = results[:carry], results[carry:]
@@ -44,10 +43,10 @@ def scan(eqn: Any, arrays: Sequence[Any], active: Any, run: Run) -> list[Any] | 
 
 def loop(eqn: Any, arrays: Sequence[Any], active: Any, run: Run) -> list[Any] | None:
     """Return the results of a `while`, of which the first turns are watched."""
-    condition, body = eqn.params["cond_jaxpr"], eqn.params["body_jaxpr"]
-    first, second = eqn.params["cond_nconsts"], eqn.params["body_nconsts"]
-    ends, consts = list(arrays[:first]), list(arrays[first : first + second])
-    state = list(arrays[first + second :])
+    parts = while_of(eqn)
+    condition, body, begin = parts.condition, parts.body, parts.ends + parts.consts
+    ends, consts = list(arrays[: parts.ends]), list(arrays[parts.ends : begin])
+    state = list(arrays[begin:])
     if any(jnp.ndim(v.aval) for v in condition.jaxpr.outvars):  # under vmap
         return None
     for _ in range(min(_TURNS, _STEPS // max(1, len(body.jaxpr.eqns)))):

@@ -289,6 +289,15 @@ def case_out_of_range(x: Any) -> Any:
     return x * lax.select_n(jnp.full(N, 3), jnp.ones(N), jnp.full(N, 2.0), jnp.full(N, 3.0))
 
 
+def scaled_by_powers_of_two(x: Any) -> Any:
+    """Use what JAX 0.12 computes from bits, which have no derivatives."""
+    return jnp.ldexp(x, 3) * jnp.sin(jnp.arange(N)) + jnp.frexp(x)[0]
+
+
+def polynomials(x: Any) -> Any:
+    return jnp.polyval(x[:3], x) + jnp.polyval(jnp.arange(4.0), x[::-1])
+
+
 KEY = jax.random.key(0)
 ONCE_WRONG = (
     by_other_constants,
@@ -298,6 +307,8 @@ ONCE_WRONG = (
     bits_of_negative_numbers,
     saturated_casts,
     case_out_of_range,
+    scaled_by_powers_of_two,
+    polynomials,
     lambda x: jnp.cumsum(x[jax.random.permutation(KEY, N)]) ** 2,
 )
 

@@ -50,6 +50,7 @@ def test_the_range_is_that_of_what_is_finite(values: list[float], text: str) -> 
         (1e-4, "0.1 ms"),
         (0.0071, "7.1 ms"),
         (0.071, "71 ms"),
+        (0.0998, "100 ms"),
         (0.5, "500 ms"),
         (2.5, "2.5 s"),
         (185.2, "3 min 5 s"),

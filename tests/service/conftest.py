@@ -21,6 +21,7 @@ LIMITS = {
     "models": "8",
     "header-time": "1.5",
     "body-time": "1.5",
+    "send-time": "1.5",
 }
 
 

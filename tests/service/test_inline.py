@@ -11,7 +11,7 @@ import pytest
 
 from jaccli.service import inline
 from jaccli.service.operations import OPERATIONS
-from jaccli.service.request import Document, call
+from jaccli.service.request import Document, Job, call
 
 RECIPROCAL = Document(b"model: {expression: 1/x}\ninputs: {x: [1.0, 2.0]}\n")
 
@@ -24,8 +24,9 @@ def npy(*numbers: float) -> bytes:
 
 def compiled(**values: Any) -> inline.Inline | None:
     about, body = OPERATIONS["jacobian"], npy(4, 5)
-    made = call(about, values, RECIPROCAL, "npy", ("x", body))
-    return inline.program(made, about, values, "x", len(body) - 2 * 8, 1 << 20)
+    job = Job("npy", "jacobian", tuple(about.arguments(values)), input="x")
+    made = call(job.operation, job.arguments, RECIPROCAL, job.form, (job.input, body))
+    return inline.program(made, job, values, len(body) - 2 * 8, 1 << 20)
 
 
 @pytest.mark.parametrize("values", [{}, {"fail_on_nonfinite": False}, {"layout": "matrix"}])

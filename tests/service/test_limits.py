@@ -21,9 +21,11 @@ import pytest
 
 from jaccli import service
 from jaccli.service import pool
+from jaccli.service.buffers import pieces
 from jaccli.service.limits import Limits
 from jaccli.service.pool import Pool
 from jaccli.service.refusal import Refusal
+from jaccli.service.request import CALL, Job
 from jaccli.service.wire import Call, Reply
 from tests.service.servers import PATIENCE, SQUARE, Said, Server, children, serving, started
 
@@ -131,7 +133,8 @@ def sent(server: Server, data: bytes) -> tuple[int, bytes]:
         (b"", 408, "the header did not come in time."),
         (b"POST /v1/jacobian HTTP/1.1\r\nHost: loc", 408, "the header did not come in time."),
         (post("/v1/jacobian", SQUARE)[:-5], 408, "the body did not come in time."),
-        (b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 20_000, 431, "the header is too long."),
+        (b"GET / HTTP/1.1\r\na: " + b"b" * 100_000, 431, "the header is too long."),
+        (b"GET / HTTP/1.1\r\n" + b"a:\r\n" * 20_000, 431, "the header has more than 128 lines."),
         (
             post("/v1/jacobian", b"", Content_Length=str(1 << 30)),
             413,
@@ -155,7 +158,10 @@ def sent(server: Server, data: bytes) -> tuple[int, bytes]:
             "the header host is given twice.",
         ),
     ],
-    ids=["silent", "half header", "half body", "long header", "1 GiB", "chunks", "-1", "two hosts"],
+    ids=[
+        "silent", "half header", "half body", "long header", "many lines", "1 GiB", "chunks", "-1",
+        "two hosts",
+    ],
 )  # fmt: skip
 def test_what_trickles_or_floods_is_ended_with_a_reason(
     server: Server, data: bytes, status: int, message: str
@@ -188,9 +194,9 @@ def test_one_connection_takes_many_requests_even_at_once(server: Server) -> None
 STREAM = (False, "utf-8", "strict")
 
 
-def message(power: int) -> bytes:
+def message(power: int) -> tuple[bytes, bytes, bytes]:
     arguments = ["jacobian", "-e", f"x**{power}", "--at", "x=2", "--quiet", "--format", "json"]
-    return Call(arguments, "/", {}, STREAM, STREAM, {}).encode()
+    return Job(CALL).encode(), Call(arguments, "/", {}, STREAM, STREAM, {}).encode(), b""
 
 
 def in_pool(limits: Limits, work: Any) -> Any:
@@ -219,7 +225,8 @@ def test_a_call_that_takes_too_long_or_too_much_costs_its_worker_alone() -> None
                 await pool.call(message(3), 0)
             statuses.append((refused.value.status, refused.value.message))
             pool.limits = Limits(workers=1)
-            reply = Reply.decode(await pool.call(message(4), 0))
+            _, body, _ = await pool.call(message(4), 0)
+            reply = Reply.decode(b"".join(pieces(body)))
             assert json.loads(reply.events[0][1])["blocks"]["f.x"]["values"] == 32.0
             assert worker.process.poll() is not None
         return statuses

@@ -13,10 +13,10 @@ import yaml
 from jaccli.service import openapi
 from jaccli.service.app import ROUTES, kind_of
 from jaccli.service.limits import Limits
-from jaccli.service.models import Models
+from jaccli.service.models import Model, Models
 from jaccli.service.operations import OPERATIONS
 from jaccli.service.refusal import Refusal
-from jaccli.service.request import Document, accepted, document, response
+from jaccli.service.request import Document, accepted, document, identity, response
 from jaccli.service.wire import ERR, Reply
 from tests.conftest import ROOT
 
@@ -116,30 +116,32 @@ def test_exit_codes_become_statuses(code: int, said: str, status: int, message: 
     assert refused(response, reply, "json") == (status, message)
 
 
-def test_models_are_kept_by_content_and_the_oldest_go_first() -> None:
+def test_equal_documents_have_equal_ids() -> None:
+    name = identity(Document(b"a", {"x": b"1", "y": b""}))
+    assert identity(Document(b"a", {"y": b"", "x": b"1"})) == name
+    assert identity(Document(b"a", {"x1": b"", "y": b""})) != name
+
+
+def test_of_models_the_oldest_go_first() -> None:
     gone: list[str] = []
     models = Models(2, 100, gone.append)
-    a, b, c = (Document(text, {"x": b"1"}) for text in (b"a", b"b", b"c"))
-    first = models.add(a)
-    assert models.add(Document(b"a", {"x": b"1"})) == first
-    assert models.add(Document(b"a", {"x1": b""})) != first
-    second = models.add(b)
-    assert len(gone) == 1
-    models.get(second)
-    models.get(models.add(a))
-    models.add(c)
-    assert gone[-1] == second
-    assert refused(models.get, second)[0] == 404
-    assert models.get(first) == a
+    a, b, c = (Model("", text) for text in (b"a", b"b", b"c"))
+    models.add("a", a)
+    models.add("b", b)
+    models.add("a", a)
+    models.add("c", c)
+    assert gone == ["b"]
+    assert refused(models.get, "b")[0] == 404
+    assert models.get("a") == a
 
 
 def test_models_are_bounded_in_bytes() -> None:
     models = Models(10, 10, lambda _: None)
-    names = [models.add(Document(text * 4)) for text in (b"a", b"b", b"c")]
+    for name in "abc":
+        models.add(name, Model("", name.encode() * 4))
     assert len(models) == 2
-    assert refused(models.get, names[0])[0] == 404
-    too_large = refused(models.check, Document(b"x" * 11))
-    assert too_large == (413, "the model has more than the 10 B allowed.")
+    assert refused(models.get, "a")[0] == 404
+    assert refused(models.check, 11) == (413, "the model has more than the 10 B allowed.")
 
 
 def test_kinds_of_calls_differ_in_more_than_numbers() -> None:

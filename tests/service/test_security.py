@@ -10,7 +10,7 @@ import pytest
 
 from jaccli.service.limits import Limits
 from jaccli.service.refusal import unavailable
-from jaccli.service.security import BODY, Gate, guard
+from jaccli.service.security import BODY, HEADERS, Gate, guard
 
 TOKEN = "a-token-of-some-length"
 LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
@@ -44,13 +44,39 @@ def answered(gate: Gate, *headers: tuple[str, str], parts: tuple[bytes, ...] = (
     return sent[0]["status"], reason, *seen
 
 
-@pytest.mark.parametrize("host", ["localhost", "LocalHost:80", "127.0.0.1:8377", "[::1]:1"])
+@pytest.mark.parametrize(
+    "host", ["localhost", "LocalHost:80", "localhost.", "127.0.0.1:8377", "[::1]", "[::1]:1"]
+)
 def test_the_services_own_names_are_let_in(host: str) -> None:
     assert answered(Gate(Limits(), LOOPBACK), ("Host", host)) == (200, "", b"")
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "localhost.evil.example", "evil.example:8377", "", "127.0.0.1.nip.io"]
+    "host",
+    [
+        "evil.example",
+        "localhost.evil.example",
+        "evil.example:8377",
+        "",
+        "127.0.0.1.nip.io",
+        "[::1]evil:1",
+        "[::1]evil",
+        "[::1",
+        "::1",
+        "[localhost]",
+        "127.0.0.1:80@evil",
+        "127.0.0.1:80:80",
+        "127.0.0.1:",
+        "127.0.0.1:http",
+        "127.0.0.1:654321",
+        "localhost/evil",
+        "localhost#.evil",
+        "evil@localhost",
+        "localhost localhost",
+        "localhost, evil",
+        "localhost\t",
+        "localhost..",
+    ],
 )
 def test_other_names_are_kept_out_every_time(host: str) -> None:
     """A page whose name has come to mean this machine (DNS rebinding) sends its own name."""
@@ -107,8 +133,38 @@ def test_a_header_that_is_given_twice_is_refused() -> None:
     assert found == (400, "the header host is given twice.")
 
 
+def test_a_header_of_many_values_is_one_list() -> None:
+    headers = [("Accept", "a"), ("Host", "localhost"), ("Accept", "b")]
+    scope: dict[str, Any] = {
+        "type": "http",
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers],
+    }
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope[HEADERS][b"accept"])
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"large", "more_body": False}
+
+    asyncio.run(guard(app, Gate(Limits()))(scope, receive, receive))
+    assert seen == [b"a, b"]
+    assert BODY not in scope  # the connection keeps the scope until its next request
+
+
 def test_a_body_comes_through_whole() -> None:
     assert answered(Gate(Limits()), parts=(b"a", b"", b"bc")) == (200, "", b"abc")
+
+
+def test_bodies_are_bounded_all_together() -> None:
+    gate = Gate(Limits(body=3 << 18, buffers=1 << 18))
+    status, reason, body = answered(gate, parts=(bytes(1 << 18), bytes(1 << 18)))
+    assert (status, reason, len(body)) == (200, "", 1 << 19)
+    status, reason = answered(gate, parts=(bytes(1 << 18), bytes(1 << 18), b"x"))
+    message = "bodies and answers that wait already take the 256.0 KiB allowed. Ask again later."
+    assert (status, reason) == (503, message)
+    del body
+    assert gate.buffers.held == 0
 
 
 @pytest.mark.parametrize("length", ["5", str(1 << 30), "9" * 30, "-1", "1_0", "+1", "²"])

@@ -12,6 +12,7 @@ from jaccli.derivative import structured
 from jaccli.derivative.structured import interpret
 from jaccli.derivative.structured.fallback import fallback
 from jaccli.derivative.structured.registry import RULES
+from jaccli.derivative.traced import traced
 from tests.expression.cases import CASES, Case, Kind
 from tests.expression.test_functions import model, used
 from tests.structured.agreement import assert_close
@@ -23,7 +24,10 @@ NO_RULE = {
 }  # fmt: skip
 """The primitives that the function table produces and that always fall back there."""
 BY_VALUE = {"conv_general_dilated", "gather", "scan", "scatter-add"}
-"""Those with a rule for some operands (known indices, a signal) and none for others (a kernel)."""
+"""Those with a rule for some operands (known indices, a signal) and none for others (a kernel).
+
+JAX 0.12 writes no loop of the first kind: its `polyval` is none.
+"""
 
 
 def test_every_primitive_of_the_function_table_has_a_rule_or_is_listed(
@@ -50,13 +54,14 @@ def test_every_primitive_of_the_function_table_has_a_rule_or_is_listed(
     monkeypatch.setattr(interpret, "fallback", spy)
     for case in SMOOTH:
         text = case.text
-        f, x = model(text), used(text)
+        x = used(text)
+        f = traced(model(text), x)
         for direction in ("fwd", "rev"):
             jax.eval_shape(lambda x, f=f, d=direction: structured.jacobian(f, x, d), x)
     for name in sorted({*ruled, *fallen}):
         print(f"{name:24s} rule: {ruled.get(name, '-'):28s} falls back: {fallen.get(name, '-')}")
-    assert fallen.keys() - ruled.keys() == NO_RULE
-    assert fallen.keys() & ruled.keys() == BY_VALUE
+    assert fallen.keys() - ruled.keys() - BY_VALUE == NO_RULE
+    assert fallen.keys() & ruled.keys() <= BY_VALUE <= fallen.keys()
 
 
 @pytest.mark.slow

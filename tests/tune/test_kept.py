@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -166,8 +167,9 @@ def test_nothing_is_kept_unless_asked_for() -> None:
     assert computed(*LIKE[:3])[1] > 0
 
 
-def test_python_models_are_compiled_anew(tmp_path: Any) -> None:
-    """Their code may change between two calls."""
+def test_python_models_are_compiled_anew(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their code may change between two calls, within a second and in one character."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     path = tmp_path / "model.py"
     for power in (2, 3):
         path.write_text(f"def f(x):\n    return x**{power}\n")

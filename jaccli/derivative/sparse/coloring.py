@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from jaccli import memory
+
 Colors = NDArray[np.int32]
 Indices = NDArray[np.int64]
 
@@ -39,6 +41,7 @@ def color_columns(rows: Indices, columns: Indices, shape: tuple[int, int]) -> tu
     used = [0] * shape[0]  # the colors in each row
     colors = [0] * shape[1]
     for column in order:
+        memory.check_growth()
         here = entries[starts[column] : starts[column + 1]]
         taken = 0
         for row in here:
@@ -68,6 +71,7 @@ def color_symmetric(rows: Indices, columns: Indices, n: int) -> tuple[Colors, in
     middles = [0] * n  # the colors of neighbors that are the middle of a star with this one in it
     colors = [0] * n
     for vertex in order:
+        memory.check_growth()
         here = entries[starts[vertex] : starts[vertex + 1]]
         taken, repeated = near[vertex], twice[vertex]
         for other in here:

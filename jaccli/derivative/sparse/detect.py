@@ -17,6 +17,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaccli import memory
 from jaccli.derivative import losses
 from jaccli.derivative.basis import Tree
 from jaccli.derivative.facts import UNFINISHED, contains, count, is_literal
@@ -141,6 +142,7 @@ class _Detector:
             return env[atom]
 
         for eqn in jaxpr.eqns:
+            memory.check_growth()
             operands = [read(atom) for atom in eqn.invars]
             results = self.results(eqn, operands)
             for var, value in zip(eqn.outvars, results, strict=True):

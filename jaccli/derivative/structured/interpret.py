@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from jaccli import memory
 from jaccli.derivative import losses
 from jaccli.derivative.facts import is_literal, live
 from jaccli.derivative.known import LIMIT, constant, evaluate, is_known, is_whole, known
@@ -48,6 +49,7 @@ def interpret(
 
     Raises:
         StructureError: an operation cannot be taken over columns, structured or dense.
+        Exhausted: the structure takes more memory than it may.
     """
     with np.errstate(all="ignore"):  # numbers that leave the range do so as in any other mode
         return _Interpreter(limit).run(jaxpr, list(map(known, consts)), args, wanted)
@@ -84,6 +86,7 @@ class _Interpreter:
             return x if is_literal(atom) or is_known(x) else floats.get(atom)
 
         for eqn, needed in live(jaxpr, wanted):
+            memory.check_growth()
             operands = [read(atom) for atom in eqn.invars]
             full = operands
             results: Sequence[Operand | None]
@@ -159,12 +162,16 @@ class _Interpreter:
                 return [results] if isinstance(results, Linear) else list(results)
             except (NoStructure, TooMany) as why:
                 losses.note(eqn, advice=str(why))
+            except memory.Exhausted:
+                raise
             except Exception as error:  # a defect of the rule costs its structure alone
                 losses.failed(eqn, error)
         else:
             losses.note(eqn)
         try:
             return fallback(eqn, full)
+        except memory.Exhausted:
+            raise
         except Exception as error:
             raise StructureError(
                 f"{losses.name(eqn)}{_at(losses.line(eqn))}: {losses.reason(error)}"

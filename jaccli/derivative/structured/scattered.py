@@ -19,6 +19,7 @@ import numpy as np
 from jax import lax
 from numpy.typing import NDArray
 
+from jaccli import memory
 from jaccli.derivative.positions import (
     counted,
 )
@@ -78,6 +79,7 @@ class Scattered:
 
     def read(self, positions: Positions, size: int) -> Scattered:
         """Return what an array reads at flat positions of this one, -1 where it reads nothing."""
+        memory.check_growth()
         entry, place = joined(self.near, positions.reshape(-1), size)
         same = entry.size == self.count and np.array_equal(entry, np.arange(entry.size))
         val = self.val if same else self.val[entry]
@@ -120,6 +122,7 @@ def joined(near: Positions, positions: Positions, size: int) -> tuple[Positions,
 
 def total(parts: Sequence[Scattered]) -> Scattered:
     """Return the sum of entries of one seed; many at one place are added up."""
+    memory.check_growth()
     seed = parts[0].seed
     near = np.concatenate([part.near for part in parts])
     far = np.concatenate([part.far for part in parts])
@@ -163,6 +166,7 @@ def entries(term: Term, shape: Shape) -> int:
 
 def of_term(term: Term, shape: Shape) -> Scattered:
     """Return a term of a near array of `shape` as scattered entries."""
+    memory.check_growth()
     seed = term.seed
     free = [seed.shape[b] for b in term.free]
     rank = len(shape)

@@ -14,7 +14,7 @@ from jaccli import backend
 from jaccli.derivative import estimate, sparse
 from jaccli.derivative.sparse import detect
 from jaccli.derivative.traced import traced
-from tests.sparse.models_with_zeros import MODELS, Model
+from tests.sparsity.models_with_zeros import MODELS, Model
 from tests.thinned import thinned
 
 MORE = 1.35

@@ -1,1 +1,0 @@
-"""Tests of sparse derivatives: patterns, colorings, what is remembered, the commands."""
