@@ -197,7 +197,7 @@ def _compared(path: Path) -> str:
 def _other(values: Values) -> Values:
     """Return numbers that are not those."""
     if isinstance(values, Sparse):
-        return replace(values, values=_other(values.values))
+        return replace(values, values=np.asarray(_other(values.values)))
     return ~values if values.dtype == bool else np.asarray(-values)
 
 
