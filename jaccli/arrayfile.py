@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import struct
+import sys
 import warnings
 from collections.abc import Callable, Mapping
 from math import prod
@@ -64,10 +65,18 @@ def read_array(stream: BinaryIO, size: int, limit: int) -> Array:
     if declared > limit:
         raise too_large("the array needs", declared, limit)
     flat = _content(stream, declared).view(dtype) if declared else np.empty(0, dtype)
+    if dtype.kind == "U" and _codes(flat).max(initial=0) > sys.maxunicode:
+        # numpy makes texts of any numbers, and Python takes them for characters.
+        raise damaged("its texts have characters that do not exist")
     try:
         return flat.reshape(shape, order="F" if fortran_order else "C")
     except ValueError as error:
         raise damaged(f"the array's shape {shape} is not one") from error
+
+
+def _codes(texts: Array) -> Array:
+    """Return the numbers of the characters of texts."""
+    return texts.view(np.dtype(np.uint32).newbyteorder(texts.dtype.byteorder))
 
 
 def _content(stream: BinaryIO, size: int) -> Array:

@@ -12,6 +12,7 @@ import random
 import re
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from jaccli.errors import JaccliError, verdict
 from jaccli.result import Block, Result, Sparse, read, write
 from jaccli.result.compare import compare
 from jaccli.result.pattern import read_pattern
+from jaccli.result.sparse import Values
 from jaccli.spec import arrays
 from jaccli.spec.load import load
 from tests.result.samples import POLAR, counted, jacobian, result_of
@@ -184,9 +186,19 @@ def uses(path: Path) -> Iterator[Callable[[], object]]:
 
 
 def _compared(path: Path) -> str:
-    """Compare a file with itself, as text."""
+    """Compare a file with itself, and with other numbers, as text."""
     stored = read(path, limit=LIMIT)
-    return "".join(str(compare(stored, stored, norm=norm)) for norm in ("entry", "fro"))
+    others = {key: _other(values) for key, values in stored.arrays.items()}
+    changed = replace(stored, arrays=others)
+    texts = [str(compare(stored, other, norm="fro")) for other in (stored, changed)]
+    return "".join((*texts, str(compare(changed, stored)))).encode().decode()
+
+
+def _other(values: Values) -> Values:
+    """Return numbers that are not those."""
+    if isinstance(values, Sparse):
+        return replace(values, values=np.asarray(_other(values.values)))
+    return ~values if values.dtype == bool else np.asarray(-values)
 
 
 def fault(path: Path) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from jaccli.arrayfile import read_array
 from jaccli.errors import SourceError
 from jaccli.result import read
 from jaccli.spec import arrays
@@ -173,3 +174,11 @@ def test_values_of_json_count_before_they_are_made(tmp_path: Path) -> None:
     (tmp_path / "r.json").write_bytes(b"[" + b"0," * 100_000 + b"0]")
     with pytest.raises(SourceError, match=r"the values of the text need 6.3 MiB, more than"):
         read(tmp_path / "r.json", limit=1 << 20)
+
+
+def test_texts_of_no_characters_are_refused() -> None:
+    content = saved(np.array(["ab"])).replace("ab".encode("utf-32-le"), b"\x20" * 8)
+    with pytest.raises(SourceError, match="its texts have characters that do not exist"):
+        read_array(io.BytesIO(content), len(content), 1000)
+    swapped = saved(np.array(["ab"], ">U2"))
+    assert read_array(io.BytesIO(swapped), len(swapped), 1000).tolist() == ["ab"]

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
+import resource
+import shutil
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from jaccli.errors import ComputationError, UsageError
+from jaccli.errors import ComputationError, SourceError, UsageError
 from jaccli.result import Partial, check_partial, is_begun
 from jaccli.result.partial import data_of, journal_of
+from tests.result.damage import damaged
 
 VALUES = np.arange(24.0).reshape(6, 4)
 IDENTITY = {"spec": "abc", "chunk": 2}
@@ -175,3 +182,107 @@ def test_a_disk_that_is_too_small_is_refused_before_computing(
         f"{tmp_path / 'J.npy'}: the disk has 100 B free, and the result needs 192 B."
     )
     assert not list(tmp_path.iterdir())
+
+
+def test_one_process_at_a_time_writes_a_target(tmp_path: Path) -> None:
+    """A lock is of an open file: what holds for processes holds within one."""
+    target = tmp_path / "J.npy"
+    message = f"{target}: another process is writing it."
+    with begun(target) as partial:
+        write(partial, 0)
+        before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+        for resume in (False, True):
+            with pytest.raises(ComputationError) as error:
+                begun(target, resume=resume)
+            assert str(error.value) == message
+            with pytest.raises(ComputationError) as error:
+                check_partial(target, resume=resume, force=True)
+            assert str(error.value) == message
+        assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    with begun(target, resume=True) as partial:
+        assert partial.done == {0}
+
+
+def test_who_waited_for_the_lock_does_not_write_over_the_file(tmp_path: Path) -> None:
+    target = tmp_path / "J.npy"
+    with begun(target) as partial:
+        write(partial, 0, 1, 2)
+        partial.publish(force=False)
+    with pytest.raises(UsageError, match="exists already"):
+        Partial(target, VALUES.shape, VALUES.dtype, IDENTITY, resume=False, force=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["J.npy"]
+
+
+def test_a_file_that_may_not_be_so_large_leaves_nothing(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200, hard))
+    try:
+        with pytest.raises(ComputationError) as error:
+            begun(tmp_path / "J.npy")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert str(error.value) == (
+        f"{tmp_path / 'J.npy'}: cannot be written: file too large; the whole needs 192 B.\n"
+        "Raise the limit of file sizes (ulimit -f)."
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_damage_of_what_is_begun_is_one_sentence(tmp_path: Path) -> None:
+    target = tmp_path / "J.npy"
+    with begun(target) as partial:
+        write(partial, 0, 1)
+    whole = {path: path.read_bytes() for path in (data_of(target), journal_of(target))}
+    for seed in range(300):
+        for path, content in whole.items():
+            path.write_bytes(content)
+        path = random.Random(seed).choice(list(whole))
+        path.write_bytes(damaged(seed, [whole[path]]))
+        said = ""
+        try:
+            begun(target, resume=True).close()
+        except (SourceError, UsageError) as error:
+            said = str(error)
+        assert not said or "with --force." in said, seed
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 KiB of its own."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(disk)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("file systems cannot be mounted here")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_disk_that_fills_and_has_room_again_is_gone_on_with(small_disk: Path) -> None:
+    target = small_disk / "J.npy"
+    values = np.arange(6_000.0).reshape(3, 2_000)
+
+    def begin(*, resume: bool) -> Partial:
+        return Partial(target, values.shape, values.dtype, IDENTITY, resume=resume)
+
+    def put(partial: Partial, row: int) -> None:
+        partial.write(row, lambda file: file.write_rows(2_000 * row, values[row : row + 1]))
+
+    with begin(resume=False) as partial:
+        put(partial, 0)
+        with (small_disk / "fill").open("wb") as fill, contextlib.suppress(OSError):
+            fill.write(bytes(1 << 20))
+        for _ in range(2):
+            with pytest.raises(ComputationError) as error:
+                put(partial, 1)
+            assert str(error.value) == (
+                f"{target}: cannot be written: no space left on device; the whole needs 46.9 KiB. "
+                "1 part is kept.\nFree some space and go on with --resume."
+            )
+    (small_disk / "fill").unlink()
+    with begin(resume=True) as partial:
+        assert partial.done == {0}
+        put(partial, 1)
+        put(partial, 2)
+        partial.publish(force=False)
+    np.testing.assert_array_equal(finished(target), values)
