@@ -81,7 +81,6 @@ def shoot(command: str, number: signal.Signals, delay: float, folder: Path) -> S
         [sys.executable, "-m", "jaccli", *words],
         cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
     try:
         process.communicate(timeout=delay)
@@ -137,6 +136,7 @@ def shots(count: int, seed: int = 0, longest: float = 3.0) -> list[Shot]:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's `&` has ignored
     for shot in shots(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0):
         print(
             f"{shot.command:10} {shot.number.name:8} {shot.delay:5.2f} s: {shot.seconds:4.2f} s "
