@@ -13,6 +13,8 @@ import pytest
 from scripts.attacks import signals
 from tests.processes import started
 
+pytestmark = pytest.mark.local("signals, which a process gets for itself")
+
 HELD = """\
 import sys, time, _thread
 from jaccli import startup
