@@ -154,10 +154,8 @@ def _first_taken(numbers: bytes) -> int:
 
 def _end(number: int) -> NoReturn:
     """End the process here and now."""
+    _remove_unfinished()
     with contextlib.suppress(Exception):
-        publish = sys.modules.get("jaccli.files.publish")
-        if publish is not None:
-            publish.remove_unfinished()
         if "multiprocessing" in sys.modules:
             for child in sys.modules["multiprocessing"].active_children():
                 child.kill()
@@ -166,11 +164,19 @@ def _end(number: int) -> NoReturn:
     os._exit(128 + number)
 
 
+def _remove_unfinished() -> None:
+    publish = sys.modules.get("jaccli.files.publish")
+    if publish is not None:
+        with contextlib.suppress(OSError):
+            publish.remove_unfinished()
+
+
 def leave(code: int) -> NoReturn:
     """End the process without tearing down the interpreter and JAX's backend (-20%).
 
     Files are closed and published by then; only the standard streams are left to flush.
     """
+    _remove_unfinished()
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

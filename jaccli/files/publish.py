@@ -58,8 +58,10 @@ def check_writable(path: str, *, force: bool) -> None:
     try:
         # Permissions do not tell of read-only and special file systems: only trying does.
         trial = _temporary(os.path.join(folder, os.path.basename(path)))
+        _unfinished.add(trial)
         with open(trial, "xb"):
             os.unlink(trial)
+        _unfinished.discard(trial)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise _refused(f"{path}: the folder {folder!r} is not writable: {reason}.") from error
@@ -78,11 +80,11 @@ def remove_leftovers(folder: str) -> None:
 
 
 _unfinished: set[str] = set()
-"""Temporary files that are being written."""
+"""Temporary files that there may be."""
 
 
 def remove_unfinished() -> None:
-    """Remove what this process is writing, when it is ended from outside."""
+    """Remove what this process has begun to write: a signal may come anywhere."""
     for path in list(_unfinished):
         _remove(path)
 
