@@ -64,8 +64,8 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
      "ndtri(p) is not finite at p = 2."
      " Keep p between 0 and 1, as in clip(p, 0 + 1e-12, 1 - 1e-12)."),
     ("x**k", {"x": -2, "k": 2},
-     "x**k has no finite derivative at x = -2 and k = 2. A negative base has no derivative by its"
-     " exponent: leave the exponent out of --wrt."),
+     "x**k has no finite derivative at x = -2 and k = 2. The slope in k takes the logarithm of x,"
+     " which is negative: keep x above 0, or leave k out of wrt."),
     ("logsumexp(x + where(m > 0, 0, -inf))", {"x": [1, 2], "m": np.array([0, 0])},
      "logsumexp(x + where(m > 0, 0, -inf)) is not finite: all entries are -inf. Where everything is"
      " masked, mask with a large negative number, as -1e30, in place of -inf."),
