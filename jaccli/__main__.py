@@ -20,11 +20,11 @@ def main() -> None:
         with suppress(OSError, UnicodeError):  # it is said below what is wrong
             print(f"jaccli {__version__}", flush=True)
             sys.exit(0)
-    from jaccli import startup, surroundings
+    from jaccli import signals, startup, surroundings
 
     startup.begin()
     surroundings.prepare()
-    startup.take_signals()
+    signals.take()
     try:
         code = perform(arguments)
     except KeyboardInterrupt:  # before there is somebody to say so

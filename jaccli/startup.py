@@ -1,5 +1,4 @@
-"""How the process starts and ends: what makes it faster, each measure with its reason and its gain,
-and its signals.
+"""How the process starts and ends: what makes it faster, each measure with its reason and its gain.
 
 Gains are of CPU time on a 2-core machine, medians of alternating runs, for the Jacobian of
 configs/forecast.yaml as a whole process (920 ms without any of them).  Imports nothing heavy.
@@ -7,17 +6,14 @@ configs/forecast.yaml as a whole process (920 ms without any of them).  Imports 
 
 from __future__ import annotations
 
-import _thread
 import contextlib
 import gc
 import os
-import signal
 import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import FrameType
-    from typing import Any, NoReturn
+    from typing import NoReturn
 
 
 def begin() -> None:
@@ -61,110 +57,8 @@ def share_cores(processes: int) -> None:
     os.environ.setdefault("NPROC", str(max(1, cores // processes)))
 
 
-# Signals.  Their handlers run in the main thread, between two steps of Python: not while it is
-# within a library, and what they raise there must not come in the middle of an import, which leaves
-# C++ extensions half made (nanobind aborts).  So a thread looks after them: the system writes each
-# signal's number to a pipe at once.
-
-_GRACE = 1.2
-"""Seconds for the main thread to end by itself."""
-_PAUSE = 0.02
-"""Seconds until a signal that came during an import comes again."""
-
-_raised: BaseException | None = None
-"""What a signal has raised."""
-_postponed = False
-"""Whether a signal is to come again."""
-
-
-def take_signals() -> None:
-    """Have SIGINT, SIGTERM and SIGHUP end the process, with 128 and their number, within 2 s.
-
-    They raise exceptions, so that half-written files are taken away.  If that takes too long, or
-    if the signal comes a second time, the process ends at once: files that wait for their names are
-    removed, and processes that it has started are killed.
-    """
-    read, write = os.pipe()
-    os.set_blocking(write, False)
-    signal.set_wakeup_fd(write, warn_on_full_buffer=False)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup and shells' `&` have it
-            signal.signal(number, _take)
-    sys.unraisablehook = _unraisable
-    _thread.start_new_thread(_watch, (read,))
-
-
-def _take(number: int, frame: FrameType | None) -> None:
-    global _raised, _postponed
-    _postponed = _is_importing(frame)
-    if not _postponed:
-        _raised = KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number)
-        raise _raised
-
-
-def _is_importing(frame: FrameType | None) -> bool:
-    while frame is not None:
-        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
-            return True
-        frame = frame.f_back
-    return False
-
-
-def _unraisable(ignored: Any) -> None:
-    """Have a signal come again that Python forgets: raised in a finalizer, or in JAX's callback of
-    the garbage collector.
-    """
-    global _postponed
-    if ignored.exc_value is not None and ignored.exc_value is _raised:
-        _postponed = True
-    else:
-        sys.__unraisablehook__(ignored)
-
-
-def _watch(pipe: int) -> None:
-    """Wait for a signal that is this module's to take; see that the process ends."""
-    global _postponed
-    while True:
-        number = _first_taken(os.read(pipe, 64))
-        if number:
-            break
-    import select
-    import time
-
-    deadline, echoes = time.monotonic() + _GRACE, 0
-    while time.monotonic() < deadline:
-        if select.select([pipe], [], [], _PAUSE)[0]:
-            again = os.read(pipe, 64)
-            echoes -= len(again)
-            if echoes < 0 and _first_taken(again):
-                break
-        if _postponed:
-            _postponed, echoes = False, echoes + 1
-            _thread.interrupt_main(
-                signal.Signals(number)
-            )  # as if it came again, which the pipe gets to know
-    _end(number)
-
-
-def _first_taken(numbers: bytes) -> int:
-    """Return the first signal among those that is not somebody else's by now, 0 if none is."""
-    ours = (number for number in numbers if signal.getsignal(number) is _take)
-    return next(ours, 0)
-
-
-def _end(number: int) -> NoReturn:
-    """End the process here and now."""
-    _remove_unfinished()
-    with contextlib.suppress(Exception):
-        if "multiprocessing" in sys.modules:
-            for child in sys.modules["multiprocessing"].active_children():
-                child.kill()
-        if number == signal.SIGINT:
-            os.write(2, b"jaccli: interrupted.\n")
-    os._exit(128 + number)
-
-
-def _remove_unfinished() -> None:
+def remove_unfinished() -> None:
+    """Remove the files that this process has begun to write, if it has come so far."""
     publish = sys.modules.get("jaccli.files.publish")
     if publish is not None:
         with contextlib.suppress(OSError):
@@ -176,7 +70,7 @@ def leave(code: int) -> NoReturn:
 
     Files are closed and published by then; only the standard streams are left to flush.
     """
-    _remove_unfinished()
+    remove_unfinished()
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -20,7 +20,7 @@ LONGEST = 450
 
 DOORS = {
     "__init__": {"derivative"},
-    "__main__": {"startup", "surroundings", "cli", "service", "__init__"},
+    "__main__": {"signals", "startup", "surroundings", "cli", "service", "__init__"},
 }
 """The two ways in, which the table leaves out."""
 

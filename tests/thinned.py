@@ -10,12 +10,12 @@ import pytest
 
 
 def thinned(cases: Iterable[Any], every: int) -> list[Any]:
-    """Return the cases as parameters; all but every so-manieth are marked `slow`."""
+    """Return the cases as parameters; all but the first of every `every` are marked `slow`."""
     return [_case(case, number % every > 0) for number, case in enumerate(cases)]
 
 
 def thinned_pairs(first: Sequence[Any], second: Sequence[Any], every: int) -> list[Any]:
-    """Return all pairs as parameters: every so-manieth is quick, over both alike."""
+    """Return all pairs as parameters: one of `every` is quick, over both alike."""
     pairs = product(enumerate(first), enumerate(second))
     return [_case((a, b), (i + j) % every > 0) for (i, a), (j, b) in pairs]
 

@@ -143,16 +143,18 @@ def tracing(plan: Plan) -> Iterator[None]:
 
     The model itself was traced before: what fails now is its derivative.
     """
+    cause: Exception
     try:
         with memory.growing_by(plan.budget - plan.input_bytes):
             yield
     except memory.Exhausted as error:
-        reason = f"its structure takes more than the memory budget of {format_bytes(plan.budget)}"
-        message = f"{plan.derivative} by mode {plan.spec.mode}: {reason}."
-        raise UnderivableError(message, reason) from error
+        budget = format_bytes(plan.budget)
+        reason, cause = f"its structure takes more than the memory budget of {budget}", error
     except (JaccliError, MemoryError, jax.errors.JaxRuntimeError):
         raise
     except Exception as error:  # what JAX and the rules of libraries raise is of every type
-        reason = explained(error, plan.facts)
-        message = f"{plan.derivative} by mode {plan.spec.mode}: {reason}."
-        raise UnderivableError(message, reason) from error
+        reason, cause = explained(error, plan.facts), error
+    else:
+        return
+    message = f"{plan.derivative} by mode {plan.spec.mode}: {reason}."
+    raise UnderivableError(message, reason) from cause

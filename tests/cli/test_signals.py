@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from scripts.attacks import signals
+from scripts import shoot
 from tests.processes import started
 
 pytestmark = pytest.mark.local("signals, which a process gets for itself")
 
 HELD = """\
 import sys, time, _thread
-from jaccli import startup
+from jaccli import signals
 from jaccli.files import publish
 
-startup.take_signals()
+signals.take()
 try:
     with publish.publishing("target"):
         print("ready", flush=True)
@@ -37,7 +37,7 @@ IN_A_FINALIZER = """class Held:
         hold()"""
 
 
-@pytest.mark.parametrize("number", signals.ENDING, ids=lambda number: number.name)
+@pytest.mark.parametrize("number", shoot.ENDING, ids=lambda number: number.name)
 def test_who_does_not_end_is_ended_and_its_files_are_removed(
     number: signal.Signals, tmp_path: Path
 ) -> None:
@@ -71,10 +71,10 @@ def test_a_signal_that_python_forgets_comes_again(tmp_path: Path) -> None:
 
 
 def test_shots_at_random_moments() -> None:
-    assert [shot for shot in signals.shots(8, longest=1.5) if shot.wrong] == []
+    assert [shot for shot in shoot.shots(8, longest=1.5) if shot.wrong] == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10))
 def test_hundreds_of_shots(seed: int) -> None:
-    assert [shot for shot in signals.shots(30, seed=1000 + seed) if shot.wrong] == []
+    assert [shot for shot in shoot.shots(30, seed=1000 + seed) if shot.wrong] == []

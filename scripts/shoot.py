@@ -1,4 +1,10 @@
-"""Signals at random moments: every command ends at once, and leaves nothing that is of no use."""
+"""Sends signals to commands at random moments: each ends at once, and leaves nothing of no use.
+
+    python -m scripts.shoot COUNT [SEED]
+
+Prints a line for each shot: the command, the signal and when it came, how long the end took, and
+what is wrong with what is left.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +21,7 @@ ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 LONGEST = 2.0
 """Seconds from a signal to the end."""
 
-CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 SLOW_PYTHON = """\
 import jax.numpy as jnp
 

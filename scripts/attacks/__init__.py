@@ -1,1 +1,0 @@
-"""What `scripts/attack` does to the program, one module for each kind of trouble."""
