@@ -331,26 +331,14 @@ _ROWS: dict[str, Case | list[Case]] = {
         lambda a, x: mp.gammainc(a, 0, x, regularized=True),
         _GAMMAS,
         digits=300,
-        partials=((0, 1), (1, 1)),
     ),
     "gammaincc": Case(
         lambda a, x: mp.gammainc(a, x, regularized=True),
         _GAMMAS,
         digits=450,
-        partials=((0, 1), (1, 1)),
     ),
     "factorial": Case(lambda x: mp.gamma(x + 1), _each(_sizes(1e-6, 150, 20)), digits=120),
-    "betafn": [
-        Case(
-            mp.beta, [(a, b) for a, b in _BETAS if min(a, b) > 0.1 and max(a, b) < 20], digits=120
-        ),
-        Case(
-            mp.beta,
-            [p for p in _BETAS if p != (17.0, 900.0)],
-            digits=120,
-            partials=((0, 0), (1, 1)),
-        ),
-    ],
+    "betafn": Case(mp.beta, [p for p in _BETAS if p != (17.0, 900.0)], digits=120),
     "betaln": Case(_beta_log, _BETAS, digits=120),
     "zetafn": Case(mp.zeta, _ZETAS, digits=135),
     "betainc": Case(

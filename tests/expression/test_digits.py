@@ -266,6 +266,6 @@ def test_structure_is_kept(text: str) -> None:
 
 
 def test_slopes_that_are_not_asked_for_are_not_computed() -> None:
-    """The derivative of gammainc by a is expensive, and by a twice JAX has none."""
+    """The derivative of gammainc by a is expensive."""
     text = str(jax.make_jaxpr(jax.grad(lambda x: FUNCTIONS["gammainc"].resolve()(2.5, x)))(1.0))
     assert "igamma_grad_a" not in text

@@ -210,6 +210,14 @@ def test_custom_rules_bar_a_direction() -> None:
     assert prepared.coloring.way == "rev"
     np.testing.assert_allclose(np.diag(prepared.dense(g, x)), 3 * x**2, rtol=1e-12)
 
+    def scaled(x: Any) -> Any:  # linear in its cotangents, though by a scatter
+        return g(x).at[5:9].multiply(2.0)
+
+    prepared = prepared_by_coloring("jacobian", without_rest(scaled), x, about=facts(scaled, x))
+    expected = 3 * x**2 * np.where((np.arange(30) >= 5) & (np.arange(30) < 9), 2, 1)
+    assert prepared.pattern.nnz == 30
+    np.testing.assert_allclose(prepared.dense(scaled, x), np.diag(expected), rtol=1e-12)
+
 
 def test_the_operator_traces_under_jit_and_vmap_with_arguments_that_are_traced() -> None:
     from jaccli import jacobian

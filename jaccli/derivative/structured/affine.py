@@ -49,6 +49,7 @@ _FACTORS = {
     "dot_general": slice(2),
     "conv_general_dilated": slice(2),
     "div": slice(1),
+    "scatter-mul": slice(1),
     "triangular_solve": slice(1, 2),
 }
 """Operations that are 0 where one of these operands is."""

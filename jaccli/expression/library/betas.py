@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from scipy.special import bernoulli
 
-from jaccli.expression.library.gammas import digamma, gammaln, polygamma
+from jaccli.expression.library.gammas import gammaln, polygamma
 from jaccli.expression.library.rule import Array, horner, with_slopes
 
 _LARGE = 10
@@ -46,14 +46,64 @@ def betaln(a: Array, b: Array) -> Array:
     return jnp.where(both, two, jnp.where(large, one, plain))
 
 
-@with_slopes(
-    lambda a, b: -betafn(a, b) * _by_first(a, b),
-    lambda a, b: -betafn(a, b) * _by_first(b, a),
-)
+@with_slopes(lambda a, b: _slope(a, b), lambda a, b: _slope(b, a))
 def betafn(a: Array, b: Array) -> Array:
     """Return B(a, b)."""
     sign = jax.scipy.special.gammasgn
     return sign(a) * sign(b) * sign(a + b) * jnp.exp(betaln(a, b))
+
+
+@with_slopes(
+    lambda a, b: betafn(a, b) * (jnp.square(_by_first(a, b)) - _difference(1)(a, b)),
+    lambda a, b: _mixed(a, b),
+)
+def _slope(a: Array, b: Array) -> Array:
+    """Return the slope of B by a."""
+    return -betafn(a, b) * _by_first(a, b)
+
+
+def _mixed(a: Array, b: Array) -> Array:
+    """Return the derivative of B by a and b.
+
+    B is (1 / a + 1 / b) Γ(1 + a) Γ(1 + b) / Γ(1 + a + b).  With the terms that cancel taken out, its
+    derivative is a sum of positive ones.
+    """
+    p, q = jnp.minimum(a, b), jnp.maximum(a, b)
+    low, high = jnp.where(p > 0, p, 1), jnp.where(p > 0, q, 1)
+    total = low + high
+    terms = total * (_by_first(1 + low, high) / high) * (_by_first(1 + high, low) / low)
+    terms += _excess(1 + low, high) + _excess(1 + high, low)
+    positive = low * (high / total) * terms
+    plain = _by_first(a, b) * _by_first(b, a) - polygamma(1, a + b)
+    return betafn(a, b) * jnp.where(p > 0, positive, plain)
+
+
+def _excess(a: Array, b: Array) -> Array:
+    """Return ((ψ(a + b) − ψ(a)) / b − ψ'(a + b)) / b, the sum of 1 / ((a + k) (a + b + k)²)."""
+    u, v = _reciprocals(a, b)
+    high = a + _SHIFT
+    ratio = b / high
+    near = jnp.abs(ratio) < 0.25
+    r = jnp.where(near, 1, ratio)
+    t = jnp.where(near, b, 0) / (high + b)
+    logs = jnp.where(
+        near,
+        horner([1 / k for k in range(2, 36)], t) / jnp.square(high + b),
+        (jnp.log1p(r) / r - 1 / (1 + r)) / r / high / high,
+    )
+    u_high, v_high = 1 / high, 1 / (high + b)
+    once = twice = jnp.zeros_like(high)
+    value = jnp.full_like(high, _asymptotic(0)[-1])
+    for c in reversed(_asymptotic(0)[:-1]):
+        once, twice = value + v_high * once, once + v_high * twice
+        value = c + u_high * value
+    return jnp.sum(u * v * v, axis=-1) + logs + u_high * v_high * v_high * (once + v_high * twice)
+
+
+def _reciprocals(a: Array, b: Array) -> tuple[Array, Array]:
+    """Return 1 / (a + k) and 1 / (a + b + k) for the first k, along a last axis."""
+    steps = jnp.arange(_SHIFT, dtype=a.dtype)
+    return 1 / (a[..., None] + steps), 1 / ((a + b)[..., None] + steps)
 
 
 def _by_first(a: Array, b: Array) -> Array:
@@ -65,8 +115,8 @@ def _by_first(a: Array, b: Array) -> Array:
 def _difference(n: int) -> Callable[[Array, Array], Array]:
     """Return the function ψ⁽ⁿ⁾(a + b) − ψ⁽ⁿ⁾(a) of a and b, accurate for small b too.
 
-    Terms are differences of powers of u = 1 / a and v = 1 / (a + b), and u − v = b u v.  Below −10,
-    differences of digamma are JAX's, and those of its derivatives are not known.
+    Terms are differences of powers of u = 1 / a and v = 1 / (a + b), and u − v = b u v.  Below −10
+    they are differences of the functions' values, with fewer digits for small b.
     """
 
     @with_slopes(
@@ -75,8 +125,7 @@ def _difference(n: int) -> Callable[[Array, Array], Array]:
     )
     def difference(a: Array, b: Array) -> Array:
         a, b = jnp.broadcast_arrays(a, b)
-        steps = jnp.arange(_SHIFT, dtype=a.dtype)
-        u, v = 1 / (a[..., None] + steps), 1 / ((a + b)[..., None] + steps)
+        u, v = _reciprocals(a, b)
         powers = sum((u**j * v ** (n - j) for j in range(n + 1)), jnp.zeros_like(u))
         shifted = b * jnp.sum(u * v * powers, axis=-1)
         high = a + _SHIFT
@@ -85,7 +134,7 @@ def _difference(n: int) -> Callable[[Array, Array], Array]:
             series = series + jnp.log1p(b / high)
         found = (-1) ** n * (math.factorial(n) * shifted + series)
         known = jnp.minimum(a, a + b) > _LARGE - _SHIFT
-        return jnp.where(known, found, digamma(a + b) - digamma(a) if n == 0 else jnp.nan)
+        return jnp.where(known, found, polygamma(n, a + b) - polygamma(n, a))
 
     return difference
 

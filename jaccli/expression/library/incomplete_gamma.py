@@ -10,10 +10,12 @@ from jax.scipy.special import xlogy
 
 from jaccli.expression.library.betas import stirling
 from jaccli.expression.library.entropy import log_excess
-from jaccli.expression.library.gammas import digamma, gammaln
+from jaccli.expression.library.gammas import digamma, gammaln, polygamma
 from jaccli.expression.library.rule import Array, with_slopes
 
 _LARGE = 10
+_LARGEST = 1e5
+"""Orders as of here, and their number of terms, are beyond what the sums are made for."""
 
 
 @with_slopes(lambda a, x: _by_order(a, x), lambda a, x: _density(a - 1, a, x))
@@ -29,44 +31,75 @@ def gammaincc(a: Array, x: Array) -> Array:
 
 
 @with_slopes(
-    lambda a, x: _jax_slope(_jax_by_order, a, x),
+    lambda a, x: _by_order_twice(a, x),
     lambda a, x: xlogy(_density(a - 1, a, x), x) - digamma(a) * _density(a - 1, a, x),
 )
 def _by_order(a: Array, x: Array) -> Array:
     """Return the slope of the lower function in a: JAX's, but in the upper tail."""
     far = (x > 2) & (x > 1.3 * a)
-    a_far, x_far = jnp.where(far, a, 1), jnp.where(far, x, 3)
-    return jnp.where(far, -_tail(a_far, x_far), _jax_by_order(a, jnp.where(far, a, x)))
+    tail, _ = _tail(jnp.where(far, a, 1), jnp.where(far, x, 3))
+    return jnp.where(far, -tail, _jax_by_order(a, jnp.where(far, a, x)))
 
 
-_DEPTH = 120
+def _by_order_twice(a: Array, x: Array) -> Array:
+    """Return the second derivative of the lower function in a."""
+    far = (x > 1.5) & (x > a)
+    _, tail = _tail(jnp.where(far, a, 1), jnp.where(far, x, 3))
+    near = ~far & (x > 0)
+    return jnp.where(far, -tail, jnp.where(near, _series(a, jnp.where(near, x, 1)), 0))
 
 
-def _tail(a: Array, x: Array) -> Array:
-    """Return the slope in a of the upper function, by Legendre's continued fraction.
+def _tail(a: Array, x: Array) -> tuple[Array, Array]:
+    """Return the first and second derivatives in a of the upper function, for x > a.
 
-    It is x^a exp(−x) / Γ(a) times 1 / (x + 1 − a − 1 (1 − a) / (x + 3 − a − 2 (2 − a) / …)).
+    The function is a g for g = x^a exp(−x) / (Γ(a + 1) f), with Legendre's continued fraction
+    f = x + 1 − a − 1 (1 − a) / (x + 3 − a − 2 (2 − a) / …).
     """
+    depth = jnp.int32(120 + 4 * jnp.sqrt(jnp.minimum(jnp.max(a), _LARGEST)))
 
-    def level(number: Array, below: tuple[Array, Array]) -> tuple[Array, Array]:
-        k = _DEPTH - number
-        value, slope = below
+    def level(number: Array, below: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        k = (depth - number).astype(a.dtype)
+        value, slope, bend = below
         part = k * (k - a) / value
-        moved = -(k + part * slope) / value
-        return x + (2 * k - 1) - a - part, -1 - moved
+        part_slope = -(k + part * slope) / value
+        part_bend = -(2 * part_slope * slope + part * bend) / value
+        return x + (2 * k - 1) - a - part, -1 - part_slope, -part_bend
 
-    start = x + (2 * _DEPTH + 1) - a, -jnp.ones_like(a)
-    value, slope = jax.lax.fori_loop(0, _DEPTH, level, start)
-    return _density(a, a, x) * (jnp.log(x) - digamma(a) - slope / value) / value
+    start = x + (2 * depth + 1).astype(a.dtype) - a, -jnp.ones_like(a), jnp.zeros_like(a)
+    value, slope, bend = jax.lax.fori_loop(0, depth, level, start)
+    g = _density(a, a + 1, x) / value
+    log_slope = jnp.log(x) - digamma(a + 1) - slope / value
+    log_bend = jnp.square(slope / value) - polygamma(1, a + 1) - bend / value
+    first = g * (1 + a * log_slope)
+    return first, g * (2 * log_slope + a * (jnp.square(log_slope) + log_bend))
+
+
+def _series(a: Array, x: Array) -> Array:
+    """Return the second derivative in a of the sum of x^(a + k) exp(−x) / Γ(a + k + 1)."""
+    epsilon = jnp.finfo(x.dtype).eps / 64
+
+    def term(state: tuple[Array, ...]) -> Array:
+        _, density, psi, trigamma, _ = state
+        return density * (jnp.square(jnp.log(x) - psi) - trigamma)
+
+    def unfinished(state: tuple[Array, ...]) -> Array:
+        k, density, psi, _, total = state
+        size = density * jnp.maximum(1, jnp.square(jnp.log(x) - psi))
+        return (k < _LARGEST) & jnp.any((a + k < x) | (size > epsilon * jnp.abs(total)))
+
+    def step(state: tuple[Array, ...]) -> tuple[Array, ...]:
+        k, density, psi, trigamma, total = state
+        c = a + k + 1
+        total = total + term(state)
+        return k + 1, density * x / c, psi + 1 / c, trigamma - jnp.square(1 / c), total
+
+    start = _density(a, a + 1, x), digamma(a + 1), polygamma(1, a + 1), jnp.zeros_like(x)
+    return jax.lax.while_loop(unfinished, step, (jnp.zeros((), x.dtype), *start))[-1]
 
 
 def _jax_by_order(a: Array, x: Array) -> Array:
-    return _jax_slope(jax.scipy.special.gammainc, a, x)
-
-
-def _jax_slope(f: Array, a: Array, x: Array) -> Array:
-    """Return what JAX takes for the slope by the first argument."""
-    return jax.jvp(lambda a: f(a, x), (a,), (jnp.ones_like(a),))[1]
+    """Return what JAX takes for the slope of the lower function by a."""
+    return jax.jvp(lambda a: jax.scipy.special.gammainc(a, x), (a,), (jnp.ones_like(a),))[1]
 
 
 @with_slopes(
