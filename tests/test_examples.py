@@ -26,6 +26,8 @@ def _script() -> ModuleType:
 EXAMPLES = _script()
 
 
+SLOW = {"kinks.md", "verify.md"}
+"""Pages whose examples are performed in a shell only."""
 SHELL = set("|&;<>$*`#")
 """What only a shell understands."""
 
@@ -37,7 +39,11 @@ def test_examples_print_it_in_a_shell(path: Path) -> None:
     assert EXAMPLES.refreshed(text) == text
 
 
-@pytest.mark.parametrize("path", EXAMPLES.documents(), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path",
+    [path for path in EXAMPLES.documents() if path.name not in SLOW],
+    ids=lambda path: path.name,
+)
 def test_examples_print_what_the_page_says(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In this process, where no shell is needed: a new one each would take four times as long."""
 

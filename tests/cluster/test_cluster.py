@@ -50,6 +50,7 @@ def workers_of(process: subprocess.Popen[str]) -> list[Any]:
     return [child for child in found if "spawn_main" in " ".join(child.cmdline())]
 
 
+@pytest.mark.slow
 def test_a_killed_worker_costs_no_byte(jaccli: Call, tmp_path: Path) -> None:
     jaccli(*COMMAND, "-o", "local.npy")
     process = start(tmp_path, *COMMAND, "-o", "J.npy", "--cluster", "local:2")

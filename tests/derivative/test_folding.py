@@ -16,6 +16,7 @@ from jaccli import backend
 from jaccli.derivative import known, sparse
 from jaccli.derivative.facts import inner_jaxprs
 from jaccli.derivative.traced import traced
+from tests.thinned import thinned
 
 N = 30
 
@@ -219,7 +220,7 @@ LOOPS: dict[str, tuple[Callable[[Any], Any], bool]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", LOOPS)
+@pytest.mark.parametrize("name", thinned(LOOPS, 3))
 def test_loops_are_taken_at_once_where_steps_do_not_wait(name: str) -> None:
     f, at_once = LOOPS[name]
     once = traced(f, x())
@@ -313,7 +314,7 @@ ONCE_WRONG = (
 )
 
 
-@pytest.mark.parametrize("f", ONCE_WRONG)
+@pytest.mark.parametrize("f", thinned(ONCE_WRONG, 3))
 def test_values_and_patterns_are_those_of_jax_itself(f: Callable[[Any], Any]) -> None:
     expected = np.asarray(jax.jacfwd(f)(x()))
     for mode in ("fwd", "auto", "structured", "sparse"):

@@ -21,7 +21,7 @@ from . import program_checks
 from .program_checks import MODES, VARIANTS, Unusable, failures
 from .random_programs import MOVES, Program, draw_program, program_of
 
-QUICK, CHUNK = 12, 3
+QUICK, CHUNK = 6, 3
 VALUES, PATTERNS, LARGE_CHUNK = 100, 300, 50
 USABLE = 0.9
 """The share of programs that JAX differentiates, at least."""

@@ -52,7 +52,7 @@ SEQUENTIAL = {"loop"}
 
 
 @pytest.mark.parametrize("rows", [0, ROWS], ids=["one point", "a batch"])
-@pytest.mark.parametrize(("derivative", "mode"), thinned(WAYS, 5))
+@pytest.mark.parametrize(("derivative", "mode"), thinned(WAYS, 9))
 def test_what_does_not_fit_whole_is_taken_in_chunks_that_fit(
     derivative: str, mode: str, rows: int
 ) -> None:

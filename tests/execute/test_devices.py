@@ -22,6 +22,7 @@ ROOT = Path(__file__).parent.parent.parent
 MODEL = ("-e", "x**2", "--at", "x={linspace: [0, 1, 8]}")
 
 
+@pytest.mark.slow
 def test_on_four_devices() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",

@@ -16,6 +16,7 @@ import pytest
 from jaccli import backend, cache
 from jaccli.execute import programs
 from jaccli.tune import kept
+from tests.thinned import thinned
 
 Call = Callable[..., Any]
 ROOT = Path(__file__).parent.parent.parent
@@ -330,7 +331,7 @@ IN_PROCESSES: dict[str, tuple[str, ...]] = {
 }
 
 
-@pytest.mark.parametrize("arguments", IN_PROCESSES.values(), ids=IN_PROCESSES)
+@pytest.mark.parametrize("arguments", thinned([(arguments,) for arguments in IN_PROCESSES.values()], 3), ids=IN_PROCESSES)
 def test_a_new_process_finds_programs_and_is_silent_about_it(
     cache_home: Path, tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from jaccli.expression import evaluate, parse
+from tests.thinned import thinned
 
 DIGITS = 40
 QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
@@ -65,7 +66,7 @@ CASES: dict[str, tuple[tuple[Oracle, ...], np.ndarray, Callable[[float], float]]
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("text", CASES)
+@pytest.mark.parametrize("text", thinned(CASES, 3))
 def test_value_and_two_derivatives_have_twelve_digits(text: str) -> None:
     oracles, places, scale = CASES[text]
     parsed = parse(text)
@@ -100,7 +101,7 @@ ENDS_OF = [
 ]
 
 
-@pytest.mark.parametrize(("text", "x", "value", "slope"), ENDS_OF)
+@pytest.mark.parametrize(("text", "x", "value", "slope"), thinned(ENDS_OF, 3))
 def test_ends_of_the_domain(text: str, x: float, value: float, slope: float) -> None:
     parsed = parse(text)
     found = jax.value_and_grad(lambda x: evaluate(parsed, {"x": x}, dtype="float64"))(x)

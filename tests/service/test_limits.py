@@ -211,6 +211,7 @@ def in_pool(limits: Limits, work: Any) -> Any:
     return asyncio.run(all_of_it())
 
 
+@pytest.mark.slow
 def test_a_call_that_takes_too_long_or_too_much_costs_its_worker_alone() -> None:
     async def work(pool: Pool) -> list[int]:
         statuses = []
@@ -312,6 +313,7 @@ def is_there(server: Server) -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_a_second_signal_ends_at_once_and_workers_end_with_their_service(tmp_path: Path) -> None:
     with serving(["--socket", socket_of(tmp_path), "--workers", "1"], tmp_path) as server:
         (worker,) = server.workers()
@@ -354,6 +356,7 @@ def test_workers_leave_it_to_their_service_to_end(server: Server) -> None:
     assert server.workers() == workers
 
 
+@pytest.mark.slow
 def test_a_worker_that_finds_its_programs_says_nothing(tmp_path: Path) -> None:
     """XLA would: false alarms about processor features, on standard error."""
     with serving(["--socket", socket_of(tmp_path), "--workers", "1"], tmp_path) as server:

@@ -134,7 +134,7 @@ def every_chunk_gives_the_whole(derivative: str, operator: str, name: str, every
         assert_close(found, whole, 1e-12)
 
 
-@pytest.mark.parametrize(("derivative", "operator", "name"), thinned(QUICK, 3))
+@pytest.mark.parametrize(("derivative", "operator", "name"), thinned(QUICK, 6))
 def test_every_chunk_gives_the_whole(derivative: str, operator: str, name: str) -> None:
     every = operator in ("structured-fwd", "structured-rev")
     every_chunk_gives_the_whole(derivative, operator, name, every)

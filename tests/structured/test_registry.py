@@ -30,6 +30,7 @@ JAX 0.12 writes no loop of the first kind: its `polyval` is none.
 """
 
 
+@pytest.mark.slow
 def test_every_primitive_of_the_function_table_has_a_rule_or_is_listed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -335,7 +335,7 @@ UNSETTLED: dict[str, Function] = {
 """Scans with links that do not settle in one direction at least."""
 
 
-@pytest.mark.parametrize("name", UNSETTLED)
+@pytest.mark.parametrize("name", thinned(UNSETTLED, 2))
 def test_scan_is_right_whether_its_links_settle_or_not(name: str) -> None:
     f = UNSETTLED[name]
     assert_structured_is_right(
@@ -389,7 +389,7 @@ def test_hessian_through_a_scan() -> None:
     assert_hessian_is_right(lambda x: UNSETTLED["results"](x)[1].sum(0), points(2, 3))
 
 
-@pytest.mark.parametrize("name", thinned(CASES, 3))
+@pytest.mark.parametrize("name", thinned(CASES, 6))
 def test_rule_equals_plain_modes_and_differences(name: str) -> None:
     _, f, shapes = CASES[name]
     # float32 has no finite differences of use.

@@ -54,7 +54,7 @@ def betafn(a: Array, b: Array) -> Array:
 
 
 @with_slopes(
-    lambda a, b: betafn(a, b) * (jnp.square(_by_first(a, b)) - _difference(1)(a, b)),
+    lambda a, b: betafn(a, b) * (jnp.square(_by_first(a, b)) - _bend(a, b)),
     lambda a, b: _mixed(a, b),
 )
 def _slope(a: Array, b: Array) -> Array:
@@ -65,7 +65,7 @@ def _slope(a: Array, b: Array) -> Array:
 def _mixed(a: Array, b: Array) -> Array:
     """Return the derivative of B by a and b.
 
-    B is (1 / a + 1 / b) Γ(1 + a) Γ(1 + b) / Γ(1 + a + b).  With the terms that cancel taken out, its
+    B is (1 / a + 1 / b) Γ(1 + a) Γ(1 + b) / Γ(1 + a + b).  With what cancels taken out, its
     derivative is a sum of positive ones.
     """
     p, q = jnp.minimum(a, b), jnp.maximum(a, b)
@@ -109,6 +109,11 @@ def _reciprocals(a: Array, b: Array) -> tuple[Array, Array]:
 def _by_first(a: Array, b: Array) -> Array:
     """Return ψ(a + b) − ψ(a)."""
     return _difference(0)(a, b)
+
+
+def _bend(a: Array, b: Array) -> Array:
+    """Return ψ'(a + b) − ψ'(a)."""
+    return _difference(1)(a, b)
 
 
 @functools.cache

@@ -6,6 +6,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.special import xlogy
 
 from jaccli.expression.library.betas import stirling
@@ -76,7 +77,7 @@ def _tail(a: Array, x: Array) -> tuple[Array, Array]:
 
 def _series(a: Array, x: Array) -> Array:
     """Return the second derivative in a of the sum of x^(a + k) exp(−x) / Γ(a + k + 1)."""
-    epsilon = jnp.finfo(x.dtype).eps / 64
+    epsilon = float(np.finfo(x.dtype).eps) / 64
 
     def term(state: tuple[Array, ...]) -> Array:
         _, density, psi, trigamma, _ = state
