@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing import resource_tracker
@@ -134,7 +135,11 @@ def _without_interrupts() -> Iterator[None]:
 
     A terminal sends it to all of them, but workers are ended by the process that started them.
     """
-    resource_tracker.ensure_running()  # which would let it through
+    # Python's tracker of semaphores would let it through; it takes those of a process that has been
+    # ended away, and need not say so.
+    sys.warnoptions.append("ignore:resource_tracker")
+    resource_tracker.ensure_running()
+    sys.warnoptions.pop()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -78,6 +78,7 @@ def test_begun_on_a_cluster_and_ended_here_and_the_other_way_round(
         os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C of a terminal: to all of them
         stderr = process.communicate(timeout=60)[1]
         assert process.returncode == 130, stderr
+
         kept, interrupted = stderr.splitlines()
         assert kept.endswith(f"of {ROWS} parts are kept; go on with --resume.")
         assert interrupted == "jaccli: interrupted."
@@ -122,7 +123,8 @@ def test_workers_join_and_leave_and_those_of_other_versions_get_nothing(
               "--no-nanny", "--local-directory", str(tmp_path / "scratch"))  # fmt: skip
     with running(*scheduler):
         process = start(tmp_path, *COMMAND, "-o", "J.npy", "--cluster", address)
-        time.sleep(2)  # without workers
+        assert process.stderr is not None
+        assert process.stderr.readline() == f"{address}: no workers yet; waiting for the first.\n"
         with running(*worker) as first:
             wait_for_parts(tmp_path, 10)
             path = f"{tmp_path / 'other'}:{os.environ.get('PYTHONPATH', '')}"
@@ -131,7 +133,6 @@ def test_workers_join_and_leave_and_those_of_other_versions_get_nothing(
                 first.kill()
                 stderr = process.communicate(timeout=120)[1]
     assert process.returncode == 0, stderr
-    assert f"{address}: no workers yet; waiting for the first." in stderr
     assert (tmp_path / "J.npy").read_bytes() == (tmp_path / "local.npy").read_bytes()
 
 

@@ -331,7 +331,9 @@ IN_PROCESSES: dict[str, tuple[str, ...]] = {
 }
 
 
-@pytest.mark.parametrize("arguments", thinned([(arguments,) for arguments in IN_PROCESSES.values()], 3), ids=IN_PROCESSES)
+@pytest.mark.parametrize(
+    "arguments", thinned([(arguments,) for arguments in IN_PROCESSES.values()], 3), ids=IN_PROCESSES
+)
 def test_a_new_process_finds_programs_and_is_silent_about_it(
     cache_home: Path, tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
