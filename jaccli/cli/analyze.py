@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from jaccli import startup
 from jaccli.cli import console
-from jaccli.cli.options import OPTIONS, Option, Values, budget_of, with_options
+from jaccli.cli.options import OPTIONS, Option, Values, budget_of, shared, with_options
 from jaccli.cli.tasks import Task, check_targets, load_model, tasks
 from jaccli.errors import UsageError, expected
 from jaccli.vocabulary import MODES, SUFFIXES
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _FORMATS = ("table", "plain", "json", "none")
 _KINDS = ("jacobian", "hessian")
-_WITHOUT = ("vector", "show", "layout", "fail_on_nonfinite", "storage", "explain")
+_WITHOUT = ("resume", "vector", "show", "layout", "fail_on_nonfinite", "storage", "explain")
 """Options of other commands that mean nothing here: every entry counts, and must be finite."""
 _OF_FILES = ("specs", "of", "top", "rtol", "gtol", "products", "probes", "seed", "memory", "output",
              "format", "digits", "force", "server", "quiet", "verbose", "debug")  # fmt: skip
@@ -55,13 +55,11 @@ _TOP = 5
 
 def analyze_command(_: str) -> Callable[..., int | None]:
     """Return `analyze`."""
-    shared = [option for option in OPTIONS if option.name not in _WITHOUT]
-    return with_options(analyze, (*SPECTRUM, *shared))
+    return with_options(analyze, (*SPECTRUM, *shared(_WITHOUT, _FORMATS)))
 
 
 def analyze(values: Values) -> int:
     """Say what there is to say of each spec or file."""
-    values |= dict.fromkeys(_WITHOUT)
     _check(values)
     files = [name for name in values["specs"] or () if Path(name).suffix.lower() in SUFFIXES]
     if not files:

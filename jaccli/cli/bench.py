@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from jaccli.cli import console
-from jaccli.cli.options import BENCH_MODES, OF, OPTIONS, REPEAT, Values, with_options
+from jaccli.cli.options import BENCH_MODES, OF, REPEAT, Values, shared, with_options
 from jaccli.cli.tasks import check_targets, plans, tasks
 from jaccli.errors import UsageError, expected
 from jaccli.vocabulary import MODES
@@ -16,9 +16,15 @@ if TYPE_CHECKING:
     from jaccli.plan import Plan
 
 
+_WITHOUT = ("mode", "out_dir", "suffix", "layout", "show", "digits", "fail_on_nonfinite", "explain",
+            "resume")  # fmt: skip
+"""Options of results and plans, of which a report has none; every mode is timed."""
+_FORMATS = ("table", "plain", "json", "none")
+
+
 def bench_command(_: str) -> Callable[..., int | None]:
     """Return `bench`."""
-    return with_options(bench, (OF, BENCH_MODES, REPEAT, *OPTIONS))
+    return with_options(bench, (OF, BENCH_MODES, REPEAT, *shared(_WITHOUT, _FORMATS)))
 
 
 def bench(values: Values) -> int:
@@ -26,7 +32,7 @@ def bench(values: Values) -> int:
     repeat = values["repeat"]
     if repeat is not None and repeat < 1:
         raise UsageError(f"--repeat: {repeat} is not a count of runs.", hint="Expected 1 or more.")
-    asked = tasks(values, values["of"], formats=("table", "plain", "json", "none"))
+    asked = tasks(values, values["of"], _FORMATS)
     for task in asked:
         if task.target is not None and task.target.suffix.lower() != ".json":
             hint = "Expected a name that ends in .json."

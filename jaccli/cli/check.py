@@ -14,10 +14,10 @@ from jaccli.cli.options import (
     CERTIFY,
     CORRECT_DIGITS,
     OF,
-    OPTIONS,
     PROBES,
     RTOL,
     Values,
+    shared,
     with_options,
 )
 from jaccli.cli.tasks import Task, check_targets, plans, tasks
@@ -33,19 +33,19 @@ _RESULTS = (
     "out_dir", "suffix", "layout", "show", "digits", "fail_on_nonfinite", "explain", "resume",
 )  # fmt: skip
 """Options of results and plans, of which a report has none."""
+_FORMATS = ("table", "plain", "json", "none")
 
 
 def check_command(_: str) -> Callable[..., int | None]:
     """Return `check`."""
-    kept = [option for option in OPTIONS if option.name not in _RESULTS]
-    return with_options(check, (OF, PROBES, AGAINST, CERTIFY, CORRECT_DIGITS, RTOL, ATOL, *kept))
+    own = (OF, PROBES, AGAINST, CERTIFY, CORRECT_DIGITS, RTOL, ATOL)
+    return with_options(check, (*own, *shared(_RESULTS, _FORMATS)))
 
 
 def check(values: Values) -> int:
     """Verify each derivative, print the report, and write it as JSON."""
-    values = dict.fromkeys(_RESULTS) | values
     _check_numbers(values)
-    asked = tasks(values, values["of"], formats=("table", "plain", "json", "none"))
+    asked = tasks(values, values["of"], _FORMATS)
     for task in asked:
         if task.target is not None and task.target.suffix.lower() != ".json":
             hint = "Expected a name that ends in .json."
@@ -74,8 +74,8 @@ def check(values: Values) -> int:
                 rtol=values["rtol"],
                 atol=values["atol"] or 0.0,
                 supplied=[Supplied(*file) for file in given],
-                certify=bool(values.get("certify")),
-                digits=values.get("correct_digits"),
+                certify=bool(values["certify"]),
+                digits=values["correct_digits"],
             )
         passed = passed and report.passed
         data = as_json(report)
@@ -97,13 +97,13 @@ def _check_numbers(values: Values) -> None:
     if probes is not None and probes < 1:
         message = f"--probes: {probes} is not a count of directions."
         raise UsageError(message, hint="Expected 1 or more.")
-    digits = values.get("correct_digits")
-    if digits is not None and not values.get("certify"):
+    digits = values["correct_digits"]
+    if digits is not None and not values["certify"]:
         raise UsageError("--correct-digits: without --certify no digits are counted.")
     if digits is not None and not 1 <= digits <= 16:
         message = f"--correct-digits: {digits} is not a number of digits."
         raise UsageError(message, hint="Expected 1 to 16.")
-    if values.get("certify"):
+    if values["certify"]:
         from jaccli.verify.certificates import check_installed
 
         check_installed()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from jaccli.cli import job
-from jaccli.cli.options import CLUSTER, OF, OPTIONS, SWEEP, with_options
+from jaccli.cli.options import CLUSTER, OF, OPTIONS, SWEEP, shared, with_options
 
 Command = Callable[..., int | None]
 
@@ -22,4 +22,5 @@ def run_command(_: str) -> Command:
 
 def plan_command(_: str) -> Command:
     """Return `plan`: prints what a command would do."""
-    return with_options(lambda values: job.plan(values, values["of"]), (OF, *OPTIONS))
+    options = shared(("show", "digits", "fail_on_nonfinite", "explain"), job.PLAN_FORMATS)
+    return with_options(lambda values: job.plan(values, values["of"]), (OF, *options))

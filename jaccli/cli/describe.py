@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from jaccli.cli import console
-from jaccli.cli.options import OPTIONS, RESULT, Values, overrides, with_options
+from jaccli.cli.options import OPTIONS, RESULT, Values, overrides, shared, with_options
 from jaccli.cli.tasks import load_all, warn_of_unused
 from jaccli.errors import UsageError, VerdictError, expected, suggest
 
@@ -33,8 +33,9 @@ def validate_command(_: str) -> Command:
         console.out("\n---\n".join(to_yaml(spec.resolved).rstrip() for spec in specs))
         return 0
 
-    options = [option for option in OPTIONS if option.panel != RESULT or option.path]
-    return with_options(validate, options)
+    results = (option.name for option in OPTIONS if option.panel == RESULT)
+    without = {*results, "explain", "verbose"} - {"layout"}
+    return with_options(validate, shared(without))
 
 
 def functions_command(_: str) -> Command:

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from jaccli.result import Result, Stored
 
 
+PLAN_FORMATS = ("table", "plain", "json", "none")
+"""What `plan` prints: text, or JSON."""
+
+
 def run(values: Values, derivative: str) -> int:
     """Compute, write and print the derivative of all specs.
 
@@ -88,7 +92,7 @@ def plan(values: Values, derivative: str | None) -> int:
 
     Candidates are compiled for what XLA says of them; nothing is run.
     """
-    asked = tasks(values, derivative)
+    asked = tasks(values, derivative, PLAN_FORMATS)
     if values["out_dir"] is None:  # a folder that is not there yet is made by `run`, not here
         check_targets(asked, values)
     parted = [task for task in asked if may_be_streamed(task, "none")]
@@ -108,9 +112,11 @@ def plan(values: Values, derivative: str | None) -> int:
         else:
             made = prepare(made if known is None else with_choice(made, known)).plan
             found = list(candidates(made)) if len(names(made)) > 1 else []
-        if values["format"] == "json":
+        form = task.spec.output.format or "plain"  # a target takes nothing from the terminal here
+        if form == "json":
             data = as_json(made) | {"candidates": candidates_as_json(found), "output": target}
             console.out(console.json_line(data))
+        if form in ("json", "none"):
             continue
         lines = [as_text(made)]
         if target:
@@ -155,8 +161,6 @@ def _compute(task: Task, plan: Plan, values: Values) -> Result:
     _write(task, result)
     if not quiet:
         console.err(summary(result))
-    if values["verbose"]:
-        console.err(", ".join(f"{name} {number}" for name, number in result.versions.items()))
     for warning in () if quiet else warnings:
         console.warn(warning)
     return result

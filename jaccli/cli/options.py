@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Annotated, Any, NamedTuple
 
 import typer
@@ -226,6 +226,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("debug", ("--debug",), "Show a traceback on errors.", _CALL, type=bool),
 )  # fmt: skip
 
+_NAMED_OPTIONS = {option.name: option for option in OPTIONS}
+
 OF = Option("of", ("--of",), "The derivative in question (the spec's, else jacobian).",
             _DERIVATIVE, "DERIVATIVE", path=("derivative",), choices=DERIVATIVES)  # fmt: skip
 
@@ -259,6 +261,15 @@ SWEEP: tuple[Option, ...] = (
 ATOL = Option("atol", ("--atol",), "Absolute tolerance (0).", _HOW, "A", type=float)
 
 
+def shared(without: Collection[str] = (), formats: Sequence[str] = FORMATS) -> tuple[Option, ...]:
+    """Return the options of derivative commands, but some; `formats` are those that are printed."""
+    printed = _NAMED_OPTIONS["format"]._replace(
+        help="Standard output: " + ", ".join(formats) + ".", choices=tuple(formats)
+    )
+    kept = (option for option in OPTIONS if option.name not in without)
+    return tuple(printed if option.name == "format" else option for option in kept)
+
+
 def overrides(values: Values, options: Sequence[Option] = OPTIONS) -> list[Override]:
     """Return what the given options change in the spec: `--set` first, so that options win."""
     given = [option for option in options if _is_given(values.get(option.name))]
@@ -271,13 +282,17 @@ def _is_given(value: Any) -> bool:
     return value is not None and value is not False and value != []
 
 
+_ABSENT: Values = dict.fromkeys((*_NAMED_OPTIONS, CLUSTER.name, *(option.name for option in SWEEP)))
+"""What a command gets for options that it does not take."""
+
+
 def with_options(
     callback: Callable[[Values], int | None], options: Sequence[Option]
 ) -> Callable[..., int | None]:
     """Return a Typer command that collects its specs and options into one dict."""
 
     def command(**values: Any) -> int | None:
-        return callback(values)
+        return callback({**_ABSENT, **values})
 
     specs = inspect.Parameter(
         "specs",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jaccli import terminal
 from jaccli.cli import console
-from jaccli.cli.options import OF, OPTIONS, Values, with_options
+from jaccli.cli.options import OF, Values, shared, with_options
 from jaccli.cli.tasks import Task, check_targets, plans, tasks
 from jaccli.errors import SpecError, UsageError, expected, format_bytes
 from jaccli.vocabulary import MODES
@@ -28,9 +28,7 @@ _WIDTH, _HEIGHT = 64, 24
 
 def sparsity_command(_: str) -> Callable[..., int | None]:
     """Return `sparsity`."""
-    return with_options(
-        sparsity, (OF, *(option for option in OPTIONS if option.name not in _WITHOUT))
-    )
+    return with_options(sparsity, (OF, *shared(_WITHOUT, _FORMATS)))
 
 
 def sparsity(values: Values) -> int:
@@ -39,7 +37,7 @@ def sparsity(values: Values) -> int:
     kinds = [name for name, modes in MODES.items() if "sparse" in modes]
     if of is not None and of not in kinds:
         raise UsageError(f"--of: {of!r} is no matrix.", hint=expected(kinds))
-    values |= dict.fromkeys(_WITHOUT) | {"mode": "auto"}  # the spec's own may not go with `of`
+    values |= {"mode": "auto"}  # the spec's own may not go with `of`
     if values["out_dir"] is not None:
         values["suffix"] = values["suffix"] or ".mtx"
     asked = [_sparse(task, kinds) for task in tasks(values, of, _FORMATS)]

@@ -67,6 +67,9 @@ def tasks_of(specs: Iterable[Spec], values: Values, formats: Sequence[str] = FOR
         if task.form not in formats:
             message = f"--format: {task.form!r} is not a format of this command."
             raise UsageError(message, hint=expected(formats))
+        if values["digits"] is not None and task.form != "table":
+            message = f"--digits: it rounds tables, and the format is {task.form!r}."
+            raise UsageError(message, hint="Leave --digits or --format out.")
     return found
 
 
@@ -206,6 +209,8 @@ def _format(spec: Spec, target: Path | None, values: Values) -> str:
     """Return what standard output gets."""
     if spec.output.format is not None:
         return spec.output.format
+    if values["digits"] is not None:
+        return "table"
     if target is not None and not values["show"]:
         return "none"
     return console.default_form()
@@ -261,6 +266,8 @@ def load_model(
     point = model.read(spec, by_rows=by_rows, held=held)
     backend.configure(x64=model.needs_x64(spec, point))
     device = backend.find(spec.device, spec.devices)
+    if values["verbose"]:
+        console.err(", ".join(f"{name} {number}" for name, number in backend.versions().items()))
     return model.load(spec, point, allow_python=bool(values["allow_python"])), device
 
 

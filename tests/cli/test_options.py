@@ -68,11 +68,8 @@ OVERRIDES: dict[str, tuple[tuple[str, ...], str, Any]] = {
     "vector without a name": (("--vector", "[5, 6]"), "vector", [5, 6]),
     "vector of a source": (("--vector", "y={ones: 2}"), "vector", {"x": 1, "y": {"ones": [2]}}),
     "vector of a file": (("--vector", "@v.npz:k"), "vector", {"file": "v.npz", "key": "k"}),
-    "output": (("-o", "K.csv"), "output", {**OUTPUT, "path": "K.csv"}),
-    "output, long": (("--out", "K.csv"), "output", {**OUTPUT, "path": "K.csv"}),
-    "output, longer": (("--output", "-"), "output", {**OUTPUT, "path": "-"}),
-    "format": (("--format", "csv"), "output", {**OUTPUT, "format": "csv"}),
-    "force": (("--force",), "output", {**OUTPUT, "force": True}),
+    "output": (("--set", "output.path=K.csv"), "output", {**OUTPUT, "path": "K.csv"}),
+    "format": (("--set", "output.format=csv"), "output", {**OUTPUT, "format": "csv"}),
     "mode": (("--mode", "loop"), "mode", "loop"),
     "device": (("--device", "gpu:1"), "device", "gpu:1"),
     "precision": (("--precision", "high"), "precision", "high"),
@@ -216,11 +213,6 @@ WRONG = [
     ("--chunk", "«0»", "0 is not a whole number of at least 1."),
     ("--chunk", "«-2»", "-2 is not a whole number of at least 1."),
     ("--layout", "«rows»", "unknown value 'rows'.\nExpected one of 'blocks', 'matrix'."),
-    (
-        "--format",
-        "«xml»",
-        "unknown value 'xml'.\nExpected one of 'table', 'plain', 'json', 'csv', 'npy', 'none'.",
-    ),
 ]
 
 

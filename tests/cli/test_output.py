@@ -239,15 +239,40 @@ def test_explain_prints_the_plan_first(jaccli: Callable[..., Any], polar: str) -
     plan = jaccli("plan", polar).stdout.partition("candidate ")[0]
     assert jaccli("jacobian", polar, "--explain", "-q").stderr == plan
     verbose = jaccli("jacobian", polar, "--verbose").stderr
-    assert verbose.startswith(plan)
-    assert verbose.splitlines()[-1].startswith("jaccli 0.")
+    versions, rest = verbose.split("\n", 1)
+    assert versions.startswith("jaccli 0.")
+    assert rest.startswith(plan)
 
 
 def test_digits_concern_tables_alone(jaccli: Callable[..., Any]) -> None:
     options = ("-e", "x**2", "--at", "x=0.123456789", "-q")
     table = jaccli("gradient", *options, "--format", "table", "--digits", "3").stdout
     assert table.split() == ["∂f/∂x", "()", "x", "0.247"]
-    assert jaccli("gradient", *options, "--digits", "3").stdout == "x 0.246913578\n"
+    assert jaccli("gradient", *options, "--digits", "3").stdout == table
+    for form in ("plain", "json", "csv", "none"):
+        refused = jaccli("gradient", *options, "--format", form, "--digits", "3", check=False)
+        assert refused.exit_code == 2
+        assert f"--digits: it rounds tables, and the format is {form!r}." in refused.stderr
+
+
+UNTAKEN = {
+    "plan": ("--show x", "--digits 3", "--explain", "--format csv"),
+    "validate": ("-o K.csv", "--format json", "--force", "--show x", "--resume", "--explain"),
+    "bench": ("--show x", "--layout matrix", "--resume", "--digits 3", "--mode fwd"),
+    "check": ("--show x", "--layout matrix", "--digits 3", "--format csv"),
+    "analyze": ("--vector 1", "--show x", "--resume", "--format csv"),
+    "sparsity": ("--mode fwd", "--show x", "--chunk 2", "--format csv"),
+}
+
+
+@pytest.mark.parametrize("command", UNTAKEN)
+def test_what_a_command_does_not_honour_it_does_not_take(
+    jaccli: Callable[..., Any], command: str
+) -> None:
+    for option in UNTAKEN[command]:
+        refused = jaccli(command, "-e", "x**2", "--at", "x=3", *option.split(), check=False)
+        assert (refused.exit_code, refused.stdout) == (2, ""), option
+        assert option.split()[0] in refused.stderr
 
 
 NONFINITE = {
