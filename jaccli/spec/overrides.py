@@ -138,11 +138,12 @@ def _put(
         raise _no_way(override, name, node.describe())
     key = node.keys.get(name) or override.key or _option_key(name, override.node.text)
     entry = _put(node.value.get(name), rest, value, override, own)
-    if id(node.value) not in own:
-        node = replace(node, value=dict(node.value), keys=dict(node.keys))
-        own[id(node.value)] = node.value  # held, so that nothing else gets its id
-    node.value[name], node.keys[name] = entry, key
-    return node
+    if id(node.value) in own:
+        node.value[name], node.keys[name] = entry, key
+        return node
+    entries = node.value | {name: entry}
+    own[id(entries)] = entries  # held, so that nothing else gets its id
+    return replace(node, value=entries, keys=node.keys | {name: key})
 
 
 def _option_key(name: str, text: Text) -> Node:
