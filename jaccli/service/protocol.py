@@ -6,6 +6,7 @@
   a share of the content that they frame; trailers are thrown away.
 - Of an answer, no more is written than the client reads, and it must read on.
 - `Upgrade` is ignored, as HTTP allows.
+- Who says that it sends no more is answered still.
 
 A request that is here at once, as nearly all are, starts no clock.  Head and body of an answer are
 sent together.
@@ -14,6 +15,8 @@ sent together.
 from __future__ import annotations
 
 import asyncio
+import select
+import socket
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -35,6 +38,10 @@ _TOGETHER = 1 << 16
 """Bytes of answers that are sent at once, even in the middle of a turn."""
 _READ = 1 << 22
 """Bytes of an answer that a client must read in the time that it has."""
+_PROBE = 15
+"""Seconds between questions whether the other end of a half-closed TCP connection is there."""
+_LOOK = 1.0
+"""Seconds between looks whether it is."""
 _HEADER, _BODY, _NOTHING = "header", "body", ""
 
 
@@ -126,6 +133,43 @@ def limited(limits: Limits) -> type[HttpToolsProtocol]:
                 return
             self._rest = memoryview(data if self._rest is None else bytes(self._rest) + data)
             self._parse_slice()
+
+        def eof_received(self) -> bool:  # type: ignore[override]
+            """Keep the connection of who sends no more, and waits for the answer to what it sent.
+
+            Whether it has left altogether is looked for: a Unix socket tells at once, TCP when its
+            system has forgotten the connection, after a minute or so.
+            """
+            cycle = self.cycle
+            if self._is_refused or self._missing is _BODY or self._left():
+                return False  # then asyncio closes it
+            if cycle is None or cycle.response_complete:
+                return False
+            cycle.keep_alive = False
+            self._expect(_NOTHING)
+            connection = self.transport.get_extra_info("socket")
+            if connection.family != socket.AF_UNIX:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL"):
+                    if hasattr(socket, name):
+                        connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), _PROBE)
+            self._look_for_leaving()
+            return True
+
+        def _look_for_leaving(self) -> None:
+            """End the connection of who has left, now or later."""
+            if self.transport.is_closing():
+                return
+            if self._left():
+                cast("_Transport", self.transport).real.abort()
+            else:
+                self.loop.call_later(_LOOK, self._look_for_leaving)
+
+        def _left(self) -> bool:
+            """Whether the other end is closed for reading, too."""
+            found = select.poll()
+            found.register(self.transport.get_extra_info("socket").fileno(), 0)
+            return bool(found.poll(0))  # POLLHUP and POLLERR, which are always told
 
         def _parse_slice(self) -> None:
             """Parse some of the rest, now, and the others when others have had their turn."""
