@@ -108,6 +108,19 @@ def test_a_file_name_that_is_no_text(tmp_path: Path) -> None:
     assert b"\\udcff.npy" in done.stdout
 
 
+def test_names_that_tell_a_terminal_what_to_do_are_only_shown(
+    jaccli: Callable[..., Any], tmp_path: Path
+) -> None:
+    for name, value in (("a", 1), ("b", 2)):
+        np.savez(tmp_path / f"{name}.npz", **{"\x1b[31mred\x9b0m": np.full(2, value)})
+    outcome = jaccli("compare", "a.npz", "b.npz", check=False)
+    assert outcome.stdout.startswith("?[31mred?0m: 2 of 2 entries differ\n")
+    outcome = jaccli("compare", "a.npz", "b.npz", "--format", "json", check=False)
+    assert '"\\u001b[31mred\\u009b0m"' in outcome.stdout
+    outcome = jaccli("compare", "\x1b[2J.npz", "b.npz", check=False)
+    assert outcome.stderr == "jaccli: ?[2J.npz: no such file.\n"
+
+
 # The cache
 
 
