@@ -78,7 +78,7 @@ _CONTROLS = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "?")
 
 
 def shown(text: str) -> str:
-    """Return a text that a terminal only shows: files may have names, and labels, of any characters.
+    """Return a text that a terminal only shows: names and labels in files may be any characters.
 
     Every character stays one, so that carets below them point at what they did.
     """

@@ -154,6 +154,16 @@ def test_an_upgrade_is_ignored_and_the_connection_goes_on(
             400,
             "the target of the request is not a path.",
         ),
+        (
+            post("/v1/jacobian", SQUARE, "Content-Encoding: gzip\r\n"),
+            415,
+            "the body is encoded as 'gzip'. Expected it as it is.",
+        ),
+        (
+            head("/v1/jacobian", "Transfer-Encoding: gzip, chunked\r\n") + b"0\r\n\r\n",
+            415,
+            "the body is encoded as 'gzip, chunked'. Expected it as it is.",
+        ),
         (b"hello\r\n\r\n", 400, "Invalid HTTP request received."),
     ],
 )
