@@ -21,9 +21,14 @@ if TYPE_CHECKING:
 
 
 def may_be_streamed(task: Task, form: str) -> bool:
-    """Return whether a task's result may go to its file in parts: nothing else is done with it."""
+    """Return whether a task's result may go to its file in parts: nothing else is done with it.
+
+    Parts go anywhere in a file that takes the place of the target, which no pipe or device gives.
+    """
     npy = task.target is not None and task.target.suffix.lower() == ".npy"
-    return npy and form == "none" and task.spec.expect is None
+    if not npy or form != "none" or task.spec.expect is not None:
+        return False
+    return task.target is not None and not files.is_special(task.target)
 
 
 def goes_on(task: Task, values: Values) -> bool:
