@@ -36,6 +36,8 @@ def counted(shape: Shape) -> Positions:
 
 _EACH = 40
 """Bytes for every element: its position, and what is made of it before it is used."""
+_HELD = 8
+"""Bytes for each position of those that are held all at once."""
 
 
 def _require_room(shape: Shape) -> None:
@@ -225,6 +227,7 @@ def _taps(
     gaps: Sequence[int],
 ) -> list[Positions]:
     """Return where results read the signal, which has `gaps` between its elements, for each tap."""
+    memory.check_growth(_HELD * math.prod(window) * math.prod(out))
     ones = (1,) * len(shape)
     reads = []
     for tap in np.ndindex(*window):

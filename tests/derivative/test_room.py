@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import pytest
 
 from jaccli import memory
 from jaccli.derivative.positions import counted, repeated
+from jaccli.derivative.sparse import rows
 
 
 @pytest.mark.parametrize("make", [counted, lambda shape: repeated((1, 1), shape)])
@@ -41,3 +42,18 @@ def test_what_was_made_is_freed_while_the_error_is_held() -> None:
     gc.collect()
     assert held.value.__traceback__ is not None
     assert made[0]() is None
+
+
+def test_sets_that_are_united_one_by_one_have_a_limit() -> None:
+    part = rows.identity(rows.MOST // 16)
+    made: list[int] = []
+
+    def parts() -> Iterator[Any]:
+        for number in range(1000):
+            made.append(number)
+            yield part
+
+    with pytest.raises(rows.TooDense):
+        rows.united(parts())
+    assert len(made) == 65
+    assert rows.united([part, part, part]).nnz == part.nnz
