@@ -21,14 +21,9 @@ if TYPE_CHECKING:
 
 
 def may_be_streamed(task: Task, form: str) -> bool:
-    """Return whether a task's result may go to its file in parts: nothing else is done with it.
-
-    Parts go anywhere in a file that takes the place of the target, which no pipe or device gives.
-    """
+    """Return whether a task's result may go to its file in parts: nothing else is done with it."""
     npy = task.target is not None and task.target.suffix.lower() == ".npy"
-    if not npy or form != "none" or task.spec.expect is not None:
-        return False
-    return task.target is not None and not files.is_special(task.target)
+    return npy and form == "none" and task.spec.expect is None
 
 
 def goes_on(task: Task, values: Values) -> bool:
@@ -66,8 +61,12 @@ def stream(task: Task, plan: Plan, values: Values) -> None:
     from jaccli.execute.outline import measured, outline, put
     from jaccli.execute.stream import Piece, prepare_stream
 
+    from jaccli.plan import check_result
+
     target = task.target
     assert target is not None
+    if files.is_special(target):  # parts go anywhere in a file, which no pipe or device has
+        check_result(plan)
     chunk = begun_chunk(target, values)
     made = prepare_stream(plan if chunk is None else replace(plan, chunk=plan.chunk or chunk))
     finite = bool(values["fail_on_nonfinite"])

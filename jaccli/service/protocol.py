@@ -38,10 +38,10 @@ _TOGETHER = 1 << 16
 """Bytes of answers that are sent at once, even in the middle of a turn."""
 _READ = 1 << 22
 """Bytes of an answer that a client must read in the time that it has."""
-_PROBE = 15
-"""Seconds between questions whether the other end of a half-closed TCP connection is there."""
+_STAYS = 10.0
+"""Seconds in which an answer must begin, where the other end of a TCP connection is half-closed."""
 _LOOK = 1.0
-"""Seconds between looks whether it is."""
+"""Seconds between looks whether the other end is there."""
 _HEADER, _BODY, _NOTHING = "header", "body", ""
 
 
@@ -137,8 +137,8 @@ def limited(limits: Limits) -> type[HttpToolsProtocol]:
         def eof_received(self) -> bool:  # type: ignore[override]
             """Keep the connection of who sends no more, and waits for the answer to what it sent.
 
-            Whether it has left altogether is looked for: a Unix socket tells at once, TCP when its
-            system has forgotten the connection, after a minute or so.
+            A Unix socket tells whether the other end has left altogether.  TCP does not, and there
+            it has some seconds.
             """
             cycle = self.cycle
             if self._is_refused or self._missing is _BODY or self._left():
@@ -147,14 +147,15 @@ def limited(limits: Limits) -> type[HttpToolsProtocol]:
                 return False
             cycle.keep_alive = False
             self._expect(_NOTHING)
-            connection = self.transport.get_extra_info("socket")
-            if connection.family != socket.AF_UNIX:
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-                for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL"):
-                    if hasattr(socket, name):
-                        connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), _PROBE)
+            if self.transport.get_extra_info("socket").family != socket.AF_UNIX:
+                self.loop.call_later(_STAYS, self._give_up, cycle)
             self._look_for_leaving()
             return True
+
+        def _give_up(self, cycle: Any) -> None:
+            """End the connection if the answer has not begun: one that has finds out who is there."""
+            if not cycle.response_started:
+                cast("_Transport", self.transport).real.abort()
 
         def _look_for_leaving(self) -> None:
             """End the connection of who has left, now or later."""
