@@ -60,7 +60,6 @@ def stream(task: Task, plan: Plan, values: Values) -> None:
     """Compute a plan in parts and write each to the target's file; go on with what is begun."""
     from jaccli.execute.outline import measured, outline, put
     from jaccli.execute.stream import Piece, prepare_stream
-
     from jaccli.plan import check_result
 
     target = task.target

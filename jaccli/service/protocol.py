@@ -153,7 +153,7 @@ def limited(limits: Limits) -> type[HttpToolsProtocol]:
             return True
 
         def _give_up(self, cycle: Any) -> None:
-            """End the connection if the answer has not begun: one that has finds out who is there."""
+            """End the connection if no answer has begun: one that has finds out who is there."""
             if not cycle.response_started:
                 cast("_Transport", self.transport).real.abort()
 
