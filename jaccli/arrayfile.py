@@ -59,11 +59,20 @@ class _Header(NamedTuple):
     nbytes: int
 
 
+def check_array(stream: BinaryIO, size: int, limit: int) -> int:
+    """Return the bytes of an array, by its header alone; refuse one of more than `limit`."""
+    return _within(_header(stream, size), limit).nbytes
+
+
+def _within(header: _Header, limit: int) -> _Header:
+    if header.nbytes > limit:
+        raise too_large("the array needs", header.nbytes, limit)
+    return header
+
+
 def read_array(stream: BinaryIO, size: int, limit: int) -> Array:
     """Read one array from a stream of `size` bytes, refusing what is not plain numbers."""
-    shape, fortran_order, dtype, declared = _header(stream, size)
-    if declared > limit:
-        raise too_large("the array needs", declared, limit)
+    shape, fortran_order, dtype, declared = _within(_header(stream, size), limit)
     flat = _content(stream, declared).view(dtype) if declared else np.empty(0, dtype)
     if dtype.kind == "U" and _codes(flat).max(initial=0) > sys.maxunicode:
         # numpy makes texts of any numbers, and Python takes them for characters.

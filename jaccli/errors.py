@@ -60,9 +60,8 @@ class Place(NamedTuple):
         offset = start - (before.rfind("\n") + 1)
         line = value.split("\n")[row] if value else ""
         length = max(1, min(end, start + len(line) - offset) - start)
-        written = self.text[self.caret :]
-        quote = 1 if written[:1] in ("'", '"') else 0
-        if row == 0 and written[quote:].startswith(line):
+        quote = 1 if self.text.startswith(("'", '"'), self.caret) else 0
+        if row == 0 and self.text.startswith(line, self.caret + quote):  # no copy: it may be long
             shift = quote + offset
             return self._replace(
                 column=self.column + shift, caret=self.caret + shift, length=length

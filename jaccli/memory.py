@@ -6,9 +6,11 @@ Boundary: imports nothing of the package but what it is started with.
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import resource
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -92,11 +94,17 @@ _highest: ContextVar[int | None] = ContextVar("highest", default=None)
 def growing_by(most: int) -> Iterator[None]:
     """Let `check_growth` see to it that the process grows by no more bytes in the block.
 
-    What a derivative's structure takes is not known before it is found.
+    What a derivative's structure takes is not known before it is found.  What there is of it when
+    it is refused is freed: something else is tried instead, and the error may be held meanwhile.
     """
     token = _highest.set(_resident() + max(most, _LEAST))
     try:
         yield
+    except Exhausted as error:
+        traceback.clear_frames(error.__traceback__)
+        gc.collect()
+        _trim()
+        raise
     finally:
         _highest.reset(token)
 
@@ -105,11 +113,11 @@ _LEAST = 64 << 20
 """Bytes that any work may take: what JAX holds while it traces is of this size."""
 
 
-def check_growth() -> None:
-    """Raise `Exhausted` if the process has grown too large."""
+def check_growth(more: int = 0) -> None:
+    """Raise `Exhausted` if the process has grown too large, or would with so many bytes more."""
     highest = _highest.get()
     # The peak takes a tenth of the time, and rules most out.
-    if highest is not None and _peak() > highest and _resident() > highest:
+    if highest is not None and _peak() + more > highest and _resident() + more > highest:
         raise Exhausted
 
 
@@ -143,3 +151,9 @@ def return_freed() -> None:
     """
     with suppress(AttributeError, OSError):  # another C library
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE)
+
+
+def _trim() -> None:
+    """Have the C library give back what is free now."""
+    with suppress(AttributeError, OSError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)

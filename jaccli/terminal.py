@@ -71,3 +71,15 @@ def _columns_here() -> int:
         except OSError:
             continue
     return _WIDTH
+
+
+_CONTROLS = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "?")
+"""Characters by which a terminal is told what to do, but for the tab and the end of a line."""
+
+
+def shown(text: str) -> str:
+    """Return a text that a terminal only shows: names and labels in files may be any characters.
+
+    Every character stays one, so that carets below them point at what they did.
+    """
+    return text.translate(_CONTROLS)

@@ -49,14 +49,12 @@ def compare_command(_: str) -> Callable[..., int]:
         if form not in _FORMATS:
             raise UsageError(f"--format: unknown value {form!r}.", hint=expected(_FORMATS))
         startup.import_numpy()
-        from jaccli.result import read
+        from jaccli.result import read_all
         from jaccli.result.compare import compare as compared
         from jaccli.result.compare import norm_named
 
         wanted = norm_named(norm)  # before files are read, which may take a while
-        budget = budget_of(memory)
-        first = read(a, limit=budget)
-        second = read(b, limit=budget - first.nbytes)
+        first, second = read_all(a, b, limit=budget_of(memory))
         comparison = compared(first, second, rtol=rtol, atol=atol, norm=wanted)
         if form == "json":
             console.out(console.json_line(_as_json(comparison, a, b, norm)))

@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from jaccli import terminal
+
 if TYPE_CHECKING:
     from jaccli.execute.progress import Progress
 
@@ -22,12 +24,14 @@ _PATIENCE = 0.7
 
 def out(text: str) -> None:
     """Print to standard output."""
-    print(text, flush=True)
+    print(terminal.shown(text), flush=True)
 
 
 def json_line(value: Any) -> str:
-    """Return plain data as one line of JSON; a file's name may be no text."""
+    """Return plain data as one line of JSON; a file's name may be no text, or not to be shown."""
     line = json.dumps(value, ensure_ascii=False)
+    if line != terminal.shown(line):
+        return json.dumps(value)
     try:
         line.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
@@ -43,7 +47,7 @@ def default_form() -> str:
 def err(text: str) -> None:
     """Print to standard error, which nobody may be reading: no result is lost for that."""
     with suppress(OSError, ValueError):
-        print(text, file=sys.stderr, flush=True)
+        print(terminal.shown(text), file=sys.stderr, flush=True)
 
 
 def warn(message: str) -> None:

@@ -12,6 +12,7 @@ import typer
 from jaccli.cli.app import build
 from jaccli.errors import INTERRUPTED, BudgetError, UsageError, verdict
 from jaccli.files import NotHere, Unanswered, is_local
+from jaccli.terminal import shown
 
 _DONE = 0
 _NAME = "jaccli: "
@@ -72,6 +73,6 @@ def _usage(error: typer.TyperException) -> str:
 def _say(message: str) -> None:
     """Print to standard error, which may be closed."""
     try:
-        print(message, file=sys.stderr, flush=True)
+        print(shown(message), file=sys.stderr, flush=True)
     except (BrokenPipeError, ValueError, AttributeError):
         return

@@ -60,9 +60,12 @@ def stream(task: Task, plan: Plan, values: Values) -> None:
     """Compute a plan in parts and write each to the target's file; go on with what is begun."""
     from jaccli.execute.outline import measured, outline, put
     from jaccli.execute.stream import Piece, prepare_stream
+    from jaccli.plan import check_result
 
     target = task.target
     assert target is not None
+    if files.is_special(target):  # parts go anywhere in a file, which no pipe or device has
+        check_result(plan)
     chunk = begun_chunk(target, values)
     made = prepare_stream(plan if chunk is None else replace(plan, chunk=plan.chunk or chunk))
     finite = bool(values["fail_on_nonfinite"])

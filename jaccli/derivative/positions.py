@@ -4,7 +4,8 @@ What slices, pads, gathers and the like do to values, to links and to sparsity p
 from one array: for each element of the result, the flat position in the operand that it is read
 from, -1 where it is a constant.
 
-Boundary: numpy only; equations are read, values are not.
+Boundary: numpy only; equations are read, values are not.  Arrays so large that what is made of
+their positions has no room in memory are refused here, before there are any.
 """
 
 from __future__ import annotations
@@ -16,14 +17,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jaccli import memory
+
 Shape = tuple[int, ...]
 Positions = NDArray[np.int64]
 Equation = Any  # JaxprEqn, whose variables are typed too loosely to be of use
 
 
 def counted(shape: Shape) -> Positions:
-    """Return the flat position of every element of an array of `shape`."""
+    """Return the flat position of every element of an array of `shape`.
+
+    Raises:
+        Exhausted: they take more memory than they may.
+    """
+    _require_room(shape)
     return np.arange(math.prod(shape), dtype=np.int64).reshape(shape)
+
+
+_EACH = 40
+"""Bytes for every element: its position, and what is made of it before it is used."""
+_HELD = 8
+"""Bytes for each position of those that are held all at once."""
+
+
+def _require_room(shape: Shape) -> None:
+    memory.check_growth(_EACH * math.prod(shape))
 
 
 def read_positions(eqn: Equation, *indices: Any) -> Positions | None:
@@ -31,17 +49,22 @@ def read_positions(eqn: Equation, *indices: Any) -> Positions | None:
 
     `indices` are the other operands, which must be known.  None if the primitive does not move the
     elements of its first operand.
+
+    Raises:
+        Exhausted: as `counted`.
     """
     move = _MOVES.get(eqn.primitive.name)
     if move is None:
         return None
     shape = tuple(eqn.invars[0].aval.shape)
+    _require_room(tuple(eqn.outvars[0].aval.shape))
     moved: Positions = move(eqn.params, counted(shape), *indices)
     return moved
 
 
 def write_positions(eqn: Equation, indices: NDArray[Any], updates: Shape) -> Positions | None:
     """Return the flat position in the result that each update of a scatter goes to, -1: dropped."""
+    _require_room(updates)
     numbers, operand = eqn.params["dimension_numbers"], tuple(eqn.outvars[0].aval.shape)
     aside = (*numbers.inserted_window_dims, *numbers.operand_batching_dims)
     windows = iter(updates[d] for d in numbers.update_window_dims)
@@ -204,6 +227,7 @@ def _taps(
     gaps: Sequence[int],
 ) -> list[Positions]:
     """Return where results read the signal, which has `gaps` between its elements, for each tap."""
+    memory.check_growth(_HELD * math.prod(window) * math.prod(out))
     ones = (1,) * len(shape)
     reads = []
     for tap in np.ndindex(*window):
@@ -281,6 +305,7 @@ def flat_position(index: Mapping[Any, Any], labels: Sequence[Any], sizes: Mappin
 
 def repeated(shape: Shape, out: Shape) -> Positions:
     """Return where each result of an elementwise operation reads an operand of `shape`."""
+    _require_room(out)
     at = counted(shape).reshape((1,) * (len(out) - len(shape)) + shape)
     return np.broadcast_to(at, out)
 

@@ -144,12 +144,15 @@ def tracing(plan: Plan) -> Iterator[None]:
     The model itself was traced before: what fails now is its derivative.
     """
     cause: Exception
+    # Where another mode will do, it is not worth all.
+    share = _SHARE if plan.spec.mode in ("auto", "tuned") else 1
     try:
-        with memory.growing_by(plan.budget - plan.input_bytes):
+        with memory.growing_by((plan.budget - plan.input_bytes) // share):
             yield
     except memory.Exhausted as error:
+        part = "a quarter of " if share > 1 else ""
         budget = format_bytes(plan.budget)
-        reason, cause = f"its structure takes more than the memory budget of {budget}", error
+        reason, cause = f"its structure takes more than {part}the memory budget of {budget}", error
     except (JaccliError, MemoryError, jax.errors.JaxRuntimeError):
         raise
     except Exception as error:  # what JAX and the rules of libraries raise is of every type
@@ -158,3 +161,7 @@ def tracing(plan: Plan) -> Iterator[None]:
         return
     message = f"{plan.derivative} by mode {plan.spec.mode}: {reason}."
     raise UnderivableError(message, reason) from cause
+
+
+_SHARE = 4
+"""The part of the budget that the structure of a mode may take that nobody has asked for."""

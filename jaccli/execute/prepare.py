@@ -114,15 +114,19 @@ def _refused(plan: Plan, error: UnderivableError) -> UnderivableError:
     def trace(mode: str) -> object:
         choice = choose(plan.derivative, plan.facts, mode)
         whole = program.whole(with_choice(plan, choice))
-        return jax.eval_shape(whole, *program.arguments(plan))
+        with memory.growing_by(plan.budget - plan.input_bytes):
+            return jax.eval_shape(whole, *program.arguments(plan))
 
+    asked = plan.spec.mode
     names = [
         mode
         for mode in MODES[plan.derivative]
-        if mode not in ("tuned", "loop", "sparse", plan.spec.mode) and "structured-" not in mode
+        if mode not in ("auto", "tuned", "loop", "sparse", asked) and "structured-" not in mode
     ]
     with settings(plan):
         works = working(names, trace)
+    if works and asked != "auto":  # it takes one of them
+        works.insert(0, "auto")
     return UnderivableError(error.problems[0].message, error.reason, hint=advice(works))
 
 

@@ -70,10 +70,7 @@ def _specs(spec: Spec, found: list[Setting]) -> list[Spec]:
     problems: dict[Problem, None] = {}
     for setting in found:
         try:
-            tree = root
-            for override in setting:
-                tree = apply(tree, override)
-            specs.append(check(spec.name, tree, Report()))
+            specs.append(check(spec.name, apply(root, *setting), Report()))
         except UsageError as error:
             problems.update(dict.fromkeys(error.problems))
     if problems:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from jaccli.spec.nodes import Node, written
@@ -25,8 +26,8 @@ def labels(paths: Iterable[str]) -> dict[str, str]:
     """Return what each swept entry is called: `x` for `inputs.x` unless that means another too."""
     paths = list(paths)
     short = {path: path.removeprefix("inputs.") for path in paths}
-    taken = [*short.values()]
-    return {path: name if taken.count(name) == 1 else path for path, name in short.items()}
+    taken = Counter(short.values())
+    return {path: name if taken[name] == 1 else path for path, name in short.items()}
 
 
 def text(node: Node) -> str:

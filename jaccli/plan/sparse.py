@@ -44,6 +44,9 @@ _HELD = 24
 CLEARLY = 8
 """`auto` takes a coloring with so many times fewer products than there are rows or columns."""
 
+_COMPARED = 1 << 30
+"""Bytes, at most, that `auto` spends on looking for a coloring: some seconds' work."""
+
 
 def prepared(plan: Plan) -> Prepared:
     """Return the plan's sparse derivative, prepared: its pattern, and how it is computed.
@@ -55,8 +58,9 @@ def prepared(plan: Plan) -> Prepared:
     """
     given = None if plan.given is None else _in_tree_order(plan, plan.given)
     most = max(plan.budget - plan.input_bytes, 0) // _HELD
+    asked = plan.spec.mode == "sparse" or plan.storage == "sparse" or plan.given is not None
     try:
-        with memory.growing_by(plan.budget - plan.input_bytes):
+        with memory.growing_by(plan.budget - plan.input_bytes if asked else _to_compare(plan)):
             return prepare(*_problem(plan), about=plan.facts, pattern=given, most=most)
     except memory.Exhausted as error:
         raise BudgetError(
@@ -79,6 +83,11 @@ def prepared(plan: Plan) -> Prepared:
         raise UnderivableError(message, reason, hint=advice(_others(plan))) from error
 
 
+def _to_compare(plan: Plan) -> int:
+    """Return the bytes that may be spent on a sparse derivative that nobody has asked for."""
+    return min((plan.budget - plan.input_bytes) // 4, _COMPARED)
+
+
 def _others(plan: Plan) -> list[str]:
     """Return the plain modes by which the model can be differentiated."""
     derivative, f, wrt, rest = _problem(plan)
@@ -98,7 +107,7 @@ def cheaper(plan: Plan) -> Prepared | None:
     Only where the engine's links say nothing.
     """
     try:
-        with memory.growing_by(plan.budget - plan.input_bytes):
+        with memory.growing_by(_to_compare(plan)):
             found = prepared_if_colored(*_problem(plan), about=plan.facts)
     except memory.Exhausted:
         return None

@@ -22,6 +22,7 @@ from jaccli.result.files import (
     check_layout,
     check_target,
     read,
+    read_all,
     suffix_of,
     write,
 )
@@ -64,6 +65,7 @@ __all__ = [
     "part_file",
     "publishing",
     "read",
+    "read_all",
     "render",
     "suffix_of",
     "summary",

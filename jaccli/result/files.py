@@ -6,7 +6,8 @@ A new format is one module with `check`, `write` and `read`, and one entry in `F
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -30,28 +31,31 @@ class FileFormat:
     """How one format is written and read.
 
     `check(keys, matrix_shape, layout, storage)` refuses results that do not fit, `write(view,
-    layout, stream)` writes one, and `read(stream, size, limit)` reads one back.  `dense` says that
-    zeros are written too.
+    layout, stream)` writes one, and `read(stream, size, limit)` reads one back.  `needed(stream,
+    size, limit)` returns the bytes that its arrays need, where a file says so before it is read,
+    and refuses more than the limit.  `dense` says that zeros are written too.
     """
 
     check: Callable[[Sequence[str], tuple[int, ...], str, str], None]
     write: Callable[[View, str, BinaryIO], None]
     read: Callable[[BinaryIO, int, int], Stored]
+    needed: Callable[[BinaryIO, int, int], int] | None = None
     dense: bool = False
 
 
-def _of(module: str, *, dense: bool = False) -> FileFormat:
+def _of(module: str, *, sized: bool = False, dense: bool = False) -> FileFormat:
     """Return the format of a module of this package, which is imported when it is used."""
 
     def function(name: str) -> Callable[..., Any]:
         return lambda *args: getattr(import_module(f"jaccli.result.{module}"), name)(*args)
 
-    return FileFormat(function("check"), function("write"), function("read"), dense)
+    needed = function("needed") if sized else None
+    return FileFormat(function("check"), function("write"), function("read"), needed, dense)
 
 
 FORMATS: dict[str, FileFormat] = {
-    ".npy": _of("npy", dense=True),
-    ".npz": _of("npz"),
+    ".npy": _of("npy", sized=True, dense=True),
+    ".npz": _of("npz", sized=True),
     ".csv": _of("csv_table", dense=True),
     ".json": _of("json_text"),
     ".mtx": _of("mtx"),
@@ -118,19 +122,54 @@ def write(
         form.write(whole(result), layout, stream)
 
 
+def read_all(*paths: str | os.PathLike[str], limit: int = READ_LIMIT) -> list[Stored]:
+    """Read result files whose arrays need at most `limit` bytes together.
+
+    What their headers say is added up before any is read.
+    """
+    left = limit
+    for path in paths:
+        left -= _needed(Path(path), left)
+    found: list[Stored] = []
+    for path in paths:
+        found.append(read(path, limit=limit - sum(stored.nbytes for stored in found)))
+    return found
+
+
+def _needed(source: Path, limit: int) -> int:
+    """Return the bytes that a file says it needs, 0 where it does not say."""
+    needed = _result_format(source).needed
+    if needed is None:
+        return 0
+    with _opened(source) as (stream, size):
+        return needed(stream, size, limit)
+
+
 def read(path: str | os.PathLike[str], *, limit: int = READ_LIMIT) -> Stored:
     """Read a result file whose arrays need at most `limit` bytes."""
     source = Path(path)
+    form = _result_format(source)
+    with _opened(source) as (stream, size):
+        stored = form.read(stream, size, max(limit, 0))
+        _check_texts(stored)
+        _check_numbers(stored)
+    return stored
+
+
+def _result_format(source: Path) -> FileFormat:
     if source.suffix.lower() not in FORMATS:
         raise SourceError(f"{source}: this is not the name of a result file.", hint=_accepted())
+    return FORMATS[source.suffix.lower()]
+
+
+@contextmanager
+def _opened(source: Path) -> Iterator[tuple[BinaryIO, int]]:
+    """Open a file to read; errors name it."""
     try:
-        with reading(source) as (stream, size):
-            stored = FORMATS[source.suffix.lower()].read(stream, size, max(limit, 0))
-            _check_texts(stored)
-        _check_numbers(stored)
+        with reading(source) as opened:
+            yield opened
     except SourceError as error:
         raise SourceError(error.problems[0].of(source)) from error
-    return stored
 
 
 def _check_texts(stored: Stored) -> None:

@@ -42,7 +42,8 @@ class Matrix:
 
 def sides(derivative: str, slots: Sequence[Slot]) -> tuple[Axis, ...]:
     """Return the labelled sides of the matrix that these blocks make up."""
-    groups = zip(*(_groups(slot, keeps_output(derivative, slots)) for slot in slots), strict=True)
+    keeps = keeps_output(derivative, slots)
+    groups = zip(*(_groups(slot, keeps) for slot in slots), strict=True)
     return tuple(Axis(tuple(dict.fromkeys(group))) for group in groups)
 
 
@@ -64,9 +65,10 @@ def matrix(view: View) -> Matrix:
     if len(view.parts) == 1:
         return Matrix(view.parts[0].values.reshape(shape), view.batch, axes)
     offsets = [_offsets(axis.parts) for axis in axes]
+    keeps = keeps_output(derivative, slots)
     pieces = []
     for part in view.parts:
-        groups = _groups(part.slot, keeps_output(derivative, slots))
+        groups = _groups(part.slot, keeps)
         place = [starts[names] for starts, names in zip(offsets, groups, strict=True)]
         box = (*view.batch_shape, *map(len, groups))
         pieces.append(([0] * len(view.batch_shape) + place, part.values.reshape(box)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import BinaryIO
 
-from jaccli.arrayfile import read_array, write_array
+from jaccli.arrayfile import check_array, read_array, write_array
 from jaccli.errors import UsageError, listed
 from jaccli.result.matrix import matrix
 from jaccli.result.sparse import dense
@@ -28,6 +28,10 @@ def write(view: View, layout: str, stream: BinaryIO) -> None:
     check([part.slot.key for part in view.parts], (), layout, "dense")
     values = matrix(view).values if layout == "matrix" else view.parts[0].values
     write_array(dense(values), stream)
+
+
+needed = check_array
+"""What a file needs, by its header."""
 
 
 def read(stream: BinaryIO, size: int, limit: int) -> Stored:

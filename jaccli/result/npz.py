@@ -90,15 +90,26 @@ def _as_scipy(values: Sparse) -> dict[str, Array]:
     }
 
 
+def needed(stream: BinaryIO, size: int, limit: int) -> int:
+    """Return the bytes that the arrays need, by the directory; refuse more than `limit`."""
+    with zipfile.ZipFile(stream) as archive:
+        return _declared(archive, limit)
+
+
+def _declared(archive: zipfile.ZipFile, limit: int) -> int:
+    declared = sum(member.file_size for member in archive.infolist())
+    if declared > limit:
+        raise too_large("the arrays need", declared, limit)
+    return declared
+
+
 def read(stream: BinaryIO, size: int, limit: int) -> Stored:
     """Read every array, and the labels of a matrix; what scipy wrote stays sparse."""
     with zipfile.ZipFile(stream) as archive:
-        members = archive.infolist()
-        declared = sum(member.file_size for member in members)
-        if declared > limit:
-            raise too_large("the arrays need", declared, limit)
+        _declared(archive, limit)
         arrays = {
-            member.filename.removesuffix(".npy"): _array(archive, member) for member in members
+            member.filename.removesuffix(".npy"): _array(archive, member)
+            for member in archive.infolist()
         }
     account = next((key for key in (_OTHERWISE, _MANIFEST) if _is_text(arrays.get(key))), None)
     manifest = _manifest(None if account is None else arrays.pop(account))

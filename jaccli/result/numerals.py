@@ -54,11 +54,17 @@ def floats(values: Values, size: int = 1 << 20) -> Iterator[Array]:
     """Yield all of an array's entries, zeros included, in reading order as float64 chunks."""
     if isinstance(values, Sparse):
         for start in range(0, values.size, size):
-            yield values.stretch(start, start + size).astype(np.float64)
+            yield _float64(values.stretch(start, start + size))
         return
     flat = values.reshape(-1)
     for start in range(0, flat.size, size):
-        yield flat[start : start + size].astype(np.float64, copy=False)
+        yield _float64(flat[start : start + size])
+
+
+def _float64(values: Array) -> Array:
+    """Return numbers in double precision; files may hold NaNs that the processor complains of."""
+    with np.errstate(invalid="ignore"):
+        return values.astype(np.float64, copy=False)
 
 
 def norm(values: Iterator[Array]) -> float:

@@ -289,7 +289,8 @@ class Partial:
     def discard(self) -> None:
         """Forget what has been written."""
         for path in (data_of(self._final), journal_of(self._final)):
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # a folder has that name, say: it is not ours
+                path.unlink(missing_ok=True)
         self.close()
 
     def close(self) -> None:

@@ -6,6 +6,7 @@
   a share of the content that they frame; trailers are thrown away.
 - Of an answer, no more is written than the client reads, and it must read on.
 - `Upgrade` is ignored, as HTTP allows.
+- Who says that it sends no more is answered still.
 
 A request that is here at once, as nearly all are, starts no clock.  Head and body of an answer are
 sent together.
@@ -14,6 +15,8 @@ sent together.
 from __future__ import annotations
 
 import asyncio
+import select
+import socket
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -35,6 +38,10 @@ _TOGETHER = 1 << 16
 """Bytes of answers that are sent at once, even in the middle of a turn."""
 _READ = 1 << 22
 """Bytes of an answer that a client must read in the time that it has."""
+_STAYS = 10.0
+"""Seconds in which an answer must begin, where the other end of a TCP connection is half-closed."""
+_LOOK = 1.0
+"""Seconds between looks whether the other end is there."""
 _HEADER, _BODY, _NOTHING = "header", "body", ""
 
 
@@ -126,6 +133,44 @@ def limited(limits: Limits) -> type[HttpToolsProtocol]:
                 return
             self._rest = memoryview(data if self._rest is None else bytes(self._rest) + data)
             self._parse_slice()
+
+        def eof_received(self) -> bool:  # type: ignore[override]
+            """Keep the connection of who sends no more, and waits for the answer to what it sent.
+
+            A Unix socket tells whether the other end has left altogether.  TCP does not, and there
+            it has some seconds.
+            """
+            cycle = self.cycle
+            if self._is_refused or self._missing is _BODY or self._left():
+                return False  # then asyncio closes it
+            if cycle is None or cycle.response_complete:
+                return False
+            cycle.keep_alive = False
+            self._expect(_NOTHING)
+            if self.transport.get_extra_info("socket").family != socket.AF_UNIX:
+                self.loop.call_later(_STAYS, self._give_up, cycle)
+            self._look_for_leaving()
+            return True
+
+        def _give_up(self, cycle: Any) -> None:
+            """End the connection if no answer has begun: one that has finds out who is there."""
+            if not cycle.response_started:
+                cast("_Transport", self.transport).real.abort()
+
+        def _look_for_leaving(self) -> None:
+            """End the connection of who has left, now or later."""
+            if self.transport.is_closing():
+                return
+            if self._left():
+                cast("_Transport", self.transport).real.abort()
+            else:
+                self.loop.call_later(_LOOK, self._look_for_leaving)
+
+        def _left(self) -> bool:
+            """Whether the other end is closed for reading, too."""
+            found = select.poll()
+            found.register(self.transport.get_extra_info("socket").fileno(), 0)
+            return bool(found.poll(0))  # POLLHUP and POLLERR, which are always told
 
         def _parse_slice(self) -> None:
             """Parse some of the rest, now, and the others when others have had their turn."""

@@ -76,6 +76,11 @@ class Gate:
             raise Refusal(401, "the token is missing or wrong.", www_authenticate="Bearer")
         if self.draining:
             raise unavailable("the service is stopping.")
+        for name, plain in _AS_IT_IS.items():
+            coding = headers.get(name, plain)
+            if coding.strip().lower() != plain:
+                found = coding.decode("latin-1")
+                raise Refusal(415, f"the body is encoded as {found!r}. Expected it as it is.")
         length = headers.get(b"content-length", b"0")
         if not length.isdigit() or len(length) > 19 or int(length) > self.limits.body:
             raise self._too_large()
@@ -122,6 +127,8 @@ class Gate:
         return too_large(f"the body has more than the {allowed} allowed.")
 
 
+_AS_IT_IS = {b"content-encoding": b"identity", b"transfer-encoding": b"chunked"}
+"""What bodies that are not encoded are said to be."""
 _OWN = (b"none", b"same-origin")
 """What a browser says of a page that a person has opened, and of what that page asks for."""
 

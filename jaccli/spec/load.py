@@ -38,8 +38,7 @@ def load(name: str | None, overrides: Iterable[Override] = ()) -> Spec:
     for override in overrides:
         root = apply(root, override) if override.path == ("base",) else root
     root = _with_base(root, report, None if name == STDIN else name)
-    for override in overrides:
-        root = apply(root, override)
+    root = apply(root, *overrides)
     if root.get("sweep") is not None:
         from jaccli.spec.sweep import apply_first
 

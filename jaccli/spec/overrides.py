@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jaccli.errors import Problem, UsageError
 from jaccli.spec.kinds import NAME
@@ -102,16 +102,24 @@ def value_node(option: str, argument: str, shift: int = 0) -> Node:
     return node
 
 
-def apply(root: Node, override: Override) -> Node:
-    """Return the tree with one entry replaced; only the nodes along the path are copied.
+def apply(root: Node, *overrides: Override) -> Node:
+    """Return the tree with entries replaced, one after another.
+
+    Only the nodes along the paths are copied, and each mapping once.
 
     Raises:
-        UsageError: the path leads through a scalar, or past the end of a list.
+        UsageError: a path leads through a scalar, or past the end of a list.
     """
-    return _put(root, override.path, override.node, override)
+    own: dict[int, object] = {}
+    for override in overrides:
+        root = _put(root, override.path, override.node, override, own)
+    return root
 
 
-def _put(node: Node | None, path: tuple[str, ...], value: Node, override: Override) -> Node:
+def _put(
+    node: Node | None, path: tuple[str, ...], value: Node, override: Override, own: dict[int, Any]
+) -> Node:
+    """Return the node with one entry replaced; `own` are the mappings that nobody else has."""
     if not path:
         return value
     name, rest = path[0], path[1:]
@@ -124,12 +132,17 @@ def _put(node: Node | None, path: tuple[str, ...], value: Node, override: Overri
         if not name.isdecimal() or int(name) >= len(node.value):
             raise _no_way(override, name, f"a list of {len(node.value)} entries")
         items = list(node.value)
-        items[int(name)] = _put(items[int(name)], rest, value, override)
+        items[int(name)] = _put(items[int(name)], rest, value, override, own)
         return replace(node, value=items)
     if not isinstance(node.value, dict):
         raise _no_way(override, name, node.describe())
     key = node.keys.get(name) or override.key or _option_key(name, override.node.text)
-    entries = node.value | {name: _put(node.value.get(name), rest, value, override)}
+    entry = _put(node.value.get(name), rest, value, override, own)
+    if id(node.value) in own:
+        node.value[name], node.keys[name] = entry, key
+        return node
+    entries = node.value | {name: entry}
+    own[id(entries)] = entries  # held, so that nothing else gets its id
     return replace(node, value=entries, keys=node.keys | {name: key})
 
 

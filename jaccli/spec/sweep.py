@@ -62,9 +62,7 @@ def apply_first(root: Node, report: Report) -> Node:
 
     An entry may stand in the sweep alone.  Problems of the sweep are reported.
     """
-    for override in next(iter(settings(root, report)), ()):
-        root = apply(root, override)
-    return root
+    return apply(root, *next(iter(settings(root, report)), ()))
 
 
 def settings(root: Node, report: Report) -> Iterable[Setting]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from jaccli import memory
 from jaccli.derivative import tuning
 from jaccli.derivative.choose import Choice, family
 from jaccli.errors import JaccliError
@@ -38,10 +39,21 @@ def names(plan: Plan) -> tuple[str, ...]:
 def candidates(
     plan: Plan, operators: Iterable[str] | None = None, *, repeated: bool = False
 ) -> Iterator[Candidate]:
-    """Compile the plan with one operator after another, to be run once or `repeated`."""
+    """Compile the plan with one operator after another, to be run once or `repeated`.
+
+    Operators of one family have structures of one size: the second is not tried if the first was
+    too large.
+    """
+    too_large: dict[str, str] = {}
     for operator in names(plan) if operators is None else operators:
+        if family(operator) in too_large:
+            yield Candidate(operator, None, too_large[family(operator)])
+            continue
         try:
             choice = Choice(family(operator), operator, "compared")
             yield Candidate(operator, prepare(with_choice(plan, choice), repeated=repeated))
         except JaccliError as error:
-            yield Candidate(operator, None, error.problems[0].message)
+            problem = error.problems[0].message
+            if isinstance(error.__cause__, memory.Exhausted):
+                too_large[family(operator)] = problem
+            yield Candidate(operator, None, problem)

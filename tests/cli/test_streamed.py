@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -90,6 +91,23 @@ def test_what_has_no_parts_is_refused_as_before(jaccli: Call, tmp_path: Path) ->
     assert outcome.exit_code == 3
     assert "more than the memory budget of 1.0 MiB" in outcome.stderr
     assert not list(tmp_path.glob("*.npy"))
+
+
+@pytest.mark.local("pipes, which a service does not open")
+def test_a_pipe_is_not_replaced_by_a_file(jaccli: Call, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "J.npy")
+    outcome = jaccli(*LARGE, "-o", tmp_path / "J.npy", "--force", check=False)
+    assert outcome.exit_code == 3
+    assert "more than the memory budget" in outcome.stderr
+    assert (tmp_path / "J.npy").is_fifo()
+
+
+def test_where_a_folder_has_the_name_of_parts_nothing_is_left(jaccli: Call, tmp_path: Path) -> None:
+    (tmp_path / ".J.npy.partial").mkdir()
+    outcome = jaccli(*LARGE, "-o", tmp_path / "J.npy", check=False)
+    assert outcome.exit_code == 3
+    assert "J.npy: cannot be written: is a directory" in outcome.stderr
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == []
 
 
 def test_resume_without_anything_to_resume_begins(jaccli: Call, tmp_path: Path) -> None:

@@ -108,6 +108,19 @@ def test_a_file_name_that_is_no_text(tmp_path: Path) -> None:
     assert b"\\udcff.npy" in done.stdout
 
 
+def test_names_that_tell_a_terminal_what_to_do_are_only_shown(
+    jaccli: Callable[..., Any], tmp_path: Path
+) -> None:
+    for name, value in (("a", 1), ("b", 2)):
+        np.savez(tmp_path / f"{name}.npz", **{"\x1b[31mred\x9b0m": np.full(2, value)})
+    outcome = jaccli("compare", "a.npz", "b.npz", check=False)
+    assert outcome.stdout.startswith("?[31mred?0m: 2 of 2 entries differ\n")
+    outcome = jaccli("compare", "a.npz", "b.npz", "--format", "json", check=False)
+    assert '"\\u001b[31mred\\u009b0m"' in outcome.stdout
+    outcome = jaccli("compare", "\x1b[2J.npz", "b.npz", check=False)
+    assert outcome.stderr == "jaccli: ?[2J.npz: no such file.\n"
+
+
 # The cache
 
 
@@ -209,6 +222,23 @@ def test_of_three_writers_one_has_the_target(tmp_path: Path) -> None:
 # What all files of a call take
 
 
+@pytest.mark.parametrize("suffix", [".npz", ".npy"])
+def test_what_files_say_they_need_is_added_up_before_one_is_read(
+    jaccli: Callable[..., Any], tmp_path: Path, suffix: str
+) -> None:
+    save = np.savez_compressed if suffix == ".npz" else np.save
+    for name, size in (("a", 1 << 20), ("b", 1 << 21)):
+        save(tmp_path / f"{name}{suffix}", np.zeros(size // 8))  # type: ignore[operator]
+    damaged = bytearray((tmp_path / f"a{suffix}").read_bytes())
+    damaged[300:310] = b"x" * 10  # among the numbers: whoever reads them says so
+    (tmp_path / f"a{suffix}").write_bytes(damaged)
+    files = (f"a{suffix}", f"b{suffix}", "--memory", "2MiB")
+    outcome = jaccli("compare", *files, check=False)
+    assert outcome.exit_code == 3
+    assert outcome.stderr.startswith(f"jaccli: b{suffix}: the array")
+    assert " 2.0 MiB, more than the limit " in outcome.stderr
+
+
 def test_two_files_share_the_memory(jaccli: Callable[..., Any], tmp_path: Path) -> None:
     for name in ("a", "b"):
         np.savez_compressed(tmp_path / f"{name}.npz", y=np.zeros(1 << 17))
@@ -217,7 +247,7 @@ def test_two_files_share_the_memory(jaccli: Callable[..., Any], tmp_path: Path) 
     assert jaccli("compare", "a.npz", "b.npz", "--memory", "2.1MiB").exit_code == 0
     outcome = jaccli("compare", "a.npz", "b.npz", "--memory", "1.5MiB", check=False)
     assert (outcome.exit_code, outcome.stdout) == (3, "")
-    assert outcome.stderr == f"jaccli: {needed.format('s need', '512.0 KiB')}{remedy}"
+    assert outcome.stderr == f"jaccli: {needed.format('s need', '511.9 KiB')}{remedy}"
     at = ("--at", "x=@a.npz", "--memory", "1.5MiB")
     outcome = jaccli("evaluate", "-e", "sum(x*y)", *at, "--at", "y=@b.npz", check=False)
     assert outcome.exit_code == 3

@@ -293,3 +293,9 @@ def test_options_that_are_no_tolerance_are_refused() -> None:
         with pytest.raises(UsageError) as error:
             compare(POLAR, POLAR, **options)  # type: ignore[arg-type]
         assert str(error.value) == message
+
+
+def test_a_signaling_nan_is_a_nan() -> None:
+    a = np.array([0x7F800001, 0x3F800000], np.uint32).view(np.float32)
+    other = Stored({"": a}, "array"), Stored({"": np.array([np.nan, 5.0], np.float32)}, "array")
+    assert compare(*other).verdicts[0].failed == 1

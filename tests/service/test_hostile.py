@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
+import signal
 import socket
 import time
 from collections.abc import Callable
@@ -80,6 +82,48 @@ def test_chunks_and_trailers_are_read_and_trailers_change_nothing(server: Server
     assert json.loads(said)["derivative"] == "jacobian"
 
 
+GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "count"),
+    [
+        (post("/v1/jacobian", SQUARE, close=False), 1),
+        (GET + post("/v1/jacobian", SQUARE, close=False), 2),
+        (post("/v1/jacobian", SQUARE, close=False) + GET[:20], 1),
+        (post("/v1/jacobian", SQUARE, close=False)[:-1], 0),
+        (b"", 0),
+    ],
+    ids=["one", "two", "and a part", "a part", "nothing"],
+)
+def test_who_sends_no_more_is_answered(server: Server, sent: bytes, count: int) -> None:
+    with server.connect() as connection:
+        connection.sendall(sent)
+        connection.shutdown(socket.SHUT_WR)
+        found = b""
+        while part := connection.recv(1 << 16):
+            found += part
+    assert found.count(b"HTTP/1.1 200 OK") == found.count(b"HTTP/1.1 ") == count
+
+
+@pytest.mark.slow
+def test_a_client_of_a_socket_that_has_left_keeps_no_worker(tmp_path: Path) -> None:
+    with serving(["--socket", str(tmp_path / "s"), "--workers=1"], tmp_path) as server:
+        (pid,) = server.workers()
+        os.kill(pid, signal.SIGSTOP)
+        for half in (True, False):
+            with server.connect() as connection:
+                connection.sendall(post("/v1/jacobian", SQUARE, close=False))
+                if half:
+                    connection.shutdown(socket.SHUT_WR)
+                while half and not server.ask("/healthz").json["workers"]["busy"]:
+                    time.sleep(0.02)
+        deadline = time.monotonic() + PATIENCE
+        while server.ask("/healthz").json["workers"]["busy"] and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert time.monotonic() < deadline
+
+
 @pytest.mark.parametrize("more", ["Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\n"])
 @pytest.mark.parametrize("cut", [None, 40, -20])
 def test_an_upgrade_is_ignored_and_the_connection_goes_on(
@@ -109,6 +153,16 @@ def test_an_upgrade_is_ignored_and_the_connection_goes_on(
             b"GET http://evil.example/healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
             400,
             "the target of the request is not a path.",
+        ),
+        (
+            post("/v1/jacobian", SQUARE, "Content-Encoding: gzip\r\n"),
+            415,
+            "the body is encoded as 'gzip'. Expected it as it is.",
+        ),
+        (
+            head("/v1/jacobian", "Transfer-Encoding: gzip, chunked\r\n") + b"0\r\n\r\n",
+            415,
+            "the body is encoded as 'gzip, chunked'. Expected it as it is.",
         ),
         (b"hello\r\n\r\n", 400, "Invalid HTTP request received."),
     ],

@@ -9,6 +9,7 @@ import os
 import resource
 import signal
 import socket
+import struct
 import sys
 import threading
 import time
@@ -97,13 +98,17 @@ def test_requests_wait_up_to_a_number_and_then_are_told_to_come_back(server: Ser
     assert [request.answer().status for request in asked] == [200] * 5
 
 
-def test_who_leaves_the_queue_leaves_it(server: Server) -> None:
+@pytest.mark.parametrize("reset", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_who_leaves_the_queue_leaves_it(server: Server, reset: bool) -> None:
+    """Who closes a TCP connection may be one who only sends no more: that is waited for."""
     stopped(server)
     asked = [Asked(server) for _ in range(2)]
     until(lambda: busy(server) == 2)
     waiting = server.connect()
     waiting.sendall(post("/v1/jacobian", SQUARE))
     until(lambda: server.ask("/healthz").json["waiting"] == 1)
+    if reset:
+        waiting.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     waiting.close()
     until(lambda: server.ask("/healthz").json["waiting"] == 0)
     for pid in children(server.process.pid):

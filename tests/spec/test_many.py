@@ -60,6 +60,17 @@ def test_a_table_of_very_many_columns(jaccli: Callable[..., Any], tmp_path: Path
     assert time.monotonic() - start < 10
 
 
+def test_a_sweep_of_very_many_entries_in_step(jaccli: Callable[..., Any], tmp_path: Path) -> None:
+    inputs = "".join(f"  {name}: 1\n" for name in NAMES)
+    paths = "".join(f"    inputs.{name}: [1, 2]\n" for name in NAMES)
+    (tmp_path / "s.yaml").write_text(
+        f"model: {{expression: name0}}\ninputs:\n{inputs}sweep:\n  zip:\n{paths}"
+    )
+    start = time.monotonic()
+    assert jaccli("validate", "s.yaml").exit_code == 0
+    assert time.monotonic() - start < 10  # a minute if each entry copied the others
+
+
 def test_lists_end_after_some() -> None:
     assert listed(["a", "b"]) == "a, b"
     assert listed(["a", "b", "c"], 2) == "a, b and 1 more"

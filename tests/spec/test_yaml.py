@@ -13,6 +13,7 @@ from carets import marked
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jaccli import terminal
 from jaccli.errors import Problem, SpecError
 from jaccli.spec.nodes import Text
 from jaccli.spec.yaml12 import lines, parse
@@ -222,7 +223,7 @@ def test_all_that_is_wrong_is_said_at_its_place(
 ) -> None:
     text, expected = marked(*case)
     outcome = jaccli("validate", "-", stdin=text, check=False)
-    assert outcome.stderr == expected
+    assert outcome.stderr == terminal.shown(expected)
     assert (outcome.exit_code, outcome.stdout) == (2, "")
 
 

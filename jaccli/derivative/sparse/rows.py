@@ -8,7 +8,8 @@ Boundary: numpy and scipy; knows nothing of jaxprs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -60,12 +61,19 @@ def kept(rows: Rows, keep: NDArray[np.bool_]) -> Rows:
     return taken(rows, np.where(keep.reshape(-1), np.arange(rows.shape[0]), -1))
 
 
-def united(parts: Sequence[Rows]) -> Rows:
-    """Return the union, row by row."""
-    total = parts[0]
-    for part in parts[1:]:
-        total = total + part
-    return total
+def united(parts: Iterable[Rows]) -> Rows:
+    """Return the union, row by row: of pairs, then of pairs of those, as each copies entries."""
+    found: list[Rows] = []
+    count = 0
+    for part in parts:  # which may be made one by one
+        count += part.nnz
+        if count > 4 * MOST:
+            raise TooDense("a union of too many entries")
+        found.append(part)
+    while len(found) > 1:
+        pairs = zip_longest(found[::2], found[1::2])
+        found = [one if other is None else one + other for one, other in pairs]
+    return found[0]
 
 
 def gathered(rows: Rows, targets: Positions, size: int) -> Rows:

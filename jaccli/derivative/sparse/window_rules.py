@@ -60,14 +60,14 @@ def _by_place(context: Context, eqn: Any, x: Rows, kernel: Value) -> Any:
     window = [shape_of(eqn.invars[1])[d] for d in numbers.rhs_spec[2:]]
     counts = [out[d] for d in numbers.out_spec[2:]]
     reads = convolution_positions(params, window, (n, *space), (n, *counts))
-    parts = [
-        sets.taken(union, at)
+    reads = [
+        at
         for tap, at in zip(np.ndindex(*window), reads, strict=True)
         if weights is None or weights[(slice(None), slice(None), *tap)].any()
     ]
-    if not parts:
+    if not reads:
         return none(context, eqn.outvars[0])
-    by_place = sets.united(parts)
+    by_place = sets.united(sets.taken(union, at) for at in reads)
     spread = np.empty(math.prod(out), np.int64)
     last = counted(out).transpose(numbers.out_spec)
     rows = counted((n, *counts))[:, None]
