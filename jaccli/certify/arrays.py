@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -20,9 +21,21 @@ def _numpy(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function of numpy's that takes objects as well."""
 
     def of_arrays(*arguments: Any, **keywords: Any) -> Any:
-        return function(*map(_plain, arguments), **{k: _plain(v) for k, v in keywords.items()})
+        made = function(*map(_plain, arguments), **{k: _plain(v) for k, v in keywords.items()})
+        return (
+            type(made)(map(_filled_in, made))
+            if isinstance(made, list | tuple)
+            else _filled_in(made)
+        )
 
     return of_arrays
+
+
+def _filled_in(made: Any) -> Any:
+    """Return an array whose entries are balls: numpy fills in integers, as the zeros of `tril`."""
+    if isinstance(made, np.ndarray) and made.dtype == object:
+        return on_balls(lambda value: value)(made)
+    return made
 
 
 def _plain(value: Any) -> Any:
@@ -235,6 +248,89 @@ def _objects(function: Callable[..., Any]) -> Callable[..., Any]:
     )
 
 
+def _running(better: Callable[[Any, Any], bool]) -> Callable[..., Any]:
+    """Return a running reduction to the better number, of all in reading order without an axis."""
+
+    def of_row(row: list[Any]) -> list[Any]:
+        return list(itertools.accumulate(row, lambda a, b: b if better(b, a) else a))
+
+    def run(x: Any, axis: int | None = None) -> Any:
+        return _per_row(np.ravel(array(x)) if axis is None else x, axis or 0, of_row)
+
+    return run
+
+
+def _select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
+    made = array(real(default) if np.ndim(default) == 0 else default)
+    for condition, choice in reversed(list(zip(condlist, choicelist, strict=True))):
+        made = _where(condition, choice, made)
+    return _filled_in(made)
+
+
+def _piecewise(x: Any, condlist: Any, funclist: Any) -> Any:
+    values = list(funclist)
+    last = values.pop() if len(values) > len(condlist) else arb(0)
+    made = np.broadcast_to(array(last), np.shape(x))
+    for condition, value in zip(condlist, values, strict=True):
+        made = _where(condition, value, made)
+    return _filled_in(made)
+
+
+def _gradient(f: Any, spacing: Any = 1.0, axis: int | None = None) -> Any:
+    """Differences of second order between neighbors, of first order at both ends."""
+    f = array(f)
+    if axis is None:
+        slopes = tuple(_gradient(f, spacing, each) for each in range(f.ndim))
+        return slopes[0] if f.ndim == 1 else slopes
+    f = np.moveaxis(f, axis, 0)
+    places = array(spacing)
+    if not places.ndim:
+        places = np.array([real(places[()]) * k for k in range(len(f))], object)
+    steps = np.diff(places).reshape(-1, *(1,) * (f.ndim - 1))
+    rises = np.diff(f, axis=0) / steps
+    before, after = steps[:-1], steps[1:]
+    inner = (after * rises[:-1] + before * rises[1:]) / (before + after)
+    return np.moveaxis(np.concatenate([rises[:1], inner, rises[-1:]]), 0, axis)
+
+
+def _segment_sum(x: Any, segment_ids: Any, num_segments: int | None = None) -> Any:
+    x, ids = array(x), np.asarray(segment_ids)
+    count = num_segments if num_segments is not None else int(ids.max(initial=-1)) + 1
+    made = np.full((count, *x.shape[1:]), arb(0), object)
+    for place, each in zip(ids, x, strict=True):
+        if 0 <= place < count:
+            made[place] = made[place] + each
+    return made
+
+
+def _take_along(x: Any, indices: Any, axis: int = -1) -> Any:
+    return np.take_along_axis(array(x), np.asarray(indices), axis)
+
+
+def _top(x: Any, k: int) -> tuple[Any, Any]:
+    def of_row(row: list[Any]) -> list[tuple[Any, int]]:
+        pairs = [(value, place) for place, value in enumerate(row)]
+        return sorted(pairs, key=_order, reverse=True)[:k]  # of equal ones the first comes first
+
+    x = array(x)
+    made = np.empty((*x.shape[:-1], k, 2), object)
+    for index in np.ndindex(x.shape[:-1]):
+        for rank, pair in enumerate(of_row([_ball(each) for each in x[index]])):
+            made[(*index, rank)] = pair
+    return made[..., 0], made[..., 1].astype(np.int64)
+
+
+def _searchsorted(a: Any, v: Any, side: str = "left") -> Any:
+    grid = [_ball(each) for each in array(a)]
+
+    def place(value: Any) -> int:
+        if side == "left":
+            return sum(less(each, value) for each in grid)
+        return sum(not less(value, each) for each in grid)
+
+    return on_balls(place)(v).astype(np.int64)
+
+
 _SHAPES = """
     sum prod mean cumsum cumprod diff reshape ravel transpose swapaxes moveaxis squeeze expand_dims
     broadcast_to concatenate stack hstack vstack column_stack append split tile roll flip fliplr
@@ -253,6 +349,10 @@ ARRAYS: dict[str, Callable[..., Any]] = {
     "nansum": _numpy(np.sum), "nanmean": _numpy(np.mean), "nanprod": _numpy(np.prod),
     "nanvar": _var, "nanstd": _std,
     "cumlogsumexp": lambda x, axis=None: _E["log"](np.cumsum(_E["exp"](array(x)), axis)),
+    "cummax": _running(lambda a, b: less(b, a)), "cummin": _running(less),
+    "select": _select, "piecewise": _piecewise, "gradient": _gradient,
+    "segment_sum": _segment_sum, "take_along_axis": _take_along, "top_k": _top,
+    "searchsorted": _searchsorted,
     "argmax": _place(lambda row: max(range(len(row)), key=lambda i: _order((row[i], 0)))),
     "argmin": _place(lambda row: min(range(len(row)), key=lambda i: _order((row[i], 0)))),
     "count_nonzero": _nonzero, "logsumexp": _logsumexp, "trapezoid": _trapezoid,

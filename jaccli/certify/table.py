@@ -14,15 +14,11 @@ ALIASES = {
     "acosh": "arccosh", "atanh": "arctanh", "absolute": "abs", "remainder": "mod",
     "swish": "silu", "expit": "sigmoid",
 }  # fmt: skip
-_UNWRITTEN = """
-    cummax cummin gradient piecewise searchsorted segment_sum select take_along_axis top_k
-"""
 UNCERTIFIED = {
     "eigh": "the signs of its vectors are LAPACK's",
     "svd": "the signs of its vectors are LAPACK's",
     "lstsq": "the rank is found by a threshold of rounding",
     "eigvals": "they may be complex, and their order is LAPACK's",
-    **dict.fromkeys(_UNWRITTEN.split(), "it is not written over balls"),
 }
 """The functions without a certificate, and why."""
 

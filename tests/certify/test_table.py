@@ -55,10 +55,13 @@ ARGUMENTS = {
     "hard_silu": "z", "floor_divide": "z, y", "mod": "z, y", "remainder": "z, y",
     "fmod": "z, y", "arctan2": "z, y", "atan2": "z, y", "power": "y, z",
     "normal_pdf": "z, 0.5, 2.0", "ldexp": "x, 3", "multigammaln": "x + 2, 3",
-    "betainc": "y, x, x",
+    "betainc": "y, x, x", "cummax": "z", "cummin": "a, 1", "top_k": "a, 2",
+    "select": "[z < -1, z < 1], [-z, z**2], 3", "piecewise": "z, [z < 0, z > 1], [-z, z**2, 5.0]",
+    "gradient": "b, 0.5, axis=0", "segment_sum": "b, [1, 0, 1], num_segments=3",
+    "take_along_axis": "a, [[2], [0], [1]], axis=1", "searchsorted": "[0.0, 0.5, 1.0], z",
     "normal_logpdf": "z, 0.5, 2.0", "size": "x", "shape": "b", "ndim": "b",
 }  # fmt: skip
-SEVERAL = {"slogdet": 2, "qr": 2, "split": 2, "meshgrid": 2, "shape": 2}
+SEVERAL = {"slogdet": 2, "qr": 2, "split": 2, "meshgrid": 2, "shape": 2, "top_k": 2}
 TWO = "(x1, x2)", "(x, y)", "(a, b)", "(p, q)", "(a, x)", "(x, q)", "(a, v"
 
 
@@ -98,6 +101,28 @@ def test_values_agree_with_the_program(category: str) -> None:
         np.testing.assert_allclose(
             values.reshape(found[name].shape), expected[name], rtol=2e-9, atol=1e-13, err_msg=name
         )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        # What numpy fills in is a number as the others are: closed forms.
+        ("tril([[1, 2], [x, 4]])", [[1.0, 0.0], [1.5, 4.0]]),
+        ("vander([x, 2])", [[1.5, 1.0], [2.0, 1.0]]),
+        ("pad([x], 1)", [0.0, 1.5, 0.0]),
+        ("gradient([x, 2, 4], [0.0, 1.0, 3.0])", [0.5, 2 / 3, 1.0]),
+        ("select([x < 1, x < 2], [0, x], 1)", 1.5),
+        ("piecewise(x, [x < 1], [0, x])", 1.5),
+        ("cummax([[x, 2], [1, 3]])", [1.5, 2.0, 2.0, 3.0]),
+        ("top_k([x, 2, x], 2)[1]", [1.0, 0.0]),
+        ("searchsorted([1.0, 1.5, 2.0], [1.5, 0.0], side='right')", [2.0, 0.0]),
+    ],
+)
+def test_every_entry_is_a_ball(text: str, expected: Any) -> None:
+    precise()
+    (found,) = over_balls({"f": parse(text)}, {"x": balls(np.array(1.5))}, "float64").values()
+    values = [float(each.mid()) for each in found.reshape(-1)]
+    np.testing.assert_allclose(np.reshape(values, found.shape), expected, rtol=1e-15)
 
 
 @pytest.mark.parametrize(
