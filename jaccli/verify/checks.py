@@ -24,6 +24,8 @@ from jaccli.verify.subject import Subject
 _FD = "finite differences"
 _RESOLVED, _COARSE = 1e-3, 3e-2
 """Shares of the largest number that finite differences tell, in float64 and in float32."""
+_UNDERFLOW = 100 * float(np.finfo(np.float32).tiny)
+"""What float32 may take for 0."""
 
 
 @dataclass(frozen=True)
@@ -235,6 +237,8 @@ def _held(
     axis = None if s.flat.eps > 1e-10 else -1
     limit = _RESOLVED * size.max(axis=axis, keepdims=True, initial=0.0)
     floor = np.minimum(np.where(np.isfinite(floor), floor, 0.0), limit)
+    if s.flat.eps > 1e-10:
+        floor = floor + _UNDERFLOW  # finite differences are taken in float64
     resolved = _RESOLVED if s.double.eps < 1e-10 else _COARSE
     words = ("computed", _FD)
     return Sides(a, found.values, name, words, compared, floor, found, resolved)

@@ -42,6 +42,14 @@ _FINE = 2.0**-20
 """Steps below this share of the largest leave out nothing that matters of a smooth function."""
 _SETTLED = 1e-3
 """Estimated errors below this share of the derivative tell that there is one."""
+_FLAT, _COARSE = 8, 1e4
+"""Steps that must leave a function as it is, and units in the last place that the first one that
+moves it must then do so by, for that to be the end of a piece of it."""
+_LEAP, _QUANTIZED = 3, (0.4, 1.2)
+"""Steps after that one at which a slope in coarse units has moved the function in proportion to
+them, within these bounds, and the end of a piece has not."""
+_LEAST = 5e-324
+"""The smallest number: errors do not underflow to 0."""
 TINY = float(np.finfo(np.float64).tiny)
 """What is smaller may be taken for 0, which is a rounding error too."""
 
@@ -117,7 +125,10 @@ def _along(
     right, left = found[0] - at, at - found[1]  # (s, k, B, M)
     unit = eps * (np.abs(at) + np.abs(found).max(axis=0))
     grain = _grain(right, left)
-    values, errors = _extrapolated(steps, (right + left) / 2, grain + unit, unit / eps * _HIDDEN)
+    ends, late = _ends(steps, np.fmax(np.abs(right), np.abs(left)), unit)
+    coarse = np.where(ends, 0.0, grain)
+    values, errors = _extrapolated(steps, (right + left) / 2, coarse + unit, unit / eps * _HIDDEN)
+    values = np.where(late, 0.0, values)
     corner = corners(steps, left, right, grain, unit)
     jumps = np.where(errors <= _SETTLED * np.abs(values), 0.0, corner.jumps)
     around = np.maximum(np.abs(at), np.nan_to_num(np.abs(found[:, -1]).min(axis=0), posinf=0.0))
@@ -145,6 +156,23 @@ def _grain(right: Array, left: Array) -> Array:
     return np.nan_to_num(moved, nan=0.0, posinf=0.0)
 
 
+def _ends(steps: Array, change: Array, unit: Array) -> tuple[Array, Array]:
+    """Return where the first step that moves f leaves a flat piece of it, and where it may.
+
+    floor(x) at 2.9 and sort(x)[0] at (1, 2) along x[1] do not change at all at the steps below 0.1
+    and 1.  The change there is no rounding, unless f is a slope in coarse units: then it goes on
+    in proportion to the steps.  What the widest steps alone show (the second) is not known.
+    """
+    last = len(steps) - 1
+    first = np.argmax(change > 0, axis=0)
+    moved, ulp = (np.take_along_axis(a, first[None], 0)[0] for a in (change, unit))
+    later = np.minimum(first + _LEAP, last)
+    grown = np.take_along_axis(change, later[None], 0)[0] / moved * steps[first] / steps[later]
+    flat = (first >= _FLAT) & (moved > _COARSE * ulp)
+    late = first + _LEAP > last
+    return flat & ~late & ((grown < _QUANTIZED[0]) | (grown > _QUANTIZED[1])), flat & late
+
+
 def _scatter(h: Array, column: Array) -> Array:
     """Return by how much small steps disagree about f, as a rule: its rounding.
 
@@ -170,6 +198,7 @@ def _extrapolated(
     h = steps[:, None, None, None]
     column = halves / h
     noise = np.maximum(np.maximum(rounding, 4 * _scatter(h, column)), TINY) / h
+    noise = np.maximum(noise, _LEAST)
     # What smaller steps allow: each central difference, give or take its own error.
     doubt = 4 * noise[:-1] + (hidden / h)[:-1] + 2 * np.abs(np.diff(column, axis=0))
     low, high = column[:-1] - doubt, column[:-1] + doubt

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jaccli.verify.report import FAIL, OK, SKIPPED, Report
+from jaccli.verify.report import FAIL, OK, SKIPPED, UNDECIDED, Report
 from jaccli.verify.ties import KINKS
 from jaccli.verify.verify import verify
 from tests.conftest import call
@@ -152,6 +152,43 @@ def test_no_alarm_for_narrow_steep_and_badly_scaled_functions(
     if derivative == "hessian" and "abs" in text:
         return
     assert alarms(verified({"f": text}, {"x": x}, derivative)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    marked(
+        # Each has the slope 0 or 1 on the piece that it is on, which ends within a third of x.
+        [
+            ("sort(x)", [3.0, 1.0, 2.0]),
+            ("floor(x)", 2.95),
+            ("floor(x)", 2.5),
+            ("sort(x)", [3.0, 1.0, 1.01]),
+            ("median(x)", [3.0, 1.0, 2.0]),
+            ("mod(x, 1)", 2.9),
+            ("clip(x, 0, 1)", 1.03),
+        ],
+        2,
+    ),
+)
+def test_no_alarm_where_a_piece_of_a_function_ends_nearby(text: str, at: Any) -> None:
+    assert alarms(verified({"f": text}, {"x": at})) == []
+
+
+def test_slopes_that_are_lost_within_a_function_are_no_mistake() -> None:
+    """log_softmax(x)[0] is -exp(-299) there, and -0 once 1 is added to that."""
+    assert alarms(verified({"f": "log_softmax(x)"}, {"x": [300.0, 1.0, 2.0]})) == []
+
+
+def test_what_underflows_at_every_step_is_undecided() -> None:
+    """x**3 is 1e-450, and its slope 3e-300."""
+    rows = verified({"f": "x**3"}, {"x": 1e-150}).rows
+    assert [row.name for row in rows if row.verdict == UNDECIDED] == ["differences of outputs"]
+    assert not [row for row in rows if row.verdict == FAIL]
+
+
+def test_what_underflows_in_float32_is_no_mistake() -> None:
+    """The slope is -40 exp(-400) = -7.7e-173."""
+    assert alarms(verified({"f": "exp(-x**2)"}, {"x": 20.0}, dtype="float32")) == []
 
 
 @pytest.mark.parametrize("seed", marked(range(100), 1))
