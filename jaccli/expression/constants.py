@@ -18,7 +18,7 @@ from jaccli.expression.scan import short
 from jaccli.expression.syntax import OPERATORS, Expression, parse
 from jaccli.expression.table import CONSTANTS
 
-PATTERN = rf"[-+*/%(√·²π]|^\s*({'|'.join(CONSTANTS)})\s*$"
+PATTERN = rf"[-+*/%(√·²π−×÷]|^\s*({'|'.join(CONSTANTS)})\s*$"
 """What a text has that is meant as a constant expression; a text without it is a word."""
 _PATTERN = re.compile(PATTERN)
 

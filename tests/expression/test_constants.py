@@ -16,6 +16,7 @@ VALUES: dict[str, float] = {
     "pi": math.pi,
     "pi/2": math.pi / 2,
     "-pi": -math.pi,
+    "−2×3÷4": -1.5,
     "1/3": 1 / 3,
     "2**10": 1024,
     "2**0.5": math.sqrt(2),
@@ -52,6 +53,7 @@ def test_words_and_numbers_are_no_constant_expressions(text: str) -> None:
 PLACES: dict[str, tuple[tuple[str, ...], Any]] = {
     # options, the inputs
     "a number": (("--at", "x=pi/2"), {"x": math.pi / 2}),
+    "a typeset minus": (("--at", "x=−1"), {"x": -1.0}),
     "entries of a list": (("--at", "x=[1/3, 2, sqrt(2)]"), {"x": [1 / 3, 2, math.sqrt(2)]}),
     "nested": (("--at", "x=[[pi, 1], [0, 'hypot(3, 4)']]"), {"x": [[math.pi, 1], [0, 5.0]]}),
     "value": (("--at", "x={value: 1/4, dtype: float32}"),
