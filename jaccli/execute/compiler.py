@@ -23,7 +23,9 @@ from jaccli.errors import JaccliError, UnderivableError, format_bytes
 from jaccli.execute import programs
 from jaccli.execute.interruptible import interruptible
 from jaccli.execute.programs import Outcome
+from jaccli.expression import extremes
 from jaccli.plan import Plan, identity
+from jaccli.spec import ExpressionModel
 
 
 class Compiler:
@@ -120,7 +122,7 @@ class Compiler:
                 compiled = programs.load(name, plan.device)
                 if compiled is not None:
                     return compiled, "hit"
-        compiled = interruptible(lowered.compile)
+        compiled = interruptible(partial(lowered.compile, options(plan)))
         return compiled, "miss" if programs.save(name, compiled) else "off"
 
 
@@ -135,6 +137,16 @@ def _name(plan: Plan, what: str) -> str | None:
     if made_of is None:
         return None
     return programs.key(plan.device, made_of, plan.operator, str(plan.vector_batched), what)
+
+
+def options(plan: Plan) -> dict[str, str | bool]:
+    """Return XLA's options: without its algebra where that leaves the range of floats."""
+    model = plan.spec.model
+    if isinstance(model, ExpressionModel) and extremes.are_in(
+        model.expressions.values(), plan.spec.dtype
+    ):
+        return {"xla_disable_hlo_passes": "algsimp"}
+    return {}
 
 
 @contextlib.contextmanager

@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaccli.derivative.operators import HESSIAN, JACOBIAN
+from jaccli.execute.compiler import options
 from jaccli.execute.prepare import settings
 from jaccli.model import Point, load
 from jaccli.plan import Plan
@@ -187,7 +188,8 @@ class Flat:
             raise Barred(str(error).strip().split("\n")[0]) from error
         on_cpu = self.plan.device.handle.platform == "cpu"
         is_quick = on_cpu and self.rows * (self.n + self.m) < _LARGE
-        self._compiled[key] = lowered.compile(_QUICKLY if is_quick else None)
+        quickly = _QUICKLY if is_quick else {}
+        self._compiled[key] = lowered.compile({**quickly, **options(self.plan)})
         return self._compiled[key]
 
     def _outputs(self, x: Any, rest: Mapping[str, Any]) -> Any:

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaccli.execute.compiler import options
 from jaccli.execute.interruptible import interruptible
 from jaccli.execute.prepare import settings
 from jaccli.execute.program import arguments, batch_axes
@@ -77,7 +78,7 @@ def row_of(array: Values, row: int, axis: int) -> np.ndarray:
 def _computed(plan: Plan, f: PointFunction, wrt: Inputs, rest: Inputs) -> Any:
     """Compile a function and run it on the plan's device."""
     with settings(plan):
-        compiled = jax.jit(f).lower(wrt, rest).compile(_QUICK)
+        compiled = jax.jit(f).lower(wrt, rest).compile({**_QUICK, **options(plan)})
         memory = compiled.memory_analysis()
         if memory is not None and memory.temp_size_in_bytes > plan.budget:
             return None

@@ -144,6 +144,25 @@ def test_float32_stays_float32_beside_wide_integers() -> None:
     np.testing.assert_allclose(value, expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("expression", "dtype", "slope"),
+    [
+        # Closed forms; no product in the order that is written leaves the range, others do.
+        ("tanh(x * 1e-300) * 1e200 * 1e200", "float64", 1e100),
+        ("(x * 1e-300) / 1e-200 / 1e-200", "float64", 1e100),
+        ("x / 1e200 * 1e300 / 1e200", "float64", 1e-100),
+        ("1e25 * (1e20 * (w * x))", "float32", 1e15),
+    ],
+)
+def test_literal_factors_are_multiplied_in_the_order_that_is_written(
+    expression: str, dtype: str, slope: float
+) -> None:
+    inputs = {"x": np.array([1.0, 2.0]), "w": np.full(2, 1e-30)}
+    for mode in ("fwd", "structured"):
+        found = solve({"y": expression}, inputs, "jacobian", mode=mode, dtype=dtype, wrt="x")
+        np.testing.assert_allclose(found["y.x"], slope * np.eye(2), rtol=1e-6)
+
+
 def test_float64_has_64_bits() -> None:
     third = solve({"y": "x / 3"}, {"x": 1.0}, "evaluate")["y"]
     assert third.dtype == np.float64
