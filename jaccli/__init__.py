@@ -14,7 +14,7 @@ __all__ = ["__version__", *_OPERATORS]
 def __getattr__(name: str) -> object:
     """Load the operators, and JAX with them, when they are first used."""
     if name in _OPERATORS:
-        from jaccli.derivative import public
+        from jaccli.derivative import api
 
-        return getattr(public, name)
+        return getattr(api, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -37,7 +37,7 @@ def main() -> None:
 def perform(arguments: list[str]) -> int:
     """Perform a command line, by a service if there is to be one, and return the exit code."""
     if os.environ.get("JACCLI_SERVER") or any(map(_names_a_service, arguments)):
-        from jaccli.service import client
+        from jaccli.service.client import client
 
         arguments, url = client.wanted(arguments)
         code = client.run(arguments, url) if url else None

@@ -59,7 +59,7 @@ def share_cores(processes: int) -> None:
 
 def remove_unfinished() -> None:
     """Remove the files that this process has begun to write, if it has come so far."""
-    publish = sys.modules.get("jaccli.files.publish")
+    publish = sys.modules.get("jaccli.storage.atomic")
     if publish is not None:
         with contextlib.suppress(OSError):
             publish.remove_unfinished()

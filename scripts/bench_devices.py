@@ -84,7 +84,7 @@ def main() -> None:
     asked = parser.parse_args()
     os.environ["JAX_NUM_CPU_DEVICES"] = str(asked.devices)
 
-    from jaccli.execute.prepare import settings
+    from jaccli.execute.compile_plan import settings
     from jaccli.execute.progress import Silence
 
     print(f"{'':52} one device  {asked.devices} devices  ratio  of core time")

@@ -11,10 +11,10 @@ from functools import partial
 import jax
 from cases import Case, Function
 
-from jaccli.derivative import estimate, structured, tuning
-from jaccli.derivative.choose import choose
-from jaccli.derivative.facts import facts
+from jaccli.derivative import autotune, estimate, structured
 from jaccli.derivative.operators import REGISTRIES
+from jaccli.derivative.select_mode import choose
+from jaccli.derivative.trace_info import facts
 
 STRUCTURED = "structured-"
 _PAIRS = tuple(f"{outer}-{inner}" for outer in ("fwd", "rev") for inner in ("fwd", "rev"))
@@ -59,7 +59,7 @@ def one_shot(case: Case) -> str:
 def tuned(case: Case) -> str:
     """Return the operator that `tuned` takes, measured anew."""
     about = facts(case.f, case.point)
-    return tuning.measured(case.derivative, case.f, about, case.point).operator
+    return autotune.measured(case.derivative, case.f, about, case.point).operator
 
 
 def _chosen(case: Case, mode: str) -> str:

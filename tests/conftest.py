@@ -69,7 +69,7 @@ def cache_home(
     for name in ("JACCLI_NO_CACHE", "JACCLI_SERVER", "JACCLI_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(home))
-    tuning = sys.modules.get("jaccli.derivative.tuning")
+    tuning = sys.modules.get("jaccli.derivative.autotune")
     if tuning is not None:  # with JAX, which many tests do without
         tuning._MEMORY.clear()
     yield home

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jaccli.analyze.spectrum import Array, Estimate, Spectra, Spectrum
+from jaccli.analyze.spectrum import Array, Spectra, SpectralEstimate, Spectrum
 
 NULL_SPACE = 1024
 """Columns up to which the whole null space of a wide matrix is computed."""
@@ -32,8 +32,8 @@ def eigen(matrix: Array, rtol: float | None = None) -> Spectrum:
         total=len(values),
         zero=float(rtol * np.abs(values).max()),
         rtol=rtol,
-        frobenius=Estimate(float(lengths(matrix, (0, 1)))),
-        trace=Estimate(float(np.trace(matrix))),
+        frobenius=SpectralEstimate(float(lengths(matrix, (0, 1)))),
+        trace=SpectralEstimate(float(np.trace(matrix))),
     )
 
 
@@ -62,7 +62,7 @@ def singular(matrix: Array, rtol: float | None = None) -> Spectrum:
         total=total,
         zero=zero,
         rtol=rtol,
-        frobenius=Estimate(float(lengths(matrix, (0, 1)))),
+        frobenius=SpectralEstimate(float(lengths(matrix, (0, 1)))),
         determinant=float(_determinant(matrix)) if count == width else None,
         null_space=basis,
     )

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from jaccli.analyze import lanczos
-from jaccli.analyze.spectrum import Array, Estimate, Spectrum
+from jaccli.analyze.spectrum import Array, SpectralEstimate, Spectrum
 from jaccli.errors import BudgetError, ComputationError, format_bytes
 
 Advance = Callable[[int], None]
@@ -198,7 +198,9 @@ def _triplet(
     return sigma, min(residual, sigma), right, left
 
 
-def _probed(product: _Counted, known: Array, effort: Effort) -> tuple[Estimate, Estimate]:
+def _probed(
+    product: _Counted, known: Array, effort: Effort
+) -> tuple[SpectralEstimate, SpectralEstimate]:
     """Estimate `tr(PHP)` and `‖HP‖²` (Frobenius), where P takes out the known orthonormal rows."""
     size = known.shape[1]
     rng = np.random.default_rng(effort.seed + 1)
@@ -212,17 +214,19 @@ def _probed(product: _Counted, known: Array, effort: Effort) -> tuple[Estimate, 
     return _mean(traces), _mean(squares)
 
 
-def _mean(samples: list[float]) -> Estimate:
+def _mean(samples: list[float]) -> SpectralEstimate:
     """Return the mean with its standard error."""
-    return Estimate(float(np.mean(samples)), float(np.std(samples, ddof=1) / sqrt(len(samples))))
+    return SpectralEstimate(
+        float(np.mean(samples)), float(np.std(samples, ddof=1) / sqrt(len(samples)))
+    )
 
 
-def _sum(estimate: Estimate, known: float) -> Estimate:
-    return Estimate(estimate.value + known, estimate.error)
+def _sum(estimate: SpectralEstimate, known: float) -> SpectralEstimate:
+    return SpectralEstimate(estimate.value + known, estimate.error)
 
 
-def _root(squared: Estimate) -> Estimate:
+def _root(squared: SpectralEstimate) -> SpectralEstimate:
     """Return the square root of an estimate, its error to first order."""
     root = sqrt(squared.value)
     assert squared.error is not None
-    return Estimate(root, squared.error / (2 * root) if root else 0.0)
+    return SpectralEstimate(root, squared.error / (2 * root) if root else 0.0)

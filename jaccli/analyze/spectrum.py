@@ -14,7 +14,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class SpectralEstimate:
     """A number, exact to rounding where `error` is None, else with its standard error."""
 
     value: float
@@ -43,8 +43,8 @@ class Spectrum:
     total: int
     zero: float
     rtol: float
-    frobenius: Estimate
-    trace: Estimate | None = None
+    frobenius: SpectralEstimate
+    trace: SpectralEstimate | None = None
     determinant: float | None = None
     products: int | None = None
     null_space: Array | None = None

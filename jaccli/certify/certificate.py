@@ -28,7 +28,7 @@ _FULL = 17.0
 """Digits of a number that is the nearest float."""
 
 
-class Entry(NamedTuple):
+class CertifiedEntry(NamedTuple):
     """One entry: its place `(m, n)` or `(m, n, n)`, the computed and the true value, its digits.
 
     `lost` are the digits that conditioning takes: a unit in the last place of all inputs moves the
@@ -43,7 +43,7 @@ class Entry(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Problem:
+class CertifiedProblem:
     """A model at its point: the expressions, their inputs, and which are differentiated."""
 
     expressions: Mapping[str, Expression]
@@ -84,7 +84,7 @@ class Problem:
         return f
 
 
-def certify(problem: Problem, order: int, computed: Array) -> Iterator[Entry]:
+def certify(problem: CertifiedProblem, order: int, computed: Array) -> Iterator[CertifiedEntry]:
     """Yield the entries of a derivative `(m, n)` or `(m, n, n)` that were certified.
 
     Raises:
@@ -115,7 +115,7 @@ def certify(problem: Problem, order: int, computed: Array) -> Iterator[Entry]:
             lost = max((_apart(value, other[m]) for other in moved), default=0.0) / unit
             for where in {(m, *place), (m, *place[::-1])}:
                 number = float(computed[where])
-                yield Entry(
+                yield CertifiedEntry(
                     where, number, float(value.mid()), _digits(number, value, zero), _log(lost)
                 )
 

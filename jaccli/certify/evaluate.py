@@ -16,9 +16,9 @@ import numpy as np
 from jaccli.certify.balls import Array, Unclear, array, balls, is_ball
 from jaccli.certify.table import CERTIFIED, UNCERTIFIED
 from jaccli.expression import FUNCTIONS, Expression, scalars
+from jaccli.expression.function_table import CONSTANTS, FunctionKind
 from jaccli.expression.signature import bind, parameters
 from jaccli.expression.syntax import OPERATORS
-from jaccli.expression.table import CONSTANTS, Kind
 
 _NUMBER = (bool, int, float)
 _NAMES = {
@@ -182,13 +182,13 @@ class _Evaluation:
             message = f"{function.name} has no certificate for these arguments ({error})"
             raise NoCertificate(message) from error
 
-    def argument(self, kind: Kind, node: ast.expr) -> Any:
+    def argument(self, kind: FunctionKind, node: ast.expr) -> Any:
         value = self.node(node)
         if value is None:
             return None
-        if kind is Kind.ARRAY:
+        if kind is FunctionKind.ARRAY:
             return self.operand(value)
-        if kind is Kind.ARRAYS:
+        if kind is FunctionKind.ARRAYS:
             return (
                 tuple(self.operand(each) for each in value) if isinstance(value, tuple) else value
             )

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jaccli import startup
+from jaccli.choices import MODES, SUFFIXES
 from jaccli.cli import console
 from jaccli.cli.options import OPTIONS, Option, Values, budget_of, shared, with_options
 from jaccli.cli.tasks import Task, check_targets, load_model, tasks
 from jaccli.errors import UsageError, expected
-from jaccli.vocabulary import MODES, SUFFIXES
 
 if TYPE_CHECKING:
-    from jaccli.analyze.subject import Report, Subject
+    from jaccli.analyze.problem import SpectralProblem, SpectrumReport
     from jaccli.execute import Progress
 
 _FORMATS = ("table", "plain", "json", "none")
@@ -105,13 +105,13 @@ def _analyze_specs(values: Values) -> int:
     check_targets(asked, values)
     for spec, group in groupby(asked, key=lambda task: task.spec):
         model, device = load_model(spec, values)
-        from jaccli.analyze import models
+        from jaccli.analyze import from_model
 
         for task in group:
-            of = models.derivative_of(spec, model, device, task.derivative or None)
-            models.check_mode(values["mode"], of)
+            of = from_model.derivative_of(spec, model, device, task.derivative or None)
+            from_model.check_mode(values["mode"], of)
             with console.progress(quiet=bool(values["quiet"])) as progress:
-                found, left = models.subject(spec, model, device, of, values["top"], progress)
+                found, left = from_model.subject(spec, model, device, of, values["top"], progress)
                 report = _report(found, left, values, progress)
             _present(report, task.target, task.form, values, force=spec.output.force)
     return 0
@@ -144,10 +144,10 @@ def _analyze_files(names: list[str], values: Values) -> int:
 
         check_target(target, force=bool(values["force"]))
     startup.import_numpy()
-    from jaccli.analyze import files
+    from jaccli.analyze import from_file
 
     for name in names:
-        found = files.subject(Path(name), values["of"], memory=memory, top=values["top"])
+        found = from_file.subject(Path(name), values["of"], memory=memory, top=values["top"])
         with console.progress(quiet=bool(values["quiet"])) as progress:
             report = _report(found, memory, values, progress)
         _present(report, target, form, values, force=bool(values["force"]))
@@ -166,10 +166,12 @@ def _check_suffix(target: Path | None) -> None:
         raise UsageError(f"-o: {target}: analyze writes JSON.", hint=hint)
 
 
-def _report(subject: Subject, memory: int, values: Values, progress: Progress) -> Report:
+def _report(
+    subject: SpectralProblem, memory: int, values: Values, progress: Progress
+) -> SpectrumReport:
     """Compute the spectrum; Ctrl-C ends it."""
     from jaccli.analyze.iterative import Effort
-    from jaccli.analyze.subject import report
+    from jaccli.analyze.problem import report
     from jaccli.execute.interruptible import interruptible
 
     top, limit, probes = values["top"] or _TOP, values["products"], values["probes"]
@@ -180,11 +182,11 @@ def _report(subject: Subject, memory: int, values: Values, progress: Progress) -
 
 
 def _present(
-    report: Report, target: Path | None, form: str, values: Values, *, force: bool
+    report: SpectrumReport, target: Path | None, form: str, values: Values, *, force: bool
 ) -> None:
     """Write the file and print."""
-    from jaccli.analyze.describe import as_json, as_text
-    from jaccli.files import publishing
+    from jaccli.analyze.render import as_json, as_text
+    from jaccli.storage.files import publishing
 
     top = values["top"]
     if target is not None:

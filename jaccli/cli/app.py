@@ -100,17 +100,17 @@ COMMANDS: dict[str, Command] = {
     "validate": Command(
         _INSPECT,
         "Check a spec's names, types and declared sizes, and print it with its defaults.",
-        "jaccli.cli.describe:validate_command",
+        "jaccli.cli.info:validate_command",
     ),
     "functions": Command(
         _INSPECT,
         "List the functions and constants of expressions, a line each.",
-        "jaccli.cli.describe:functions_command",
+        "jaccli.cli.info:functions_command",
     ),
     "devices": Command(
         _INSPECT,
         "List the devices; with --check, compute known answers on each.",
-        "jaccli.cli.describe:devices_command",
+        "jaccli.cli.info:devices_command",
     ),
     "cache": Command(
         _SET_UP,
@@ -120,13 +120,13 @@ COMMANDS: dict[str, Command] = {
     "serve": Command(
         _SET_UP,
         "Run the resident service that --server and HTTP requests call.",
-        "jaccli.cli.serve:serve_command",
+        "jaccli.service.server.command:serve_command",
     ),
-    "init": Command(_SET_UP, "Write a spec to start from.", "jaccli.cli.describe:init_command"),
+    "init": Command(_SET_UP, "Write a spec to start from.", "jaccli.cli.info:init_command"),
     "schema": Command(
         _SET_UP,
         "Print the JSON Schema of a spec, for editors.",
-        "jaccli.cli.describe:schema_command",
+        "jaccli.cli.info:schema_command",
     ),
 }
 

@@ -6,11 +6,11 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from jaccli.choices import MODES
 from jaccli.cli import console
 from jaccli.cli.options import BENCH_MODES, OF, REPEAT, Values, shared, with_options
 from jaccli.cli.tasks import check_targets, plans, tasks
 from jaccli.errors import UsageError, expected
-from jaccli.vocabulary import MODES
 
 if TYPE_CHECKING:
     from jaccli.plan import Plan
@@ -39,9 +39,9 @@ def bench(values: Values) -> int:
             raise UsageError(f"-o: {task.target}: bench writes JSON.", hint=hint)
     check_targets(asked, values)
     for task, plan in plans(asked, values):
-        from jaccli.files import publishing
+        from jaccli.storage.files import publishing
         from jaccli.tune.bench import measure
-        from jaccli.tune.describe import report_as_json, report_as_text
+        from jaccli.tune.render import report_as_json, report_as_text
 
         quiet = bool(values["quiet"])
         with console.progress(quiet=quiet) as progress:
@@ -65,7 +65,7 @@ def bench(values: Values) -> int:
 
 def _modes(text: str | None, plan: Plan) -> tuple[str, ...]:
     """Return the modes to time: all, or those of the option."""
-    from jaccli.derivative.choose import choose
+    from jaccli.derivative.select_mode import choose
     from jaccli.tune.bench import modes
 
     every = modes(plan)

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from jaccli import cache
 from jaccli.cli import console
 from jaccli.errors import ComputationError, UsageError, expected, format_bytes
+from jaccli.storage import disk_cache
 
 _ACTIONS = ("show", "clear")
 _FORMATS = ("table", "plain", "json", "none")
@@ -32,7 +32,7 @@ def cache_command(_: str) -> Callable[..., int | None]:
             raise UsageError(f"--format: unknown value {form!r}.", hint=expected(_FORMATS))
         _check()
         if action == "show":
-            _present(action, cache.usage(), form or console.default_form())
+            _present(action, disk_cache.usage(), form or console.default_form())
         else:
             _present(action, _cleared(), form or console.default_form())
         return 0
@@ -42,25 +42,25 @@ def cache_command(_: str) -> Callable[..., int | None]:
 
 def _check() -> None:
     """Refuse a folder that is not the user's own: its content is not ours."""
-    if cache.is_refused():
+    if disk_cache.is_refused():
         raise ComputationError(
-            f"{cache.home()}: not a folder of your own, so that nothing is kept there.",
+            f"{disk_cache.home()}: not a folder of your own, so that nothing is kept there.",
             hint="Move it away, or set XDG_CACHE_HOME to another folder.",
         )
 
 
-def _cleared() -> dict[str, cache.Usage]:
+def _cleared() -> dict[str, disk_cache.Usage]:
     try:
-        return cache.clear()
+        return disk_cache.clear()
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise ComputationError(f"{error.filename}: cannot be removed: {reason}.") from error
 
 
-def _present(action: str, found: dict[str, cache.Usage], form: str) -> None:
+def _present(action: str, found: dict[str, disk_cache.Usage], form: str) -> None:
     """Print what there is of each kind, or what there was."""
-    off = bool(os.environ.get(cache.OFF))
-    folder = cache.home()
+    off = bool(os.environ.get(disk_cache.OFF))
+    folder = disk_cache.home()
     entries, nbytes = (sum(each[i] for each in found.values()) for i in (0, 1))
     if form == "json":
         kinds = {name: {"entries": n, "bytes": size} for name, (n, size) in found.items()}
@@ -70,9 +70,11 @@ def _present(action: str, found: dict[str, cache.Usage], form: str) -> None:
     elif form != "none":
         lines = [f"folder     {folder or 'none: there is no home folder'}"]
         if off:
-            lines.append(f"off        {cache.OFF} is set: nothing is read from it or written to it")
+            lines.append(
+                f"off        {disk_cache.OFF} is set: nothing is read from it or written to it"
+            )
         for name, (count, size) in found.items():
-            lines.append(f"{name:10} {_amount(count, size)}  {cache.KINDS[name]}")
+            lines.append(f"{name:10} {_amount(count, size)}  {disk_cache.KINDS[name]}")
         total = "removed" if action == "clear" else "total"
         lines.append(f"{total:10} {_amount(entries, nbytes)}")
         console.out("\n".join(line.rstrip() for line in lines))

@@ -61,7 +61,7 @@ def check(values: Values) -> int:
     passed = True
     planned = plans(asked, values, holds_result=lambda _: any(files), held=_held(files))
     for (task, plan), given in zip(planned, files, strict=True):
-        from jaccli.verify.describe import as_json, as_text
+        from jaccli.verify.render import as_json, as_text
         from jaccli.verify.supplied import Supplied
         from jaccli.verify.verify import PROBES as DEFAULT
         from jaccli.verify.verify import verify
@@ -80,7 +80,7 @@ def check(values: Values) -> int:
         passed = passed and report.passed
         data = as_json(report)
         if task.target is not None:
-            from jaccli.files import publishing
+            from jaccli.storage.files import publishing
 
             with publishing(task.target, force=task.spec.output.force) as stream:
                 stream.write(f"{json.dumps(data, indent=2)}\n".encode())

@@ -69,11 +69,11 @@ def _check(task: Task) -> None:
 
 def _stream(task: Task, cluster: Cluster, values: Values) -> None:
     """Have one result computed in parts, by a plan that a worker makes."""
-    from jaccli.cluster import stream
-    from jaccli.cluster.worker import Job
+    from jaccli.cluster import result_scheduler
+    from jaccli.cluster.worker import StreamJob
 
     assert task.target is not None
-    job = Job(
+    job = StreamJob(
         key=uuid4().hex,
         spec=task.spec,
         derivative=task.derivative,
@@ -82,11 +82,11 @@ def _stream(task: Task, cluster: Cluster, values: Values) -> None:
         allow_python=bool(values["allow_python"]),
         finite=bool(values["fail_on_nonfinite"]),
         chunk=begun_chunk(task.target, values),
-        at_least=stream.PIECES * max(cluster.workers, 1),
+        at_least=result_scheduler.PIECES * max(cluster.workers, 1),
     )
-    outline = stream.outlined(cluster, job)
+    outline = result_scheduler.outlined(cluster, job)
 
     def compute(partial: Partial, measuring: Measuring, progress: Progress) -> None:
-        stream.computed(cluster, job, outline, partial, measuring, progress, console.err)
+        result_scheduler.computed(cluster, job, outline, partial, measuring, progress, console.err)
 
     grow(task, outline, compute, values)

@@ -13,7 +13,7 @@ from jaccli.cli.options import budget_of
 from jaccli.errors import UsageError, VerdictError, expected
 
 if TYPE_CHECKING:
-    from jaccli.result.compare import Comparison, Verdict
+    from jaccli.result.compare.compare import Comparison, Verdict
 
 _FORMATS = ("table", "plain", "json", "none")
 _HEADER = ["array", "shape", "difference", "entries off", "verdict"]
@@ -50,8 +50,8 @@ def compare_command(_: str) -> Callable[..., int]:
             raise UsageError(f"--format: unknown value {form!r}.", hint=expected(_FORMATS))
         startup.import_numpy()
         from jaccli.result import read_all
-        from jaccli.result.compare import compare as compared
-        from jaccli.result.compare import norm_named
+        from jaccli.result.compare.compare import compare as compared
+        from jaccli.result.compare.compare import norm_named
 
         wanted = norm_named(norm)  # before files are read, which may take a while
         first, second = read_all(a, b, limit=budget_of(memory))
@@ -67,9 +67,9 @@ def compare_command(_: str) -> Callable[..., int]:
 
 def _as_table(comparison: Comparison) -> str:
     """Return a row for each array, and the entries that differ the most."""
-    from jaccli.result.columns import columns
-    from jaccli.result.notation import shape_text
-    from jaccli.result.numerals import significant
+    from jaccli.result.render.columns import columns
+    from jaccli.result.render.notation import shape_text
+    from jaccli.result.render.numerals import significant
 
     rows = [_HEADER]
     for one in comparison.verdicts:
@@ -88,7 +88,7 @@ def _as_table(comparison: Comparison) -> str:
 
 def _as_json(comparison: Comparison, a: str, b: str, norm: str) -> dict[str, Any]:
     """Return a comparison as plain data."""
-    from jaccli.result.json_text import number
+    from jaccli.result.io.json import number
 
     return {
         "schema": 1,
@@ -108,7 +108,7 @@ def _as_json(comparison: Comparison, a: str, b: str, norm: str) -> dict[str, Any
 
 
 def _verdict_as_json(one: Verdict) -> dict[str, Any]:
-    from jaccli.result.json_text import number
+    from jaccli.result.io.json import number
 
     return {
         "passed": one.passed,

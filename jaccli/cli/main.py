@@ -11,7 +11,7 @@ import typer
 
 from jaccli.cli.app import build
 from jaccli.errors import INTERRUPTED, BudgetError, UsageError, verdict
-from jaccli.files import NotHere, Unanswered, is_local
+from jaccli.storage.files import NotHere, Unanswered, is_local
 from jaccli.terminal import shown
 
 _DONE = 0

@@ -13,9 +13,18 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
+from jaccli.choices import (
+    ALL_MODES,
+    DERIVATIVES,
+    FLOAT_DTYPES,
+    FORMATS,
+    LAYOUTS,
+    PRECISIONS,
+    STORAGES,
+    SUFFIXES,
+)
 from jaccli.errors import Problem, UsageError
 from jaccli.memory import budget
-from jaccli.spec.kinds import parse_size
 from jaccli.spec.nodes import Node
 from jaccli.spec.overrides import (
     Override,
@@ -26,17 +35,8 @@ from jaccli.spec.overrides import (
     option_text,
     value_node,
 )
+from jaccli.spec.schema_types import parse_size
 from jaccli.spec.yaml12 import parse
-from jaccli.vocabulary import (
-    ALL_MODES,
-    DERIVATIVES,
-    FLOAT_DTYPES,
-    FORMATS,
-    LAYOUTS,
-    PRECISIONS,
-    STORAGES,
-    SUFFIXES,
-)
 
 Values = dict[str, Any]
 

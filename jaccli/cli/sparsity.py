@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from jaccli import terminal
+from jaccli.choices import MODES
 from jaccli.cli import console
 from jaccli.cli.options import OF, Values, shared, with_options
 from jaccli.cli.tasks import Task, check_targets, plans, tasks
 from jaccli.errors import SpecError, UsageError, expected, format_bytes
-from jaccli.vocabulary import MODES
 
 if TYPE_CHECKING:
     from jaccli.derivative.sparse import Coloring, Pattern
@@ -47,8 +47,8 @@ def sparsity(values: Values) -> int:
             raise UsageError(f"-o: {task.target}: a pattern is written as MatrixMarket.", hint=hint)
     check_targets(asked, values)
     for task, plan in plans(asked, values):
-        from jaccli.plan.sparse import coloring, in_spec_order
-        from jaccli.result.pattern import write_pattern
+        from jaccli.plan.sparse_plan import coloring, in_spec_order
+        from jaccli.result.io.pattern_files import write_pattern
 
         pattern, colors = in_spec_order(plan), coloring(plan)
         if task.target is not None:
@@ -127,7 +127,7 @@ def _in_a_row(pattern: Pattern) -> tuple[int, int]:
 
 
 def _picture(pattern: Pattern) -> list[str]:
-    from jaccli.result.picture import picture
+    from jaccli.result.render.spy import picture
 
     width = min(_WIDTH, terminal.columns())
     encoding = (sys.stdout.encoding or "").lower().replace("-", "")

@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jaccli import files
 from jaccli.cli import console
 from jaccli.cli.options import Values
 from jaccli.cli.tasks import Task
+from jaccli.storage import files
 
 if TYPE_CHECKING:
-    from jaccli.execute.outline import Outline
     from jaccli.execute.progress import Progress
+    from jaccli.execute.stream_info import Outline
     from jaccli.plan import Plan
     from jaccli.result import Measuring, Partial
 
@@ -58,8 +58,8 @@ def planned_stream(plan: Plan) -> Plan:
 
 def stream(task: Task, plan: Plan, values: Values) -> None:
     """Compute a plan in parts and write each to the target's file; go on with what is begun."""
-    from jaccli.execute.outline import measured, outline, put
-    from jaccli.execute.stream import Piece, prepare_stream
+    from jaccli.execute.stream import ComputedChunk, prepare_stream
+    from jaccli.execute.stream_info import measured, outline, put
     from jaccli.plan import check_result
 
     target = task.target
@@ -71,7 +71,7 @@ def stream(task: Task, plan: Plan, values: Values) -> None:
     finite = bool(values["fail_on_nonfinite"])
 
     def compute(partial: Partial, measuring: Measuring, progress: Progress) -> None:
-        def write(piece: Piece) -> None:
+        def write(piece: ComputedChunk) -> None:
             measuring.join(measured(piece, target, finite=finite))
             partial.write(piece.number, lambda file: put(piece, made.width, file))
 

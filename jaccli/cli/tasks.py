@@ -13,13 +13,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jaccli import files, startup
+from jaccli import startup
+from jaccli.choices import FORMATS, SUFFIXES, WITH_VECTOR
 from jaccli.cli import console
 from jaccli.cli.options import Values, overrides
 from jaccli.errors import Problem, SpecError, UsageError, expected, listed
 from jaccli.spec import Override, Spec, load
 from jaccli.spec.overrides import option_node
-from jaccli.vocabulary import FORMATS, SUFFIXES, WITH_VECTOR
+from jaccli.storage import files
 
 if TYPE_CHECKING:
     from jaccli.backend import Device
@@ -95,10 +96,10 @@ def plans(
         for number, (spec, group) in enumerate(found):
             model, device = load_model(spec, values, by_rows=by_rows, held=held)
             warn_of_unused(spec, values)
-            from jaccli.execute.fit import given_pattern  # with JAX, which is there by now
+            from jaccli.execute.preflight import given_pattern  # with JAX, which is there by now
 
             if number == 0 and len(found) > 1:
-                from jaccli.tune.kept import keeping
+                from jaccli.tune.program_cache import keeping
 
                 stack.enter_context(keeping(_PROGRAMS, _PROGRAM_BYTES))
             given = given_pattern(spec, model)
@@ -294,9 +295,9 @@ def _plan(
     holds_result: bool,
 ) -> Plan:
     """Plan a task, and refuse what its formats cannot hold."""
-    from jaccli.execute.fit import check_fits
+    from jaccli.execute.preflight import check_fits
     from jaccli.result import check_show, suffix_of
-    from jaccli.tune.kept import planned
+    from jaccli.tune.program_cache import planned
 
     made = planned(task.spec, model, task.derivative, device, given, holds_result=holds_result)
     suffixes = [suffix_of(task.target)] if task.target is not None else []

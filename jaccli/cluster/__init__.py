@@ -2,9 +2,9 @@
 
 address → connection → executor      from what the user names to what takes work
 worker                               what a worker does: it plans, computes and writes parts
-stream                               the parts of one result, handed out and noted
+result_scheduler                     the parts of one result, handed out and noted
 
-sweep                                a sweep's tasks, handed out
+sweep_executor                       a sweep's tasks, handed out
 
 `distributed` is imported when a cluster is connected to: it is the extra `jaccli[cluster]`.
 """

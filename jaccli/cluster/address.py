@@ -16,7 +16,7 @@ _MOST = 256
 """Workers that are started on one machine at most."""
 
 
-class Address(NamedTuple):
+class SchedulerAddress(NamedTuple):
     """A scheduler's address, or how many workers to start here."""
 
     text: str
@@ -28,7 +28,7 @@ class Address(NamedTuple):
         return self.workers > 0
 
 
-def parse(text: str) -> Address:
+def parse(text: str) -> SchedulerAddress:
     """Return what `--cluster` names.
 
     Raises:
@@ -36,10 +36,10 @@ def parse(text: str) -> Address:
     """
     local = _LOCAL.fullmatch(text)
     if local and 1 <= int(local[1]) <= _MOST:
-        return Address(text, int(local[1]))
+        return SchedulerAddress(text, int(local[1]))
     scheduler = _SCHEDULER.fullmatch(text)
     if scheduler and 0 < int(scheduler[3]) < 2**16:
-        return Address(text)
+        return SchedulerAddress(text)
     raise UsageError(
         f"--cluster: {text!r} is not the address of a scheduler.",
         hint=f"Expected tcp://HOST:PORT, tls://HOST:PORT, or local:N for N workers here "

@@ -15,7 +15,7 @@ from multiprocessing import resource_tracker
 from typing import Any
 
 from jaccli.cluster import worker
-from jaccli.cluster.address import Address
+from jaccli.cluster.address import SchedulerAddress
 from jaccli.cluster.executor import ClusterExecutor
 from jaccli.cluster.worker import OtherVersions
 from jaccli.errors import ComputationError, UsageError
@@ -32,7 +32,7 @@ _LOGGERS = ("distributed", "distributed.client", "distributed.gc", "tornado", "t
 class Cluster:
     """Workers that are connected to, in a `with` block of `connect`."""
 
-    def __init__(self, address: Address, client: Any) -> None:
+    def __init__(self, address: SchedulerAddress, client: Any) -> None:
         self.address, self._client = address, client
         self.executor = ClusterExecutor(client, address.text)
 
@@ -62,7 +62,7 @@ class Cluster:
 
 
 @contextmanager
-def connect(address: Address, told: Callable[[str], None]) -> Iterator[Cluster]:
+def connect(address: SchedulerAddress, told: Callable[[str], None]) -> Iterator[Cluster]:
     """Connect to a scheduler, or start workers here; in the end leave, or stop them.
 
     `told` is told what the user waits for.
@@ -104,7 +104,7 @@ def _imported() -> Any:
 
 
 @contextmanager
-def _started(address: Address) -> Iterator[Any]:
+def _started(address: SchedulerAddress) -> Iterator[Any]:
     """Start workers on this machine: processes of their own, which share its cores and memory."""
     import dask
 

@@ -25,8 +25,8 @@ from jaccli.errors import ComputationError, UsageError, listed
 from jaccli.spec import Spec
 
 if TYPE_CHECKING:
-    from jaccli.execute.outline import Outline
     from jaccli.execute.stream import Stream
+    from jaccli.execute.stream_info import Outline
     from jaccli.plan import Plan
     from jaccli.result import Measuring
 
@@ -66,14 +66,16 @@ def versions() -> dict[str, str]:
     return {**backend.versions(), "python": ".".join(map(str, sys.version_info[:2]))}
 
 
-class Answer(NamedTuple):
+class ChunkAnswer(NamedTuple):
     """What a call has returned, and the worker that it was made on."""
 
     worker: str
     value: Any
 
 
-def call(wanted: Mapping[str, str], function: Callable[..., Any], args: tuple[Any, ...]) -> Answer:
+def call(
+    wanted: Mapping[str, str], function: Callable[..., Any], args: tuple[Any, ...]
+) -> ChunkAnswer:
     """Call the function on a worker that has the versions that are wanted.
 
     Raises:
@@ -83,7 +85,7 @@ def call(wanted: Mapping[str, str], function: Callable[..., Any], args: tuple[An
     found = versions()
     if found != wanted:
         raise OtherVersions(here, wanted, found)
-    return Answer(here, function(*args))
+    return ChunkAnswer(here, function(*args))
 
 
 def alone(home: Path, function: Callable[..., Any], *args: Any) -> Any:
@@ -93,7 +95,7 @@ def alone(home: Path, function: Callable[..., Any], *args: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class Job:
+class StreamJob:
     """A result that is computed in parts; `key` names it among all.
 
     `home` is what relative paths are relative to; `chunk` is that of the parts, None before they
@@ -115,13 +117,13 @@ class Job:
         return zlib.compress(pickle.dumps(self), 1)
 
 
-def unpacked(packed: bytes) -> Job:
+def unpacked(packed: bytes) -> StreamJob:
     """Return the job that was packed."""
-    job: Job = pickle.loads(zlib.decompress(packed))
+    job: StreamJob = pickle.loads(zlib.decompress(packed))
     return job
 
 
-class Done(NamedTuple):
+class ChunksDone(NamedTuple):
     """A part that is on the disk."""
 
     number: int
@@ -140,14 +142,14 @@ def outlined(packed: bytes) -> Outline:
     return outline
 
 
-def compute(packed: bytes, number: int) -> Done:
+def compute(packed: bytes, number: int) -> ChunksDone:
     """Compute a part and write it to the disk.
 
     Raises:
         ComputationError: the file is not here or cannot be written, or the part is not finite where
             that is asked for.
     """
-    from jaccli.execute.outline import measured, put
+    from jaccli.execute.stream_info import measured, put
     from jaccli.result import part_file, told
 
     with _ROOM:
@@ -158,7 +160,7 @@ def compute(packed: bytes, number: int) -> Done:
         measuring = measured(piece, job.target, finite=job.finite)
         with part_file(job.target, outline.identity) as file, told(job.target, file.size):
             put(piece, stream.width, file)
-    return Done(number, measuring)
+    return ChunksDone(number, measuring)
 
 
 def forget() -> None:
@@ -171,7 +173,7 @@ _latest: tuple[str, Stream, Outline] | None = None
 """The last result: all of its parts share what is compiled."""
 
 
-def _prepared(job: Job) -> tuple[Stream, Outline]:
+def _prepared(job: StreamJob) -> tuple[Stream, Outline]:
     """Return the compiled parts of a result: what there is, where it is the same result's."""
     global _latest
     if _latest is not None:
@@ -179,8 +181,8 @@ def _prepared(job: Job) -> tuple[Stream, Outline]:
         if key == job.key and job.chunk in (None, stream.plan.chunk):
             return stream, outline
     _latest = None  # before there is another: both together may be too much
-    from jaccli.execute.outline import outline as outline_of
     from jaccli.execute.stream import prepare_stream
+    from jaccli.execute.stream_info import outline as outline_of
 
     plan = _planned(job)
     fits = plan.input_bytes + plan.result_bytes <= plan.budget
@@ -189,10 +191,10 @@ def _prepared(job: Job) -> tuple[Stream, Outline]:
     return _latest[1], _latest[2]
 
 
-def _planned(job: Job) -> Plan:
+def _planned(job: StreamJob) -> Plan:
     """Read the inputs and plan the derivative, whatever size its result has."""
     from jaccli import model
-    from jaccli.execute.fit import check_fits, given_pattern
+    from jaccli.execute.preflight import check_fits, given_pattern
     from jaccli.plan import make
 
     spec = job.spec if job.spec.memory is not None else replace(job.spec, memory=memory_budget())

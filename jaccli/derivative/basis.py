@@ -1,8 +1,8 @@
 """Unit vectors pushed forward or pulled back through a function, and what they assemble to.
 
 A function here takes one tree of arrays (the primal, n numbers in all) and returns a tree of
-arrays (m numbers in all).  A `Sweep` pushes any subset of the n or m unit vectors through it, so
-that a caller may take all of them at once, or in chunks: the `pieces` of what is `Chunked`.
+arrays (m numbers in all).  A `BasisProduct` pushes any subset of the n or m unit vectors through
+it, so that a caller may take all of them at once, or in chunks: the `pieces` of what is `Chunked`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def unit(like: Tree, index: jax.Array) -> Tree:
 
 
 @dataclass(frozen=True)
-class Piece:
+class ChunkKernel:
     """The part of a derivative that the unit vectors of one far array give, a tile at a time.
 
     `compute(x, corner)` returns the arrays of the tile that begins at `corner` (one index for each
@@ -65,7 +65,7 @@ class Piece:
 class Chunked(Protocol):
     """A derivative that can be taken in chunks, into numpy arrays."""
 
-    def pieces(self, chunk: int) -> Sequence[Piece]:
+    def pieces(self, chunk: int) -> Sequence[ChunkKernel]:
         """Return what to compute for `chunk` unit vectors at a time."""
         ...
 
@@ -79,7 +79,7 @@ class Chunked(Protocol):
 
 
 @dataclass(frozen=True)
-class Sweep:
+class BasisProduct:
     """A derivative as `count` unit vectors, each of which gives one slice of it.
 
     `slices(x, indices)` returns the slices for the flat positions `indices` (k,), stacked along a
@@ -98,7 +98,7 @@ class Sweep:
         """Return the whole derivative at `x`."""
         return self.assembled(self.slices(x, jnp.arange(self.count)))
 
-    def pieces(self, chunk: int) -> list[Piece]:
+    def pieces(self, chunk: int) -> list[ChunkKernel]:
         """Return the one piece of all unit vectors."""
         box = tile((self.count,), chunk)
 
@@ -106,7 +106,7 @@ class Sweep:
             return self.slices(x, corner[0] + jnp.arange(box[0], dtype=corner.dtype))
 
         targets = range(len(jax.tree.leaves(self._slice())))
-        return [Piece((self.count,), box, compute, targets)]
+        return [ChunkKernel((self.count,), box, compute, targets)]
 
     def empty(self) -> list[np.ndarray]:
         """Return arrays for the stacked slices.
@@ -129,7 +129,7 @@ class Sweep:
         return jax.eval_shape(self.slices, self.x, jax.ShapeDtypeStruct((1,), np.int32))
 
 
-def forward(f: Function, x: Tree) -> Sweep:
+def forward(f: Function, x: Tree) -> BasisProduct:
     """Return the Jacobian as n columns: one jvp for each unit tangent.  `x` gives shapes alone."""
     out = jax.eval_shape(f, x)
 
@@ -139,10 +139,10 @@ def forward(f: Function, x: Tree) -> Sweep:
     def assemble(stacked: Tree) -> Tree:
         return jax.tree.map(lambda leaf, y: _columns(leaf, x, y.shape), stacked, out)
 
-    return Sweep(x, size(x), jax.vmap(column, in_axes=(None, 0)), assemble, columns=True)
+    return BasisProduct(x, size(x), jax.vmap(column, in_axes=(None, 0)), assemble, columns=True)
 
 
-def reverse(f: Function, x: Tree, *, one_by_one: bool = False) -> Sweep:
+def reverse(f: Function, x: Tree, *, one_by_one: bool = False) -> BasisProduct:
     """Return the Jacobian as m rows: one vjp for each unit cotangent.
 
     With `one_by_one` the rows are a sequential loop in place of a batch.
@@ -169,7 +169,7 @@ def reverse(f: Function, x: Tree, *, one_by_one: bool = False) -> Sweep:
         ]
         return jax.tree.unflatten(structure, blocks)
 
-    return Sweep(x, size(out), rows, assemble, columns=False)
+    return BasisProduct(x, size(out), rows, assemble, columns=False)
 
 
 def _columns(stacked: Any, x: Tree, out_shape: tuple[int, ...]) -> Tree:

@@ -13,7 +13,7 @@ from typing import Any
 
 import jax
 
-from jaccli.derivative.facts import count, inner_jaxprs, is_literal, live
+from jaccli.derivative.trace_info import count, inner_jaxprs, is_literal, live
 
 _PER_OPERATION, _PER_NUMBER, _PER_TRANSCENDENTAL = 1 / 30e9, 1 / 3e9, 1 / 0.5e9
 """Seconds on one CPU core; ratios matter alone."""

@@ -22,9 +22,9 @@ import numpy as np
 from jax import lax
 from jax.extend.core import ClosedJaxpr
 
-from jaccli.derivative import known, steps
-from jaccli.derivative.facts import inner_jaxprs, is_literal, live
+from jaccli.derivative import constants, independent_steps
 from jaccli.derivative.primitives import CALLS, bind, closed_parts, scan_of
+from jaccli.derivative.trace_info import inner_jaxprs, is_literal, live
 
 _SHORT = 64
 """Elements of an array that is written into the program whatever it would cost to compute."""
@@ -54,7 +54,7 @@ _PLACES = {
 def limit_of(closed: ClosedJaxpr) -> int:
     """Return how many elements a known array may have, for a function of these arrays."""
     avals = (*closed.in_avals, *closed.out_avals)
-    return max(known.LIMIT, 64 * sum(int(math.prod(aval.shape)) for aval in avals))
+    return max(constants.LIMIT, 64 * sum(int(math.prod(aval.shape)) for aval in avals))
 
 
 def folded(closed: ClosedJaxpr) -> ClosedJaxpr:
@@ -108,7 +108,7 @@ class _Fold:
 
     def run(self, jaxpr: Any, consts: Sequence[Any], args: Sequence[Any]) -> list[Any]:
         """Return the results of a jaxpr: constants (numpy's, or `Constant`), and traced values."""
-        env: dict[Any, Any] = dict(zip(jaxpr.constvars, map(known.known, consts), strict=True))
+        env: dict[Any, Any] = dict(zip(jaxpr.constvars, map(constants.known, consts), strict=True))
         env.update(zip(jaxpr.invars, args, strict=True))
 
         def read(atom: Any) -> Any:
@@ -145,8 +145,8 @@ class _Fold:
         """Return the results of an equation of constants."""
         values = [x.value if isinstance(x, Constant) else x for x in operands]
         found = None
-        if all(value is not None and known.is_known(value) for value in values):
-            found = known.evaluate(eqn, values, self.limit)
+        if all(value is not None and constants.is_known(value) for value in values):
+            found = constants.evaluate(eqn, values, self.limit)
         fused = eqn.primitive.name in _FUSED and all(
             x.fused or (x.value is not None and x.value.size <= _SHORT)
             if isinstance(x, Constant)
@@ -172,7 +172,7 @@ class _Fold:
         branches = eqn.params["branches"]
         index = self.known(operands[0])
         value = index.value if isinstance(index, Constant) else index
-        if value is not None and known.is_known(value):
+        if value is not None and constants.is_known(value):
             taken = branches[min(max(int(value), 0), len(branches) - 1)]
             return self.run(taken.jaxpr, taken.consts, operands[1:])
         constant = any(map(_is_constant, operands[1:]))
@@ -194,11 +194,11 @@ class _Fold:
         loop = scan_of(eqn)
         flat = _flattened(loop.body)
         values = [x.value if isinstance(x, Constant) else x for x in operands]
-        given = [np.asarray(x) if x is not None and known.is_known(x) else None for x in values]
-        scan = steps.Scan(
+        given = [np.asarray(x) if x is not None and constants.is_known(x) else None for x in values]
+        scan = independent_steps.Scan(
             flat.jaxpr, flat.consts, loop.consts, loop.carry, loop.length, loop.reverse, given
         )
-        run = steps.at_once(scan)
+        run = independent_steps.at_once(scan)
         if run is None:
             return None
         traced = [self.emitted(x) for x, y in zip(operands, given, strict=True) if y is None]
@@ -235,7 +235,7 @@ class _Fold:
         try:
             out = self.run(body.jaxpr, body.consts, args)
             return [
-                lax.convert_element_type(y, v.aval.dtype) if known.is_known(y) else y
+                lax.convert_element_type(y, v.aval.dtype) if constants.is_known(y) else y
                 for y, v in zip(map(self.emitted, out), body.jaxpr.outvars, strict=True)
             ]
         finally:
@@ -330,18 +330,18 @@ def _flattened(closed: ClosedJaxpr) -> ClosedJaxpr:
 
 
 def _literal(atom: Any) -> Any:
-    return known.constant(atom) if known.is_known(atom.val) else atom.val
+    return constants.constant(atom) if constants.is_known(atom.val) else atom.val
 
 
 def _is_constant(x: Any) -> bool:
     concrete = isinstance(x, jax.Array) and not isinstance(x, jax.core.Tracer)
-    return isinstance(x, Constant) or known.is_known(x) or concrete
+    return isinstance(x, Constant) or constants.is_known(x) or concrete
 
 
 def _computed(constant: Constant, limit: int) -> np.ndarray | None:
     """Return a constant's value by JAX, None if it is not one of numbers, or too large."""
     aval = constant.eqn.outvars[constant.number].aval
-    if not known.is_whole(aval.dtype) or math.prod(aval.shape) > limit:
+    if not constants.is_whole(aval.dtype) or math.prod(aval.shape) > limit:
         return None
     done: dict[Any, list[Any]] = {}
 

@@ -17,9 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaccli.derivative.basis import (
+    BasisProduct,
     Chunked,
     Function,
-    Sweep,
     Tree,
     forward,
     reverse,
@@ -27,34 +27,34 @@ from jaccli.derivative.basis import (
     unit,
 )
 
-SweepBuilder = Callable[[Function, Tree], Sweep]
+BasisProductBuilder = Callable[[Function, Tree], BasisProduct]
 ChunkedBuilder = Callable[[Function, Tree], Chunked]
 Operator = Callable[..., Tree]
 """`operator(f, x)`, or `operator(f, x, tangent)`."""
 
-JACOBIAN_SWEEPS: dict[str, SweepBuilder] = {
+JACOBIAN_SWEEPS: dict[str, BasisProductBuilder] = {
     "fwd": forward,
     "rev": reverse,
     "loop": partial(reverse, one_by_one=True),
 }
 
 
-def _nested(outer: str, inner: str) -> SweepBuilder:
+def _nested(outer: str, inner: str) -> BasisProductBuilder:
     """Return the Hessian as the Jacobian of the Jacobian, each in its own mode."""
 
-    def build(f: Function, x: Tree) -> Sweep:
+    def build(f: Function, x: Tree) -> BasisProduct:
         return JACOBIAN_SWEEPS[outer](JACOBIAN_SWEEPS[inner](f, x), x)
 
     return build
 
 
 _DIRECTIONS = ("fwd", "rev")
-HESSIAN_SWEEPS: dict[str, SweepBuilder] = {
+HESSIAN_SWEEPS: dict[str, BasisProductBuilder] = {
     f"{o}-{i}": _nested(o, i) for o in _DIRECTIONS for i in _DIRECTIONS
 }
 
 
-def _swept(build: SweepBuilder) -> Operator:
+def _swept(build: BasisProductBuilder) -> Operator:
     """Return the operator that takes all unit vectors of a sweep at once."""
     return lambda f, x: build(f, x)(x)
 
@@ -85,9 +85,9 @@ def _tiled_jacobian(direction: str) -> ChunkedBuilder:
     """Return what takes the structured Jacobian in chunks."""
 
     def build(f: Function, x: Tree) -> Chunked:
-        from jaccli.derivative.structured import chunks
+        from jaccli.derivative.structured import chunked
 
-        return chunks.jacobian(f, x, direction)
+        return chunked.jacobian(f, x, direction)
 
     return build
 
@@ -96,9 +96,9 @@ def _tiled_hessian(inner: str) -> ChunkedBuilder:
     """Return what takes the structured Hessian in chunks, outer forward."""
 
     def build(f: Function, x: Tree) -> Chunked:
-        from jaccli.derivative.structured import chunks
+        from jaccli.derivative.structured import chunked
 
-        return chunks.hessian(f, x, inner)
+        return chunked.hessian(f, x, inner)
 
     return build
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import jax
 
-from jaccli.derivative import losses
-from jaccli.derivative.facts import Facts, contains, inner_jaxprs, is_literal, of_moving
-from jaccli.derivative.known import is_inexact
-from jaccli.derivative.losses import StructureError, reason
+from jaccli.derivative import structure_losses
+from jaccli.derivative.constants import is_inexact
 from jaccli.derivative.primitives import bind
+from jaccli.derivative.structure_losses import StructureError, reason
+from jaccli.derivative.trace_info import TraceInfo, contains, inner_jaxprs, is_literal, of_moving
 
 _KNOWN = (
     ("Reverse-mode differentiation does not work for lax.while_loop", "while"),
@@ -30,11 +30,11 @@ _SENTENCES = {
 }
 
 
-class Refused(TypeError):
+class NotDifferentiable(TypeError):
     """JAX has no way to differentiate a function as asked; the message is one sentence."""
 
 
-def explained(error: Exception, facts: Facts) -> str:
+def explained(error: Exception, facts: TraceInfo) -> str:
     """Return why an operator could not be traced, with the user's line where that is known."""
     text = str(error)
     for part, operation in _KNOWN:
@@ -64,7 +64,7 @@ def _line_that_raises(jaxpr: Any, text: str, fine: set[str]) -> str:
             fine.add(kind)
             if _raises(eqn, text):
                 within = (_line_that_raises(j, text, fine) for j in inner_jaxprs(eqn.params))
-                return next(filter(None, within), "") or losses.line(eqn)
+                return next(filter(None, within), "") or structure_losses.line(eqn)
     return ""
 
 
@@ -101,10 +101,10 @@ def _line(jaxpr: Any, operation: str) -> str:
     """Return the user's line of such an operation, or of what calls it; "" if none is known."""
     for eqn in jaxpr.eqns:
         if eqn.primitive.name == operation:
-            return losses.line(eqn)
+            return structure_losses.line(eqn)
         for inner in inner_jaxprs(eqn.params):
             if contains(inner, operation):
-                return _line(inner, operation) or losses.line(eqn)
+                return _line(inner, operation) or structure_losses.line(eqn)
     return ""
 
 

@@ -20,9 +20,9 @@ from jaccli.derivative.basis import Tree
 from jaccli.derivative.cost import Cost
 from jaccli.derivative.refusal import explained
 from jaccli.errors import JaccliError, UnderivableError, format_bytes
-from jaccli.execute import programs
+from jaccli.execute import executable_cache
+from jaccli.execute.executable_cache import Outcome
 from jaccli.execute.interruptible import interruptible
-from jaccli.execute.programs import Outcome
 from jaccli.expression import extremes
 from jaccli.plan import Plan, identity
 from jaccli.spec import ExpressionModel
@@ -97,7 +97,7 @@ class Compiler:
         start = time.perf_counter()
         # By its name, a program is found without being traced.
         name = _name(plan, what) if self.kept else None
-        compiled = programs.load(name, plan.device)
+        compiled = executable_cache.load(name, plan.device)
         if compiled is None:
             compiled, outcome = self._lowered(plan, name, lower)
         else:
@@ -112,18 +112,18 @@ class Compiler:
         """Trace and compile; what cannot have a name, or not be run by it, is known by its text."""
         with tracing(plan):
             lowered = lower()
-        if self.kept and programs.are_kept():
+        if self.kept and executable_cache.are_kept():
             text = lowered.as_text()
-            if not programs.may_be_kept(text):
+            if not executable_cache.may_be_kept(text):
                 name = None
-            elif name is None or programs.needs_lowering(text):
+            elif name is None or executable_cache.needs_lowering(text):
                 called = repr((lowered.args_info, lowered.out_tree))  # names are not in the text
-                name = programs.key(plan.device, text, called)
-                compiled = programs.load(name, plan.device)
+                name = executable_cache.key(plan.device, text, called)
+                compiled = executable_cache.load(name, plan.device)
                 if compiled is not None:
                     return compiled, "hit"
         compiled = interruptible(partial(lowered.compile, options(plan)))
-        return compiled, "miss" if programs.save(name, compiled) else "off"
+        return compiled, "miss" if executable_cache.save(name, compiled) else "off"
 
 
 def _name(plan: Plan, what: str) -> str | None:
@@ -136,7 +136,7 @@ def _name(plan: Plan, what: str) -> str | None:
     made_of = identity(plan.spec, plan.model, plan.derivative, plan.device)
     if made_of is None:
         return None
-    return programs.key(plan.device, made_of, plan.operator, str(plan.vector_batched), what)
+    return executable_cache.key(plan.device, made_of, plan.operator, str(plan.vector_batched), what)
 
 
 def options(plan: Plan) -> dict[str, str | bool]:

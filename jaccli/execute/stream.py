@@ -19,10 +19,10 @@ import numpy as np
 
 from jaccli import memory
 from jaccli.derivative.basis import Tree
-from jaccli.derivative.choose import Choice
+from jaccli.derivative.select_mode import Choice
+from jaccli.execute.compile_plan import Chunk, ChunkedProgram, compiled_chunks, settings
 from jaccli.execute.compiler import Compiler
-from jaccli.execute.prepare import Chunks, Part, compiled_chunks, settings
-from jaccli.execute.programs import Outcome
+from jaccli.execute.executable_cache import Outcome
 from jaccli.execute.progress import Progress
 from jaccli.plan import Plan, check_budget, with_choice
 
@@ -34,7 +34,7 @@ _HELD = 3
 
 
 @dataclass(frozen=True)
-class Piece:
+class ComputedChunk:
     """One part as it is to be written: its `number`, and where it begins along the cut side.
 
     `values` are whole rows `(count, width)`; or, with `columns`, a matrix `(height, count)`.  The
@@ -63,7 +63,7 @@ class Stream:
     """
 
     plan: Plan
-    chunks: Chunks
+    chunks: ChunkedProgram
     columns: bool
     width: int
     seconds: float
@@ -75,14 +75,14 @@ class Stream:
         return len(self.chunks.parts)
 
     def run(
-        self, done: Collection[int], write: Callable[[Piece], None], progress: Progress
+        self, done: Collection[int], write: Callable[[ComputedChunk], None], progress: Progress
     ) -> None:
         """Compute all parts but those that are done; `write` one while computing the next."""
         chunks = self.chunks
         earlier = sum(part.fresh for part in chunks.numbered(sorted(done)))
         progress.start(self.plan.steps, earlier)
 
-        def write_all(pieces: Sequence[Piece]) -> None:
+        def write_all(pieces: Sequence[ComputedChunk]) -> None:
             for piece in pieces:
                 write(piece)
 
@@ -101,24 +101,26 @@ class Stream:
                 if pending is not None:
                     pending.result()
 
-    def piece(self, number: int) -> Piece:
+    def piece(self, number: int) -> ComputedChunk:
         """Compute one part by itself."""
         parts = self.chunks.numbered([number])
         with settings(self.plan):
             (computed,) = self.chunks.compute(parts, self.chunks.point)
             return self._piece(number, parts[0], computed)
 
-    def _piece(self, number: int, part: Part, computed: Tree) -> Piece:
+    def _piece(self, number: int, part: Chunk, computed: Tree) -> ComputedChunk:
         (leaf,) = jax.tree.leaves(computed)
         values = np.asarray(leaf)
         far, tile = self.chunks.pieces[part.piece]
         count = math.prod(tile)
         start = int(np.ravel_multi_index(part.corner, far)) if far else 0
         if not self.columns:
-            return Piece(number, start, values.reshape(count, -1), part.fresh, columns=False)
+            return ComputedChunk(
+                number, start, values.reshape(count, -1), part.fresh, columns=False
+            )
         stacked = not self.plan.operator.startswith("structured-")
         matrix = values.reshape(count, -1).T if stacked else values.reshape(-1, count)
-        return Piece(number, start, matrix, part.fresh, columns=True)
+        return ComputedChunk(number, start, matrix, part.fresh, columns=True)
 
 
 def prepare_stream(plan: Plan, at_least: int = 1) -> Stream:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jaccli.expression.function_table import CONSTANTS, FUNCTIONS, Function, functions
 from jaccli.expression.names import check_name, check_names
 from jaccli.expression.syntax import Expression, parse
-from jaccli.expression.table import CONSTANTS, FUNCTIONS, Function, functions
 
 if TYPE_CHECKING:
     from jaccli.expression.evaluation import evaluate

@@ -13,10 +13,10 @@ from collections.abc import Callable
 
 from jaccli.errors import Place, Problem, SpecError, suggest
 from jaccli.expression import scalars
+from jaccli.expression.function_table import CONSTANTS
+from jaccli.expression.length_limits import short
 from jaccli.expression.scalars import Number
-from jaccli.expression.scan import short
 from jaccli.expression.syntax import OPERATORS, Expression, parse
-from jaccli.expression.table import CONSTANTS
 
 PATTERN = rf"[-+*/%(√·²π−×÷]|^\s*({'|'.join(CONSTANTS)})\s*$"
 """What a text has that is meant as a constant expression; a text without it is a word."""

@@ -17,13 +17,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaccli.errors import BudgetError, SpecError, format_bytes
-from jaccli.expression import guard, index, scalars
+from jaccli.expression import indexing, scalars, size_limits
+from jaccli.expression.function_table import CONSTANTS, FUNCTIONS, FunctionKind
 from jaccli.expression.library.powers import power
-from jaccli.expression.literals import Several, arrays, operand, settled
 from jaccli.expression.names import check_names
+from jaccli.expression.promotion import Several, arrays, operand, settled
 from jaccli.expression.signature import Parameter, bind, parameters
 from jaccli.expression.syntax import OPERATORS, Expression
-from jaccli.expression.table import CONSTANTS, FUNCTIONS, Kind
 
 if TYPE_CHECKING:
     from jax import Array
@@ -208,19 +208,19 @@ class _Evaluation:
             if isinstance(value, Several):
                 return _chosen(value, parts)
             array = jnp.asarray(self.operand(node.value, value))
-            return index.select(array, parts)
+            return indexing.select(array, parts)
         except SpecError:
             raise
         except Exception as error:
             reason = _reason(error) or "the index does not fit"
             raise self.error(node, f"{self.expression.segment(node)}: {reason}") from error
 
-    def part(self, node: ast.expr) -> index.Part:
+    def part(self, node: ast.expr) -> indexing.Part:
         """Return one part of an index."""
         if isinstance(node, ast.Slice):
             return slice(*(self.bound(each) for each in (node.lower, node.upper, node.step)))
         try:
-            return index.literal(self.node(node))
+            return indexing.literal(self.node(node))
         except (TypeError, ValueError, OverflowError) as error:
             raise self.error(node, f"{self.expression.segment(node)}: {error}") from error
 
@@ -280,9 +280,9 @@ class _Evaluation:
         if value is None and not parameter.required:
             return None
         kind = parameter.kind
-        if kind is Kind.ARRAY:
+        if kind is FunctionKind.ARRAY:
             return self.operand(node, value)
-        if kind is Kind.ARRAYS and isinstance(value, tuple | Several):
+        if kind is FunctionKind.ARRAYS and isinstance(value, tuple | Several):
             entries = value.values if isinstance(value, Several) else value
             return [self.operand(node, entry) for entry in entries]
         if isinstance(value, Several):
@@ -297,7 +297,7 @@ class _Evaluation:
         """Raise BudgetError if the call creates an array beyond the limit."""
         assert isinstance(node.func, ast.Name)
         width = max(self.dtype.itemsize, *(each.dtype.itemsize for each in operands), 1)
-        count = guard.entries(node.func.id, arguments) * width
+        count = size_limits.entries(node.func.id, arguments) * width
         limit = _ADDRESSABLE if self.limit is None else self.limit
         if count > limit:
             size = format_bytes(count) if count <= _ADDRESSABLE else "more than 8192 PiB"
@@ -347,19 +347,19 @@ def _integers(value: Any) -> bool:
     return all(map(_integers, value)) if isinstance(value, tuple) else _integer(value)
 
 
-_ACCEPTED: dict[Kind, Callable[[Any], bool]] = {
-    Kind.ARRAYS: lambda value: isinstance(value, jax.Array),
-    Kind.INDEX: lambda value: _integer(value) or isinstance(value, tuple | jax.Array),
-    Kind.INTEGER: _integer,
-    Kind.INTEGERS: _integers,
-    Kind.FLAG: lambda value: isinstance(value, bool),
-    Kind.TEXT: lambda value: isinstance(value, str),
-    Kind.ORDER: lambda value: isinstance(value, int | float | str),
+_ACCEPTED: dict[FunctionKind, Callable[[Any], bool]] = {
+    FunctionKind.ARRAYS: lambda value: isinstance(value, jax.Array),
+    FunctionKind.INDEX: lambda value: _integer(value) or isinstance(value, tuple | jax.Array),
+    FunctionKind.INTEGER: _integer,
+    FunctionKind.INTEGERS: _integers,
+    FunctionKind.FLAG: lambda value: isinstance(value, bool),
+    FunctionKind.TEXT: lambda value: isinstance(value, str),
+    FunctionKind.ORDER: lambda value: isinstance(value, int | float | str),
 }
 """Whether a value is what a parameter of this kind takes."""
 
 
-def _chosen(several: Several, parts: tuple[index.Part, ...]) -> Any:
+def _chosen(several: Several, parts: tuple[indexing.Part, ...]) -> Any:
     """Return one of several results, or some of them."""
     if len(parts) != 1 or not isinstance(parts[0], int | slice):
         raise IndexError(f"one literal integer chooses among {len(several.values)} results")

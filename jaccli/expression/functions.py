@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaccli.expression import guard
-from jaccli.expression.index import at_positions
+from jaccli.expression import size_limits
+from jaccli.expression.indexing import at_positions
 
 if TYPE_CHECKING:
     from jax import Array
@@ -50,7 +50,7 @@ def arange(start: Any, stop: Any = None, step: Any = 1) -> Array:
     """
     if any(isinstance(each, jax.Array) for each in (start, stop, step)):
         raise TypeError("start, stop and step must be literal numbers")
-    count = guard.length(start, stop, step)
+    count = size_limits.length(start, stop, step)
     first = 0 if stop is None else start
     numbers: Array = first + step * jnp.arange(count)
     return numbers

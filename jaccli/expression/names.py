@@ -10,9 +10,9 @@ import unicodedata
 from collections.abc import Collection
 
 from jaccli.errors import Place, Problem, expected, suggest
-from jaccli.expression.scan import short
+from jaccli.expression.function_table import CONSTANTS, FREE, FUNCTIONS, SPELLINGS
+from jaccli.expression.length_limits import short
 from jaccli.expression.syntax import Expression
-from jaccli.expression.table import CONSTANTS, FREE, FUNCTIONS, SPELLINGS
 
 _LISTED = 8
 """Known names that a hint lists at most."""

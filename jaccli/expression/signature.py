@@ -10,8 +10,8 @@ import functools
 from typing import NamedTuple
 
 from jaccli.errors import did_you_mean
-from jaccli.expression.scan import short
-from jaccli.expression.table import KINDS, Function, Kind
+from jaccli.expression.function_table import KINDS, Function, FunctionKind
+from jaccli.expression.length_limits import short
 
 Fault = tuple[ast.AST, str, str]
 """A node, what is wrong with it, and a hint."""
@@ -24,7 +24,7 @@ class Parameter(NamedTuple):
     """One parameter of a function; `named` ones are given by keyword only."""
 
     name: str
-    kind: Kind
+    kind: FunctionKind
     required: bool
     variadic: bool = False
     named: bool = False
@@ -38,16 +38,20 @@ def parameters(function: Function) -> tuple[Parameter, ...]:
     declared = definition.args
     required = len(declared.args) - len(declared.defaults)
     found = [
-        Parameter(arg.arg, KINDS.get(arg.arg, Kind.ARRAY), index < required)
+        Parameter(arg.arg, KINDS.get(arg.arg, FunctionKind.ARRAY), index < required)
         for index, arg in enumerate(declared.args)
     ]
     if declared.vararg:
         name = declared.vararg.arg
         # The arrays of `block_diag(*arrays)` come one by one.
-        kind = Kind.INTEGERS if KINDS.get(name) is Kind.INTEGERS else Kind.ARRAY
+        kind = (
+            FunctionKind.INTEGERS
+            if KINDS.get(name) is FunctionKind.INTEGERS
+            else FunctionKind.ARRAY
+        )
         found.append(Parameter(name, kind, required=True, variadic=True))
     found += [
-        Parameter(arg.arg, KINDS.get(arg.arg, Kind.ARRAY), default is None, named=True)
+        Parameter(arg.arg, KINDS.get(arg.arg, FunctionKind.ARRAY), default is None, named=True)
         for arg, default in zip(declared.kwonlyargs, declared.kw_defaults, strict=True)
     ]
     return tuple(found)

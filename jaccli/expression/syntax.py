@@ -11,9 +11,9 @@ import re
 from dataclasses import dataclass
 
 from jaccli.errors import Place, Problem, SpecError, suggest
-from jaccli.expression.scan import MAX_NESTING, MAX_PROBLEMS, SIGNS, SYMBOLS, scan, short
+from jaccli.expression.function_table import FREE, FUNCTIONS, INSTEAD, SPELLINGS, FunctionKind
+from jaccli.expression.length_limits import MAX_NESTING, MAX_PROBLEMS, SIGNS, SYMBOLS, scan, short
 from jaccli.expression.signature import bind, parameters
-from jaccli.expression.table import FREE, FUNCTIONS, INSTEAD, SPELLINGS, Kind
 
 MAX_NODES = 4_000
 
@@ -302,7 +302,7 @@ class _Checker:
         return short(self.text[start:end])
 
 
-_ROLES = {Kind.TEXT: "text", Kind.ORDER: "text"}
+_ROLES = {FunctionKind.TEXT: "text", FunctionKind.ORDER: "text"}
 """Kinds of parameter that take strings; `argument` is the role of all others."""
 
 

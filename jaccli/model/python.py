@@ -19,11 +19,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from jaccli import errors, files
+from jaccli import errors
 from jaccli.errors import ComputationError, SpecError, did_you_mean, expected
-from jaccli.model.imports import folders
+from jaccli.model.source_files import folders
 from jaccli.spec import PythonModel, Spec
-from jaccli.spec.kinds import NAME
+from jaccli.spec.schema_types import NAME
+from jaccli.storage import files
 
 _LIBRARY = re.compile(
     "|".join(

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from jaccli import memory
+from jaccli.choices import OF_SCALAR_OUTPUT, WITH_VECTOR
 from jaccli.errors import Problem, SpecError, listed
-from jaccli.mapped import Mapped
 from jaccli.model import Model, Values
 from jaccli.plan.shapes import Shape
 from jaccli.spec import Spec
-from jaccli.vocabulary import OF_SCALAR_OUTPUT, WITH_VECTOR
+from jaccli.storage.memmap import Mapped
 
 
 def check_outputs(

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from jaccli import memory
 from jaccli.backend import Device
+from jaccli.choices import KEPT_SPARSE, MODES
 from jaccli.derivative import estimate
-from jaccli.derivative.choose import (
+from jaccli.derivative.operators import CHUNKED, REGISTRIES
+from jaccli.derivative.select_mode import (
     Choice,
     Count,
     Predict,
@@ -22,17 +24,15 @@ from jaccli.derivative.choose import (
     family,
     may_be_colored,
 )
-from jaccli.derivative.facts import Facts
-from jaccli.derivative.losses import Loss
-from jaccli.derivative.operators import CHUNKED, REGISTRIES
+from jaccli.derivative.structure_losses import Loss
 from jaccli.derivative.tiles import parts, share, tile
+from jaccli.derivative.trace_info import TraceInfo
 from jaccli.errors import BudgetError, SpecError, UnderivableError, format_bytes
-from jaccli.mapped import Mapped
 from jaccli.model import Model, Values
 from jaccli.plan.checks import check_outputs, checked_vectors
 from jaccli.plan.shapes import BlockPlan, Shape, avals, blocks_of, trace
 from jaccli.spec import Spec
-from jaccli.vocabulary import KEPT_SPARSE, MODES
+from jaccli.storage.memmap import Mapped
 
 if TYPE_CHECKING:
     from jaccli.derivative.sparse import Pattern, Prepared
@@ -64,7 +64,7 @@ class Plan:
     model: Model
     derivative: str
     choice: Choice
-    facts: Facts
+    facts: TraceInfo
     outputs: dict[str, Shape]
     blocks: tuple[BlockPlan, ...]
     vectors: Mapping[str, Values]
@@ -226,9 +226,9 @@ def make(
         given=given,
     )
     if choice.mode == "structured" and asked == "auto" and may_be_colored(derivative, about):
-        from jaccli.plan import sparse
+        from jaccli.plan import sparse_plan
 
-        plan = replace(plan, prepared=sparse.cheaper(plan))
+        plan = replace(plan, prepared=sparse_plan.cheaper(plan))
         if plan.prepared is not None:
             choice = Choice("sparse", "sparse", plan.prepared.words)
     others = tuple(name for name in alternatives(derivative, about) if name != choice.operator)
@@ -281,9 +281,9 @@ def with_choice(plan: Plan, choice: Choice) -> Plan:
     if choice.operator != "sparse":
         plan = replace(plan, prepared=None)
     elif plan.prepared is None:
-        from jaccli.plan import sparse
+        from jaccli.plan import sparse_plan
 
-        prepared = sparse.prepared(plan)
+        prepared = sparse_plan.prepared(plan)
         plan = replace(plan, prepared=prepared)
         source = f", pattern of {plan.spec.sparsity.name}" if plan.spec.sparsity else ""
         choice = replace(choice, reason=prepared.words + source)

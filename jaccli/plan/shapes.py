@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from jaccli.derivative.facts import Facts, from_jaxpr
-from jaccli.derivative.traced import traced
+from jaccli.derivative.trace_info import TraceInfo, from_jaxpr
+from jaccli.derivative.traced_function import traced
 from jaccli.errors import SpecError
 from jaccli.model import Model
 from jaccli.spec import Spec
@@ -56,7 +56,7 @@ class Trace:
     function: Callable[[Mapping[str, Any]], dict[str, Any]]
     outputs: dict[str, Shape]
     dtypes: dict[str, np.dtype[Any]]
-    facts: Facts
+    facts: TraceInfo
 
 
 def trace(spec: Spec, model: Model) -> Trace:

@@ -1,21 +1,19 @@
 """From a `Result` to a table, text, JSON, a file, a verdict.  numpy only, never JAX.
 
-sparse, result    the data: `Sparse`, `Result`, `Block`
-labels, view, show, matrix, panels, nonzeros, notation, numerals     what is shown, and its names
-plain, table, json_text, csv_table → formats               standard output
-npy, npz, csv_table, json_text, mtx → files                files, read and written
-mtx, npz → pattern                                         the files of sparsity patterns
-summary, nonfinite                                         about the numbers
-stored → pairing → compare                                 two results
+result, sparse, named_arrays             the data: `Result`, `Block`, `Sparse`, arrays as read
+labels, view, matrix, selection          what is looked at of it, and the names of its entries
+summary, nonfinite                       about the numbers
+render                                   standard output: a module for each format
+io                                       files: a module for each format
+compare                                  two results
 
-What every call needs is here; `compare`, `pattern`, `picture` are imported where they are used, and
-a format when it is (start-up: -2%).
+What every call needs is here; a format, `compare` and what else few calls need is imported where
+it is used (start-up: -2%).
 """
 
 from __future__ import annotations
 
-from jaccli.files import is_begun, publishing
-from jaccli.result.files import (
+from jaccli.result.io.registry import (
     FORMATS,
     READ_LIMIT,
     check_dense,
@@ -26,14 +24,15 @@ from jaccli.result.files import (
     suffix_of,
     write,
 )
-from jaccli.result.formats import RENDERERS, default_format, render
+from jaccli.result.io.resumable import PartFile, Partial, begun, check_partial, part_file, told
+from jaccli.result.named_arrays import Stored
 from jaccli.result.nonfinite import NonFinite, first_nonfinite
-from jaccli.result.partial import PartFile, Partial, begun, check_partial, part_file, told
+from jaccli.result.render.registry import RENDERERS, default_format, render
 from jaccli.result.result import Block, BlockShape, Result, block_key
-from jaccli.result.show import check_show
+from jaccli.result.selection import check_show
 from jaccli.result.sparse import Sparse, dense
-from jaccli.result.stored import Stored
 from jaccli.result.summary import Measures, Measuring, duration, measure, summary, timings
+from jaccli.storage.files import is_begun, publishing
 
 __all__ = [
     "FORMATS",

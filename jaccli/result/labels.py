@@ -1,6 +1,6 @@
 """Names of entries, made only when asked for: `y`, `y[0]`, `w[2,3]`.
 
-A `Names` lists the entries of one array, an `Axis` those of several joined.  No values here.
+A `Names` lists the entries of one array, a `LabelledAxis` those of several joined.  No values.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Names:
 
 
 @dataclass(frozen=True, slots=True)
-class Axis:
+class LabelledAxis:
     """The entries of several arrays, flattened and joined: one side of a grid or of a matrix."""
 
     parts: tuple[Names, ...]

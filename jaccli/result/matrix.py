@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from jaccli.result.labels import Axis, Names
+from jaccli.result.labels import LabelledAxis, Names
 from jaccli.result.sparse import Values, assemble
 from jaccli.result.view import Slot, View, keeps_output
 
@@ -29,10 +29,10 @@ class Matrix:
 
     values: Values
     batch: Names | None
-    sides: tuple[Axis, ...]
+    sides: tuple[LabelledAxis, ...]
 
     @property
-    def labels(self) -> dict[str, Axis]:
+    def labels(self) -> dict[str, LabelledAxis]:
         """The labels by the name they have in files: `rows`, `columns`, `outputs`."""
         if len(self.sides) == 1:
             return {"rows" if self.values.ndim == 1 else "columns": self.sides[0]}
@@ -40,11 +40,11 @@ class Matrix:
         return dict(zip(names, self.sides, strict=True))
 
 
-def sides(derivative: str, slots: Sequence[Slot]) -> tuple[Axis, ...]:
+def sides(derivative: str, slots: Sequence[Slot]) -> tuple[LabelledAxis, ...]:
     """Return the labelled sides of the matrix that these blocks make up."""
     keeps = keeps_output(derivative, slots)
     groups = zip(*(_groups(slot, keeps) for slot in slots), strict=True)
-    return tuple(Axis(tuple(dict.fromkeys(group))) for group in groups)
+    return tuple(LabelledAxis(tuple(dict.fromkeys(group))) for group in groups)
 
 
 def matrix_shape(derivative: str, slots: Sequence[Slot], batch: Names | None) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jaccli.arrayfile import Array
+from jaccli.storage.npy import Array
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

@@ -39,7 +39,7 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
+class ShownPart:
     """A slot with its values, `(*batch, *out, *in1, *in2)`."""
 
     slot: Slot
@@ -55,7 +55,7 @@ class View:
     """
 
     result: Result
-    parts: tuple[Part, ...]
+    parts: tuple[ShownPart, ...]
     batch: Names | None
     show: str | None = None
 
@@ -67,7 +67,7 @@ class View:
 
 def whole(result: Result) -> View:
     """Return the view of everything."""
-    parts = tuple(Part(Slot.of(block), block.values) for block in result.blocks)
+    parts = tuple(ShownPart(Slot.of(block), block.values) for block in result.blocks)
     return View(result, parts, batch_names(result.batch))
 
 

@@ -1,7 +1,7 @@
 """The resident service, and the thin client that calls it.
 
-client → wire → (server) → session
+client → messages → (server) → session
 
-The client (`client`, `address`, `wire`) imports the standard library alone, and little of it: a
-whole call takes less than importing numpy would.
+The client, and what it shares with the server (`address`, `messages`), imports the standard library
+alone, and little of it: a whole call takes less than importing numpy would.
 """

@@ -19,7 +19,7 @@ _LONGEST = 107
 _HINT = "Expected unix:/path/to.sock, http://HOST:PORT, or auto."
 
 
-class Address:
+class ServiceAddress:
     """A Unix socket, by its `path`, or a `host` and `port` of TCP."""
 
     __slots__ = ("host", "path", "port")
@@ -34,7 +34,7 @@ class Address:
         return f"http://{host}:{self.port}"
 
 
-def parse(url: str) -> Address:
+def parse(url: str) -> ServiceAddress:
     """Return what a URL addresses.
 
     Raises:
@@ -44,14 +44,14 @@ def parse(url: str) -> Address:
     if scheme == "unix" and rest.startswith("/"):
         path = "/" + rest.lstrip("/")  # unix:///path means the same
         check_length(path)
-        return Address(path)
+        return ServiceAddress(path)
     if scheme == "http" and rest.startswith("//"):
         host, colon, port = rest[2:].removesuffix("/").rpartition(":")
         bracketed = host.startswith("[") and host.endswith("]")
         name = host[1:-1] if bracketed else host
         named = name and not set(name) & set("/@?#[] ") and (bracketed or ":" not in name)
         if colon and named and port.isascii() and port.isdigit() and 0 < int(port) < 65536:
-            return Address(host=name, port=int(port))
+            return ServiceAddress(host=name, port=int(port))
     raise _no_address(url)
 
 
@@ -89,14 +89,16 @@ def default_socket() -> str:
     return os.path.join(default_folder(), "service.sock")
 
 
-def default() -> Address | None:
+def default() -> ServiceAddress | None:
     """Return the address of the user's own service, or None where there cannot be one.
 
     Raises:
         ComputationError: the folder of its socket is not the user's alone.
     """
     path = default_socket()
-    return Address(path) if check_folder(default_folder()) and os.path.lexists(path) else None
+    return (
+        ServiceAddress(path) if check_folder(default_folder()) and os.path.lexists(path) else None
+    )
 
 
 def check_folder(path: str, *, make: bool = False) -> bool:

@@ -1,13 +1,13 @@
 """YAML text and options to a checked `Spec`, with the position of every value.
 
-Boundary: imports errors, the vocabulary and the expression language's syntax; never JAX, and numpy
-only when an input is loaded.
+Boundary: imports errors, `choices`, `storage` and the expression language's syntax; never JAX, and
+numpy only when an input is loaded.
 """
 
-from jaccli.spec.check import batch_problems, integer_problem
 from jaccli.spec.load import load
 from jaccli.spec.overrides import Override
 from jaccli.spec.spec import Expect, ExpressionModel, Output, PythonModel, Spec
+from jaccli.spec.validate import batch_problems, integer_problem
 
 __all__ = [
     "Expect",

@@ -9,16 +9,16 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from jaccli import files
 from jaccli.errors import Problem, SpecError
-from jaccli.files.local import STDIN
-from jaccli.spec.check import build, check_given
-from jaccli.spec.keys import SPEC
-from jaccli.spec.kinds import Report
 from jaccli.spec.nodes import Node, Text
 from jaccli.spec.overrides import Override, apply, extend
+from jaccli.spec.schema import SPEC
+from jaccli.spec.schema_types import ProblemCollector
 from jaccli.spec.spec import Spec
+from jaccli.spec.validate import build, check_given
 from jaccli.spec.yaml12 import MAX_BYTES, lines, parse, too_large
+from jaccli.storage import files
+from jaccli.storage.local_files import STDIN
 
 
 def load(name: str | None, overrides: Iterable[Override] = ()) -> Spec:
@@ -29,7 +29,7 @@ def load(name: str | None, overrides: Iterable[Override] = ()) -> Spec:
     Raises:
         SpecError: all that is wrong with the entries, each with its place.
     """
-    report = Report()
+    report = ProblemCollector()
     overrides = list(overrides)
     root = _nothing() if name is None else _read(name, report)
     if root.value is None:
@@ -48,7 +48,7 @@ def load(name: str | None, overrides: Iterable[Override] = ()) -> Spec:
     return spec
 
 
-def check(name: str, root: Node, report: Report) -> Spec:
+def check(name: str, root: Node, report: ProblemCollector) -> Spec:
     """Return the checked spec of a tree; `report` may hold problems that are known already.
 
     Raises:
@@ -96,7 +96,7 @@ def _nothing() -> Node:
     return Node({}, Text("", Path(), ("",), is_file=False))
 
 
-def _read(name: str, report: Report, place_of: Node | None = None) -> Node:
+def _read(name: str, report: ProblemCollector, place_of: Node | None = None) -> Node:
     """Return the tree of a file or of standard input."""
     try:
         data = files.read(name)
@@ -129,7 +129,9 @@ def decode(name: str, data: bytes) -> tuple[str, ...]:
     return lines(content)
 
 
-def _with_base(root: Node, report: Report, name: str | None, seen: tuple[str, ...] = ()) -> Node:
+def _with_base(
+    root: Node, report: ProblemCollector, name: str | None, seen: tuple[str, ...] = ()
+) -> Node:
     """Return the tree of the file `name` over the one that its `base:` names, and so on down."""
     base = root.get("base")
     if base is None or not isinstance(base.value, str):

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaccli.errors import Problem, UsageError
-from jaccli.spec.kinds import NAME
+from jaccli.spec.input_sources import is_source, is_whole_source
 from jaccli.spec.nodes import Node, Scalar, Text
-from jaccli.spec.sources import is_source, is_whole_source
+from jaccli.spec.schema_types import NAME
 from jaccli.spec.yaml12 import parse
 
 

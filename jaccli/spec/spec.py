@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from jaccli import memory
 from jaccli.errors import BudgetError, Place, Problem, format_bytes
 from jaccli.expression import Expression
+from jaccli.spec.input_sources import Source
 from jaccli.spec.nodes import Node
-from jaccli.spec.sources import Source
 
 
 class ExpressionModel(NamedTuple):

@@ -16,11 +16,11 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from jaccli.errors import SpecError, listed
-from jaccli.spec.keys import SPEC
-from jaccli.spec.kinds import Report
 from jaccli.spec.nodes import Node
-from jaccli.spec.numbers import number_of
+from jaccli.spec.number_types import number_of
 from jaccli.spec.overrides import Override, apply
+from jaccli.spec.schema import SPEC
+from jaccli.spec.schema_types import ProblemCollector
 
 MOST = 10_000
 """Settings at most: each becomes a file."""
@@ -34,7 +34,7 @@ Setting = tuple[Override, ...]
 """One value for each entry that is swept."""
 
 
-class Axis(NamedTuple):
+class SweepAxis(NamedTuple):
     """An entry that is swept: `at(i)` is the i-th of its `size` values."""
 
     path: str
@@ -57,7 +57,7 @@ def without(root: Node) -> Node:
     )
 
 
-def apply_first(root: Node, report: Report) -> Node:
+def apply_first(root: Node, report: ProblemCollector) -> Node:
     """Return a spec's tree with the first value of each swept entry set: the one that is checked.
 
     An entry may stand in the sweep alone.  Problems of the sweep are reported.
@@ -65,7 +65,7 @@ def apply_first(root: Node, report: Report) -> Node:
     return apply(root, *next(iter(settings(root, report)), ()))
 
 
-def settings(root: Node, report: Report) -> Iterable[Setting]:
+def settings(root: Node, report: ProblemCollector) -> Iterable[Setting]:
     """Return the settings of a tree's sweep, the last entry fastest; none after a problem."""
     node = root.get("sweep")
     assert node is not None
@@ -99,20 +99,20 @@ def settings(root: Node, report: Report) -> Iterable[Setting]:
     )
 
 
-def _axes(node: Node, report: Report) -> list[Axis]:
+def _axes(node: Node, report: ProblemCollector) -> list[SweepAxis]:
     """Return what is swept, after reporting paths and values that cannot be."""
     assert isinstance(node.value, dict)
-    axes: list[Axis] = []
+    axes: list[SweepAxis] = []
     above: dict[str, str] = {}
     for path, values in node.value.items():
         key = node.keys[path]
         _check_path(path, above, key, report)
         count, at = _values(values, f"sweep.{path}", report)
-        axes.append(Axis(path, key, count, at))
+        axes.append(SweepAxis(path, key, count, at))
     return axes
 
 
-def _check_path(path: str, above: dict[str, str], key: Node, report: Report) -> None:
+def _check_path(path: str, above: dict[str, str], key: Node, report: ProblemCollector) -> None:
     """Report a path that is none, that is fixed, or within another.
 
     `above` has the paths before this one, and all that are above them; it is added.
@@ -135,7 +135,7 @@ def _check_path(path: str, above: dict[str, str], key: Node, report: Report) -> 
     above[path] = path
 
 
-def _values(node: Node, path: str, report: Report) -> tuple[int, Callable[[int], Node]]:
+def _values(node: Node, path: str, report: ProblemCollector) -> tuple[int, Callable[[int], Node]]:
     """Return how many values there are, and what gives each."""
     if isinstance(node.value, list):
         listed = node.value

@@ -19,8 +19,8 @@ from typing import Any, NoReturn
 import yaml
 
 from jaccli.errors import Place, Problem, SpecError, format_bytes
-from jaccli.files.local import LONGEST_TEXT
 from jaccli.spec.nodes import Node, Scalar, Text
+from jaccli.storage.local_files import LONGEST_TEXT
 
 MAX_BYTES = LONGEST_TEXT
 MAX_DEPTH = 100

@@ -13,16 +13,16 @@ import jax
 import numpy as np
 
 from jaccli.derivative.basis import Tree
-from jaccli.derivative.choose import Choice
 from jaccli.derivative.operators import CHUNKED, HESSIAN_SWEEPS, HVP, JACOBIAN_SWEEPS
-from jaccli.derivative.timing import alternating
+from jaccli.derivative.select_mode import Choice
+from jaccli.derivative.timer import alternating
 from jaccli.errors import JaccliError
 from jaccli.execute import Program, prepare
+from jaccli.execute.compile_plan import settings
 from jaccli.execute.interruptible import interruptible
-from jaccli.execute.prepare import settings
 from jaccli.execute.progress import Progress, Silence
 from jaccli.plan import Plan, with_choice
-from jaccli.tune import eager
+from jaccli.tune import row_loop
 from jaccli.tune.agreement import Agreement
 from jaccli.tune.candidates import Candidate, candidates, names
 
@@ -34,7 +34,7 @@ _SECONDS = 0.5
 
 
 @dataclass(frozen=True)
-class Row:
+class ModeTiming:
     """What was measured of one mode.
 
     `seconds` are the times of its runs, `compile` that of compiling.  `difference` is the largest
@@ -71,23 +71,23 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Report:
+class BenchReport:
     """All rows of a plan."""
 
     plan: Plan
-    rows: tuple[Row, ...]
+    rows: tuple[ModeTiming, ...]
 
-    def find(self, mode: str) -> Row | None:
+    def find(self, mode: str) -> ModeTiming | None:
         """Return the row of a mode that was measured."""
         return next((row for row in self.rows if row.mode == mode and row.seconds), None)
 
     @property
-    def winner(self) -> Row | None:
+    def winner(self) -> ModeTiming | None:
         """The fastest mode."""
         return min((row for row in self.rows if row.seconds), key=_time, default=None)
 
     @property
-    def best_plain(self) -> Row | None:
+    def best_plain(self) -> ModeTiming | None:
         """The fastest of the plain modes."""
         return min((r for r in self.rows if r.mode in PLAIN and r.seconds), key=_time, default=None)
 
@@ -97,7 +97,7 @@ class Report:
         return 1e-4 if any(b.dtype == np.float32 for b in self.plan.blocks) else 1e-6
 
 
-def _time(row: Row) -> float:
+def _time(row: ModeTiming) -> float:
     return row.median
 
 
@@ -113,7 +113,7 @@ def modes(plan: Plan) -> tuple[str, ...]:
 
 def measure(
     plan: Plan, wanted: Sequence[str], progress: Progress, repeat: int | None = None
-) -> Report:
+) -> BenchReport:
     """Compile the wanted modes, check that they agree, and time them in turns.
 
     Every mode runs `repeat` times; None stands for half a second of runs each, three at least.
@@ -122,8 +122,10 @@ def measure(
     return interruptible(lambda: _measured(plan, wanted, progress, repeat))
 
 
-def _measured(plan: Plan, wanted: Sequence[str], progress: Progress, repeat: int | None) -> Report:
-    rows: dict[str, Row] = {}
+def _measured(
+    plan: Plan, wanted: Sequence[str], progress: Progress, repeat: int | None
+) -> BenchReport:
+    rows: dict[str, ModeTiming] = {}
     made: dict[str, Program] = {}
     reference: Tree | None = None
     # A plain mode is the reference where there is one.
@@ -134,14 +136,14 @@ def _measured(plan: Plan, wanted: Sequence[str], progress: Progress, repeat: int
         candidate = _compiled(plan, mode)
         progress.advance(1)
         if candidate.program is None:
-            rows[mode] = Row(mode, problem=candidate.problem)
+            rows[mode] = ModeTiming(mode, problem=candidate.problem)
             progress.advance(1)
             continue
         made[mode] = candidate.program
         tree = _dense(candidate.program, len(compiled) > 1)
         if reference is None:
             reference = jax.tree.map(np.array, tree)  # a copy: programs reuse their memory
-        rows[mode] = Row(
+        rows[mode] = ModeTiming(
             mode,
             compile=candidate.program.seconds,
             temporaries=candidate.program.cost.temporaries,
@@ -160,7 +162,7 @@ def _measured(plan: Plan, wanted: Sequence[str], progress: Progress, repeat: int
     for mode, seconds in times.items():
         rows[mode] = replace(rows[mode], seconds=tuple(seconds))
         progress.advance(1)
-    return Report(plan, tuple(rows[mode] for mode in wanted))
+    return BenchReport(plan, tuple(rows[mode] for mode in wanted))
 
 
 def _dense(program: Program, compared: bool) -> Tree:
@@ -187,12 +189,12 @@ def _compiled(plan: Plan, mode: str) -> Candidate:
     return next(candidates(plan, [mode], repeated=True))
 
 
-def _eager(plan: Plan, reference: Tree | None, repeat: int | None) -> Row:
+def _eager(plan: Plan, reference: Tree | None, repeat: int | None) -> ModeTiming:
     """Time the loop without compilation."""
     try:
-        found = eager.loop(plan, reference, repeat or 3)
+        found = row_loop.loop(plan, reference, repeat or 3)
     except (TypeError, ValueError, NotImplementedError) as error:
-        return Row(EAGER, problem=str(error).strip().split("\n")[0])
+        return ModeTiming(EAGER, problem=str(error).strip().split("\n")[0])
     if not found.seconds:
-        return Row(EAGER, problem="there are no rows to loop over")
-    return Row(EAGER, 0.0, found.seconds, None, found.difference, found.done, found.total)
+        return ModeTiming(EAGER, problem="there are no rows to loop over")
+    return ModeTiming(EAGER, 0.0, found.seconds, None, found.difference, found.done, found.total)

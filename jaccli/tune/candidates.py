@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from jaccli import memory
-from jaccli.derivative import tuning
-from jaccli.derivative.choose import Choice, family
+from jaccli.derivative import autotune
+from jaccli.derivative.select_mode import Choice, family
 from jaccli.errors import JaccliError
 from jaccli.execute import Program, prepare
 from jaccli.plan import Plan, with_choice
@@ -32,7 +32,7 @@ def names(plan: Plan) -> tuple[str, ...]:
     """
     if plan.storage == "sparse" and plan.dense_bytes > plan.budget:
         return (plan.operator,)
-    found = tuning.candidates(plan.derivative, plan.facts)
+    found = autotune.candidates(plan.derivative, plan.facts)
     return found if plan.operator in found else (*found, plan.operator)
 
 

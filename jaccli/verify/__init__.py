@@ -1,9 +1,8 @@
-"""Whether a derivative is right, and where it is not what it seems.
+"""Whether a derivative is right.
 
-    verify, checks, supplied      `check`: verdicts on a `Plan` at its point
-    flat, differences, subject    what they are reached by: the model at many points, differences
-    notes, report, describe       remarks that may explain a failure; text and JSON
-    explain, kinks, causes        kinks at the point, and what made an entry not finite
+    verify, checks, supplied                        `check`: verdicts on a `Plan` at its point
+    flat_model, finite_differences, check_data      the model at many points, differences
+    notes, report, render                           remarks on a failure; text and JSON
 
 Boundary: judges; what is computed as planned is computed by `execute`.
 """

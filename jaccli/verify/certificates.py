@@ -11,8 +11,8 @@ import numpy as np
 from jaccli.errors import UsageError
 from jaccli.result.result import Array
 from jaccli.spec import ExpressionModel
-from jaccli.verify.report import FAIL, OK, SKIPPED, UNDECIDED, Certificate, Row, counted
-from jaccli.verify.subject import Subject
+from jaccli.verify.check_data import CheckData
+from jaccli.verify.report import FAIL, OK, SKIPPED, UNDECIDED, Certificate, CheckResult, counted
 
 DIGITS = {"float32": 5.0, "float64": 12.0}
 """Digits that an entry must have, less those that its conditioning takes."""
@@ -28,19 +28,19 @@ def check_installed() -> None:
         raise UsageError("--certify needs python-flint.", hint=hint) from None
 
 
-def certificates(subject: Subject, digits: float | None) -> Iterator[Row]:
+def certificates(subject: CheckData, digits: float | None) -> Iterator[CheckResult]:
     """Yield a row for each block, or one that says why there is no certificate."""
     plan, model = subject.plan, subject.plan.spec.model
     if plan.derivative not in _DERIVATIVES:
-        yield Row("certificate", SKIPPED, detail=f"there is none of {plan.derivative}")
+        yield CheckResult("certificate", SKIPPED, detail=f"there is none of {plan.derivative}")
         return
     if not isinstance(model, ExpressionModel):
-        yield Row(
+        yield CheckResult(
             "certificate", SKIPPED, detail="there is none of Python code, only of expressions"
         )
         return
     if not subject.is_formed:
-        yield Row("certificate", SKIPPED, detail="the derivative is too large to be formed")
+        yield CheckResult("certificate", SKIPPED, detail="the derivative is too large to be formed")
         return
     from jaccli.certify import evaluate
     from jaccli.certify.balls import Unclear
@@ -48,15 +48,15 @@ def certificates(subject: Subject, digits: float | None) -> Iterator[Row]:
     missing = evaluate.functions(model.expressions)
     if missing:
         said = "; ".join(f"{name} has none: {why}" for name, why in missing.items())
-        yield Row("certificate", SKIPPED, detail=said)
+        yield CheckResult("certificate", SKIPPED, detail=said)
         return
     try:
         found = list(_entries(subject, model))
     except evaluate.NoCertificate as error:
-        yield Row("certificate", SKIPPED, detail=str(error))
+        yield CheckResult("certificate", SKIPPED, detail=str(error))
         return
     except Unclear as error:
-        yield Row("certificate", UNDECIDED, detail=f"balls cannot decide: {error}")
+        yield CheckResult("certificate", UNDECIDED, detail=f"balls cannot decide: {error}")
         return
     needed = DIGITS[plan.spec.dtype] if digits is None else digits
     yield from _rows(subject, found, needed)
@@ -66,8 +66,8 @@ Placed = tuple[tuple[int, ...], Any]
 """The place of an entry along `axes`, and the entry itself."""
 
 
-def _entries(subject: Subject, model: ExpressionModel) -> Iterator[Placed]:
-    from jaccli.certify.certificate import Problem, certify
+def _entries(subject: CheckData, model: ExpressionModel) -> Iterator[Placed]:
+    from jaccli.certify.certificate import CertifiedProblem, certify
 
     plan = subject.plan
     arrays = {name: array[...] for name, array in plan.model.primals.items()}
@@ -76,14 +76,14 @@ def _entries(subject: Subject, model: ExpressionModel) -> Iterator[Placed]:
             name: np.take(array, row, plan.model.batch[name]) if name in plan.model.batch else array
             for name, array in arrays.items()
         }
-        problem = Problem(
+        problem = CertifiedProblem(
             model.expressions, tuple(plan.outputs), inputs, plan.model.wrt, plan.spec.dtype
         )
         for entry in certify(problem, subject.order, subject.computed[row]):
             yield (row, *entry.place), entry
 
 
-def _rows(subject: Subject, found: list[Placed], needed: float) -> Iterator[Row]:
+def _rows(subject: CheckData, found: list[Placed], needed: float) -> Iterator[CheckResult]:
     """Yield the row of each block."""
     blocks: dict[tuple[int, ...], list[Placed]] = {}
     outputs = _owners([math.prod(shape) for shape in subject.plan.outputs.values()])
@@ -109,7 +109,7 @@ def _rows(subject: Subject, found: list[Placed], needed: float) -> Iterator[Row]
             worst.computed,
             worst.true,
         )
-        yield Row(
+        yield CheckResult(
             f"certificate {title}",
             OK if worst.digits >= certificate.needed else FAIL,
             counted(len(entries), "entry", "all " if len(entries) == _size(subject, key) else ""),
@@ -120,7 +120,7 @@ def _rows(subject: Subject, found: list[Placed], needed: float) -> Iterator[Row]
         )
 
 
-def _size(subject: Subject, key: tuple[int, ...]) -> int:
+def _size(subject: CheckData, key: tuple[int, ...]) -> int:
     """Return how many entries a block has."""
     sizes = [math.prod(shape) for shape in subject.plan.outputs.values()]
     wrt = [math.prod(subject.plan.model.in_shape(name)) for name in subject.flat.wrt]

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaccli.result.result import Array
-from jaccli.verify.differences import Estimate
-from jaccli.verify.flat import Flat
+from jaccli.verify.check_data import CheckData
+from jaccli.verify.finite_differences import DifferenceEstimate
+from jaccli.verify.flat_model import Flat
 from jaccli.verify.report import Sides, counted
-from jaccli.verify.subject import Subject
 
 _FD = "finite differences"
 _RESOLVED, _COARSE = 1e-3, 3e-2
@@ -36,45 +36,45 @@ class Check:
     """
 
     name: str
-    concerns: Callable[[Subject], bool]
-    bars: Callable[[Subject], str]
-    sides: Callable[[Subject], Sides]
+    concerns: Callable[[CheckData], bool]
+    bars: Callable[[CheckData], str]
+    sides: Callable[[CheckData], Sides]
     decides: bool = False
 
 
 # Which derivatives
 
 
-def _any(s: Subject) -> bool:
+def _any(s: CheckData) -> bool:
     return True
 
 
-def _derivative(s: Subject) -> bool:
+def _derivative(s: CheckData) -> bool:
     return s.order > 0
 
 
-def _matrix(s: Subject) -> bool:
+def _matrix(s: CheckData) -> bool:
     return s.order > 0 and not s.is_product
 
 
-def _patterned(s: Subject) -> bool:
+def _patterned(s: CheckData) -> bool:
     return s.entries.are_there
 
 
-def _second(s: Subject) -> bool:
+def _second(s: CheckData) -> bool:
     return s.order == 2
 
 
 # Rules that keep the values
 
 
-def _values_bars(s: Subject) -> str:
+def _values_bars(s: CheckData) -> str:
     if not s.flat.n:
         return "no input is differentiated by"
     return "" if s.ways else "neither forward nor reverse mode is there"
 
 
-def _values(s: Subject) -> Sides:
+def _values(s: CheckData) -> Sides:
     """The outputs that the derivative's rules give beside it are the model's own."""
     plain = s.rounded(Flat.values)
     kept = np.stack([s.kept(way) for way in s.ways])  # `bm` by each
@@ -90,7 +90,7 @@ def _values(s: Subject) -> Sides:
 # Forward against reverse
 
 
-def _modes_bars(s: Subject) -> str:
+def _modes_bars(s: CheckData) -> str:
     if s.no_forward or s.no_reverse:
         return _barred(s)
     if not (s.hessian_is_small if s.order == 2 else s.jacobian_is_small):
@@ -99,7 +99,7 @@ def _modes_bars(s: Subject) -> str:
     return ""
 
 
-def _modes(s: Subject) -> Sides:
+def _modes(s: CheckData) -> Sides:
     first, second = ("fwd", "rev") if s.order < 2 else ("fwd-fwd", "rev-rev")
     one, two = s.plain(first), s.plain(second)
     axes = "bmn" if s.order < 2 else "bmnn"
@@ -111,20 +111,20 @@ def _modes(s: Subject) -> Sides:
 # The planned mode against a plain one
 
 
-def _planned_bars(s: Subject) -> str:
+def _planned_bars(s: CheckData) -> str:
     if not s.is_formed:
         return "the derivative is too large to be formed"
     return "" if _plain(s) else _barred(s)
 
 
-def _plain(s: Subject) -> str:
+def _plain(s: CheckData) -> str:
     """Return the plain mode that the planned one is held against: not itself."""
     ways = s.hessian_ways if s.order == 2 else s.ways
     others = [way for way in ways if way != s.plan.operator]
     return others[0] if others else ""
 
 
-def _planned(s: Subject) -> Sides:
+def _planned(s: CheckData) -> Sides:
     way = _plain(s)
     words = (s.plan.operator, way)
     if s.is_small:
@@ -149,11 +149,11 @@ def _planned(s: Subject) -> Sides:
 # The product identity
 
 
-def _identity_bars(s: Subject) -> str:
+def _identity_bars(s: CheckData) -> str:
     return _barred(s) if s.no_forward or s.no_reverse else ""
 
 
-def _identity(s: Subject) -> Sides:
+def _identity(s: CheckData) -> Sides:
     """⟨u, J v⟩ = ⟨Jᵀ u, v⟩."""
     pushed, pulled = s.pushed(s.tangents), s.pulled(s.cotangents)
     floor = _inner(np.abs(s.cotangents), pushed.floor) + _inner(np.abs(s.tangents), pulled.floor)
@@ -170,16 +170,16 @@ def _identity(s: Subject) -> Sides:
 # Finite differences of the values
 
 
-def _never(s: Subject) -> str:
+def _never(s: CheckData) -> str:
     return ""
 
 
-def _slopes(s: Subject) -> Sides:
+def _slopes(s: CheckData) -> Sides:
     """J, or what the plan makes of it, against finite differences of the outputs."""
     if s.plan.derivative == "jvp":
         found = s.difference(s.double.values, s.vector[None])
         floor = s.pushed(s.vector[None]).own[0]
-        only = Estimate(*(part[0] for part in found))
+        only = DifferenceEstimate(*(part[0] for part in found))
         return _held(s, s.computed, only, s.namer("bm"), _count(s.computed.size), floor)
     if s.plan.derivative == "vjp":
         return _pulled_slopes(s, s.vector[None], s.computed[None])
@@ -187,7 +187,7 @@ def _slopes(s: Subject) -> Sides:
         plain = s.plain(s.finite_way)
         found = s.difference(s.double.values, s.units)  # (n, b, m), each scaled
         scales = s.units.max(axis=0)[:, None]  # (b, 1, n)
-        found = Estimate(*(np.moveaxis(part, 0, -1) / scales for part in found))
+        found = DifferenceEstimate(*(np.moveaxis(part, 0, -1) / scales for part in found))
         a = s.computed if s.order == 1 else plain.values
         name = s.namer("bmn", "jacobian")
         return _held(s, a, found, name, _count(a.size), plain.own)
@@ -204,14 +204,14 @@ def _slopes(s: Subject) -> Sides:
     return _held(s, _picked(a, pick), found, name, _along(s), floor)
 
 
-def _pulled_slopes(s: Subject, cotangents: Array, pulled: Array) -> Sides:
+def _pulled_slopes(s: CheckData, cotangents: Array, pulled: Array) -> Sides:
     """⟨Jᵀ u, v⟩ against finite differences of ⟨u, f⟩ along v: all unit v where there are few."""
     floor = s.pulled(cotangents).own
     if s.is_small and len(cotangents) == 1:
         weighted = cotangents[0]
         found = s.difference(lambda p: _inner(s.double.values(p), weighted), s.units)
         scales = s.units.max(axis=0)  # (b, n)
-        found = Estimate(*(np.moveaxis(part[..., 0], 0, -1) / scales for part in found))
+        found = DifferenceEstimate(*(np.moveaxis(part[..., 0], 0, -1) / scales for part in found))
         return _held(s, pulled[0], found, s.namer("bn"), _count(pulled[0].size), floor[0])
     # Every direction goes with a cotangent of its own, or with the only one.
     pairs = np.broadcast_to(cotangents, s.cotangents.shape)
@@ -221,9 +221,9 @@ def _pulled_slopes(s: Subject, cotangents: Array, pulled: Array) -> Sides:
 
 
 def _held(
-    s: Subject,
+    s: CheckData,
     a: Array,
-    found: Estimate,
+    found: DifferenceEstimate,
     name: Callable[[tuple[int, ...]], str],
     compared: str,
     floor: Array,
@@ -247,11 +247,11 @@ def _held(
 # Finite differences of the gradient
 
 
-def _curves_bars(s: Subject) -> str:
+def _curves_bars(s: CheckData) -> str:
     return _barred(s) if s.no_reverse and not s.is_small else ""
 
 
-def _curves(s: Subject) -> Sides:
+def _curves(s: CheckData) -> Sides:
     """The Hessian, or its product, against finite differences of the first derivative."""
     rows, m, n = s.flat.rows, s.flat.m, s.flat.n
 
@@ -263,7 +263,7 @@ def _curves(s: Subject) -> Sides:
         found = s.difference(slope, s.units)
         scales = s.units.max(axis=0)[:, None, None]  # (b, 1, 1, n)
         with np.errstate(over="ignore"):
-            found = Estimate(
+            found = DifferenceEstimate(
                 *(np.moveaxis(part, 0, -1).reshape(rows, m, n, n) / scales for part in found)
             )
         found = found._replace(sizes=np.maximum(found.sizes, s.curvatures))
@@ -271,7 +271,7 @@ def _curves(s: Subject) -> Sides:
         return _held(s, s.computed, found, name, _count(s.computed.size), plain.own)
     if s.plan.derivative == "hvp" and s.is_small:
         found = s.difference(slope, s.vector[None])
-        found = Estimate(*(part.reshape(rows, m, n) for part in found))
+        found = DifferenceEstimate(*(part.reshape(rows, m, n) for part in found))
         floor = s.curved(s.vector[None], np.ones((1, rows, m))).own[0][:, None]
         name = s.namer("bmn", "hvp")
         return _held(s, s.computed, found, name, _count(s.computed.size), floor)
@@ -298,11 +298,11 @@ def _curves(s: Subject) -> Sides:
 # Symmetry, and the product with the Hessian
 
 
-def _symmetry_bars(s: Subject) -> str:
+def _symmetry_bars(s: CheckData) -> str:
     return _barred(s) if s.no_reverse and not (s.is_small or s.is_formed) else ""
 
 
-def _symmetry(s: Subject) -> Sides:
+def _symmetry(s: CheckData) -> Sides:
     """H = Hᵀ, by entries or as ⟨v, H w⟩ = ⟨w, H v⟩."""
     words = ("H", "its transpose")
     if s.plan.derivative == "hessian" and s.is_small:
@@ -322,14 +322,14 @@ def _symmetry(s: Subject) -> Sides:
     )  # fmt: skip
 
 
-def _product_bars(s: Subject) -> str:
+def _product_bars(s: CheckData) -> str:
     if s.no_reverse:
         return _barred(s)
     formed = s.hessian_is_small if s.is_product else s.is_formed
     return "" if formed else "the Hessian is too large to be formed"
 
 
-def _product(s: Subject) -> Sides:
+def _product(s: CheckData) -> Sides:
     """H v by a product of the gradient, against the Hessian times v."""
     words = ("hvp", "Hessian times v")
     if s.is_product:
@@ -345,11 +345,11 @@ def _product(s: Subject) -> Sides:
 # The entries of a sparsity pattern
 
 
-def _entries_bars(s: Subject) -> str:
+def _entries_bars(s: CheckData) -> str:
     return _barred(s) if s.no_reverse and s.order == 2 else ""
 
 
-def _entries(s: Subject) -> Sides:
+def _entries(s: CheckData) -> Sides:
     """The entries of the pattern times tangents, against products without a pattern."""
     found, sizes = s.entries.times(s.tangents)
     words = ("by the pattern", "without it")
@@ -388,7 +388,7 @@ CHECKS: tuple[Check, ...] = (
 """Every check, in the order of the report; a new one is one entry."""
 
 
-def _curved_by(s: Subject, hessian: Array, tangents: Array | None = None) -> Array:
+def _curved_by(s: CheckData, hessian: Array, tangents: Array | None = None) -> Array:
     """Return a Hessian `bmnn` times tangents and weights, `kbn`."""
     tangents = s.tangents if tangents is None else tangents
     return np.stack([
@@ -421,7 +421,7 @@ def _inner(a: Array, b: Array) -> Array:
         return product
 
 
-def _barred(s: Subject) -> str:
+def _barred(s: CheckData) -> str:
     if s.no_forward:
         return "a rule of the model's own has no forward mode"
     return "a loop of the model has no reverse mode"
@@ -431,6 +431,6 @@ def _count(number: int, what: str = "entry") -> str:
     return counted(number, what, "all ", "the ")
 
 
-def _along(s: Subject, number: int | None = None) -> str:
+def _along(s: CheckData, number: int | None = None) -> str:
     number = s.probes if number is None else number
     return counted(number, "random direction")

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from jaccli.derivative.facts import inner_jaxprs
+from jaccli.derivative.trace_info import inner_jaxprs
+from jaccli.diagnose import kinks
 from jaccli.plan import Plan
-from jaccli.verify import kinks
 
 _NOT_THE_USERS = ("/jax/", "/jaccli/expression/")
 _RULES = {"custom_jvp_call": "custom_jvp", "custom_vjp_call": "custom_vjp"}

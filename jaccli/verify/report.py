@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from jaccli.plan import Plan
-from jaccli.result.numerals import significant
+from jaccli.result.render.numerals import significant
 from jaccli.result.result import Array
-from jaccli.verify.differences import TINY, Estimate
+from jaccli.verify.finite_differences import TINY, DifferenceEstimate
 
 OK, FAIL, UNDECIDED, SKIPPED = "ok", "FAIL", "undecided", "not applicable"
 _SAFETY = 10.0
@@ -40,7 +40,7 @@ class Sides:
     words: tuple[str, str]
     compared: str
     floor: Array | float = 0.0
-    found: Estimate | None = None
+    found: DifferenceEstimate | None = None
     resolved: float = _RESOLVED
 
 
@@ -87,7 +87,7 @@ class Certificate:
 
 
 @dataclass(frozen=True)
-class Row:
+class CheckResult:
     """One check: `difference` and what was `allowed` where they are worst, absolute.
 
     `estimated` is the estimated error of the finite difference there.  `detail` says why a check
@@ -108,11 +108,11 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Report:
+class CheckReport:
     """All rows of a plan, and notes on the model that may explain them."""
 
     plan: Plan
-    rows: tuple[Row, ...]
+    rows: tuple[CheckResult, ...]
     notes: tuple[str, ...]
     probes: int
     seed: int
@@ -123,7 +123,9 @@ class Report:
         return all(row.verdict in (OK, SKIPPED) for row in self.rows)
 
 
-def judge(name: str, sides: Sides, rtol: float, atol: float, differences: Row | None = None) -> Row:
+def judge(
+    name: str, sides: Sides, rtol: float, atol: float, differences: CheckResult | None = None
+) -> CheckResult:
     """Compare entry by entry: |a - b| <= atol + rtol max(|a|, |b|) + rounding + 10 errors.
 
     NaN equals NaN, and an infinity itself.  What agrees only because very much is allowed is
@@ -171,7 +173,7 @@ def judge(name: str, sides: Sides, rtol: float, atol: float, differences: Row | 
     if decided.any():
         details.append(_of_modes(sides, decided))
     ranked = {FAIL: excess, UNDECIDED: np.where(unclear, off, 0.0)}.get(verdict, off)
-    return Row(
+    return CheckResult(
         name,
         verdict,
         sides.compared,
@@ -182,7 +184,7 @@ def judge(name: str, sides: Sides, rtol: float, atol: float, differences: Row | 
     )
 
 
-def _confirmed(differences: Row | None, shape: tuple[int, ...]) -> Array:
+def _confirmed(differences: CheckResult | None, shape: tuple[int, ...]) -> Array:
     """Return for which entries finite differences confirm the derivative."""
     if differences is None or differences.agrees is None:
         return np.zeros(shape, bool)

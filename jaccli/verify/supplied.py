@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaccli.result import Stored
-from jaccli.result.compare import Comparison, Entry, compare
+from jaccli.result.compare.compare import Comparison, DifferingEntry, compare
 from jaccli.result.nonfinite import entry_name
-from jaccli.verify.report import FAIL, OK, Row, Worst, counted
-from jaccli.verify.subject import Subject
+from jaccli.verify.check_data import CheckData
+from jaccli.verify.report import FAIL, OK, CheckResult, Worst, counted
 
 
 @dataclass(frozen=True)
@@ -24,15 +24,15 @@ class Supplied:
     atol: float
 
 
-def against(subject: Subject, supplied: Supplied) -> Row:
+def against(subject: CheckData, supplied: Supplied) -> CheckResult:
     """Compare as `jaccli compare` does: no allowance is made for rounding."""
     comparison = compare(subject.result, supplied.stored, rtol=supplied.rtol, atol=supplied.atol)
     if not comparison.verdicts or not (comparison.passed or comparison.worst):
-        return Row(supplied.name, FAIL, detail=_structure(comparison))
+        return CheckResult(supplied.name, FAIL, detail=_structure(comparison))
     worst = comparison.worst[0] if comparison.worst else None
     verdict = max(comparison.verdicts, key=lambda one: (one.failed, one.rtol))
     size = max(abs(worst.a), abs(worst.b)) if worst else 0.0
-    return Row(
+    return CheckResult(
         supplied.name,
         OK if comparison.passed else FAIL,
         counted(sum(one.size for one in comparison.verdicts), "entry"),
@@ -46,7 +46,7 @@ def against(subject: Subject, supplied: Supplied) -> Row:
     )
 
 
-def _apart(entry: Entry) -> float:
+def _apart(entry: DifferingEntry) -> float:
     """Return how far two numbers are apart: infinitely, where just one is NaN."""
     difference = abs(entry.a - entry.b)
     return math.inf if math.isnan(difference) else difference
@@ -60,7 +60,7 @@ def _structure(comparison: Comparison) -> str:
     return "; ".join((*lines, *comparison.notes))
 
 
-def _name(subject: Subject, entry: Entry) -> str:
+def _name(subject: CheckData, entry: DifferingEntry) -> str:
     """Return the entry as a derivative: `d r[3] / d k2`."""
     for block in subject.result.blocks:
         if block.key == entry.key:

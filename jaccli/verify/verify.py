@@ -10,11 +10,11 @@ from jaccli.execute.interruptible import interruptible
 from jaccli.execute.progress import Progress
 from jaccli.plan import Plan
 from jaccli.result import Sparse, first_nonfinite
+from jaccli.verify.check_data import SEED, CheckData
 from jaccli.verify.checks import CHECKS, Check
-from jaccli.verify.flat import Barred
+from jaccli.verify.flat_model import Barred
 from jaccli.verify.notes import notes
-from jaccli.verify.report import FAIL, OK, SKIPPED, Report, Row, counted, judge
-from jaccli.verify.subject import SEED, Subject
+from jaccli.verify.report import FAIL, OK, SKIPPED, CheckReport, CheckResult, counted, judge
 from jaccli.verify.supplied import Supplied, against
 
 PROBES = 5
@@ -33,7 +33,7 @@ def verify(
     supplied: Sequence[Supplied] = (),
     certify: bool = False,
     digits: float | None = None,
-) -> Report:
+) -> CheckReport:
     """Check a plan's derivative at its point.
 
     `rtol` is 1e-6 when it is None, and 1e-4 where float32 takes part.  With `certify`, each block
@@ -47,7 +47,7 @@ def verify(
     _check_probes(plan, probes)
     progress.start(len(CHECKS) + 1 + len(supplied))
 
-    def rows(subject: Subject) -> Iterator[Row]:
+    def rows(subject: CheckData) -> Iterator[CheckResult]:
         yield from _rows(subject, progress, rtol, atol, supplied)
         if certify:
             from jaccli.verify.certificates import certificates
@@ -55,7 +55,7 @@ def verify(
             yield from certificates(subject, digits)
 
     return interruptible(
-        lambda: Report(plan, tuple(rows(Subject(plan, probes))), notes(plan), probes, SEED)
+        lambda: CheckReport(plan, tuple(rows(CheckData(plan, probes))), notes(plan), probes, SEED)
     )
 
 
@@ -74,19 +74,19 @@ def _check_probes(plan: Plan, probes: int) -> None:
 
 
 def _rows(
-    subject: Subject,
+    subject: CheckData,
     progress: Progress,
     rtol: float | None,
     atol: float,
     supplied: Sequence[Supplied],
-) -> Iterator[Row]:
+) -> Iterator[CheckResult]:
     if rtol is None:
         rtol = 1e-4 if subject.flat.eps > 1e-10 else 1e-6
     yield _finite(subject)
     progress.advance(1)
     mine = [check for check in CHECKS if check.concerns(subject)]
     # Finite differences come first: they decide where a mode is not finite.
-    rows: dict[str, Row] = {}
+    rows: dict[str, CheckResult] = {}
     for check in sorted(mine, key=lambda check: not check.decides):
         deciding = None if check.decides else _deciding(mine, rows)
         rows[check.name] = _row(subject, check, rtol, atol, deciding)
@@ -98,31 +98,33 @@ def _rows(
         progress.advance(1)
 
 
-def _deciding(checks: Sequence[Check], rows: Mapping[str, Row]) -> Row | None:
+def _deciding(checks: Sequence[Check], rows: Mapping[str, CheckResult]) -> CheckResult | None:
     """Return the row of finite differences of the derivative itself: of the gradient's, if any."""
     found = [rows[check.name] for check in checks if check.decides]
     return found[-1] if found else None
 
 
-def _row(subject: Subject, check: Check, rtol: float, atol: float, deciding: Row | None) -> Row:
+def _row(
+    subject: CheckData, check: Check, rtol: float, atol: float, deciding: CheckResult | None
+) -> CheckResult:
     reason = "there are no entries" if subject.is_empty else check.bars(subject)
     if reason:
-        return Row(check.name, SKIPPED, detail=reason)
+        return CheckResult(check.name, SKIPPED, detail=reason)
     try:
         return judge(check.name, check.sides(subject), rtol, atol, deciding)
     except Barred as error:
-        return Row(check.name, SKIPPED, detail=f"JAX says: {error}")
+        return CheckResult(check.name, SKIPPED, detail=f"JAX says: {error}")
 
 
-def _finite(subject: Subject) -> Row:
+def _finite(subject: CheckData) -> CheckResult:
     """Return the verdict on NaN and infinities, of which there should be none."""
     kept = subject.plan.storage == "sparse" or subject.is_formed
     if not (kept or subject.is_product or subject.order == 0):
-        return Row("finite", SKIPPED, detail="the derivative is too large to be formed")
+        return CheckResult("finite", SKIPPED, detail="the derivative is too large to be formed")
     found = first_nonfinite(subject.result)
     values = [block.values for block in subject.result.blocks]
     count = sum(each.nnz if isinstance(each, Sparse) else each.size for each in values)
     noun = "stored entry" if subject.plan.storage == "sparse" else "entry"
-    return Row(
+    return CheckResult(
         "finite", FAIL if found else OK, counted(count, noun), detail=str(found) if found else ""
     )

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaccli.analyze import dense, directions, verdict
-from jaccli.analyze.verdict import Inertia
+from jaccli.analyze import classify, dense, vectors
+from jaccli.analyze.classify import Inertia
 
 
 @given(
@@ -50,7 +50,7 @@ def test_prescribed_singular_values_rank_and_null_space_are_returned(
     J = J.T if wide else J
     found = dense.singular(J, rtol=1e-12)
     np.testing.assert_allclose(found.values, prescribed, atol=1e-12 * prescribed[0])
-    assert verdict.rank(found) == (len(sigma), True, True)
+    assert classify.rank(found) == (len(sigma), True, True)
     assert found.null_space is not None
     assert len(found.null_space) == J.shape[1] - len(sigma)
     np.testing.assert_allclose(J @ found.null_space.T, 0, atol=1e-11 * prescribed[0])
@@ -103,15 +103,15 @@ def test_inertia_decides(values: list[float], definiteness: str, kind: str) -> N
 def test_directions_name_the_greatest_components() -> None:
     labels = [f"x[{i}]" for i in range(6)]
     root = 2**-0.5
-    assert directions.text(np.array([root, 0, 0, -root, 0, 0]), labels) == "0.71 x[0] - 0.71 x[3]"
-    assert directions.text(np.array([0, -1.0, 0, 0, 0, 0]), labels) == "-x[1]"
+    assert vectors.text(np.array([root, 0, 0, -root, 0, 0]), labels) == "0.71 x[0] - 0.71 x[3]"
+    assert vectors.text(np.array([0, -1.0, 0, 0, 0, 0]), labels) == "-x[1]"
     even = np.full(6, 6**-0.5)
-    assert directions.text(even, labels) == ("0.41 x[0] + 0.41 x[1] + 0.41 x[2] + 0.41 x[3] + ...")
-    assert directions.as_json(np.array([0.6, 0, -0.8]), labels) == {"x[2]": -0.8, "x[0]": 0.6}
+    assert vectors.text(even, labels) == ("0.41 x[0] + 0.41 x[1] + 0.41 x[2] + 0.41 x[3] + ...")
+    assert vectors.as_json(np.array([0.6, 0, -0.8]), labels) == {"x[2]": -0.8, "x[0]": 0.6}
 
 
 def test_the_greatest_component_of_a_direction_is_positive() -> None:
-    right, left = directions.orient(np.array([[0.6, -0.8], [0.8, -0.6]]), np.array([[1.0], [2.0]]))
+    right, left = vectors.orient(np.array([[0.6, -0.8], [0.8, -0.6]]), np.array([[1.0], [2.0]]))
     assert right.tolist() == [[-0.6, 0.8], [0.8, -0.6]]
     assert left is not None
     assert left.tolist() == [[-1], [2]]

@@ -12,11 +12,11 @@ import pytest
 from numpy.typing import NDArray
 
 from jaccli import backend, model
-from jaccli.analyze import models
+from jaccli.analyze import from_model
+from jaccli.analyze.classify import kind
 from jaccli.analyze.iterative import Effort
+from jaccli.analyze.problem import SpectrumReport, report
 from jaccli.analyze.spectrum import Spectrum
-from jaccli.analyze.subject import Report, report
-from jaccli.analyze.verdict import kind
 from jaccli.errors import ComputationError
 from jaccli.spec import load as load_spec
 from jaccli.spec.overrides import from_set
@@ -31,19 +31,19 @@ def analyzed(
     of: str | None = None,
     top: int | None = None,
     **entries: Any,
-) -> Report:
+) -> SpectrumReport:
     """Return the report on a model; a `top` and a matrix above 500 make it matrix-free."""
     spec = spec_of(expressions, inputs, **entries)
     point = model.read(spec)
     backend.configure(x64=model.needs_x64(spec, point))
     device = backend.find(None)
     loaded = model.load(spec, point)
-    of = models.derivative_of(spec, loaded, device, of)
-    found, left = models.subject(spec, loaded, device, of, top, Silent())
+    of = from_model.derivative_of(spec, loaded, device, of)
+    found, left = from_model.subject(spec, loaded, device, of, top, Silent())
     return report(found, Effort(top or 5, 2000, 10, 0, left), rtol=None, gtol=None)
 
 
-def spectrum(found: Report) -> Spectrum:
+def spectrum(found: SpectrumReport) -> Spectrum:
     assert isinstance(found.spectrum, Spectrum)
     return found.spectrum
 
@@ -181,10 +181,10 @@ def test_a_loop_of_unknown_length_has_no_products(tmp_path: Path) -> None:
     loaded = model.load(spec, model.read(spec), allow_python=True)
     device = backend.find(None)
     with pytest.raises(ComputationError) as error:
-        models.subject(spec, loaded, device, "jacobian", 1, Silent())
+        from_model.subject(spec, loaded, device, "jacobian", 1, Silent())
     assert str(error.value) == (
         "analyze: products with the Jacobian take both modes, and JAX has no reverse mode for this "
         "model.\nHave the matrix formed: leave out --top, or raise --memory."
     )
-    found, _ = models.subject(spec, loaded, device, "jacobian", None, Silent())
+    found, _ = from_model.subject(spec, loaded, device, "jacobian", None, Silent())
     np.testing.assert_allclose(found.matrix, 1.5**3 * np.eye(600))

@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("flint")
 
-from jaccli.certify.certificate import Problem, certify
+from jaccli.certify.certificate import CertifiedProblem, certify
 from jaccli.expression import parse
 from tests.conftest import ROOT, call
 
@@ -28,7 +28,7 @@ def checked(*args: str, code: int = 0) -> dict[str, Any]:
 def digits(text: str, point: dict[str, float], computed: list[float]) -> list[float]:
     """Return the digits of a computed gradient."""
     inputs = {name: np.array(value) for name, value in point.items()}
-    problem = Problem({"f": parse(text)}, ("f",), inputs, tuple(inputs), "float64")
+    problem = CertifiedProblem({"f": parse(text)}, ("f",), inputs, tuple(inputs), "float64")
     return [entry.digits for entry in certify(problem, 1, np.array([computed]))]
 
 

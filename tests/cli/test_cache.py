@@ -12,16 +12,16 @@ from typing import Any
 
 import pytest
 
-from jaccli import cache
+from jaccli.storage import disk_cache
 
 Call = Callable[..., Any]
 ROOT = Path(__file__).parent.parent.parent
 
 
 def fill() -> None:
-    cache.write("tuned", "a", {"operator": "fwd"})
-    cache.write("tuned", "b", {})
-    assert cache.write_blob("programs", "c", b"x" * 2048)
+    disk_cache.write("tuned", "a", {"operator": "fwd"})
+    disk_cache.write("tuned", "b", {})
+    assert disk_cache.write_blob("programs", "c", b"x" * 2048)
 
 
 def test_show_says_how_much_of_what_is_where(jaccli: Call, cache_home: Path) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jaccli.arrayfile import map_array
 from jaccli.errors import SourceError
-from jaccli.mapped import Mapped, blocks
 from jaccli.result import Partial
+from jaccli.storage.memmap import Mapped, blocks
+from jaccli.storage.npy import map_array
 
 Call = Callable[..., Any]
 

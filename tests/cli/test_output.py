@@ -135,7 +135,7 @@ def test_what_cannot_be_done_is_refused_before_computing(
 ) -> None:
     (tmp_path / "taken.npz").write_text("precious")
     (tmp_path / "folder.npz").mkdir()
-    monkeypatch.setattr("jaccli.execute.execute", None)
+    monkeypatch.setattr("jaccli.execute.run_plan", None)
     outcome = jaccli("jacobian", polar, *options, check=False)
     expected = REFUSED[options].replace("FOLDER", str(tmp_path))
     assert outcome.stderr == f"jaccli: {expected}\n"
@@ -369,7 +369,7 @@ UNREAD = {
 def test_an_expectation_that_cannot_be_read_ends_the_run_before_it_computes(
     jaccli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr("jaccli.execute.execute", None)
+    monkeypatch.setattr("jaccli.execute.run_plan", None)
     outcome = jaccli("run", "-", stdin=f"{SQUARES}expect: {{file: {name}}}\n", check=False)
     assert (outcome.exit_code, outcome.stdout) == (3, "")
     assert outcome.stderr == f"jaccli: {UNREAD[name]}\n"

@@ -199,7 +199,7 @@ def test_a_signal_that_is_lost_ends_the_run_nevertheless(
 import gc, os, signal, sys
 from jaccli.__main__ import main
 def interrupt(*_):
-    if "jaccli.execute.prepare" in sys.modules:
+    if "jaccli.execute.compile_plan" in sys.modules:
         gc.callbacks.remove(interrupt)
         os.kill(os.getpid(), signal.{name})
         for _ in range(1000): pass  # here it is raised

@@ -18,11 +18,11 @@ pytestmark = pytest.mark.local("signals, which a process gets for itself")
 HELD = """\
 import sys, time, _thread
 from jaccli import signals
-from jaccli.files import publish
+from jaccli.storage import atomic
 
 signals.take()
 try:
-    with publish.publishing("target"):
+    with atomic.publishing("target"):
         print("ready", flush=True)
         {body}
 finally:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jaccli.cluster.address import Address, parse
+from jaccli.cluster.address import SchedulerAddress, parse
 from jaccli.errors import UsageError
 
 Call = Callable[..., Any]
@@ -32,7 +32,7 @@ sweep: {dtype: [float32, float64]}
     ],
 )
 def test_an_address_is_a_scheduler_or_a_number_of_workers(text: str, workers: int) -> None:
-    assert parse(text) == Address(text, workers)
+    assert parse(text) == SchedulerAddress(text, workers)
     assert parse(text).is_local == bool(workers)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from jaccli.cluster import worker
-from jaccli.cluster.worker import Job, OtherVersions
+from jaccli.cluster.worker import OtherVersions, StreamJob
 from jaccli.errors import ComputationError, UsageError
 from jaccli.result import Partial
 from jaccli.spec import load
@@ -37,14 +37,14 @@ def _forgetting() -> Iterator[None]:
     worker.forget()
 
 
-def job(target: Path, *texts: str, **changes: Any) -> Job:
+def job(target: Path, *texts: str, **changes: Any) -> StreamJob:
     """Return the job of a Jacobian of 80 rows that does not fit its budget, in chunks of 9."""
     given = [
         "model={expressions: {y: tanh(w @ x)}}", f"inputs={{w: {W}, x: {X}}}", "wrt=x",
         "memory=75KiB", *["chunk=9"] * (WHOLE not in texts), *texts,
     ]  # fmt: skip
     spec = load(None, [from_set(text) for text in given])
-    made = Job(
+    made = StreamJob(
         key=os.urandom(8).hex(),
         spec=spec,
         derivative=spec.derivative[0],

@@ -18,8 +18,8 @@ from jax.extend.core import jaxpr_as_fun
 
 import jaccli
 from jaccli.derivative import sparse, structured
-from jaccli.derivative.facts import facts
-from jaccli.derivative.sparse.prepare import prepared_by_coloring
+from jaccli.derivative.sparse.sparse_derivative import prepared_by_coloring
+from jaccli.derivative.trace_info import facts
 
 from .random_programs import Program
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jaccli.derivative.facts import facts
 from jaccli.derivative.operators import JACOBIAN
+from jaccli.derivative.trace_info import facts
 
 X = np.array([0.5, 1.0, 2.0], np.float32)
 Function = Callable[[Any], Any]

@@ -13,9 +13,9 @@ from jax import lax
 
 import jaccli
 from jaccli import backend
-from jaccli.derivative import known, sparse
-from jaccli.derivative.facts import inner_jaxprs
-from jaccli.derivative.traced import traced
+from jaccli.derivative import constants, sparse
+from jaccli.derivative.trace_info import inner_jaxprs
+from jaccli.derivative.traced_function import traced
 from tests.thinned import thinned
 
 N = 30
@@ -144,7 +144,7 @@ def test_keys_and_what_comes_of_them_stay_in_the_program_but_for_indices() -> No
 def test_large_arrays_are_not_computed() -> None:
     n = 1100
     once = traced(lambda x: x @ (jnp.tril(jnp.ones((n, n))) - jnp.eye(n)), np.ones(n))
-    assert n * n > known.LIMIT
+    assert n * n > constants.LIMIT
     assert max((np.size(c) for c in once.folded.consts), default=0) < n * n
 
 

@@ -9,7 +9,7 @@ import pytest
 from cases import CASES, SCALAR_CASES, Blocks, Case
 from pipeline import assert_blocks, solve
 
-from jaccli.vocabulary import MODES
+from jaccli.choices import MODES
 from tests.thinned import thinned_pairs
 
 EXACT = 1e-12

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaccli.derivative.basis import Sweep, forward, reverse
+from jaccli.derivative.basis import BasisProduct, forward, reverse
 from jaccli.derivative.operators import HESSIAN_SWEEPS, HVP, JACOBIAN_SWEEPS
 
 X = np.array([0.5, 1.0, 2.0], np.float32)
@@ -126,7 +126,7 @@ def test_rows_one_by_one_are_a_loop_of_the_program_and_the_others_are_not() -> N
 
 @pytest.mark.parametrize(("build", "count"), [(forward, 5), (reverse, 3)])
 def test_a_sweep_takes_any_unit_vectors_in_any_order(
-    build: Callable[..., Sweep], count: int
+    build: Callable[..., BasisProduct], count: int
 ) -> None:
     W = np.arange(15, dtype=np.float32).reshape(3, 5)
     x = np.ones(5, np.float32)

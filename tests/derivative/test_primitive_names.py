@@ -17,10 +17,19 @@ import pytest
 from jax.experimental import sparse  # noqa: F401
 from jax.interpreters import ad, batching, mlir, partial_eval
 
-from jaccli.derivative import estimate, facts, folding, known, losses, positions, primitives
+from jaccli.derivative import (
+    constants,
+    estimate,
+    folding,
+    positions,
+    primitives,
+    structure_losses,
+    trace_info,
+)
 from jaccli.derivative.sparse import detect, set_rules
 from jaccli.derivative.structured import interpret, registry, scattered_rules
-from jaccli.verify import notes, traced
+from jaccli.diagnose import jaxpr_operations
+from jaccli.verify import notes
 
 PACKAGE = Path(__file__).parents[2] / "jaccli"
 
@@ -44,7 +53,7 @@ def existing() -> frozenset[str]:
 def tables() -> dict[str, set[str]]:
     """Return the tables of the program that primitives are the keys of."""
     return {
-        "known": set(known._TABLE),
+        "known": set(constants._TABLE),
         "fused": set(folding._FUSED),
         "places": set(folding._PLACES),
         "calls": set(primitives.CALLS),
@@ -55,13 +64,13 @@ def tables() -> dict[str, set[str]]:
         "sets": {*set_rules.RULES, *detect._CONTROL},
         "scattered": {*scattered_rules._RULES, *scattered_rules._CONVERSIONS},
         "positions": set(positions._MOVES),
-        "updates": {*known._UPDATES, *folding._INDEXED},
+        "updates": {*constants._UPDATES, *folding._INDEXED},
         "costs": {*estimate._MOVING, *estimate._TRANSCENDENTAL, *estimate._FACTORIZING},
-        "facts": {*facts._OPAQUE, *facts._MIXING, *facts._DOUBTFUL},
-        "advice": set(losses._ADVICE),
-        "followed": set(traced._CALLS),
-        "functions": set(traced._FUNCTIONS),
-        "carried": {*traced._CARRY, *traced._LOGIC},
+        "facts": {*trace_info._OPAQUE, *trace_info._MIXING, *trace_info._DOUBTFUL},
+        "advice": set(structure_losses._ADVICE),
+        "followed": set(jaxpr_operations._CALLS),
+        "functions": set(jaxpr_operations._FUNCTIONS),
+        "carried": {*jaxpr_operations._CARRY, *jaxpr_operations._LOGIC},
         "rules of the user's": set(notes._RULES),
     }
 

@@ -15,8 +15,8 @@ import pytest
 
 import jaccli
 from jaccli import backend
-from jaccli.derivative import operators, public
-from jaccli.vocabulary import DECIDED_MODES, MODES
+from jaccli.choices import DECIDED_MODES, MODES
+from jaccli.derivative import api, operators
 
 _rng = np.random.default_rng(11)
 W, X, V = _rng.normal(size=(3, 5)), _rng.normal(size=5), _rng.normal(size=5)
@@ -232,11 +232,11 @@ def test_importing_jaccli_loads_neither_jax_nor_numpy() -> None:
 
 def test_the_door_has_three_operators_and_nothing_else() -> None:
     assert jaccli.__all__ == ["__version__", "jacobian", "hessian", "hvp"]
-    assert all(getattr(jaccli, name) is getattr(public, name) for name in jaccli.__all__[1:])
+    assert all(getattr(jaccli, name) is getattr(api, name) for name in jaccli.__all__[1:])
     with pytest.raises(AttributeError, match="module 'jaccli' has no attribute 'jacobain'"):
         _ = jaccli.jacobain
 
 
 def test_the_examples_of_the_docstrings() -> None:
-    results = doctest.testmod(public)
+    results = doctest.testmod(api)
     assert (results.failed, results.attempted > 5) == (0, True)

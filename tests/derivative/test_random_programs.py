@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from jaccli import backend
-from jaccli.derivative.sparse.entries import Pattern
+from jaccli.derivative.sparse.pattern import Pattern
 
 from . import program_checks
 from .program_checks import MODES, VARIANTS, Unusable, failures

@@ -12,7 +12,7 @@ import pytest
 
 from jaccli import memory
 from jaccli.derivative.positions import counted, repeated
-from jaccli.derivative.sparse import rows
+from jaccli.derivative.sparse import index_sets
 
 
 @pytest.mark.parametrize("make", [counted, lambda shape: repeated((1, 1), shape)])
@@ -45,7 +45,7 @@ def test_what_was_made_is_freed_while_the_error_is_held() -> None:
 
 
 def test_sets_that_are_united_one_by_one_have_a_limit() -> None:
-    part = rows.identity(rows.MOST // 16)
+    part = index_sets.identity(index_sets.MOST // 16)
     made: list[int] = []
 
     def parts() -> Iterator[Any]:
@@ -53,7 +53,7 @@ def test_sets_that_are_united_one_by_one_have_a_limit() -> None:
             made.append(number)
             yield part
 
-    with pytest.raises(rows.TooDense):
-        rows.united(parts())
+    with pytest.raises(index_sets.TooDense):
+        index_sets.united(parts())
     assert len(made) == 65
-    assert rows.united([part, part, part]).nnz == part.nnz
+    assert index_sets.united([part, part, part]).nnz == part.nnz

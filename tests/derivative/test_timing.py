@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from jaccli.derivative.timing import alternating
+from jaccli.derivative.timer import alternating
 
 
 class Clock:

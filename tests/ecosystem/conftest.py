@@ -17,7 +17,7 @@ collect_ignore_glob = [] if all(find_spec(name) for name in LIBRARIES) else ["*.
 
 WARNINGS = (
     # The mode has no way through the model, and another one was taken.
-    "ignore:.*; computed by mode:jaccli.derivative.losses.StructureWarning",
+    "ignore:.*; computed by mode:jaccli.derivative.structure_losses.StructureWarning",
     # Flax keeps the statistics of a batch normalization in single precision.
     "ignore:scatter inputs have incompatible types:FutureWarning",
 )

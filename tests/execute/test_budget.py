@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from pipeline import Silent, assert_blocks, plan_of
 
+from jaccli.choices import MODES
 from jaccli.derivative.operators import REGISTRIES
 from jaccli.errors import BudgetError, format_bytes
 from jaccli.execute import Program, prepare, run
 from jaccli.plan import Plan
 from jaccli.result import dense
-from jaccli.vocabulary import MODES
 from tests.thinned import thinned
 
 _rng = np.random.default_rng(17)

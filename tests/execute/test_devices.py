@@ -15,7 +15,7 @@ import pytest
 
 from jaccli import backend
 from jaccli.errors import DeviceError
-from jaccli.spec.keys import json_schema
+from jaccli.spec.schema import json_schema
 
 Jaccli = Callable[..., Any]
 ROOT = Path(__file__).parent.parent.parent

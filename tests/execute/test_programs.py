@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jaccli import backend, cache
-from jaccli.execute import programs
-from jaccli.tune import kept
+from jaccli import backend
+from jaccli.execute import executable_cache
+from jaccli.storage import disk_cache
+from jaccli.tune import program_cache
 from tests.thinned import thinned
 
 Call = Callable[..., Any]
@@ -64,7 +65,7 @@ def test_a_program_that_is_found_computes_the_same_bytes(
     first, again, other = computed(5), computed(5), computed(6)
     assert (first[1], again[1], other[1]) == ("miss", "hit", "hit")
     assert first[0] == again[0] != other[0]
-    monkeypatch.setenv(cache.OFF, "1")
+    monkeypatch.setenv(disk_cache.OFF, "1")
     assert computed(6) == (other[0], "off")
 
 
@@ -132,7 +133,7 @@ def test_a_damaged_program_is_compiled_again_without_a_word(
 def test_what_is_whole_but_no_program_is_compiled_again(jaccli: Call, cache_home: Path) -> None:
     jaccli("jacobian", *MODEL, *at(5), "-q")
     (path,) = blobs(cache_home)
-    assert cache.write_blob("programs", path.stem, b"no pickle")
+    assert disk_cache.write_blob("programs", path.stem, b"no pickle")
     assert "(cached)" not in jaccli("jacobian", *MODEL, *at(5)).stderr
 
 
@@ -159,12 +160,12 @@ def unwritable(paths: list[Path], monkeypatch: pytest.MonkeyPatch) -> str:
     """Root may write anywhere, so the refusal is made."""
     for path in paths:
         path.unlink()
-    monkeypatch.setattr(cache, "_keep", lambda *_: False)
+    monkeypatch.setattr(disk_cache, "_keep", lambda *_: False)
     return "off"
 
 
 def turned_off(paths: list[Path], monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv(cache.OFF, "1")
+    monkeypatch.setenv(disk_cache.OFF, "1")
     return "off"
 
 
@@ -189,15 +190,15 @@ def test_the_name_depends_on_all_that_decides_on_code(monkeypatch: pytest.Monkey
     device = backend.find("cpu")
 
     def name() -> str | None:
-        programs._surroundings.cache_clear()
-        return programs.key(device, "program")
+        executable_cache._surroundings.cache_clear()
+        return executable_cache.key(device, "program")
 
     names = [name()]
     assert names == [name()]
     versions = {**backend.versions(), "jaxlib": "0.0.0"}
     changes: list[Callable[[pytest.MonkeyPatch], None]] = [
-        lambda patch: patch.setattr(cache, "processor", lambda: ["another"]),
-        lambda patch: patch.setattr(programs, "_own_files", lambda: [("jaccli.py", 1, 1)]),
+        lambda patch: patch.setattr(disk_cache, "processor", lambda: ["another"]),
+        lambda patch: patch.setattr(executable_cache, "_own_files", lambda: [("jaccli.py", 1, 1)]),
         lambda patch: patch.setattr(backend, "versions", lambda: versions),
         lambda patch: patch.setattr(sys, "version", "3.0"),
         lambda patch: patch.setenv("XLA_FLAGS", "--xla_cpu_enable_fast_math=true"),
@@ -207,8 +208,8 @@ def test_the_name_depends_on_all_that_decides_on_code(monkeypatch: pytest.Monkey
         with monkeypatch.context() as patch:
             change(patch)
             names.append(name())
-    names += [programs.key(device, "another"), programs.key(device, "pro", "gram")]
-    programs._surroundings.cache_clear()
+    names += [executable_cache.key(device, "another"), executable_cache.key(device, "pro", "gram")]
+    executable_cache._surroundings.cache_clear()
     assert None not in names
     assert len(set(names)) == len(names)
 
@@ -253,7 +254,7 @@ def test_arrays_of_one_shape_are_not_taken_for_each_other(
         specs += [f"{spec}wrt: {wrt}\n" for wrt in ("[a]", "[b]", "[a, b]")]
     arguments = ("evaluate", "-", "--allow-python", "--quiet")
     kept = [jaccli(*arguments, stdin=spec).stdout for spec in specs]
-    monkeypatch.setenv(cache.OFF, "1")
+    monkeypatch.setenv(disk_cache.OFF, "1")
     assert kept == [jaccli(*arguments, stdin=spec).stdout for spec in specs]
 
 
@@ -310,12 +311,12 @@ def test_several_specs_of_one_structure_share_a_program(
     outcome = jaccli("jacobian", *names, "--out-dir", "out")
     assert [" (cached)" in line for line in outcome.stderr.splitlines()] == [False, True, True]
     assert len(blobs(cache_home)) == 1
-    monkeypatch.setenv(cache.OFF, "1")
+    monkeypatch.setenv(disk_cache.OFF, "1")
     for name in names:
         jaccli("jacobian", name, "-o", "alone.npz", "--force", "-q")
         with np.load("alone.npz") as alone, np.load(f"out/{Path(name).stem}.npz") as found:
             assert alone["f.x"].tobytes() == found["f.x"].tobytes()
-    assert kept._kept.count == 0
+    assert program_cache._kept.count == 0
 
 
 SWEEP = """

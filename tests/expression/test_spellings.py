@@ -10,7 +10,7 @@ import pytest
 from carets import marked_option
 
 from jaccli.expression import FUNCTIONS, check_name, evaluate, parse
-from jaccli.expression.table import FREE, INSTEAD, SPELLINGS
+from jaccli.expression.function_table import FREE, INSTEAD, SPELLINGS
 
 READ = [
     ("ln(x)", "log(x)"),

@@ -11,8 +11,8 @@ import pytest
 from pipeline import plan_of
 
 from jaccli import backend, model
-from jaccli.derivative.choose import choose
-from jaccli.derivative.facts import Facts
+from jaccli.derivative.select_mode import choose
+from jaccli.derivative.trace_info import TraceInfo
 from jaccli.errors import BudgetError, SpecError
 from jaccli.memory import default_budget
 from jaccli.plan import as_json, as_text, make
@@ -126,7 +126,7 @@ def test_the_default_budget_is_half_of_the_memory() -> None:
 def test_auto_goes_the_cheaper_way_and_says_why(
     derivative: str, inputs: int, outputs: int, operator: str, reason: str
 ) -> None:
-    choice = choose(derivative, Facts(inputs, outputs))
+    choice = choose(derivative, TraceInfo(inputs, outputs))
     mode = "structured" if operator.startswith("structured") else operator
     assert (choice.mode, choice.operator, choice.reason) == (mode, operator, reason)
 

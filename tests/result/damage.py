@@ -21,13 +21,13 @@ import numpy as np
 import scipy.io
 import scipy.sparse
 
-from jaccli.analyze import files as analyzed
+from jaccli.analyze import from_file as analyzed
 from jaccli.errors import JaccliError, verdict
 from jaccli.result import Block, Result, Sparse, read, write
-from jaccli.result.compare import compare
-from jaccli.result.pattern import read_pattern
+from jaccli.result.compare.compare import compare
+from jaccli.result.io.pattern_files import read_pattern
 from jaccli.result.sparse import Values
-from jaccli.spec import arrays
+from jaccli.spec import input_files
 from jaccli.spec.load import load
 from tests.result.samples import POLAR, counted, jacobian, result_of
 
@@ -182,7 +182,7 @@ def uses(path: Path) -> Iterator[Callable[[], object]]:
     if path.suffix in (".npy", ".npz", ".csv"):
         for key in (None, "matrix", "y.x"):
             entries = {"file": str(path), "key": key}
-            yield partial(arrays.read, path, entries, LIMIT)
+            yield partial(input_files.read, path, entries, LIMIT)
 
 
 def _compared(path: Path) -> str:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from jaccli.errors import UsageError
 from jaccli.result import Result, Stored, read, write
-from jaccli.result.compare import compare
+from jaccli.result.compare.compare import compare
 
 from .samples import POLAR, block, counted, jacobian, result_of, results
 

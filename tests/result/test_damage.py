@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaccli.arrayfile import read_array
 from jaccli.errors import SourceError
 from jaccli.result import read
-from jaccli.spec import arrays
+from jaccli.spec import input_files
+from jaccli.storage.npy import read_array
 from tests.result.damage import FORMATS, damaged, fault, samples
 
 QUICK = 200
@@ -142,7 +142,7 @@ def test_what_libraries_raise_is_one_sentence(tmp_path: Path, case: str) -> None
     assert said.startswith(f"{path}: this file is damaged: {reason}")
     if suffix != ".json":
         with pytest.raises(SourceError):
-            arrays.read(path, {"file": str(path), "key": "rows"}, 1 << 20)
+            input_files.read(path, {"file": str(path), "key": "rows"}, 1 << 20)
 
 
 @pytest.mark.parametrize("bounds", [[0, 2**40], [0, 2**62], [2**40, 2]])
@@ -161,7 +161,7 @@ def test_a_table_is_read_within_its_limit(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"the first \d+ rows need .*more than the limit"):
         read(tmp_path / "t.csv", limit=100_000)
     with pytest.raises(SourceError, match=r"the first \d+ rows need .*more than the limit"):
-        arrays.read(tmp_path / "t.csv", {"file": "t.csv", "columns": ["a", "b"]}, 100_000)
+        input_files.read(tmp_path / "t.csv", {"file": "t.csv", "columns": ["a", "b"]}, 100_000)
 
 
 def test_one_endless_line_is_refused_before_it_is_split(tmp_path: Path) -> None:

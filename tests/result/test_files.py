@@ -14,17 +14,10 @@ import numpy as np
 import pytest
 
 from jaccli.errors import ComputationError, UsageError
-from jaccli.files import publish
-from jaccli.result import (
-    BlockShape,
-    check_layout,
-    check_target,
-    files,
-    publishing,
-    read,
-    write,
-)
+from jaccli.result import BlockShape, check_layout, check_target, publishing, read, write
+from jaccli.result.io import registry
 from jaccli.result.view import whole
+from jaccli.storage import atomic
 
 from .samples import POLAR, block, jacobian, result_of, same
 
@@ -61,13 +54,15 @@ def test_a_failure_midway_leaves_no_trace(
     target = folder / f"r{suffix}"
     if existing:
         target.write_text("before")
-    form = files.FORMATS[suffix]
+    form = registry.FORMATS[suffix]
 
     def failing(view: Any, layout: str, stream: Any) -> None:
         form.write(view, layout, stream)
         raise error
 
-    monkeypatch.setitem(files.FORMATS, suffix, files.FileFormat(form.check, failing, form.read))
+    monkeypatch.setitem(
+        registry.FORMATS, suffix, registry.FileFormat(form.check, failing, form.read)
+    )
     with pytest.raises((ComputationError, KeyboardInterrupt)) as caught:
         write(RESULT, target, force=existing)
     if isinstance(error, OSError):
@@ -82,7 +77,7 @@ def test_a_full_disk_at_the_end_leaves_no_trace(
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(publish.os, "fsync", full)
+    monkeypatch.setattr(atomic.os, "fsync", full)
     with pytest.raises(ComputationError):
         write(RESULT, folder / "r.npy")
     assert os.listdir(folder) == []
@@ -93,7 +88,7 @@ def test_a_file_that_appears_meanwhile_is_not_replaced(
     folder: Path, monkeypatch: pytest.MonkeyPatch, links: bool
 ) -> None:
     if not links:
-        monkeypatch.setattr(publish.os, "link", _no_links)
+        monkeypatch.setattr(atomic.os, "link", _no_links)
     target = folder / "r.npy"
 
     def write_slowly() -> None:
@@ -116,21 +111,21 @@ def _no_links(source: Path, target: Path) -> None:
 def test_a_full_device_is_one_paragraph() -> None:
     for suffix in SUFFIXES:
         with pytest.raises(ComputationError) as error, publishing(Path("/dev/full")) as stream:
-            files.FORMATS[suffix].write(whole(RESULT), "blocks", stream)
+            registry.FORMATS[suffix].write(whole(RESULT), "blocks", stream)
         assert str(error.value) == "/dev/full: cannot be written: No space left on device."
 
 
 def test_without_hard_links_files_are_whole_too(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publish.os, "link", _no_links)
+    monkeypatch.setattr(atomic.os, "link", _no_links)
     write(RESULT, folder / "r.npy")
     assert np.array_equal(np.load(folder / "r.npy"), RESULT.blocks[0].values)
 
     def failing(source: Path, target: Path) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(publish.os, "replace", failing)
+    monkeypatch.setattr(atomic.os, "replace", failing)
     with pytest.raises(ComputationError):
         write(RESULT, folder / "s.npy")
     assert os.listdir(folder) == ["r.npy"]
@@ -208,7 +203,7 @@ def test_a_folder_that_is_not_writable_is_refused(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Nothing is forbidden to root, so the trial goes where nothing can be.
-    monkeypatch.setattr(publish, "_temporary", lambda target: f"{target}/trial")
+    monkeypatch.setattr(atomic, "_temporary", lambda target: f"{target}/trial")
     with pytest.raises(UsageError) as error:
         check_target(folder / "r.npy")
     assert str(error.value) == (

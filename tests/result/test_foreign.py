@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from jaccli.arrayfile import read_array
 from jaccli.errors import SourceError
-from jaccli.files.reading import undamaged
 from jaccli.result import dense, read
+from jaccli.storage.npy import read_array
+from jaccli.storage.reading import undamaged
 
 MATRIX = np.array([[1.0, 0, 2, 0], [0, 0, 3, 4], [0, -5, 0, 0], [6, 0, 0, 0], [0, 7, 0, 0],
                    [0, 0, 0, 8]])  # fmt: skip

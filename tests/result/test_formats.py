@@ -9,10 +9,10 @@ import sys
 import numpy as np
 import pytest
 
+from jaccli.choices import FORMATS as FORMAT_NAMES
+from jaccli.choices import SUFFIXES
 from jaccli.errors import UsageError
 from jaccli.result import FORMATS, RENDERERS, default_format, render
-from jaccli.vocabulary import FORMATS as FORMAT_NAMES
-from jaccli.vocabulary import SUFFIXES
 
 from .samples import POLAR, jacobian
 

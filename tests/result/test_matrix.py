@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jaccli.result.labels import Axis, Names
+from jaccli.result.labels import LabelledAxis, Names
 from jaccli.result.matrix import Matrix, matrix
 from jaccli.result.view import whole
 
@@ -51,7 +51,7 @@ def test_names_by_position_and_width_agree_with_the_list(names: Names) -> None:
 
 
 def test_an_axis_joins_its_parts() -> None:
-    axis = Axis((Names.of("a", (2,)), Names.of("b", ()), Names.of("c", (1, 1))))
+    axis = LabelledAxis((Names.of("a", (2,)), Names.of("b", ()), Names.of("c", (1, 1))))
     assert list(axis) == ["a[0]", "a[1]", "b", "c[0,0]"]
     assert [axis[position] for position in range(len(axis))] == list(axis)
     assert axis.width == 6

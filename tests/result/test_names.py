@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jaccli.experiment.describe import summary
-from jaccli.experiment.folder import table
-from jaccli.experiment.record import Record
 from jaccli.result import read, write
+from jaccli.sweep.results_folder import table
+from jaccli.sweep.table import summary
+from jaccli.sweep.task_record import TaskRecord
 
 from .samples import Shape, block, result_of
 
@@ -88,10 +88,10 @@ def test_members_of_the_archive_are_different(tmp_path: Path) -> None:
     assert len(set(names)) == len(names) == len(TAKEN) + 1
 
 
-def record(values: dict[str, Any]) -> Record:
+def record(values: dict[str, Any]) -> TaskRecord:
     """Return the account of a finished task."""
     account: dict[str, Any] = {"status": "done", "norm": 1.5, "mode": "rev"}
-    return Record("t", "jacobian", values, "t.npz", "", "", **account)
+    return TaskRecord("t", "jacobian", values, "t.npz", "", "", **account)
 
 
 def test_a_swept_input_keeps_its_column_in_tables() -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from jaccli.errors import ComputationError, SourceError, UsageError
 from jaccli.result import Partial, check_partial, is_begun
-from jaccli.result.partial import data_of, journal_of
+from jaccli.result.io.resumable import data_of, journal_of
 from tests.result.damage import damaged
 
 VALUES = np.arange(24.0).reshape(6, 4)

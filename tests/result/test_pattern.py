@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.extra import numpy as hnp
 
 from jaccli.errors import SourceError, UsageError
-from jaccli.result.pattern import read_pattern, write_pattern
+from jaccli.result.io.pattern_files import read_pattern, write_pattern
 
 from .samples import Array
 

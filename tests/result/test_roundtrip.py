@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from jaccli.errors import UsageError
 from jaccli.result import Result, read, render, write
-from jaccli.result.csv_table import csv_lines
-from jaccli.result.json_text import nested
+from jaccli.result.io.csv import csv_lines
+from jaccli.result.io.json import nested
 from jaccli.result.matrix import matrix
-from jaccli.result.numerals import lines, longest, shortest
+from jaccli.result.render.numerals import lines, longest, shortest
 from jaccli.result.view import whole
 
 from .samples import POLAR, block, counted, jacobian, result_of, results, same

@@ -10,7 +10,7 @@ import pytest
 
 from jaccli.errors import UsageError
 from jaccli.result import Result, render
-from jaccli.result.show import show
+from jaccli.result.selection import show
 
 from .samples import POLAR, counted, jacobian
 

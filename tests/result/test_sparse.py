@@ -34,9 +34,9 @@ from jaccli.result import (
     summary,
     write,
 )
-from jaccli.result.compare import compare
+from jaccli.result.compare.compare import compare
 from jaccli.result.matrix import matrix
-from jaccli.result.show import show
+from jaccli.result.selection import show
 from jaccli.result.sparse import assemble, nonzeros
 from jaccli.result.view import whole
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from jaccli.errors import UsageError
 from jaccli.result import Result, render
-from jaccli.result.table import aligned, elided, fitting
+from jaccli.result.render.table import aligned, elided, fitting
 
 from .samples import POLAR, block, counted, jacobian, result_of, results
 

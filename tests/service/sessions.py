@@ -6,23 +6,25 @@ from typing import Any
 from unittest import mock
 
 from jaccli.__main__ import perform as perform_here
-from jaccli.service import client, session, transport, wire
-from jaccli.service.address import Address
+from jaccli.service import messages
+from jaccli.service.address import ServiceAddress
+from jaccli.service.client import client, http
+from jaccli.service.server import session
 
 URL = "unix:/run/session.sock"
 
 
 def answered(
-    address: Address, path: str, headers: dict[str, str], body: bytes, **options: Any
-) -> transport.Answer:
+    address: ServiceAddress, path: str, headers: dict[str, str], body: bytes, **options: Any
+) -> http.HTTPAnswer:
     """Answer a request as a service does, in the place of `transport.post`."""
-    assert (path, headers[wire.VERSIONS]) == (wire.PATH, wire.versions())
-    reply = session.perform(wire.Call.decode(body))
-    return transport.Answer(200, {}, reply.encode())
+    assert (path, headers[messages.VERSIONS]) == (messages.PATH, messages.versions())
+    reply = session.perform(messages.Call.decode(body))
+    return http.HTTPAnswer(200, {}, reply.encode())
 
 
 def through_session(arguments: list[str]) -> int:
     """Perform a command line through the client and a session, and return the exit code."""
-    with mock.patch.object(transport, "post", answered):
+    with mock.patch.object(http, "post", answered):
         code = client.run(arguments, URL)
     return perform_here(arguments) if code is None else code

@@ -16,8 +16,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaccli.service import client, session, wire
-from jaccli.service.wire import Call, Reply
+from jaccli.service import messages
+from jaccli.service.client import client
+from jaccli.service.messages import Call, Reply
+from jaccli.service.server import session
 from tests.processes import started
 from tests.service.sessions import through_session
 
@@ -62,7 +64,7 @@ class Service:
             data += connection.recv(1 << 16)
         head, _, body = data.partition(b"\r\n\r\n")
         first, *lines = head.decode().split("\r\n")
-        assert first == f"POST {wire.PATH} HTTP/1.0"
+        assert first == f"POST {messages.PATH} HTTP/1.0"
         headers = dict(line.lower().split(": ", 1) for line in lines)
         while len(body) < int(headers["content-length"]):
             body += connection.recv(1 << 16)
@@ -142,8 +144,8 @@ def test_a_call_over_tcp_with_a_token() -> None:
     ((headers, body),) = service.requests
     assert headers["host"] == host
     assert headers["authorization"] == "bearer a secret"
-    assert headers[wire.VERSIONS.lower()] == wire.versions().lower()
-    assert headers["content-type"] == wire.MEDIA_TYPE
+    assert headers[messages.VERSIONS.lower()] == messages.versions().lower()
+    assert headers["content-type"] == messages.MEDIA_TYPE
     assert Call.decode(body).arguments == list(SQUARE)
 
 
@@ -180,8 +182,8 @@ def test_what_needs_no_service_runs_here(arguments: list[str]) -> None:
 
 
 def test_the_service_runs_every_command_that_computes() -> None:
+    from jaccli.choices import SERVED
     from jaccli.cli.app import COMMANDS
-    from jaccli.vocabulary import SERVED
 
     here = {"compare", "validate", "functions", "devices", "init", "schema", "serve", "cache"}
     assert set(SERVED) == set(COMMANDS) - here
@@ -322,10 +324,10 @@ def test_another_version_is_not_used(
     service: Service, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     theirs = "jaccli/9.9 jax/9.9 python/9.9"
-    service.handler = lambda headers, body: http(409, **{wire.VERSIONS: theirs})
+    service.handler = lambda headers, body: http(409, **{messages.VERSIONS: theirs})
     url = f"unix:{tmp_path}/s"
     assert client.run(list(SQUARE), url) is None
-    said = f"jaccli: {url} has {theirs}, and this is {wire.versions()}; running here.\n"
+    said = f"jaccli: {url} has {theirs}, and this is {messages.versions()}; running here.\n"
     assert capfd.readouterr().err == said
     assert client.run([*SQUARE, "-q"], url) is None
     assert capfd.readouterr().err == ""

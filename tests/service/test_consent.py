@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from jaccli.service.consent import Consent, Refused
+from jaccli.service.client.access import AccessDenied, Consent
 
 ARGUMENTS = [
     "jacobian", "specs/a.yaml", "-o", "out/J.npy", "--at", "x=@data/x.npy", "--out-dir", "results/",
@@ -59,7 +59,7 @@ def test_what_the_user_has_named_is_looked_at(consent: Consent, question: tuple[
 
 @pytest.mark.parametrize("question", REFUSED, ids=repr)
 def test_anything_else_is_refused(consent: Consent, question: tuple[Any, ...]) -> None:
-    with pytest.raises(Refused) as error:
+    with pytest.raises(AccessDenied) as error:
         consent.check(question)
     asked = f"the service asks for {question[1]!r}, which neither arguments nor specs name"
     assert str(error.value) == asked

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jaccli.service.client import converse
-from jaccli.service.wire import Call, Reply
+from jaccli.service.client.client import converse
+from jaccli.service.messages import Call, Reply
 from tests.service.sessions import through_session
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from jaccli.service.fast import Fast, Program, _key
-from jaccli.service.limits import Limits
-from jaccli.service.security import BODY, HEADERS
+from jaccli.service.server.fast_path import Fast, FastProgram, _key
+from jaccli.service.server.limits import Limits
+from jaccli.service.server.middleware import BODY, HEADERS
 
 SCOPE: dict[str, Any] = {
     "type": "http",
@@ -21,7 +21,7 @@ SCOPE: dict[str, Any] = {
 
 def test_a_program_whose_model_went_while_it_was_compiled_goes_too() -> None:
     fast = Fast(Limits(), lambda model: False)
-    fast._keep(_key(SCOPE), Program("1", b"head", lambda body: body[:4], [], 1))
+    fast._keep(_key(SCOPE), FastProgram("1", b"head", lambda body: body[:4], [], 1))
     said: list[Any] = []
 
     async def receive() -> Any:

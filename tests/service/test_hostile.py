@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jaccli.service.buffers import PIECE, SMALL, Buffers, Pieces, parts
-from jaccli.service.limits import Limits
-from jaccli.service.pool import Pool
-from jaccli.service.refusal import Refusal
+from jaccli.service.server.buffers import PIECE, SMALL, Buffers, Pieces, parts
+from jaccli.service.server.http_error import Refusal
+from jaccli.service.server.limits import Limits
+from jaccli.service.server.pool import Pool
 from tests.service.servers import PATIENCE, SQUARE, Server, serving
 
 LARGE = b"model: {expression: 'x*ones((700, 700))'}\ninputs: {x: 3.0}\n"

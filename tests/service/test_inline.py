@@ -9,9 +9,9 @@ import jax
 import numpy as np
 import pytest
 
-from jaccli.service import inline
-from jaccli.service.operations import OPERATIONS
-from jaccli.service.request import Document, Job, call
+from jaccli.service.server import inline_program
+from jaccli.service.server.operations import OPERATIONS
+from jaccli.service.server.translate import Document, RequestJob, call
 
 RECIPROCAL = Document(b"model: {expression: 1/x}\ninputs: {x: [1.0, 2.0]}\n")
 
@@ -22,11 +22,11 @@ def npy(*numbers: float) -> bytes:
     return stream.getvalue()
 
 
-def compiled(**values: Any) -> inline.Inline | None:
+def compiled(**values: Any) -> inline_program.Inline | None:
     about, body = OPERATIONS["jacobian"], npy(4, 5)
-    job = Job("npy", "jacobian", tuple(about.arguments(values)), input="x")
+    job = RequestJob("npy", "jacobian", tuple(about.arguments(values)), input="x")
     made = call(job.operation, job.arguments, RECIPROCAL, job.form, (job.input, body))
-    return inline.program(made, job, values, len(body) - 2 * 8, 1 << 20)
+    return inline_program.program(made, job, values, len(body) - 2 * 8, 1 << 20)
 
 
 @pytest.mark.parametrize("values", [{}, {"fail_on_nonfinite": False}, {"layout": "matrix"}])

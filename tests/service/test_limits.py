@@ -20,14 +20,14 @@ from typing import Any
 
 import pytest
 
-from jaccli import service
-from jaccli.service import pool
-from jaccli.service.buffers import parts
-from jaccli.service.limits import Limits
-from jaccli.service.pool import Pool
-from jaccli.service.refusal import Refusal
-from jaccli.service.request import CALL, Job
-from jaccli.service.wire import Call, Reply
+from jaccli.service import server
+from jaccli.service.messages import Call, Reply
+from jaccli.service.server import pool
+from jaccli.service.server.buffers import parts
+from jaccli.service.server.http_error import Refusal
+from jaccli.service.server.limits import Limits
+from jaccli.service.server.pool import Pool
+from jaccli.service.server.translate import CALL, RequestJob
 from tests.service.servers import PATIENCE, SQUARE, Said, Server, children, serving, started
 
 
@@ -201,7 +201,7 @@ STREAM = (False, "utf-8", "strict")
 
 def message(power: int) -> tuple[bytes, bytes, bytes]:
     arguments = ["jacobian", "-e", f"x**{power}", "--at", "x=2", "--quiet", "--format", "json"]
-    return Job(CALL).encode(), Call(arguments, "/", {}, STREAM, STREAM, {}).encode(), b""
+    return RequestJob(CALL).encode(), Call(arguments, "/", {}, STREAM, STREAM, {}).encode(), b""
 
 
 def in_pool(limits: Limits, work: Any) -> Any:
@@ -422,9 +422,9 @@ def test_a_folder_that_is_open_to_others_is_refused(
 
 def test_without_the_extra_its_name_is_said(jaccli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uvicorn", None)
-    for name in ("serve", "protocol"):
-        monkeypatch.delitem(sys.modules, f"jaccli.service.{name}", raising=False)
-        monkeypatch.delattr(service, name, raising=False)
+    for name in ("main", "http_protocol"):
+        monkeypatch.delitem(sys.modules, f"jaccli.service.server.{name}", raising=False)
+        monkeypatch.delattr(server, name, raising=False)
     outcome = jaccli("serve", check=False)
     assert (outcome.exit_code, outcome.stderr) == (
         2,

@@ -10,14 +10,14 @@ import jsonschema
 import pytest
 import yaml
 
-from jaccli.service import openapi
-from jaccli.service.app import ROUTES, kind_of
-from jaccli.service.limits import Limits
-from jaccli.service.models import Model, Models
-from jaccli.service.operations import OPERATIONS
-from jaccli.service.refusal import Refusal
-from jaccli.service.request import Document, accepted, document, identity, response
-from jaccli.service.wire import ERR, Reply
+from jaccli.service.messages import ERR, Reply
+from jaccli.service.server import openapi
+from jaccli.service.server.app import ROUTES, kind_of
+from jaccli.service.server.http_error import Refusal
+from jaccli.service.server.limits import Limits
+from jaccli.service.server.model_store import Models, StoredModel
+from jaccli.service.server.operations import OPERATIONS
+from jaccli.service.server.translate import Document, accepted, document, identity, response
 from tests.conftest import ROOT
 
 JACOBIAN, CHECK = OPERATIONS["jacobian"], OPERATIONS["check"]
@@ -125,7 +125,7 @@ def test_equal_documents_have_equal_ids() -> None:
 def test_of_models_the_oldest_go_first() -> None:
     gone: list[str] = []
     models = Models(2, 100, gone.append)
-    a, b, c = (Model("", text) for text in (b"a", b"b", b"c"))
+    a, b, c = (StoredModel("", text) for text in (b"a", b"b", b"c"))
     models.add("a", a)
     models.add("b", b)
     models.add("a", a)
@@ -138,7 +138,7 @@ def test_of_models_the_oldest_go_first() -> None:
 def test_models_are_bounded_in_bytes() -> None:
     models = Models(10, 10, lambda _: None)
     for name in "abc":
-        models.add(name, Model("", name.encode() * 4))
+        models.add(name, StoredModel("", name.encode() * 4))
     assert len(models) == 2
     assert refused(models.get, "a")[0] == 404
     assert refused(models.check, 11) == (413, "the model has more than the 10 B allowed.")

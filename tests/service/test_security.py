@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from jaccli.service.limits import Limits
-from jaccli.service.refusal import unavailable
-from jaccli.service.security import BODY, HEADERS, Gate, guard
+from jaccli.service.server.http_error import unavailable
+from jaccli.service.server.limits import Limits
+from jaccli.service.server.middleware import BODY, HEADERS, Gate, guard
 
 TOKEN = "a-token-of-some-length"
 LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))

@@ -15,9 +15,9 @@ import pytest
 
 from jaccli import memory
 from jaccli.errors import format_bytes
-from jaccli.service import session
-from jaccli.service.wire import ERR, FILE, OUT, Call
-from jaccli.tune import kept
+from jaccli.service.messages import ERR, FILE, OUT, Call
+from jaccli.service.server import session
+from jaccli.tune import program_cache
 from tests.conftest import Outcome, call
 from tests.service.sessions import through_session
 
@@ -163,9 +163,9 @@ def test_archives_hold_the_same_arrays(tmp_path: Path) -> None:
 @pytest.fixture
 def programs() -> Iterator[None]:
     """Compiled programs are kept from call to call, as in a service."""
-    kept.keep(16, 1 << 26)
+    program_cache.keep(16, 1 << 26)
     yield
-    kept.keep(0, 0)
+    program_cache.keep(0, 0)
 
 
 @pytest.mark.usefixtures("programs")
@@ -399,7 +399,7 @@ def test_a_traceback_stays_here(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("here/secret.py")
 
-    monkeypatch.setattr("jaccli.cli.job.tasks", broken)
+    monkeypatch.setattr("jaccli.cli.run.tasks", broken)
     reply = performed("jacobian", *SQUARE, "--debug")
     assert reply.code == 3
     defect = "This is a defect; it may show without --server.\n"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from jaccli.service import transport
-from jaccli.service.address import Address
+from jaccli.service.address import ServiceAddress
+from jaccli.service.client import http
 
 
 def test_a_refusal_before_the_body_is_read_is_seen(tmp_path: Path) -> None:
@@ -30,8 +30,8 @@ def test_a_refusal_before_the_body_is_read_is_seen(tmp_path: Path) -> None:
 
     thread = threading.Thread(target=refuse)
     thread.start()
-    address = Address(str(tmp_path / "s"))
-    found = transport.post(address, "/", {}, b"0" * 5_000_000, timeout=10)
+    address = ServiceAddress(str(tmp_path / "s"))
+    found = http.post(address, "/", {}, b"0" * 5_000_000, timeout=10)
     thread.join()
     listening.close()
     assert found.status == 413
@@ -55,8 +55,8 @@ def test_a_service_that_trickles_has_no_more_time(tmp_path: Path) -> None:
 
     thread = threading.Thread(target=trickle)
     thread.start()
-    with pytest.raises(transport.Broken, match=r"^no answer within 0\.4 seconds$"):
-        transport.post(Address(str(tmp_path / "s")), "/", {}, b"", timeout=0.4)
+    with pytest.raises(http.Broken, match=r"^no answer within 0\.4 seconds$"):
+        http.post(ServiceAddress(str(tmp_path / "s")), "/", {}, b"", timeout=0.4)
     given_up.set()
     thread.join()
     ours.close()

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaccli import __version__
-from jaccli.service.wire import BadMessage, Call, Reply, decode, encode, versions
+from jaccli.service.messages import BadMessage, Call, Reply, decode, encode, versions
 
 STREAM = (True, "utf-8", "strict")
 TEXT = st.text(st.characters(codec=None), max_size=8)  # file names may hold lone surrogates

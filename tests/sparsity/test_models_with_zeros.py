@@ -13,7 +13,7 @@ import jaccli
 from jaccli import backend
 from jaccli.derivative import estimate, sparse
 from jaccli.derivative.sparse import detect
-from jaccli.derivative.traced import traced
+from jaccli.derivative.traced_function import traced
 from tests.sparsity.models_with_zeros import MODELS, Model
 from tests.thinned import thinned
 

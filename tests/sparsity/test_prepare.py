@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from jaccli import backend
 from jaccli.derivative import sparse
-from jaccli.derivative.facts import facts
-from jaccli.derivative.sparse import linked, prepare
-from jaccli.derivative.sparse.colored import Colored
-from jaccli.derivative.sparse.prepare import prepared_by_coloring
+from jaccli.derivative.sparse import from_structured, prepare
+from jaccli.derivative.sparse.compressed import Colored
+from jaccli.derivative.sparse.sparse_derivative import prepared_by_coloring
 from jaccli.derivative.tiles import corners
+from jaccli.derivative.trace_info import facts
 from tests.structured.agreement import points
 from tests.structured.test_random import composed, programs
 
@@ -162,9 +162,9 @@ def test_a_loop_of_unknown_length_is_colored_with_one_color() -> None:
 
 def test_a_dense_function_is_not_colored(monkeypatch: pytest.MonkeyPatch) -> None:
     weight = points(1100, 1000, seed="w")
-    monkeypatch.setattr(linked, "FEW", 0)  # as if the engine had no way to say so
+    monkeypatch.setattr(from_structured, "FEW", 0)  # as if the engine had no way to say so
     monkeypatch.setitem(prepare.__globals__, "MOST", 1_000_000)
-    monkeypatch.setattr(sparse.colored, "color", None)
+    monkeypatch.setattr(sparse.compressed, "color", None)
     prepared = prepare("jacobian", lambda x, _: jnp.tanh(weight @ x), np.zeros(1000))
     assert prepared.nnz == 1_100_000
 

@@ -11,7 +11,7 @@ import pytest
 
 from jaccli import backend
 from jaccli.derivative.sparse import detect
-from jaccli.derivative.sparse.prepare import prepared_by_coloring
+from jaccli.derivative.sparse.sparse_derivative import prepared_by_coloring
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from carets import marked
 
-from jaccli.spec.kinds import parse_size
+from jaccli.spec.schema_types import parse_size
 
 SQUARE = "model: {expression: x**2}\ninputs: {x: 3}\n"
 POLAR = "model: {expressions: {r: x*y, t: x/y}}\ninputs: {x: [1, 2], y: [3, 4], k: {zeros: 5}}\n"

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from jaccli.errors import SpecError
 from jaccli.spec import load
-from jaccli.spec.keys import SPEC, json_schema
-from jaccli.spec.kinds import Report
 from jaccli.spec.nodes import Text
 from jaccli.spec.resolved import to_yaml
+from jaccli.spec.schema import SPEC, json_schema
+from jaccli.spec.schema_types import ProblemCollector
 from jaccli.spec.yaml12 import lines, parse
 
 from .test_keys import SQUARE, WRONG, WRONG_MODELS
@@ -42,7 +42,7 @@ def test_the_schema_accepts_the_examples(path: Path) -> None:
 
 def wrong_in_form(text: str) -> bool:
     """Whether an entry is wrong in itself: what names and sums must be is beyond a schema."""
-    report = Report()
+    report = ProblemCollector()
     SPEC.check(parse(Text("spec", Path(), lines(text))), "", report)
     return any(not BEYOND.search(problem.message) for problem in report.problems)
 
@@ -105,7 +105,7 @@ def test_printing_and_reading_change_nothing(value: list[float], text: str) -> N
 )
 def test_any_value_of_an_input_is_checked_without_a_crash(value: Any) -> None:
     text = to_yaml({"model": {"expression": "1.0"}, "inputs": {"x": value}, "wrt": value})
-    report = Report()
+    report = ProblemCollector()
     SPEC.check(parse(Text("spec", Path(), lines(text))), "", report)
     for problem in report.problems:
         assert problem.place

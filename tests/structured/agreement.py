@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaccli.derivative import structured
-from jaccli.derivative.structured.result import is_structured
+from jaccli.derivative.structured.structured_jacobian import is_structured
 
 
 def points(*shape: int, seed: str = "") -> np.ndarray:

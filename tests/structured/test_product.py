@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from jaccli.derivative import structured
-from jaccli.derivative.structured.product import Product, product, whole
+from jaccli.derivative.structured.factored import Product, product, whole
 from tests.structured.agreement import points
 
 A, B = points(5, 2, seed="a"), points(2, 7, seed="b")

@@ -12,7 +12,7 @@ from jaccli.derivative import structured
 from jaccli.derivative.structured import interpret
 from jaccli.derivative.structured.fallback import fallback
 from jaccli.derivative.structured.registry import RULES
-from jaccli.derivative.traced import traced
+from jaccli.derivative.traced_function import traced
 from tests.expression.cases import CASES, Case, Kind
 from tests.expression.test_functions import model, used
 from tests.structured.agreement import assert_close

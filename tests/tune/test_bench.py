@@ -12,8 +12,8 @@ import pytest
 
 from jaccli.derivative import operators
 from jaccli.tune import bench as measuring
-from jaccli.tune import eager
-from jaccli.tune.bench import Report, Row, delta
+from jaccli.tune import row_loop
+from jaccli.tune.bench import BenchReport, ModeTiming, delta
 from tests.thinned import thinned
 
 Call = Callable[..., Any]
@@ -131,7 +131,7 @@ def test_repeat_is_how_often_each_runs_and_otherwise_time_decides(jaccli: Call) 
 def test_an_eager_loop_that_takes_long_is_extrapolated_from_one_row(
     jaccli: Call, monkeypatch: pytest.MonkeyPatch, args: tuple[str, ...], rows: int
 ) -> None:
-    monkeypatch.setattr(eager, "PATIENCE", 0.0)
+    monkeypatch.setattr(row_loop, "PATIENCE", 0.0)
     plain = "fwd-rev" if "hessian" in args else "fwd"
     report = measured(jaccli, *args, "--modes", f"eager,{plain}")
     row = report["modes"]["eager"]
@@ -215,18 +215,20 @@ def test_the_table_names_the_winner_and_what_it_is_held_against(jaccli: Call) ->
     assert "% less time than eager, the eager loop" in lines[-1]
 
 
-def rows(**medians: float) -> tuple[Row, ...]:
-    return tuple(Row(name.replace("_", "-"), seconds=(time,)) for name, time in medians.items())
+def rows(**medians: float) -> tuple[ModeTiming, ...]:
+    return tuple(
+        ModeTiming(name.replace("_", "-"), seconds=(time,)) for name, time in medians.items()
+    )
 
 
 def test_the_headline_is_slower_minus_faster_over_slower() -> None:
     from types import SimpleNamespace
 
-    from jaccli.tune.describe import _headline
+    from jaccli.tune.render import _headline
 
     def headline(**medians: float) -> str:
         plan: Any = SimpleNamespace(blocks=())
-        return _headline(Report(plan, rows(**medians)))
+        return _headline(BenchReport(plan, rows(**medians)))
 
     assert headline(eager=100.0, loop=10.0, fwd=4.0, rev=2.0, structured_fwd=1.0) == (
         "performance delta: structured-fwd takes 50.0 % less time than rev, the best plain mode "
@@ -249,14 +251,14 @@ def test_the_delta_is_the_same_whichever_comes_first(a: float, b: float, percent
 
 
 def test_the_spread_is_half_the_distance_of_the_quartiles_over_the_median() -> None:
-    assert Row("fwd", seconds=(1.0,) * 5).spread == 0
-    assert Row("fwd", seconds=(1.0,)).spread == 0
-    assert Row("fwd", seconds=(1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0)).spread == 0.375
+    assert ModeTiming("fwd", seconds=(1.0,) * 5).spread == 0
+    assert ModeTiming("fwd", seconds=(1.0,)).spread == 0
+    assert ModeTiming("fwd", seconds=(1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0)).spread == 0.375
 
 
 @pytest.mark.parametrize("seconds", [(1.0, 9.0), (1.0, 2.0, 9.0)])
 def test_the_spread_is_within_what_was_measured(seconds: tuple[float, ...]) -> None:
-    row = Row("fwd", seconds=seconds)
+    row = ModeTiming("fwd", seconds=seconds)
     assert row.spread * row.median < (max(seconds) - min(seconds)) / 2
 
 

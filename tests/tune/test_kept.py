@@ -16,14 +16,14 @@ from jaccli.plan import Plan, identity
 from jaccli.result import dense
 from jaccli.spec import load as load_spec
 from jaccli.spec.overrides import from_set
-from jaccli.tune import kept
+from jaccli.tune import program_cache
 
 
 @pytest.fixture(autouse=True)
 def memory() -> Iterator[None]:
-    kept.keep(8, 64 << 20)
+    program_cache.keep(8, 64 << 20)
     yield
-    kept.keep(0, 0)
+    program_cache.keep(0, 0)
 
 
 def plan_of(
@@ -32,14 +32,14 @@ def plan_of(
     spec = spec_of(expressions, inputs, derivative=derivative, **entries)
     point = model.read(spec)
     backend.configure(x64=model.needs_x64(spec, point))
-    return kept.planned(spec, model.load(spec, point), derivative, backend.find(None))
+    return program_cache.planned(spec, model.load(spec, point), derivative, backend.find(None))
 
 
 def computed(*args: Any, **entries: Any) -> tuple[dict[str, Any], float]:
     """Return the blocks, and the seconds that went into compiling."""
     from jaccli.execute import run
 
-    result = run(kept.compiled(plan_of(*args, **entries), Silent()), Silent())
+    result = run(program_cache.compiled(plan_of(*args, **entries), Silent()), Silent())
     return {b.key: dense(b.values) for b in result.blocks}, result.seconds["compile"]
 
 
@@ -146,7 +146,7 @@ def test_the_spec_of_a_kept_plan_is_the_callers_own() -> None:
 
 
 def test_the_least_recently_used_goes_first() -> None:
-    kept.keep(2, 64 << 20)
+    program_cache.keep(2, 64 << 20)
     for expression in ("x**2", "x**3", "x**2", "x**4"):
         computed({"y": expression}, *LIKE[1:3])
     assert computed({"y": "x**2"}, *LIKE[1:3])[1] == 0
@@ -154,7 +154,7 @@ def test_the_least_recently_used_goes_first() -> None:
 
 
 def test_bytes_are_bounded() -> None:
-    kept.keep(8, 5 << 20)
+    program_cache.keep(8, 5 << 20)
     for expression in ("x**2", "x**3", "x**4", "x**5", "x**6"):  # of 1 MiB each, at least
         computed({"y": expression}, *LIKE[1:3])
     assert computed({"y": "x**2"}, *LIKE[1:3])[1] > 0
@@ -162,7 +162,7 @@ def test_bytes_are_bounded() -> None:
 
 
 def test_nothing_is_kept_unless_asked_for() -> None:
-    kept.keep(0, 0)
+    program_cache.keep(0, 0)
     computed(*LIKE[:3])
     assert computed(*LIKE[:3])[1] > 0
 
@@ -178,8 +178,8 @@ def test_python_models_are_compiled_anew(tmp_path: Any, monkeypatch: pytest.Monk
         point = model.read(spec)
         backend.configure(x64=True)
         loaded = model.load(spec, point, allow_python=True)
-        plan = kept.planned(spec, loaded, "jacobian", backend.find(None))
+        plan = program_cache.planned(spec, loaded, "jacobian", backend.find(None))
         from jaccli.execute import run
 
-        (block,) = run(kept.compiled(plan, Silent()), Silent()).blocks
+        (block,) = run(program_cache.compiled(plan, Silent()), Silent()).blocks
         assert float(dense(block.values)) == power * 2.0 ** (power - 1)

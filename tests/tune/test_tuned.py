@@ -15,12 +15,13 @@ import pytest
 from pipeline import Silent, assert_blocks, plan_of, solve
 
 import jaccli as door
-from jaccli import backend, cache
-from jaccli.derivative import operators, tuning
-from jaccli.derivative.choose import Choice
+from jaccli import backend
+from jaccli.derivative import autotune, operators
+from jaccli.derivative.select_mode import Choice
 from jaccli.execute import run
 from jaccli.plan import Plan
-from jaccli.tune.tune import remembered, tuned
+from jaccli.storage import disk_cache
+from jaccli.tune.tuned import remembered, tuned
 from tests.thinned import thinned
 
 Call = Callable[..., Any]
@@ -37,7 +38,7 @@ def planned(derivative: str = "jacobian", at: Any = None, **entries: Any) -> Pla
 @pytest.fixture
 def compiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The operators of the plans that are compiled."""
-    prepare = importlib.import_module("jaccli.execute.prepare")
+    prepare = importlib.import_module("jaccli.execute.compile_plan")
     real, names = prepare.Compiler._compiled, list[str]()
 
     def spy(self: Any, plan: Plan, *rest: Any) -> Any:
@@ -54,7 +55,7 @@ def record_of(cache_home: Path) -> Path:
 
 
 def as_another_process() -> None:
-    tuning._MEMORY.clear()
+    autotune._MEMORY.clear()
 
 
 # The choice
@@ -92,19 +93,19 @@ class Runs:
         self.now, self.log = 0.0, list[str]()
         monkeypatch.setattr("time.perf_counter", lambda: self.now)
 
-    def candidate(self, name: str, predicted: float, seconds: float) -> tuning.Candidate:
+    def candidate(self, name: str, predicted: float, seconds: float) -> autotune.TimedCandidate:
         def call() -> None:
             self.log.append(name)
             self.now += seconds
 
-        return tuning.Candidate(predicted, call)
+        return autotune.TimedCandidate(predicted, call)
 
 
 def test_the_fastest_wins_whatever_was_predicted(monkeypatch: pytest.MonkeyPatch) -> None:
     runs = Runs(monkeypatch)
     times = {"fwd": (1.0, 0.25), "rev": (2.0, 0.125), "structured-fwd": (1.5, 0.5)}
     found = {name: runs.candidate(name, *times[name]) for name in times}
-    choice = tuning.pick(found, "fwd")
+    choice = autotune.pick(found, "fwd")
     assert (choice.mode, choice.operator) == ("rev", "rev")
     assert choice.reason == "rev was the fastest of 3, fwd 2.00x, structured-fwd 4.00x"
 
@@ -113,7 +114,7 @@ def test_the_hopeless_are_not_run_but_the_rule_s_own_is(monkeypatch: pytest.Monk
     runs = Runs(monkeypatch)
     times = {"fwd": (1.0, 0.5), "rev": (3.1, 0.1), "structured-fwd": (9.0, 0.25), "x": (3.0, 1.0)}
     found = {name: runs.candidate(name, *times[name]) for name in times}
-    choice = tuning.pick(found, "structured-fwd")
+    choice = autotune.pick(found, "structured-fwd")
     assert set(runs.log) == {"fwd", "structured-fwd", "x"}
     assert (choice.mode, choice.operator) == ("structured", "structured-fwd")
     assert choice.reason.endswith("; 1 not run, predicted above 3x")
@@ -138,8 +139,8 @@ def test_a_choice_is_measured_once(compiled: list[str], cache_home: Path) -> Non
 @pytest.mark.parametrize("operator", ["fwd", "structured-rev"])
 def test_what_was_remembered_is_taken_untested(compiled: list[str], operator: str) -> None:
     first = tuned(planned(), Silent())
-    for key in tuning._MEMORY:
-        tuning.remember(key, Choice(operator, operator, "once"))
+    for key in autotune._MEMORY:
+        autotune.remember(key, Choice(operator, operator, "once"))
     compiled.clear()
     found = tuned(planned(), Silent())
     assert compiled == [operator]
@@ -176,7 +177,7 @@ def test_another_machine_with_the_same_home_measures_for_itself(
     tuned(planned(), Silent())
     as_another_process()
     assert remembered(planned()) is not None
-    monkeypatch.setattr(cache, "processor", lambda: ["another"])
+    monkeypatch.setattr(disk_cache, "processor", lambda: ["another"])
     assert remembered(planned()) is None
 
 
@@ -326,13 +327,13 @@ def test_the_door_measures_functions_that_close_over_traced_arrays(transform: An
 
 def test_the_door_remembers_by_shape_and_not_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
     measured: list[int] = []
-    real = tuning.pick
+    real = autotune.pick
 
     def spy(found: Any, first: str) -> Choice:
         measured.append(len(found))
         return real(found, first)
 
-    monkeypatch.setattr(tuning, "pick", spy)
+    monkeypatch.setattr(autotune, "pick", spy)
     jacobian = door.jacobian(forecast, 1, mode="tuned")
     for w, x in ((W, X), (2 * W, V), (W, X.astype(np.float64))):
         jacobian(w, x)

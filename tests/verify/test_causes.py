@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from jaccli.diagnose.singularity_table import SINGULAR
 from jaccli.expression import FUNCTIONS
 from jaccli.expression.signature import parameters
-from jaccli.verify.singular import SINGULAR
 from tests.conftest import call
 from tests.pipeline import Silent, plan_of, solve
 
@@ -99,9 +99,9 @@ TRAPS: list[tuple[str, dict[str, Any], str]] = [
 def said(expression: str, inputs: dict[str, Any], derivative: str = "jacobian", **more: Any) -> str:
     """Return what is said of the first entry that is not finite, without the carets."""
     plan = plan_of({"f": expression}, inputs, derivative, **more)
+    from jaccli.diagnose.causes import cause
     from jaccli.execute import execute
     from jaccli.result import first_nonfinite
-    from jaccli.verify.causes import cause
 
     found = first_nonfinite(execute(plan, Silent()))
     assert found is not None

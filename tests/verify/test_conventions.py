@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaccli.diagnose.kink_table import KINKS
+from jaccli.diagnose.operations import ALIASES, SYMBOLS
+from jaccli.diagnose.singularity_table import SINGULAR
 from jaccli.expression import FUNCTIONS
-from jaccli.verify.singular import SINGULAR
-from jaccli.verify.steps import ALIASES, SYMBOLS
-from jaccli.verify.ties import KINKS
 
 SELU = 1.0507009873554805 * 1.6732632423543772
 SLOPES: list[tuple[str, tuple[Any, ...], tuple[Any, ...]]] = [

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jaccli.verify.differences import along
+from jaccli.verify.finite_differences import along
 
 EPS = 2.0**-52
 TURN = 2 * np.pi

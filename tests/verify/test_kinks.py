@@ -140,7 +140,7 @@ SILENT: list[tuple[str, dict[str, Any]]] = [
 def said(expression: str, inputs: dict[str, Any], derivative: str = "jacobian", **more: Any) -> str:
     """Return what is said of the kinks, a line each, without the carets."""
     plan = plan_of({"f": expression}, inputs, derivative, **more)
-    from jaccli.verify.kinks import explain
+    from jaccli.diagnose.kinks import explain
 
     problems = [found.problem for found in explain(plan)]
     return "\n".join(f"{problem.message} {problem.hint}" for problem in problems)
@@ -232,7 +232,7 @@ def test_batch_rows_are_named(rows: list[int], where: str) -> None:
 def test_expressions_that_no_output_needs_are_left_out() -> None:
     model = {"expressions": {"a": "abs(x)", "b": "relu(x)"}, "outputs": "b"}
     plan = plan_of({}, {"x": 0.0}, "jacobian", model=model)
-    from jaccli.verify.kinks import explain
+    from jaccli.diagnose.kinks import explain
 
     assert [found.problem.message for found in explain(plan)] == ["relu(x) is at a kink: x = 0."]
 
@@ -240,7 +240,7 @@ def test_expressions_that_no_output_needs_are_left_out() -> None:
 def test_conditions_are_followed_through_names() -> None:
     model = {"expressions": {"m": "x > 0", "y": "where(m, x, 2 * x)"}, "outputs": "y"}
     plan = plan_of({}, {"x": 0.0}, "jacobian", model=model)
-    from jaccli.verify.kinks import explain
+    from jaccli.diagnose.kinks import explain
 
     assert [found.problem.message for found in explain(plan)] == [
         "where(m, x, 2 * x) is at a switch: x = 0."
@@ -391,7 +391,7 @@ def test_models_without_such_functions_cost_nothing(
     expression: str, examined: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = plan_of({"f": expression}, {"x": [1.0], "y": 2.0}, "jacobian")
-    from jaccli.verify import kinks
+    from jaccli.diagnose import kinks
 
     ran: list[Any] = []
     monkeypatch.setattr(kinks, "at_rows", lambda plan, f: ran.append(f))

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jaccli.verify.report import FAIL, OK, SKIPPED, UNDECIDED, Report
-from jaccli.verify.ties import KINKS
+from jaccli.diagnose.kink_table import KINKS
+from jaccli.verify.report import FAIL, OK, SKIPPED, UNDECIDED, CheckReport
 from jaccli.verify.verify import verify
 from tests.conftest import call
 from tests.pipeline import Silent, plan_of
@@ -96,12 +96,12 @@ SCALED: list[tuple[str, float]] = [
 
 def verified(
     expressions: dict[str, str], inputs: dict[str, Any], derivative: str = "jacobian", **more: Any
-) -> Report:
+) -> CheckReport:
     inputs = {name: np.asarray(value) for name, value in inputs.items()}
     return verify(plan_of(expressions, inputs, derivative, **more), Silent())
 
 
-def alarms(report: Report) -> list[str]:
+def alarms(report: CheckReport) -> list[str]:
     return [
         f"{row.name} {row.verdict} {row.difference} > {row.allowed} {row.detail} {row.worst[:1]}"
         for row in report.rows

@@ -18,17 +18,13 @@ import jax
 import numpy as np
 
 from jaccli import memory
-from jaccli.derivative import losses
+from jaccli.derivative import structure_losses
 from jaccli.derivative.basis import Tree
-from jaccli.derivative.facts import UNFINISHED, contains, count, is_literal
-from jaccli.derivative.known import LIMIT, constant, evaluate, is_inexact, is_known, known
+from jaccli.derivative.constants import LIMIT, constant, evaluate, is_inexact, is_known, known
 from jaccli.derivative.primitives import INLINED, closed_parts, scan_of, while_of
-from jaccli.derivative.sparse import rows as sets
+from jaccli.derivative.sparse import index_sets as sets
 from jaccli.derivative.sparse import window_rules as _window_rules  # noqa: F401  registers them
-from jaccli.derivative.sparse.entries import Pattern
-from jaccli.derivative.sparse.rows import MOST, TooDense
-from jaccli.derivative.sparse.set_rules import RULES, mixed
-from jaccli.derivative.sparse.values import (
+from jaccli.derivative.sparse.detected_values import (
     UNKNOWN,
     Context,
     Shape,
@@ -38,7 +34,11 @@ from jaccli.derivative.sparse.values import (
     none,
     shape_of,
 )
-from jaccli.derivative.structured.affine import is_linear
+from jaccli.derivative.sparse.index_sets import MOST, TooDense
+from jaccli.derivative.sparse.pattern import Pattern
+from jaccli.derivative.sparse.set_rules import RULES, mixed
+from jaccli.derivative.structured.linearity import is_linear
+from jaccli.derivative.trace_info import UNFINISHED, contains, count, is_literal
 
 _STEPS = 30_000
 """Equations of a loop that are followed step by step; longer loops are followed to a fixpoint."""
@@ -154,7 +154,7 @@ class _Detector:
     def results(self, eqn: Any, operands: list[Value]) -> Sequence[Value]:
         name = eqn.primitive.name
         if any(hasattr(atom.aval, "inner_aval") for atom in (*eqn.invars, *eqn.outvars)):
-            raise NotImplementedError(f"{losses.place(eqn)} changes an array in place")
+            raise NotImplementedError(f"{structure_losses.place(eqn)} changes an array in place")
         if not any(map(is_rows, operands)):
             found = evaluate(eqn, operands, LIMIT) if all(map(is_known, operands)) else None
             if found is not None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from jaccli.derivative.known import is_inexact, is_known
+from jaccli.derivative.constants import is_inexact, is_known
 from jaccli.derivative.positions import (
     corner,
     counted,
@@ -22,9 +22,8 @@ from jaccli.derivative.positions import (
     repeated,
     write_positions,
 )
-from jaccli.derivative.sparse import rows as sets
-from jaccli.derivative.sparse.rows import Rows
-from jaccli.derivative.sparse.values import (
+from jaccli.derivative.sparse import index_sets as sets
+from jaccli.derivative.sparse.detected_values import (
     UNKNOWN,
     Context,
     Shape,
@@ -34,6 +33,7 @@ from jaccli.derivative.sparse.values import (
     none,
     shape_of,
 )
+from jaccli.derivative.sparse.index_sets import Rows
 
 # `rule(context, eqn, operands)` returns the rows of the result, or None where it does not
 # apply; then each result may depend on everything.

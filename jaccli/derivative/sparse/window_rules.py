@@ -7,17 +7,25 @@ from typing import Any
 
 import numpy as np
 
-from jaccli.derivative.known import is_inexact, is_known
+from jaccli.derivative.constants import is_inexact, is_known
 from jaccli.derivative.positions import (
     convolution_links,
     convolution_positions,
     counted,
     window_positions,
 )
-from jaccli.derivative.sparse import rows as sets
-from jaccli.derivative.sparse.rows import Rows
+from jaccli.derivative.sparse import index_sets as sets
+from jaccli.derivative.sparse.detected_values import (
+    UNKNOWN,
+    Context,
+    Shape,
+    Value,
+    is_rows,
+    none,
+    shape_of,
+)
+from jaccli.derivative.sparse.index_sets import Rows
 from jaccli.derivative.sparse.set_rules import collapsed, rule
-from jaccli.derivative.sparse.values import UNKNOWN, Context, Shape, Value, is_rows, none, shape_of
 
 
 @rule("conv_general_dilated")

@@ -1,9 +1,9 @@
 """Structured Jacobians: identity, diagonal, Kronecker, banded and dense parts kept as they are.
 
-The order of reading: `links.py` and `terms.py` (the representation and its algebra),
-`registry.py` and `rules/` (one rule per linear primitive), `interpret.py` with `known.py` and
-`fallback.py` (running a jaxpr on them), `result.py` (what comes out), `engine.py` (Jacobians and
-Hessians of functions).  docs/engine.md explains it all.
+The order of reading: `index_maps.py` and `linear_map.py` (the representation and its algebra),
+`registry.py` and `rules/` (one rule per linear primitive), `interpret.py` with
+`fallback.py` (running a jaxpr on them), `structured_jacobian.py` (what comes out), `engine.py`
+(Jacobians and Hessians of functions).  docs/engine.md explains it all.
 """
 
 from jaccli.derivative.structured.engine import (
@@ -17,8 +17,8 @@ from jaccli.derivative.structured.engine import (
     reverse,
     rows,
 )
-from jaccli.derivative.structured.result import StructuredJacobian
-from jaccli.derivative.structured.terms import Window
+from jaccli.derivative.structured.linear_map import Window
+from jaccli.derivative.structured.structured_jacobian import StructuredJacobian
 
 __all__ = [
     "StructuredJacobian",

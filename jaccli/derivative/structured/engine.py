@@ -19,21 +19,21 @@ import numpy as np
 from jax.extend.core import jaxpr_as_fun
 
 import jaccli.derivative.structured.rules  # noqa: F401  (registers the rules)
-from jaccli.derivative.facts import UNFINISHED, contains
-from jaccli.derivative.known import LIMIT, is_inexact
-from jaccli.derivative.losses import StructureError
-from jaccli.derivative.structured.affine import is_linear
+from jaccli.derivative.constants import LIMIT, is_inexact
+from jaccli.derivative.structure_losses import StructureError
 from jaccli.derivative.structured.fallback import densely
 from jaccli.derivative.structured.interpret import interpret
-from jaccli.derivative.structured.result import (
+from jaccli.derivative.structured.linear_map import Linear, Seed, Window, identity
+from jaccli.derivative.structured.linearity import is_linear
+from jaccli.derivative.structured.structured_jacobian import (
     StructuredJacobian,
     composed,
     from_linear,
     is_structured,
 )
-from jaccli.derivative.structured.terms import Linear, Seed, Window, identity
 from jaccli.derivative.tiles import Shape
-from jaccli.derivative.traced import Traced, traced
+from jaccli.derivative.trace_info import UNFINISHED, contains
+from jaccli.derivative.traced_function import TracedFunction, traced
 
 Tree = Any
 Function = Callable[[Tree], Tree]
@@ -185,7 +185,7 @@ def hessian_columns(f: Function, inner: str, x: Tree, leaf: int, window: Window)
     return _second(first, seconds, [window.sizes], lambda pieces: pieces[0])
 
 
-def _first(jacobian: Callable[[Tree], Tree], x: Tree) -> Traced:
+def _first(jacobian: Callable[[Tree], Tree], x: Tree) -> TracedFunction:
     """Return the inner derivative, traced; the engine differentiates what it has interpreted.
 
     Raises:
@@ -198,7 +198,7 @@ def _first(jacobian: Callable[[Tree], Tree], x: Tree) -> Traced:
 
 
 def _second(
-    first: Traced,
+    first: TracedFunction,
     seconds: Tree,
     shapes: Sequence[Shape],
     rebuild: Callable[[list[StructuredJacobian]], Tree],

@@ -12,17 +12,17 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaccli.derivative.facts import is_literal
-from jaccli.derivative.known import is_inexact
+from jaccli.derivative.constants import is_inexact
 from jaccli.derivative.primitives import INLINED, bind, scan_of, while_of
-from jaccli.derivative.structured.registry import Equation, Operand
-from jaccli.derivative.structured.terms import (
+from jaccli.derivative.structured.linear_map import (
     Linear,
     Seed,
     from_batch_of_seeds,
     with_batch_of_seeds,
     zeros,
 )
+from jaccli.derivative.structured.registry import Equation, Operand
+from jaccli.derivative.trace_info import is_literal
 
 
 def fallback(eqn: Equation, operands: Sequence[Operand]) -> list[Operand]:

@@ -15,22 +15,16 @@ from typing import Any
 import numpy as np
 
 from jaccli import memory
-from jaccli.derivative import losses
-from jaccli.derivative.facts import is_literal, live
-from jaccli.derivative.known import LIMIT, constant, evaluate, is_known, is_whole, known
-from jaccli.derivative.losses import StructureError
+from jaccli.derivative import structure_losses
+from jaccli.derivative.constants import LIMIT, constant, evaluate, is_known, is_whole, known
 from jaccli.derivative.primitives import INLINED, bind, closed_parts
+from jaccli.derivative.structure_losses import StructureError
 from jaccli.derivative.structured import scattered_rules
 from jaccli.derivative.structured.fallback import fallback
-from jaccli.derivative.structured.registry import (
-    RULES,
-    WITH_KNOWN,
-    Equation,
-    NoStructure,
-    Operand,
-)
+from jaccli.derivative.structured.linear_map import Linear, collect
+from jaccli.derivative.structured.registry import RULES, WITH_KNOWN, Equation, NoStructure, Operand
 from jaccli.derivative.structured.scattered import TooMany
-from jaccli.derivative.structured.terms import Linear, collect
+from jaccli.derivative.trace_info import is_literal, live
 
 NARROW = ("mul", "div")
 """Primitives whose rules take a broadcast operand with its dims of size 1 as they were."""
@@ -161,20 +155,21 @@ class _Interpreter:
                 results = rule(eqn, *given)
                 return [results] if isinstance(results, Linear) else list(results)
             except (NoStructure, TooMany) as why:
-                losses.note(eqn, advice=str(why))
+                structure_losses.note(eqn, advice=str(why))
             except memory.Exhausted:
                 raise
             except Exception as error:  # a defect of the rule costs its structure alone
-                losses.failed(eqn, error)
+                structure_losses.failed(eqn, error)
         else:
-            losses.note(eqn)
+            structure_losses.note(eqn)
         try:
             return fallback(eqn, full)
         except memory.Exhausted:
             raise
         except Exception as error:
             raise StructureError(
-                f"{losses.name(eqn)}{_at(losses.line(eqn))}: {losses.reason(error)}"
+                f"{structure_losses.name(eqn)}{_at(structure_losses.line(eqn))}: "
+                f"{structure_losses.reason(error)}"
             ) from error
 
     def parted(

@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from jaccli.derivative.structured.links import Shape
+from jaccli.derivative.structured.index_maps import Shape
+from jaccli.derivative.structured.linear_map import Array, Linear, Term, collect
 from jaccli.derivative.structured.scattered import Scattered
-from jaccli.derivative.structured.terms import Array, Linear, Term, collect
 
 Equation = Any  # JaxprEqn, whose variables are typed too loosely to be of use
 Operand = Linear | Array

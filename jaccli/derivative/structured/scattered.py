@@ -20,12 +20,10 @@ from jax import lax
 from numpy.typing import NDArray
 
 from jaccli import memory
-from jaccli.derivative.positions import (
-    counted,
-)
+from jaccli.derivative.positions import counted
 
 if TYPE_CHECKING:
-    from jaccli.derivative.structured.terms import Seed, Term
+    from jaccli.derivative.structured.linear_map import Seed, Term
 
 Array = Any
 Shape = tuple[int, ...]
@@ -154,7 +152,7 @@ def _concatenated(vectors: Sequence[Array]) -> Array:
 
 def entries(term: Term, shape: Shape) -> int:
     """Return how many entries a term has, those left out that its links say are zero."""
-    from jaccli.derivative.structured.terms import far_sizes
+    from jaccli.derivative.structured.linear_map import far_sizes
 
     valid = np.ones((1,) * len(shape), np.bool_)
     for link in term.links:

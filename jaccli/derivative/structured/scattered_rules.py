@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaccli.derivative.known import is_known
+from jaccli.derivative.constants import is_known
 from jaccli.derivative.positions import (
     convolution_positions,
     counted,
@@ -25,7 +25,7 @@ from jaccli.derivative.positions import (
     window_positions,
     write_positions,
 )
-from jaccli.derivative.structured.links import Shape
+from jaccli.derivative.structured.index_maps import Shape
 from jaccli.derivative.structured.scattered import (
     MANY,
     SPARSE,

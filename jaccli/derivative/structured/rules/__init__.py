@@ -3,10 +3,10 @@
 from jaccli.derivative.structured.rules import (
     contraction,
     convolution,
+    data_movement,
     elementwise,
     indexing,
     loops,
-    shapes,
 )
 
-__all__ = ["contraction", "convolution", "elementwise", "indexing", "loops", "shapes"]
+__all__ = ["contraction", "convolution", "data_movement", "elementwise", "indexing", "loops"]

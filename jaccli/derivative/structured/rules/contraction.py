@@ -12,9 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaccli.derivative.structured import links, scattered, scattered_rules
-from jaccli.derivative.structured.links import Link, Shape
-from jaccli.derivative.structured.product import Labels, arranged, product, squeezed, summed
+from jaccli.derivative.structured import index_maps, scattered, scattered_rules
+from jaccli.derivative.structured.factored import Labels, arranged, product, squeezed, summed
+from jaccli.derivative.structured.index_maps import Link, Shape
+from jaccli.derivative.structured.linear_map import Array, Linear, Term, far_sizes, unlinked
 from jaccli.derivative.structured.registry import (
     Equation,
     NoStructure,
@@ -23,9 +24,8 @@ from jaccli.derivative.structured.registry import (
     rule,
     term_rule,
 )
-from jaccli.derivative.structured.rules.shapes import cut
+from jaccli.derivative.structured.rules.data_movement import cut
 from jaccli.derivative.structured.scattered import SPARSE, Scattered
-from jaccli.derivative.structured.terms import Array, Linear, Term, far_sizes, unlinked
 
 MAX_TAPS = 4
 """A sum of at most so many slices is kept as one term for each."""
@@ -93,7 +93,7 @@ def contract(
     for b, inverse in released:
         link = term.links[b]
         assert link is not None
-        dims = links.varies(link)
+        dims = index_maps.varies(link)
         val, lv = _renamed(val, lv, [lx[d] for d in dims], far[b], link.shape, inverse, True)
         val = term.seed.read(val, lv.index(far[b]), b)
         if c is not None:
@@ -150,9 +150,9 @@ def _sort_links(term: Term, gone: list[int]) -> tuple[list[tuple[int, Link]], li
     for b in term.linked_along(gone):
         link = term.links[b]
         assert link is not None
-        dims = links.varies(link)
+        dims = index_maps.varies(link)
         alone = set(dims) <= set(gone) and term.linked_along(dims) == [b]
-        inverse = links.inverse(link, term.seed.shape[b]) if alone else None
+        inverse = index_maps.inverse(link, term.seed.shape[b]) if alone else None
         if inverse is None:
             blocked.append(b)
         else:
@@ -196,7 +196,7 @@ def _renamed(
     if all(array.shape[a] == 1 for a in axes) and (inverse >= 0).all():
         array = array.squeeze(tuple(axes[1:]))
         return array, [new if k == old[0] else k for k in labels if k not in old[1:]]
-    if len(axes) == 1 and links.is_iota(inverse, sizes[0]):
+    if len(axes) == 1 and index_maps.is_iota(inverse, sizes[0]):
         return array, [new if label == old[0] else label for label in labels]
     rest = [a for a in range(array.ndim) if a not in axes]
     lead = [array.shape[a] for a in rest]
@@ -232,7 +232,7 @@ def running_sum(eqn: Equation, term: Term, shape: Shape) -> Term:
         (b,) = linked
         link = term.links[b]
         assert link is not None
-        if links.varies(link) == (d,) and links.is_iota(link, term.seed.shape[b]):
+        if index_maps.varies(link) == (d,) and index_maps.is_iota(link, term.seed.shape[b]):
             return _triangular(term, d, b, backward)
     full = [n if e == d else m for e, (n, m) in enumerate(zip(shape, term.near, strict=True))]
     term = unlinked(term, linked).broadcast(

@@ -12,13 +12,13 @@ from jax import lax
 
 from jaccli.derivative.positions import window_positions
 from jaccli.derivative.structured import scattered, scattered_rules
-from jaccli.derivative.structured.links import Shape
-from jaccli.derivative.structured.product import Labels
+from jaccli.derivative.structured.factored import Labels
+from jaccli.derivative.structured.index_maps import Shape
+from jaccli.derivative.structured.linear_map import Linear, Term, collect
 from jaccli.derivative.structured.registry import Equation, NoStructure, Operand, result, rule
 from jaccli.derivative.structured.rules.contraction import contract
-from jaccli.derivative.structured.rules.shapes import cut, padded
+from jaccli.derivative.structured.rules.data_movement import cut, padded
 from jaccli.derivative.structured.scattered import Scattered
-from jaccli.derivative.structured.terms import Linear, Term, collect
 
 
 @rule("conv_general_dilated")

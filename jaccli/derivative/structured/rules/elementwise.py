@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaccli.derivative.structured import links
-from jaccli.derivative.structured.links import Shape
+from jaccli.derivative.structured import index_maps
+from jaccli.derivative.structured.index_maps import Shape
+from jaccli.derivative.structured.linear_map import Linear, Term
 from jaccli.derivative.structured.registry import (
     Equation,
     NoStructure,
@@ -21,7 +22,6 @@ from jaccli.derivative.structured.registry import (
     rule,
     term_rule,
 )
-from jaccli.derivative.structured.terms import Linear, Term
 
 
 def _terms(operand: Operand, shape: Shape) -> list[Term]:
@@ -66,7 +66,7 @@ def _cleared(term: Term, keep: np.ndarray) -> list[Term]:
     if not keep.shape or keep.all():
         return [term]
     maps = tuple(
-        None if link is None else links.narrow(np.where(keep, link, np.int32(-1)))
+        None if link is None else index_maps.narrow(np.where(keep, link, np.int32(-1)))
         for link in term.links
     )
     return [replace(term, links=maps)]

@@ -13,8 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaccli.derivative.positions import corner, read_positions, write_positions
-from jaccli.derivative.structured import links, scattered
-from jaccli.derivative.structured.links import Shape
+from jaccli.derivative.structured import index_maps, scattered
+from jaccli.derivative.structured.index_maps import Shape
+from jaccli.derivative.structured.linear_map import Linear, Term
 from jaccli.derivative.structured.registry import (
     Equation,
     NoStructure,
@@ -23,10 +24,9 @@ from jaccli.derivative.structured.registry import (
     result,
     rule,
 )
+from jaccli.derivative.structured.rules.data_movement import cut, placed
 from jaccli.derivative.structured.rules.elementwise import masked
-from jaccli.derivative.structured.rules.shapes import cut, placed
 from jaccli.derivative.structured.scattered import Scattered
-from jaccli.derivative.structured.terms import Linear, Term
 
 MAX_REPEATS = 8
 """A scatter-add that adds at most so many updates to a cell is one term for each of them."""
@@ -45,7 +45,7 @@ def moved(term: Term, shape: Shape, positions: np.ndarray) -> Term:
     new = new.reshape(term.seed.order(positions.shape, term.far))
     if (positions < 0).any():
         new = jnp.where(term.align(positions >= 0), new, np.zeros((), new.dtype))
-    return term.with_near(lambda _: new, lambda link: links.moved(link, shape, positions))
+    return term.with_near(lambda _: new, lambda link: index_maps.moved(link, shape, positions))
 
 
 @rule("gather")

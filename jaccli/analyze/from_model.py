@@ -1,0 +1,137 @@
+"""A `SpectralProblem` from a model at its point: formed, or known by its compiled products.
+
+Boundary: plans and executes through the packages for that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+
+import numpy as np
+
+from jaccli import memory
+from jaccli.analyze.linear_operator import Linearized
+from jaccli.analyze.problem import SpectralProblem, check_size, check_top, is_small
+from jaccli.backend import Device
+from jaccli.choices import MODES
+from jaccli.errors import ComputationError, Problem, SpecError, UsageError, expected, listed
+from jaccli.execute import Progress, execute, run
+from jaccli.model import Model
+from jaccli.plan import Plan, make
+from jaccli.result import NonFinite, dense, first_nonfinite
+from jaccli.result.labels import LabelledAxis, Names
+from jaccli.result.matrix import matrix
+from jaccli.result.render.notation import entry, group
+from jaccli.result.result import Array
+from jaccli.result.view import whole
+from jaccli.spec import Spec
+from jaccli.tune.tuned import compiled
+
+
+def derivative_of(spec: Spec, model: Model, device: Device, asked: str | None) -> str:
+    """Return which derivative is looked at: `asked`, or the Hessian of a single scalar output."""
+    if asked is not None:
+        return asked
+    outputs = make(spec, model, "evaluate", device).outputs
+    return "hessian" if list(outputs.values()) == [()] else "jacobian"
+
+
+def subject(
+    spec: Spec, model: Model, device: Device, of: str, top: int | None, progress: Progress
+) -> tuple[SpectralProblem, int]:
+    """Return the derivative as a matrix, formed where it is small, and the bytes that are left.
+
+    Raises:
+        SpecError: the Hessian of an output that is not a scalar.
+        UsageError: there are no entries, fewer values than `top`, or no such mode.
+        ComputationError: an entry, or the gradient, is not finite; or the computation fails.
+    """
+    # What is joined and looked at is dense; a mode of another derivative does not concern it.
+    mode = spec.mode if spec.mode in MODES[of] else "auto"
+    spec = replace(spec, mode=mode, layout="matrix", storage="dense")
+    shapes = make(replace(spec, chunk=None), model, "evaluate", device)
+    outputs = shapes.outputs
+    if of == "hessian" and list(outputs.values()) != [()]:
+        raise SpecError(_not_scalar(spec, outputs))
+    ins = {name: model.in_shape(name) for name in model.wrt}
+    columns = LabelledAxis(tuple(Names.of(name, shape) for name, shape in ins.items()))
+    width = sum(map(prod, ins.values()))
+    count = width if of == "hessian" else sum(map(prod, outputs.values()))
+    lead = () if model.batch_size is None else (model.batch_size,)
+    check_size(spec.name, (*lead, count, width))
+    check_top(top, (count, width), of)
+    dtype = np.result_type(*(block.dtype for block in shapes.blocks))
+    budget = (memory.budget(spec.memory)) - shapes.input_bytes
+    if lead or is_small((count, width), dtype, budget, top):
+        return _formed(spec, model, device, of, progress), budget
+    rows = LabelledAxis(tuple(Names.of(name, shape) for name, shape in outputs.items()))
+    return _linearized(spec, model, device, of, columns if of == "hessian" else rows, columns)
+
+
+def _formed(
+    spec: Spec, model: Model, device: Device, of: str, progress: Progress
+) -> SpectralProblem:
+    """Form the matrix, and the gradient beside a Hessian."""
+    spec = replace(spec, storage="dense")
+    value = gradient = None
+    if of == "hessian":
+        plain = replace(spec, mode="auto", chunk=None)
+        gradient, _ = _computed(make(plain, model, "gradient", device), progress)
+        values, _ = _computed(make(plain, model, "evaluate", device), progress)
+        value = values[..., 0]
+    plan = make(spec, model, of, device)
+    formed, (rows, columns) = _computed(plan, progress)
+    output = group(LabelledAxis(tuple(Names.of(n, s) for n, s in plan.outputs.items())))
+    return SpectralProblem(spec.name, of, formed, rows, columns, output, value, gradient)
+
+
+def _computed(plan: Plan, progress: Progress) -> tuple[Array, tuple[LabelledAxis, ...]]:
+    """Return a derivative in the matrix layout with its sides, all of it finite."""
+    tuned = plan.derivative not in ("gradient", "evaluate")
+    result = run(compiled(plan, progress), progress) if tuned else execute(plan, progress)
+    nonfinite = first_nonfinite(result)
+    if nonfinite is not None:
+        raise ComputationError(f"analyze: {nonfinite}.")
+    joined = matrix(whole(result))
+    return dense(joined.values), joined.sides
+
+
+def _linearized(
+    spec: Spec, model: Model, device: Device, of: str, rows: LabelledAxis, columns: LabelledAxis
+) -> tuple[SpectralProblem, int]:
+    """Compile products with the matrix."""
+    derivative = "hvp" if of == "hessian" else "jvp"
+    still = {name: np.zeros(model.in_shape(name)) for name in model.wrt}
+    spec = replace(spec, mode="auto", chunk=None)
+    made = Linearized(make(spec, replace(model, vectors=still), derivative, device))
+    output = group(LabelledAxis(tuple(Names.of(n, s) for n, s in made.plan.outputs.items())))
+    value = None
+    if made.gradient is not None:
+        value = np.asarray(made.value)
+        bad = ~np.isfinite(made.gradient)
+        if bad.any():
+            first = int(np.argmax(bad))
+            kind = "NaN" if np.isnan(made.gradient[first]) else str(made.gradient[first])
+            name = entry("gradient", output, [columns[first]])
+            raise ComputationError(f"analyze: {NonFinite(name, kind, int(bad.sum()), len(bad))}.")
+    found = SpectralProblem(
+        spec.name, of, made.operator, rows, columns, output, value, made.gradient
+    )
+    return found, made.plan.budget - made.plan.input_bytes - made.held
+
+
+def _not_scalar(spec: Spec, outputs: dict[str, tuple[int, ...]]) -> Problem:
+    """Return the problem of a Hessian whose outputs are not one scalar."""
+    shown = listed(f"{name!r} has the shape {shape}" for name, shape in outputs.items())
+    message = f"the Hessian of one scalar output has a spectrum; {shown}."
+    scalars = [name for name, shape in outputs.items() if shape == ()]
+    remedy = f"Choose one with --select {scalars[0]}" if scalars else "Reduce it (sum, an index)"
+    hint = f"{remedy}, or ask for --of jacobian."
+    return spec.problem("model", message, hint)
+
+
+def check_mode(mode: str | None, of: str) -> None:
+    """Refuse a mode on the command line that is not one of the derivative's."""
+    if mode is not None and mode not in MODES[of]:
+        raise UsageError(f"--mode: {of} has no mode {mode!r}.", hint=expected(MODES[of]))

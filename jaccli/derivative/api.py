@@ -1,0 +1,239 @@
+"""The operators with JAX's signatures: `jaccli.jacobian`, `jaccli.hessian`, `jaccli.hvp`."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from functools import partial
+from operator import index
+from typing import Any, SupportsIndex
+
+import jax
+import jax.numpy as jnp
+
+from jaccli.choices import DECIDED_MODES, MODES
+from jaccli.derivative import autotune, estimate, operators, structure_losses
+from jaccli.derivative.basis import Function, Tree, size
+from jaccli.derivative.refusal import NotDifferentiable, explained, working
+from jaccli.derivative.select_mode import alternatives, choose, family
+from jaccli.derivative.structure_losses import StructureError, StructureWarning
+from jaccli.derivative.trace_info import TraceInfo, from_jaxpr
+from jaccli.derivative.traced_function import traced
+
+Argnums = SupportsIndex | Sequence[SupportsIndex]
+
+
+def jacobian(
+    f: Callable[..., Tree], argnums: Argnums = 0, *, mode: str = "auto"
+) -> Callable[..., Tree]:
+    """Return a function that computes the Jacobian of `f`, as `jax.jacobian` does.
+
+    Leaves have the shape `(*out, *in)`.  `mode` is `auto`, `fwd`, `rev`, `loop`, `structured`
+    (`structured-fwd`, `structured-rev`), `sparse` or `tuned`; the result traces under `jit` and
+    `vmap`.
+
+    >>> import jax.numpy as jnp
+    >>> jacobian(lambda x: x**2, mode="fwd")(jnp.array([1.0, 2.0])).tolist()
+    [[2.0, 0.0], [0.0, 4.0]]
+
+    Raises:
+        ValueError: the mode is not one of a Jacobian's.
+    """
+    return _operator(f, argnums, "jacobian", mode)
+
+
+def hessian(
+    f: Callable[..., Tree], argnums: Argnums = 0, *, mode: str = "auto"
+) -> Callable[..., Tree]:
+    """Return a function that computes the Hessian of `f`, as `jax.hessian` does.
+
+    Leaves have the shape `(*out, *in1, *in2)`.  `mode` is `auto`, `tuned`, outer-inner
+    (`fwd-fwd`, `fwd-rev`, `rev-fwd`, `rev-rev`), `structured` (`structured-fwd-rev` ...), or
+    `sparse`.
+
+    >>> import jax.numpy as jnp
+    >>> hessian(lambda x: (x**3).sum())(jnp.array([1.0, 2.0])).tolist()
+    [[6.0, 0.0], [0.0, 12.0]]
+
+    Raises:
+        ValueError: the mode is not one of a Hessian's.
+    """
+    return _operator(f, argnums, "hessian", mode)
+
+
+def hvp(f: Callable[..., Tree], argnums: Argnums = 0, *, mode: str = "auto") -> Callable[..., Tree]:
+    """Return a function of the primals and, last, the tangent: the Hessian of scalar `f` times it.
+
+    The tangent is shaped as the argument, or is a tuple of such for several `argnums`.
+
+    >>> import jax.numpy as jnp
+    >>> x, v = jnp.array([1.0, 2.0]), jnp.array([1.0, 1.0])
+    >>> hvp(lambda x: (x**3).sum())(x, v).tolist()
+    [6.0, 12.0]
+
+    Raises:
+        ValueError: the mode is not one of a Hessian-vector product's.
+    """
+    _check("hvp", mode)
+
+    def product(*args: Any, **kwargs: Any) -> Tree:
+        *primals, tangent = args
+        inner, x = _select(f, argnums, tuple(primals), kwargs)
+        tangent = jax.tree.map(lambda leaf, v: jnp.asarray(v, leaf.dtype), x, tangent)
+        alike = _select(f, argnums, _concrete(primals), kwargs) if mode == "tuned" else None
+        return _differentiated("hvp", mode, inner, x, (tangent,), alike)
+
+    return product
+
+
+def _operator(
+    f: Callable[..., Tree], argnums: Argnums, derivative: str, mode: str
+) -> Callable[..., Tree]:
+    """Apply an operator on functions of one tree to the arguments that `argnums` names."""
+    _check(derivative, mode)
+
+    def apply(*args: Any, **kwargs: Any) -> Tree:
+        inner, x = _select(f, argnums, args, kwargs)
+        alike = _select(f, argnums, _concrete(args), kwargs) if mode == "tuned" else None
+        return _differentiated(derivative, mode, inner, x, (), alike)
+
+    return apply
+
+
+def _differentiated(
+    derivative: str, mode: str, f: Function, x: Tree, more: tuple[Tree, ...], alike: Any
+) -> Tree:
+    """Return a derivative of `f` at x, by the operator that `mode` stands for.
+
+    Where JAX or the engine refuses that one, `auto`, `tuned` and `sparse` take a plain one.
+    `alike` is f and x with arrays that can be run, for measuring.
+    """
+    registry = operators.REGISTRIES[derivative]
+    try:
+        once = traced(f, x)
+    except jax.errors.ConcretizationTypeError as error:
+        return _by_values(derivative, mode, f, x, more, error)
+    about = from_jaxpr(once.jaxpr, [True] * len(once.jaxpr.in_avals), size(x), size(once.out))
+
+    def measured(measure: Callable[..., Any], failed: Any) -> Callable[[str], Any]:
+        def of(operator: str) -> Any:
+            try:
+                with structure_losses.recorded():  # of what is only compared, nothing is said
+                    return measure(partial(registry[operator], once), x)
+            except Exception:  # the operator cannot be traced
+                return failed
+
+        return of
+
+    measures = measured(estimate.of, math.inf), measured(estimate.equations, 0)
+    if mode == "tuned":
+        operator = _tuned(derivative, about, alike, more)
+    elif mode in DECIDED_MODES:
+        operator = choose(derivative, about, mode, *measures).operator
+    else:
+        operator = mode
+    tried = [operator]
+    if mode in _FALLING_BACK:
+        tried += [name for name in alternatives(derivative, about) if name != operator]
+    first: Exception | None = None
+    for name in tried:
+        try:
+            with structure_losses.recorded() as lost:
+                result = registry[name](once, x, *more)
+        except Exception as error:  # what JAX and the rules of libraries raise is of every type
+            first = first or error
+            continue
+        for loss in lost:
+            if loss.failure:
+                warnings.warn(loss.warning, StructureWarning, stacklevel=4)
+        if first is not None and family(operator) in ("structured", "sparse"):
+            why = f"{family(operator)}: {explained(first, about)}; computed by mode {name}"
+            warnings.warn(why, StructureWarning, stacklevel=4)
+        return result
+    assert first is not None
+    if isinstance(first, StructureError):
+        raise first
+    others = [name for name in alternatives(derivative, about) if name not in tried]
+    works = working(others, lambda name: jax.eval_shape(partial(registry[name], once), x, *more))
+    hint = f"; mode {' or '.join(works)} works" if works else ""
+    raise NotDifferentiable(
+        f"{derivative} by mode {mode}: {explained(first, about)}{hint}"
+    ) from first
+
+
+_FALLING_BACK = ("auto", "tuned", "sparse")
+"""Modes that take a plain one where theirs is refused."""
+
+
+def _tuned(derivative: str, about: TraceInfo, alike: Any, more: tuple[Tree, ...]) -> str:
+    """Return the operator that is measured to be the fastest, or what `auto` takes if none runs."""
+    try:
+        return autotune.tuned(derivative, *alike, *map(_concrete, more)).operator
+    except Exception:  # what JAX raises is of every type; the operator says why in its turn
+        return choose(derivative, about, "auto").operator
+
+
+def _by_values(
+    derivative: str, mode: str, f: Function, x: Tree, more: tuple[Tree, ...], error: Exception
+) -> Tree:
+    """Return the derivative of a function whose own Python decides by the numbers of x.
+
+    It has no program of its own; JAX looks at the numbers where there are any.
+    """
+    if mode not in _FALLING_BACK:
+        raise error
+    forward = size(x) <= size(f(x))
+    plain: dict[str, Callable[[], Tree]] = {
+        "jacobian": lambda: (jax.jacfwd if forward else jax.jacrev)(f)(x),
+        "hessian": lambda: jax.hessian(f)(x),
+        "hvp": lambda: jax.jvp(jax.grad(f), (x,), more)[1],
+    }
+    result = plain[derivative]()
+    why = "the function looks at numbers of its inputs (`jnp.where` and `lax.cond` do not)"
+    warnings.warn(f"{why}; computed by JAX's plain mode", StructureWarning, stacklevel=5)
+    return result
+
+
+def _check(derivative: str, mode: str) -> None:
+    if mode not in MODES[derivative]:
+        available = list(MODES[derivative])
+        raise ValueError(f"{derivative} has no mode {mode!r}; expected one of {available}")
+
+
+def _select(
+    f: Callable[..., Tree], argnums: Argnums, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Callable[[Tree], Tree], Tree]:
+    """Return `f` as a function of the chosen arguments alone, and those arguments as arrays."""
+    single = isinstance(argnums, SupportsIndex)
+    numbers = [argnums] if isinstance(argnums, SupportsIndex) else argnums
+    positions = [_position(index(number), len(args)) for number in numbers]
+
+    def inner(chosen: Tree) -> Tree:
+        full = list(args)
+        for position, x in zip(positions, (chosen,) if single else chosen, strict=True):
+            full[position] = x
+        return jax.tree.map(jnp.asarray, f(*full, **kwargs))
+
+    chosen = tuple(jax.tree.map(_real, args[position]) for position in positions)
+    return inner, chosen[0] if single else chosen
+
+
+def _concrete(args: Any) -> Any:
+    """Return arguments with ones in place of traced arrays, for measuring."""
+    return jax.tree.map(autotune.concrete, args)
+
+
+def _position(number: int, count: int) -> int:
+    """Return which of `count` arguments an argnum means; negative ones count from the end."""
+    if not -count <= number < count:
+        raise ValueError(f"argnums: {number} is out of range for {count} positional arguments")
+    return number % count
+
+
+def _real(leaf: Any) -> jax.Array:
+    """Return one array of an argument, which must be of floats."""
+    array = jnp.asarray(leaf)
+    if not jnp.issubdtype(array.dtype, jnp.floating):
+        raise TypeError(f"only floats are differentiated, not {array.dtype}")
+    return array

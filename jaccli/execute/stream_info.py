@@ -1,0 +1,125 @@
+"""A streamed result as plain data, and how a part of it gets into the file.
+
+Boundary: computes nothing; what it says of a result can be sent from one machine to another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from jaccli import backend
+from jaccli.errors import ComputationError, format_bytes
+from jaccli.execute.executable_cache import Outcome
+from jaccli.execute.stream import ComputedChunk, Stream
+from jaccli.plan import as_text
+from jaccli.result import Measuring, PartFile, timings
+from jaccli.result.render.numerals import floats
+from jaccli.storage.memmap import blocks
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a stream computes, in which parts: `fresh` has the steps that each part is new in.
+
+    `identity` is what must be the same for parts to be of one result; `words` are those of its
+    summary, `plan` is the whole plan as text.  `nbytes` is the size of the result, `seconds` went
+    into compiling it, or into loading what was compiled (`cache`).
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    nbytes: int
+    fresh: tuple[int, ...]
+    identity: dict[str, Any]
+    words: tuple[str, ...]
+    plan: str
+    seconds: float
+    cache: Outcome
+
+    @property
+    def count(self) -> int:
+        """How many parts there are."""
+        return len(self.fresh)
+
+    def summary(self, measuring: Measuring, took: float, before: int) -> str:
+        """Return one line about the whole, `before` of whose parts are by an earlier run."""
+        written = self.nbytes * (self.count - before) / max(self.count, 1)
+        rate = format_bytes(int(written / took)) if took > 0 else "-"
+        earlier = f", {before} of them by an earlier run" if before else ""
+        seconds = {"compile": self.seconds, "run": took}
+        return " · ".join(
+            (
+                *self.words,
+                ", ".join((*timings(seconds, self.cache), f"{rate}/s")),
+                f"{self.count} parts{earlier}",
+                str(measuring.measures) if not before else "",
+            )
+        ).removesuffix(" · ")
+
+
+def outline(stream: Stream) -> Outline:
+    """Return what a stream computes."""
+    plan = stream.plan
+    block = plan.blocks[0]
+    shape = f"({', '.join(map(str, block.shape))})"
+    return Outline(
+        shape=block.shape,
+        dtype=block.dtype.str,
+        nbytes=plan.result_bytes,
+        fresh=tuple(part.fresh for part in stream.chunks.parts),
+        identity=_identity(stream),
+        words=(
+            f"{plan.derivative} {block.key} {shape}",
+            f"{plan.mode}: {plan.reason}",
+            f"{plan.device.name} {plan.spec.dtype}",
+        ),
+        plan=as_text(plan),
+        seconds=stream.seconds,
+        cache=stream.cache,
+    )
+
+
+def measured(piece: ComputedChunk, target: object, *, finite: bool) -> Measuring:
+    """Take the measures of a part; refuse one that is not `finite` where that is asked for."""
+    found = Measuring()
+    if piece.values.size:
+        for chunk in floats(piece.fresh):
+            found.add(chunk)
+    if finite and (found.nans or found.infinities):
+        message = f"{target}: part {piece.number} has entries that are not finite."
+        raise ComputationError(message)
+    return found
+
+
+def put(piece: ComputedChunk, width: int, file: PartFile) -> None:
+    """Write a part where it belongs among `width` rows or columns."""
+    if piece.columns:
+        file.write_columns(piece.start, width, piece.values)
+    else:
+        size = piece.values.size // max(len(piece.values), 1)
+        file.write_rows(piece.start * size, piece.values)
+
+
+def _identity(stream: Stream) -> dict[str, Any]:
+    """Return what must be the same for parts to be of one result."""
+    plan = stream.plan
+    digest = hashlib.sha256()
+    for name, array in sorted({**plan.model.primals, **plan.vectors}.items()):
+        digest.update(f"{name}{array.dtype}{array.shape}".encode())
+        for block in blocks(array):
+            digest.update(block.view(np.uint8).data)
+    return {
+        "spec": plan.spec.sha256,
+        "inputs": digest.hexdigest(),
+        "derivative": plan.derivative,
+        "mode": plan.operator,
+        "precision": plan.spec.precision,
+        "device": plan.device.name,
+        "chunk": plan.chunk,
+        "parts": stream.count,
+        "versions": backend.versions(),
+    }

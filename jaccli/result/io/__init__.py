@@ -1,0 +1,1 @@
+"""Results in files: a module for each format, which `registry` knows by its suffix."""

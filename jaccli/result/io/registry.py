@@ -1,0 +1,205 @@
+"""Result files: which suffix is which format, and what can be refused before computing.
+
+A new format is one module with `check`, `write` and `read`, and one entry in `FORMATS`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from jaccli.errors import BudgetError, SourceError, UsageError, format_bytes
+from jaccli.result.labels import LabelledAxis
+from jaccli.result.matrix import matrix_shape
+from jaccli.result.named_arrays import Stored
+from jaccli.result.result import Result, Shaped
+from jaccli.result.view import Slot, View, batch_names, whole
+from jaccli.storage.files import check_writable, is_special, publishing
+from jaccli.storage.reading import reading
+
+READ_LIMIT = 4 << 30
+"""Bytes that the arrays of a file may need unless the caller says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileFormat:
+    """How one format is written and read.
+
+    `check(keys, matrix_shape, layout, storage)` refuses results that do not fit, `write(view,
+    layout, stream)` writes one, and `read(stream, size, limit)` reads one back.  `needed(stream,
+    size, limit)` returns the bytes that its arrays need, where a file says so before it is read,
+    and refuses more than the limit.  `dense` says that zeros are written too.
+    """
+
+    check: Callable[[Sequence[str], tuple[int, ...], str, str], None]
+    write: Callable[[View, str, BinaryIO], None]
+    read: Callable[[BinaryIO, int, int], Stored]
+    needed: Callable[[BinaryIO, int, int], int] | None = None
+    dense: bool = False
+
+
+def _of(module: str, *, sized: bool = False, dense: bool = False) -> FileFormat:
+    """Return the format of a module of this package, which is imported when it is used."""
+
+    def function(name: str) -> Callable[..., Any]:
+        return lambda *args: getattr(import_module(f"jaccli.result.io.{module}"), name)(*args)
+
+    needed = function("needed") if sized else None
+    return FileFormat(function("check"), function("write"), function("read"), needed, dense)
+
+
+FORMATS: dict[str, FileFormat] = {
+    ".npy": _of("npy", sized=True, dense=True),
+    ".npz": _of("npz", sized=True),
+    ".csv": _of("csv", dense=True),
+    ".json": _of("json"),
+    ".mtx": _of("mtx"),
+}
+
+
+def check_target(path: str | os.PathLike[str], *, force: bool = False) -> None:
+    """Refuse, before computing, a target that cannot or must not be written."""
+    target = Path(path)
+    _format(target)
+    check_writable(target, force=force)
+
+
+def check_layout(
+    suffix: str,
+    layout: str,
+    derivative: str,
+    blocks: Sequence[Shaped],
+    batch: int | None,
+    *,
+    storage: str = "dense",
+) -> None:
+    """Refuse, before computing, a result that does not fit into the format of `suffix`."""
+    slots = [Slot.of(block) for block in blocks]
+    shape = matrix_shape(derivative, slots, batch_names(batch))
+    FORMATS[suffix].check([slot.key for slot in slots], shape, layout, storage)
+
+
+def check_dense(suffix: str, nbytes: int, budget: int) -> None:
+    """Refuse, before computing, sparse storage in a dense format that needs too much memory.
+
+    `nbytes` is what the dense form of all blocks takes, `budget` the memory budget.
+
+    Raises:
+        BudgetError: it takes more.
+    """
+    if FORMATS[suffix].dense and nbytes > budget:
+        raise BudgetError(
+            f"{suffix[1:]}: this format is dense, and the dense form of the result takes "
+            f"{format_bytes(nbytes)}, more than the memory budget of {format_bytes(budget)}.",
+            hint="Use .mtx, .json, or .npz with --layout matrix; or raise --memory.",
+        )
+
+
+def write(
+    result: Result,
+    path: str | os.PathLike[str],
+    *,
+    layout: str = "blocks",
+    force: bool = False,
+) -> None:
+    """Write a result to a file that appears whole or not at all."""
+    target = Path(path)
+    form = _format(target)
+    check_layout(
+        suffix_of(target),
+        layout,
+        result.derivative,
+        result.blocks,
+        result.batch,
+        storage=result.storage,
+    )
+    with publishing(target, force=force) as stream:
+        form.write(whole(result), layout, stream)
+
+
+def read_all(*paths: str | os.PathLike[str], limit: int = READ_LIMIT) -> list[Stored]:
+    """Read result files whose arrays need at most `limit` bytes together.
+
+    What their headers say is added up before any is read.
+    """
+    left = limit
+    for path in paths:
+        left -= _needed(Path(path), left)
+    found: list[Stored] = []
+    for path in paths:
+        found.append(read(path, limit=limit - sum(stored.nbytes for stored in found)))
+    return found
+
+
+def _needed(source: Path, limit: int) -> int:
+    """Return the bytes that a file says it needs, 0 where it does not say."""
+    needed = _result_format(source).needed
+    if needed is None:
+        return 0
+    with _opened(source) as (stream, size):
+        return needed(stream, size, limit)
+
+
+def read(path: str | os.PathLike[str], *, limit: int = READ_LIMIT) -> Stored:
+    """Read a result file whose arrays need at most `limit` bytes."""
+    source = Path(path)
+    form = _result_format(source)
+    with _opened(source) as (stream, size):
+        stored = form.read(stream, size, max(limit, 0))
+        _check_texts(stored)
+        _check_numbers(stored)
+    return stored
+
+
+def _result_format(source: Path) -> FileFormat:
+    if source.suffix.lower() not in FORMATS:
+        raise SourceError(f"{source}: this is not the name of a result file.", hint=_accepted())
+    return FORMATS[source.suffix.lower()]
+
+
+@contextmanager
+def _opened(source: Path) -> Iterator[tuple[BinaryIO, int]]:
+    """Open a file to read; errors name it."""
+    try:
+        with reading(source) as opened:
+            yield opened
+    except SourceError as error:
+        raise SourceError(error.problems[0].of(source)) from error
+
+
+def _check_texts(stored: Stored) -> None:
+    """Raise what Python raises of texts that are none, as a lone surrogate in JSON."""
+    for texts in (stored.arrays, stored.rows, stored.columns):
+        if not isinstance(texts, LabelledAxis):  # those follow from names
+            "".join(texts).encode()
+
+
+def _check_numbers(stored: Stored) -> None:
+    if not stored.arrays:
+        raise SourceError("there are no arrays in it.")
+    for key, values in stored.arrays.items():
+        if values.dtype.kind not in "biuf":
+            raise SourceError(f"{key}: {values.dtype} is not a type of real numbers.".lstrip(": "))
+
+
+def suffix_of(target: Path) -> str:
+    """Return the suffix that decides the format; a device without one is written as `.npz`."""
+    suffix = target.suffix.lower()
+    return ".npz" if suffix not in FORMATS and is_special(target) else suffix
+
+
+def _format(target: Path) -> FileFormat:
+    suffix = suffix_of(target)
+    if suffix not in FORMATS:
+        what = f"unknown suffix {target.suffix!r}" if target.suffix else "the name has no suffix"
+        raise UsageError(f"{target}: {what}.", hint=_accepted())
+    return FORMATS[suffix]
+
+
+def _accepted() -> str:
+    return f"Expected one of {', '.join(FORMATS)}."

@@ -1,0 +1,199 @@
+"""`--show`: picks a part of a result, `y[0:4], x[3]`, keeping the true names of its entries.
+
+    selections = selection, { ",", selection }
+    selection  = NAME | KEY | NAME "[" indices "]"
+
+The first mention of an output picks its entries, a mention of an input those of the input (a
+second one, in a Hessian, along its second axis); `batch[5]` picks batch rows and a KEY such as
+`y.x` one block.  Indices are numpy's integers and slices.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import zip_longest
+
+import numpy as np
+
+from jaccli.errors import UsageError, expected
+from jaccli.result.labels import Names
+from jaccli.result.result import Block, Result, Shaped
+from jaccli.result.sparse import Sparse, dense
+from jaccli.result.view import ShownPart, Slot, View, batch_names, whole
+
+_SELECTION = re.compile(r"\s*([^\W\d]\w*(?:\.[^\W\d]\w*)*)\s*(?:\[([^\[\]]*)\])?\s*(,|\Z)")
+_INDEX = re.compile(r"[+-]?\d{1,18}\Z")
+_SLICE = re.compile(r"([+-]?\d{1,18})?\s*:\s*([+-]?\d{1,18})?\s*(?::\s*([+-]?\d{1,18})?)?\Z")
+_FULL = slice(None)
+
+Index = tuple[int | slice, ...]
+
+
+@dataclass
+class _Picks:
+    """The indices that were asked for, by what they select on."""
+
+    batch: Index = ()
+    output: tuple[str, Index] | None = None
+    wrt: list[tuple[str, Index]] = field(default_factory=list)
+    key: str | None = None
+
+
+def check_show(text: str | None, blocks: Sequence[Shaped], batch: int | None) -> None:
+    """Refuse, before computing, a `--show` that picks what is not there."""
+    lead = () if batch is None else (batch,)
+    empty = tuple(
+        # Of which nothing is kept: nothing of that size is allocated.
+        Block(
+            block.output,
+            block.wrt,
+            Sparse(
+                np.empty(0, np.int64),
+                np.empty(0),
+                lead + block.out_shape + sum(block.in_shapes, ()),
+            ),
+            block.out_shape,
+            block.in_shapes,
+        )
+        for block in blocks
+    )
+    show(Result("", empty, batch, "", "", "", "", "", {}, {}, ""), text)
+
+
+def show(result: Result, text: str | None) -> View:
+    """Return the view of the part of `result` that `text` picks: everything when it is None."""
+    view = whole(result)
+    if text is None:
+        return view
+    picks = _assign(view, text)
+    batch = batch_names(result.batch)
+    if batch is not None:
+        batch = _narrow(batch, picks.batch, text)
+    parts = tuple(
+        _cut(part, picks, indices, batched=result.batch is not None, text=text)
+        for part in view.parts
+        if (indices := _match(part.slot, picks)) is not None
+    )
+    if not parts:
+        keys = [part.slot.key for part in view.parts]
+        raise UsageError(f"--show: {text!r} picks nothing.", hint=expected(keys))
+    return View(result, parts, batch, text)
+
+
+def _assign(view: View, text: str) -> _Picks:
+    """Read the selections of `text` and decide what each of them selects on."""
+    slots = [part.slot for part in view.parts]
+    outputs = {slot.output.name for slot in slots if slot.output is not None}
+    inputs = {names.name for slot in slots for names in slot.wrt}
+    depth = max((len(slot.wrt) for slot in slots), default=0)
+    picks, batched = _Picks(), False
+    for name, index in _selections(text):
+        if name in outputs and picks.output is None:
+            picks.output = (name, index)
+        elif name in inputs and len(picks.wrt) < depth:
+            picks.wrt.append((name, index))
+        elif name in outputs or name in inputs or (name == "batch" and batched):
+            raise UsageError(
+                f"--show: {name!r} is one name too many in {text!r}.",
+                hint="Expected at most one output, then one name for each of a block's inputs.",
+            )
+        elif name == "batch" and view.batch is not None:
+            picks.batch, batched = index, True
+        elif any(name == slot.key for slot in slots) and index == () and picks.key is None:
+            picks.key = name
+        else:
+            known = dict.fromkeys(
+                [names.name for slot in slots for names in slot.names]
+                + (["batch"] if view.batch is not None else [])
+                + [slot.key for slot in slots]
+            )
+            raise UsageError(f"--show: nothing named {name!r} to show.", hint=expected(known))
+    return picks
+
+
+def _selections(text: str) -> list[tuple[str, Index]]:
+    found, position = [], 0
+    while True:
+        match = _SELECTION.match(text, position)
+        if match is None:
+            raise UsageError(
+                f"--show: cannot read {text[position:].strip() or text!r}.",
+                hint="Expected names with indices, such as 'y[0]' or 'y[0:4], x[3]'.",
+            )
+        found.append((match[1], _index(match[2], text)))
+        if match[3] == "":
+            return found
+        position = match.end()
+
+
+def _index(text: str | None, whole_text: str) -> Index:
+    """Read what stands between the brackets."""
+    if text is None:
+        return ()
+    index: list[int | slice] = []
+    for item in (item.strip() for item in text.split(",")):
+        match = _SLICE.match(item)
+        if _INDEX.match(item):
+            index.append(int(item))
+        elif match and not (match[3] and int(match[3]) == 0):
+            index.append(slice(*(int(bound) if bound else None for bound in match.groups())))
+        else:
+            raise UsageError(
+                f"--show: {item!r} is not an index in {whole_text!r}.",
+                hint="Expected integers and slices, such as '0', '-1', '0:4' or '::2'.",
+            )
+    return tuple(index)
+
+
+def _match(slot: Slot, picks: _Picks) -> tuple[Index, ...] | None:
+    """Return the indices for each of the slot's names, or None when the slot is not picked."""
+    wanted = [*([] if slot.output is None else [picks.output]), *picks.wrt]
+    if picks.key not in (None, slot.key):
+        return None
+    indices: list[Index] = []
+    for pick, names in zip_longest(wanted, slot.names):
+        if pick is not None and pick[0] != names.name:
+            return None
+        indices.append(() if pick is None else pick[1])
+    return tuple(indices)
+
+
+def _cut(
+    part: ShownPart, picks: _Picks, indices: tuple[Index, ...], *, batched: bool, text: str
+) -> ShownPart:
+    """Return what the indices leave of a part."""
+    names = [
+        _narrow(names, index, text) for names, index in zip(part.slot.names, indices, strict=True)
+    ]
+    key: list[int | slice] = [*(picks.batch or (_FULL,))] if batched else []
+    for index, entry in zip(indices, part.slot.names, strict=True):
+        key += [*index, *[_FULL] * (len(entry.shape) - len(index))]
+    output = None if part.slot.output is None else names[0]
+    wrt = tuple(names if output is None else names[1:])
+    values = part.values[tuple(key)]
+    # One entry is shown even if it is 0.
+    return ShownPart(
+        Slot(part.slot.key, output, wrt), dense(values) if values.shape == () else values
+    )
+
+
+def _narrow(names: Names, index: Index, text: str) -> Names:
+    """Return the entries of whole `names` at `index`, checking it against their shape."""
+    shape = names.shape
+    if len(index) > len(shape):
+        raise UsageError(
+            f"--show: too many indices for {names.name!r} in {text!r}.",
+            hint=f"{names.name!r} has the shape {shape}.",
+        )
+    kept: list[range | int] = []
+    for axis, size in enumerate(shape):
+        item = index[axis] if axis < len(index) else _FULL
+        if isinstance(item, int) and not -size <= item < size:
+            raise UsageError(
+                f"--show: index {item} is out of range for {names.name!r} in {text!r}.",
+                hint=f"{names.name!r} has the shape {shape}.",
+            )
+        kept.append(range(size)[item])
+    return Names(names.name, tuple(kept))

@@ -1,0 +1,1 @@
+"""The thin client: a command line that a service performs.  Standard library alone."""

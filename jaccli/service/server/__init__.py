@@ -1,0 +1,1 @@
+"""The service: HTTP in, workers that compute, answers out."""

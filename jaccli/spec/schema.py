@@ -1,0 +1,199 @@
+"""The one declaration of a spec's keys.
+
+Checks, positions in errors, `jaccli schema` and the docs' table all follow from `SPEC`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from jaccli.choices import (
+    ALL_MODES,
+    DERIVATIVES,
+    DEVICE,
+    FLOAT_DTYPES,
+    FORMATS,
+    LAYOUTS,
+    PRECISIONS,
+    STORAGES,
+)
+from jaccli.spec.input_sources import INPUT, NUMBERS, is_source
+from jaccli.spec.number_types import Number
+from jaccli.spec.schema_types import (
+    Anything,
+    Case,
+    Code,
+    Count,
+    Either,
+    Flag,
+    Items,
+    Key,
+    Named,
+    NoKey,
+    OneOf,
+    RecordType,
+    Size,
+    Words,
+    always,
+    has_key,
+    is_mapping,
+    is_scalar,
+    schemas,
+)
+
+_NAME = Words("a name", r"[A-Za-z_][A-Za-z0-9_]*")
+_NAMES = Items(_NAME, least=1, single=True, unique=True)
+_TARGET = r"(?:[^\x00:]+\.py|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):[A-Za-z_]\w*"
+_THREE = Items(Number(), least=3, most=3)
+
+_FILE = Words("a file name", r"[^\x00]+")
+_MODELS = ("expression", "expressions", "python")
+
+MODEL = Either(
+    (
+        Case(
+            is_scalar,
+            OneOf(
+                ("forecast",),
+                "Expected 'forecast', or a mapping with 'expression', 'expressions' or 'python'.",
+            ),
+        ),
+        Case(
+            has_key("expression"),
+            RecordType(
+                {"expression": Key(Code(), "one expression, the output `f`", required=True)}
+            ),
+        ),
+        Case(
+            has_key("python"),
+            RecordType(
+                {
+                    "python": Key(
+                        Words("'module:function' or 'file.py:function'", _TARGET),
+                        "a function of the inputs as keywords; needs --allow-python",
+                        required=True,
+                    )
+                }
+            ),
+        ),
+        Case(
+            has_key("expressions"),
+            RecordType(
+                {
+                    "expressions": Key(
+                        Named(Code()), "evaluated in order; later may use earlier", required=True
+                    ),
+                    "outputs": Key(_NAMES, "which of them are outputs (all)"),
+                }
+            ),
+        ),
+        Case(always, NoKey("model", _MODELS)),
+    )
+)
+
+_VALUES = Either(
+    (
+        Case(has_key("range"), RecordType({"range": Key(_THREE, "[start, stop, step]", True)})),
+        Case(
+            has_key("linspace"), RecordType({"linspace": Key(_THREE, "[first, last, count]", True)})
+        ),
+        Case(
+            has_key("logspace"), RecordType({"logspace": Key(_THREE, "[first, last, count]", True)})
+        ),
+        Case(always, Items(Anything(), least=1)),
+    )
+)
+_PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*\Z")
+_SWEPT = Named(_VALUES, "the path of an entry", _PATH)
+
+SPEC = RecordType(
+    {
+        "description": Key(Words(), "free text"),
+        "source": Key(Words(), "where the model comes from: free text"),
+        "base": Key(_FILE, "another spec that this one extends"),
+        "model": Key(MODEL, "what is differentiated", required=True),
+        "inputs": Key(Named(INPUT), "name -> number, nested list or source", default={}),
+        "wrt": Key(
+            _NAMES, "differentiate with respect to these (forecast: x; else every float input)"
+        ),
+        "batch": Key(
+            Either(
+                (
+                    Case(is_mapping, Named(Number(whole=True))),
+                    Case(always, _NAMES),
+                )
+            ),
+            "batched inputs: {name: axis}, or names for axis 0",
+        ),
+        "derivative": Key(
+            Items(OneOf(DERIVATIVES), least=1, single=True, unique=True),
+            "what `run` computes",
+            default=["jacobian"],
+        ),
+        "select": Key(_NAMES, "which outputs (as the option --select)"),
+        "mode": Key(OneOf(ALL_MODES), "how the derivative is computed", default="auto"),
+        "storage": Key(OneOf(STORAGES), "how the result is kept"),
+        "device": Key(Words("a device: cpu, gpu, gpu:1, tpu", DEVICE), "default: JAX's first"),
+        "devices": Key(Count("devices"), "how many share the work: a number, or all (1)"),
+        "dtype": Key(OneOf(FLOAT_DTYPES), "dtype of inputs and results", default="float64"),
+        "precision": Key(OneOf(PRECISIONS), "precision of matrix products", default="highest"),
+        "memory": Key(Size(), "memory budget, as 512MiB (half of the machine's memory)"),
+        "chunk": Key(Number(low=1, whole=True), "basis rows or batch rows at a time"),
+        "layout": Key(OneOf(LAYOUTS), "one array per block, or one matrix", default="blocks"),
+        "vector": Key(
+            Either((Case(is_source, INPUT), Case(is_mapping, Named(INPUT)), Case(always, INPUT))),
+            "tangent (jvp, hvp) or cotangent (vjp): a source, or name -> source",
+        ),
+        "output": Key(
+            RecordType(
+                {
+                    "path": Key(_FILE, ".npy, .npz, .csv, .json or .mtx"),
+                    "format": Key(OneOf(FORMATS), "what standard output gets"),
+                    "force": Key(Flag(), "overwrite", default=False),
+                }
+            ),
+            "where the result goes",
+        ),
+        "expect": Key(
+            RecordType(
+                {
+                    "file": Key(_FILE, "a result file", required=True),
+                    "rtol": Key(Number(low=0), "relative tolerance (1e-6; 1e-4 for float32)"),
+                    "atol": Key(Number(low=0), "absolute tolerance", default=0),
+                }
+            ),
+            "`run` compares its result with this file",
+        ),
+        "sparsity": Key(
+            RecordType({"file": Key(_FILE, "a .mtx pattern", required=True)}),
+            "a sparsity pattern the user vouches for",
+        ),
+        "sweep": Key(
+            Either(
+                (
+                    Case(
+                        has_key("zip"), RecordType({"zip": Key(_SWEPT, "in step", required=True)})
+                    ),
+                    Case(always, _SWEPT),
+                )
+            ),
+            "path -> values: one task for each combination",
+        ),
+    },
+    "a spec: a mapping of keys",
+)
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of a spec, for editors."""
+    schema = SPEC.schema()
+    del schema["required"]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "jaccli spec",
+        **schema,
+        # A base may bring the model.
+        "anyOf": [{"required": ["model", "inputs"]}, {"required": ["base"]}],
+        "$defs": schemas([INPUT, NUMBERS]),
+    }

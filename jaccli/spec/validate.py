@@ -1,0 +1,418 @@
+"""The checks that take more than one entry, and the `Spec` that follows from them.
+
+Each `_check_…` reports what is wrong; nothing here raises, so that all is reported at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from jaccli.choices import MODES, WITH_VECTOR
+from jaccli.errors import Problem, SpecError, did_you_mean, expected, listed
+from jaccli.expression import CONSTANTS, Expression, check_name, check_names, parse
+from jaccli.spec.input_sources import Source, relative
+from jaccli.spec.nodes import Node
+from jaccli.spec.schema_types import NAME, ProblemCollector
+from jaccli.spec.spec import Expect, ExpressionModel, Output, PythonModel, Spec
+
+FORECAST = "tanh(weight @ x + bias)"
+FORECAST_OUTPUT = "y"
+ALONE = "f"
+"""The label of the output of a single `expression`."""
+
+Values = dict[str, Any]
+
+
+def build(name: str, values: Values, root: Node, report: ProblemCollector) -> Spec | None:
+    """Return the spec of checked values, or None where there are problems.
+
+    Entries that are wrong in themselves are left out of the checks that they take part in.
+    """
+    wrong = {problem.path.split(".")[0] for problem in report.problems}
+    batch = _batch(values["batch"]) if "batch" not in wrong else {}
+    model = None
+    if values["model"] and "model" not in wrong and isinstance(values["inputs"], dict):
+        model = _model(values, root, report)
+    if isinstance(model, ExpressionModel) and values["select"] and "select" not in wrong:
+        chosen = _known("select", values["select"], model.expressions, root, report)
+        model = model._replace(outputs=tuple(chosen))
+    _check_names(values, batch, model, wrong, root, report)
+    if not wrong & {"mode", "derivative"}:
+        _check_modes(values, root, report)
+    if not wrong & {"storage", "derivative"}:
+        _check_storage(values, root, report)
+    if not wrong & {"device", "devices"}:
+        _check_devices(values, root, report)
+    if report.problems or model is None:
+        return None
+    _check_integers(values, root, report)
+    _check_axes(values["inputs"], batch, root, report)
+    if report.problems:
+        return None
+    output = values["output"] or {"path": None, "format": None, "force": False}
+    path = _path(root, output["path"], "output", "path")
+    wrt = values["wrt"] or (["x"] if root_is_forecast(root) else None)
+    return Spec(
+        name=name,
+        model=model,
+        inputs=values["inputs"],
+        wrt=tuple(wrt) if wrt else None,
+        batch=batch,
+        derivative=tuple(values["derivative"]),
+        mode=values["mode"],
+        storage=values["storage"],
+        device=values["device"],
+        devices=values["devices"],
+        dtype=values["dtype"],
+        precision=values["precision"],
+        memory=values["memory"],
+        chunk=values["chunk"],
+        layout=values["layout"],
+        vector=values["vector"],
+        output=Output(path, output["format"], output["force"]),
+        expect=_expect(values["expect"], root),
+        sparsity=_path(root, (values["sparsity"] or {}).get("file"), "sparsity", "file"),
+        sweep=values["sweep"],
+        resolved=_resolved(values, wrt, model, root),
+        root=root,
+    )
+
+
+def root_is_forecast(root: Node) -> bool:
+    """Whether the model is the built-in forecast."""
+    model = root.get("model")
+    return model is not None and model.value == "forecast"
+
+
+def _path(root: Node, value: str | None, *entry: str) -> Path | None:
+    """Return a file name relative to the text that names it; `-` stays."""
+    node = root.get(*entry)
+    if value is None or node is None:
+        return None
+    return Path("-") if value == "-" else node.text.folder / value
+
+
+def _expect(values: Values | None, root: Node) -> Expect | None:
+    if values is None:
+        return None
+    path = _path(root, values["file"], "expect", "file")
+    assert path is not None
+    return Expect(path, values["rtol"], values["atol"])
+
+
+def _batch(value: Any) -> dict[str, int]:
+    """Return `{name: axis}` from either form."""
+    return dict.fromkeys(value, 0) if isinstance(value, list) else dict(value or {})
+
+
+def _model(
+    values: Values, root: Node, report: ProblemCollector
+) -> ExpressionModel | PythonModel | None:
+    """Return the model, its expressions parsed and their names checked."""
+    model, inputs = values["model"], values["inputs"]
+    if model != "forecast" and "python" in model:
+        node = root.get("model", "python")
+        assert node is not None
+        outputs = tuple(values["select"]) if values["select"] else None
+        return PythonModel(model["python"], node.text.folder, outputs)
+    _check_free("inputs", root, report)
+    if model == "forecast":
+        return _forecast(inputs, root, report)
+    if "expression" in model:
+        parsed = _parse(model["expression"], inputs, root, report, "model", "expression")
+        return None if parsed is None else ExpressionModel({ALONE: parsed}, (ALONE,))
+    return _expressions(model, inputs, root, report)
+
+
+def _check_free(entry: str, root: Node, report: ProblemCollector) -> None:
+    """Report names below an entry that the expression language keeps for itself."""
+    node = root.get(*entry.split("."))
+    for name, key in node.keys.items() if node else ():
+        if NAME.match(name):  # what is not even a name has been reported
+            report.problems.extend(check_name(name, path=f"{entry}.{name}", place=key.place))
+
+
+def _forecast(inputs: Values, root: Node, report: ProblemCollector) -> ExpressionModel | None:
+    """Return the dense + tanh forecast, which is an expression like any other."""
+    node = root.get("inputs") or root
+    missing = [name for name in ("weight", "bias", "x") if name not in inputs]
+    if missing:
+        names = listed(map(repr, missing))
+        report.add(node, "inputs", f"the forecast needs {names}.", "y = tanh(weight @ x + bias)")
+        return None
+    parsed = parse(FORECAST, path="model")
+    return ExpressionModel({FORECAST_OUTPUT: parsed}, (FORECAST_OUTPUT,))
+
+
+def _expressions(
+    model: Values, inputs: Values, root: Node, report: ProblemCollector
+) -> ExpressionModel | None:
+    """Return named expressions, each checked against the names before it."""
+    node = root.get("model", "expressions")
+    assert node is not None
+    if not model["expressions"]:
+        report.add(node, "model.expressions", "no expressions.")
+        return None
+    _check_free("model.expressions", root, report)
+    parsed: dict[str, Expression] = {}
+    known = set(inputs)
+    for name, text in model["expressions"].items():
+        if name in inputs:
+            message = f"{name!r} is an input already."
+            report.add(node.keys[name], f"model.expressions.{name}", message, "Rename one of them.")
+        found = _parse(text, known, root, report, "model", "expressions", name)
+        if found is not None:
+            parsed[name] = found
+        known.add(name)
+    names = list(model["expressions"])
+    outputs = _known("model.outputs", model["outputs"] or names, names, root, report)
+    return ExpressionModel(parsed, tuple(outputs)) if len(parsed) == len(names) else None
+
+
+def _parse(
+    text: str, known: Collection[str], root: Node, report: ProblemCollector, *entry: str
+) -> Expression | None:
+    """Return the expression at an entry, or None after reporting what is wrong."""
+    node = root.get(*entry)
+    assert node is not None
+    try:
+        parsed = parse(text, path=".".join(entry), place=node.place)
+    except SpecError as error:
+        report.problems.extend(error.problems)
+        return None
+    report.problems.extend(check_names(parsed, known, hints=report.is_shown))
+    return parsed
+
+
+def _known(
+    entry: str,
+    names: list[str],
+    known: Collection[str],
+    root: Node,
+    report: ProblemCollector,
+    what: str = "output",
+) -> list[str]:
+    """Return the names, reporting those that are not known."""
+    node = root.get(*entry.split("."))
+    there = set(known)
+    for index, name in enumerate(names):
+        if name in there or node is None:
+            continue
+        at = node.keys.get(name) or node.get(str(index)) or node
+        hint = partial(expected, known) if len(known) < 10 else partial(did_you_mean, name, known)
+        report.add(at, entry, f"no {what} named {name!r}.", hint)
+    return [name for name in names if name in there]
+
+
+def _check_names(
+    values: Values,
+    batch: dict[str, int],
+    model: ExpressionModel | PythonModel | None,
+    wrong: set[str],
+    root: Node,
+    report: ProblemCollector,
+) -> None:
+    """Report names of inputs and outputs that do not exist."""
+    if not isinstance(values["inputs"], dict):
+        return
+    inputs = list(values["inputs"])
+    if not inputs:
+        if not report.problems:
+            at = root.get("inputs") or root
+            hint = "Give one: under inputs, or --at NAME=VALUE."
+            report.add(at, "inputs", "there are no inputs.", hint)
+        return
+    wrt = values["wrt"] or [] if "wrt" not in wrong else []
+    _known("wrt", wrt, inputs, root, report, "input")
+    _known("batch", list(batch), inputs, root, report, "input")
+    if wrong & {"vector", "derivative"} or not isinstance(values["vector"], dict):
+        return
+    kinds = set(WITH_VECTOR).intersection(values["derivative"])
+    if kinds == {"vjp"} and isinstance(model, ExpressionModel):
+        _known("vector", list(values["vector"]), model.outputs, root, report)
+    elif kinds and "vjp" not in kinds:
+        _known("vector", list(values["vector"]), wrt or inputs, root, report, "wrt input")
+
+
+def check_given(spec: Spec) -> None:
+    """Refuse inputs that the model does not have, where an option or the sweep alone gives them.
+
+    Those that the spec declares may be unused: the same inputs may serve several models, as all do
+    where the model itself is swept.  A model that is a constant has no names to mistake.
+
+    Raises:
+        SpecError: there is one.
+    """
+    root, model = spec.root, spec.model
+    sweep = root.get("sweep", "zip") or root.get("sweep")
+    swept = sweep.keys if sweep else {}
+    if isinstance(model, PythonModel) or any(path.split(".")[0] == "model" for path in swept):
+        return
+    node = root.get("inputs")
+    keys = node.keys if node else {}
+    free = model.free
+    known = [name for name in free if name in keys or name not in CONSTANTS]
+    used, there = (
+        set(free),
+        dict.fromkeys([*known, *(name for name, key in keys.items() if _is_declared(name, key))]),
+    )
+    report = ProblemCollector()
+    for name, key in keys.items():
+        if name not in used and name not in there and known:
+            message = f"the model has no input named {name!r}."
+            report.add(key, f"inputs.{name}", message, partial(did_you_mean, name, there))
+    if report.problems:
+        raise SpecError(*report.problems)
+
+
+def _is_declared(name: str, key: Node) -> bool:
+    """Whether an input stands in a mapping of inputs, be it one that `--set inputs={…}` gives.
+
+    The key of an entry that an option names has the option's whole text, that of one that the sweep
+    alone gives is its path.
+    """
+    return key.value == name and (_is_written(key) or key.text.shift > 0)
+
+
+def _check_modes(values: Values, root: Node, report: ProblemCollector) -> None:
+    """Report modes that a derivative does not have."""
+    derivatives = values["derivative"]
+    node = root.get("mode") or root
+    if _is_written(node) and not _is_written(root.get("derivative") or node):
+        # The command asks for another derivative than the spec, whose mode is not for that one.
+        fits = any(values["mode"] in MODES[name] for name in derivatives)
+        values["mode"] = values["mode"] if fits else "auto"
+    mode = values["mode"]
+    choices = [name for name in derivatives if len(MODES[name]) > 1] or derivatives
+    for name in choices:
+        if mode not in MODES[name]:
+            report.add(node, "mode", f"{name} has no mode {mode!r}.", expected(MODES[name]))
+
+
+def _is_written(node: Node) -> bool:
+    """Whether an entry stands in the spec's file, not on the command line."""
+    return node.text.is_file
+
+
+def _check_storage(values: Values, root: Node, report: ProblemCollector) -> None:
+    """Report sparse storage of what is not a matrix."""
+    derivatives = values["derivative"]
+    if values["storage"] != "sparse" or any("sparse" in MODES[name] for name in derivatives):
+        return
+    node = root.get("storage") or root
+    if _is_written(node) and not _is_written(root.get("derivative") or node):
+        return  # the command asks for another derivative than the spec
+    kinds = [name for name, modes in MODES.items() if "sparse" in modes]
+    message = f"{derivatives[0]} is not kept sparse."
+    report.add(node, "storage", message, f"It goes with {', '.join(kinds)}.")
+
+
+def _check_devices(values: Values, root: Node, report: ProblemCollector) -> None:
+    """Report a number of devices beside a device that is one of them."""
+    device, count = values["device"], values["devices"]
+    if count is not None and device is not None and ":" in device:
+        platform = device.partition(":")[0]
+        hint = f"Write {platform!r} for the platform, or leave out the number of devices."
+        message = f"{count} devices, and the device {device!r}, which is one."
+        report.add(root.get("devices") or root, "devices", message, hint)
+
+
+def _check_integers(values: Values, root: Node, report: ProblemCollector) -> None:
+    """Report integers among the inputs that are differentiated."""
+    for index, name in enumerate(values["wrt"] or []):
+        source = values["inputs"][name]
+        if source.dtype == "int64":
+            node = root.get("wrt", str(index)) or root.get("wrt") or root
+            report.problems.append(integer_problem(name, "int64", node))
+
+
+def integer_problem(name: str, dtype: str, node: Node) -> Problem:
+    """Return the problem of an integer input in `wrt`."""
+    return Problem(
+        f"the input {name!r} is of {dtype}; derivatives are taken with respect to floats.",
+        path="wrt",
+        place=node.place,
+        hint=f"Give the input `dtype: float64`, or leave {name!r} out of wrt.",
+    )
+
+
+def _check_axes(
+    inputs: dict[str, Source], batch: dict[str, int], root: Node, report: ProblemCollector
+) -> None:
+    """Report batch axes that the declared shapes do not have, and unequal sizes."""
+    shapes = {name: inputs[name].shape() for name in batch}
+    known = {name: shape for name, shape in shapes.items() if shape is not None}
+    report.problems.extend(batch_problems(known, batch, root))
+
+
+def batch_problems(
+    shapes: dict[str, tuple[int, ...]], batch: dict[str, int], root: Node
+) -> list[Problem]:
+    """Return what is wrong with the batch axes of the inputs whose shapes are known."""
+    problems = []
+    sizes: dict[str, int] = {}
+    positions = {name: str(index) for index, name in enumerate(batch)}
+    for name, shape in shapes.items():
+        axis = batch[name]
+        node = (
+            root.get("batch", name)
+            or root.get("batch", positions[name])
+            or root.get("batch")
+            or root
+        )
+        message = ""
+        if not shape:
+            message = f"the input {name!r} is a scalar and has no axis to batch."
+        elif not -len(shape) <= axis < len(shape):
+            message = f"the input {name!r} of shape {shape} has no axis {axis}."
+        else:
+            size = shape[axis]
+            other = next((key for key, value in sizes.items() if value != size), None)
+            if other is not None:
+                message = f"{name!r} has {size} batch rows, {other!r} has {sizes[other]}."
+            elif size == 0:
+                message = f"the batch axis of {name!r} has the size 0."
+            sizes[name] = size
+        if message:
+            problems.append(Problem(message, path="batch", place=node.place))
+    return problems
+
+
+def _resolved(
+    values: Values, wrt: list[str] | None, model: ExpressionModel | PythonModel, root: Node
+) -> Values:
+    """Return the spec as plain data with its defaults, absent entries left out.
+
+    File names are relative to the spec's folder, wherever a base or an option has named them.
+    """
+    vector, folder = values["vector"], root.text.folder
+    plain = dict(values)
+    plain["inputs"] = {name: s.plain(folder) for name, s in values["inputs"].items()}
+    plain["wrt"] = wrt
+    plain["batch"] = _batch(values["batch"]) or None
+    if isinstance(vector, dict):
+        plain["vector"] = {name: source.plain(folder) for name, source in vector.items()}
+    elif vector is not None:
+        plain["vector"] = vector.plain(folder)
+    if isinstance(plain["model"], dict):
+        plain["model"] = _present(plain["model"])
+        if "expressions" in plain["model"] and isinstance(model, ExpressionModel):
+            plain["model"]["outputs"] = list(model.outputs)
+    plain.pop("base", None)
+    for name in ("output", "expect"):
+        plain[name] = _present(plain[name]) if plain[name] else None
+    expected_file = root.get("expect", "file")
+    if plain["expect"] and expected_file is not None:
+        plain["expect"]["file"] = relative(expected_file, folder)
+    target = root.get("model", "python")
+    if isinstance(model, PythonModel) and target is not None and ".py:" in model.target:
+        plain["model"]["python"] = relative(target, folder)
+    return _present(plain)
+
+
+def _present(entries: Values) -> Values:
+    """Return the entries that have a value."""
+    return {name: value for name, value in entries.items() if value is not None}

@@ -1,0 +1,78 @@
+"""A spec with a sweep → its tasks: one derivative of one setting each.
+
+Boundary: checks every task's entries and reads no input file; neither numpy nor JAX.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from jaccli.errors import Problem, SpecError, UsageError
+from jaccli.spec import Spec
+from jaccli.spec.load import check
+from jaccli.spec.overrides import apply
+from jaccli.spec.schema_types import ProblemCollector
+from jaccli.spec.sweep import Setting, settings, without
+from jaccli.sweep import task_names
+
+
+@dataclass(frozen=True)
+class SweepTask:
+    """One derivative of one setting: `name` is its file's stem, `values` are by path.
+
+    `spec` is the whole spec with the values set, without the sweep.
+    """
+
+    name: str
+    spec: Spec
+    derivative: str
+    values: dict[str, Any]
+
+
+def expand(spec: Spec) -> tuple[SweepTask, ...]:
+    """Return the tasks of a spec with a sweep: the last entry fastest, derivatives inmost.
+
+    Raises:
+        SpecError: an entry cannot be swept, there are too many tasks, or an entry of a task is
+            wrong: at the place of the value in the sweep.
+    """
+    report = ProblemCollector()
+    found = list(settings(spec.root, report))
+    if report.problems:
+        raise SpecError(*report.problems)
+    titles = [task_names.title(setting) for setting in found]
+    _check_repeated(spec, titles)
+    specs = _specs(spec, found)
+    several = any(len(one.derivative) > 1 for one in specs)
+    tasks = []
+    for stem, setting, one in zip(task_names.stems(titles), found, specs, strict=True):
+        values = {".".join(override.path): override.node.plain() for override in setting}
+        for derivative in one.derivative:
+            name = f"{stem}.{derivative}" if several else stem
+            tasks.append(SweepTask(name, one, derivative, values))
+    return tuple(tasks)
+
+
+def _check_repeated(spec: Spec, titles: list[str]) -> None:
+    """Refuse a sweep with a setting that stands there twice."""
+    seen: set[str] = set()
+    for title in titles:
+        if title in seen:
+            raise SpecError(spec.problem("sweep", f"the task {title} is there a second time."))
+        seen.add(title)
+
+
+def _specs(spec: Spec, found: list[Setting]) -> list[Spec]:
+    """Return the checked spec of each setting."""
+    root = without(spec.root)
+    specs: list[Spec] = []
+    problems: dict[Problem, None] = {}
+    for setting in found:
+        try:
+            specs.append(check(spec.name, apply(root, *setting), ProblemCollector()))
+        except UsageError as error:
+            problems.update(dict.fromkeys(error.problems))
+    if problems:
+        raise SpecError(*problems)
+    return specs

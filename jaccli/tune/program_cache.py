@@ -1,0 +1,167 @@
+"""Plans and compiled programs that are kept for calls that differ in numbers alone.
+
+Off until `keep` is called: a process of one call has nothing to gain.  A program is known by
+everything that it was made of (`plan.identity`), and takes the rest as arguments.  Python models,
+patterns that the user vouches for, inputs that stay in their files, and sparse programs that were
+measured (they hold what does not depend on wrt) are never kept.
+
+Boundary: plans by `plan/`, compiles by `tune.py`; knows nothing of processes or requests.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from jaccli.backend import Device
+from jaccli.execute import Program
+from jaccli.execute import functions as functions
+from jaccli.execute.functions import Arguments
+from jaccli.execute.progress import Progress
+from jaccli.model import Model
+from jaccli.plan import Plan, at, check_result, identity, make
+from jaccli.spec import Spec
+from jaccli.storage.memmap import Mapped
+from jaccli.tune import tuned
+
+if TYPE_CHECKING:
+    from jaccli.derivative.sparse import Pattern
+
+_CODE = 1 << 20
+"""Bytes that a compiled program takes besides its arrays, about."""
+_SHARE = 4
+"""The part of all bytes that one program may take."""
+
+
+@dataclass
+class _Entry:
+    plan: Plan
+    program: Program | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes that it takes at most."""
+        program = self.program
+        held = self.plan.input_bytes if program is None else program.cost.held
+        return held + (0 if program is None else _CODE)
+
+
+class Kept:
+    """The least recently used go first, when there are more than `count` or they hold `nbytes`."""
+
+    def __init__(self, count: int, nbytes: int) -> None:
+        self.count, self.nbytes = count, nbytes
+        self.entries: OrderedDict[str, _Entry] = OrderedDict()
+
+    def get(self, key: str | None) -> _Entry | None:
+        """Return the entry of that key, which is now the last to go."""
+        if key is None or key not in self.entries:
+            return None
+        self.entries.move_to_end(key)
+        return self.entries[key]
+
+    def put(self, key: str | None, entry: _Entry) -> None:
+        """Keep an entry, unless it is too large beside the others."""
+        if key is None or self.count == 0:
+            return
+        self.entries.pop(key, None)
+        if entry.nbytes > self.nbytes // _SHARE:
+            return
+        self.entries[key] = entry
+        held = sum(other.nbytes for other in self.entries.values())
+        while len(self.entries) > self.count or held > self.nbytes:
+            _, oldest = self.entries.popitem(last=False)
+            held -= oldest.nbytes
+
+
+_kept = Kept(0, 0)
+
+
+def keep(count: int, nbytes: int) -> None:
+    """Keep at most so many programs, of at most so many bytes, from now on; 0 forgets all."""
+    global _kept
+    _kept = Kept(count, nbytes)
+
+
+@contextmanager
+def keeping(count: int, nbytes: int) -> Iterator[None]:
+    """Keep programs while the block runs, unless more are kept already."""
+    global _kept
+    before = _kept
+    if before.count < count:
+        _kept = Kept(count, nbytes)
+    try:
+        yield
+    finally:
+        _kept = before
+
+
+def planned(
+    spec: Spec,
+    model: Model,
+    derivative: str,
+    devices: Device,
+    given: Pattern | None = None,
+    *,
+    holds_result: bool = True,
+) -> Plan:
+    """Return what `plan.make` returns, from an earlier call if one was like this.
+
+    Raises:
+        SpecError, BudgetError: as `plan.make`.
+    """
+    key = None if given is not None else _key(spec, model, derivative, devices)
+    entry = _kept.get(key)
+    if entry is not None:
+        plan = _moved(entry.plan, spec, model)
+        if holds_result:
+            check_result(plan)
+        return plan
+    plan = make(spec, model, derivative, devices, given, holds_result=holds_result)
+    _kept.put(key, _Entry(plan))
+    return plan
+
+
+def compiled(plan: Plan, progress: Progress) -> Program:
+    """Return what `tune.compiled` returns, from an earlier call if one was like this.
+
+    Raises:
+        ComputationError, BudgetError: as `tune.compiled`.
+    """
+    key = None
+    if plan.given is None:
+        key = _key(plan.spec, plan.model, plan.derivative, plan.devices)
+    entry = _kept.get(key)
+    if entry is not None and entry.program is not None:
+        return _at(entry.program, plan)
+    program = tuned.compiled(plan, progress)
+    measured = plan.spec.mode == "tuned" or program.plan.chunks >= tuned.MANY
+    if not (measured and program.plan.prepared is not None):
+        _kept.put(key, _Entry(plan, program))
+    return program
+
+
+def _at(program: Program, plan: Plan) -> Program:
+    """Return a program that runs at the point of `plan`; nothing was compiled for it."""
+    here = _moved(program.plan, plan.spec, plan.model)
+    point = functions.arguments(here)
+
+    def run(progress: Progress, arguments: Arguments | None = None) -> Any:
+        return program.run(progress, point if arguments is None else arguments)
+
+    return replace(program, plan=here, run=run, seconds=0.0, cache="hit")
+
+
+def _moved(plan: Plan, spec: Spec, model: Model) -> Plan:
+    return at(replace(plan, spec=spec), model)
+
+
+def _key(spec: Spec, model: Model, derivative: str, devices: Device) -> str | None:
+    """Return the hash of all that a program is made of, None where that cannot be said."""
+    arrays = (*model.primals.values(), *model.vectors.values())
+    if _kept.count == 0 or any(isinstance(array, Mapped) for array in arrays):
+        return None
+    return identity(spec, model, derivative, devices)

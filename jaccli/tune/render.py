@@ -1,0 +1,185 @@
+"""Candidates and bench reports as text for a person, and as plain data for JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from jaccli import backend
+from jaccli.errors import format_bytes
+from jaccli.result.render.columns import columns
+from jaccli.result.summary import duration
+from jaccli.tune.bench import EAGER, LOOP, BenchReport, ModeTiming, delta
+from jaccli.tune.candidates import Candidate
+
+_NONE = "-"
+
+
+def candidates_as_text(candidates: Sequence[Candidate], chosen: str) -> str:
+    """Return the candidates of a plan with what XLA predicts of each."""
+    least = _least(candidates)
+    header = ["candidate", "operations", "traffic", "temporaries", "predicted"]
+    rows = []
+    for candidate in candidates:
+        name = candidate.operator + ("  *" if candidate.operator == chosen else "")
+        if candidate.program is None:
+            rows.append([name, _short(candidate.problem)])
+            continue
+        cost = candidate.program.cost
+        rows.append(
+            [
+                name,
+                f"{cost.operations:,.0f}",
+                format_bytes(cost.traffic),
+                format_bytes(cost.temporaries),
+                f"{cost.seconds / least:.1f}x" if least else _NONE,
+            ]
+        )
+    return columns([header, *rows])
+
+
+def candidates_as_json(candidates: Sequence[Candidate]) -> dict[str, Any]:
+    """Return the candidates by operator; sizes in bytes, times in seconds."""
+    found: dict[str, Any] = {}
+    for candidate in candidates:
+        if candidate.program is None:
+            found[candidate.operator] = {"problem": candidate.problem}
+            continue
+        cost = candidate.program.cost
+        found[candidate.operator] = {
+            "operations": cost.operations,
+            "transcendentals": cost.transcendentals,
+            "traffic": cost.traffic,
+            "temporaries": cost.temporaries,
+            "bytes": cost.held,
+            "predicted_seconds": cost.seconds,
+            "chunk": candidate.program.plan.chunk,
+        }
+    return found
+
+
+def _short(problem: str) -> str:
+    """Return the first sentence of a problem, without the mode that stands before it."""
+    first = problem.split(". ")[0].split(" (")[0]
+    return first.partition(": ")[2] if " by mode " in first.partition(": ")[0] else first
+
+
+def _least(candidates: Sequence[Candidate]) -> float:
+    return min((c.program.cost.seconds for c in candidates if c.program is not None), default=0.0)
+
+
+def report_as_text(report: BenchReport) -> str:
+    """Return the table of a bench, with its headline."""
+    plan = report.plan
+    blocks = ", ".join(f"{block.key} {block.shape}" for block in plan.blocks[:3])
+    header = [
+        "mode", "compile", "median", "spread",
+        "vs eager", "vs loop", "vs plain", "temporaries", "difference",
+    ]  # fmt: skip
+    lines = [
+        f"bench    {plan.derivative} {blocks} of {plan.spec.name}",
+        f"device   {plan.device.name}, {plan.spec.dtype}, precision {plan.spec.precision}",
+        columns([header, *(_cells(report, row) for row in report.rows)]),
+    ]
+    lines += [
+        f"{row.mode}: estimated from {row.done} of {row.total} rows"
+        for row in report.rows
+        if row.estimated and row.seconds
+    ]
+    lines.append(_headline(report))
+    return "\n".join(lines)
+
+
+def _cells(report: BenchReport, row: ModeTiming) -> list[str]:
+    if not row.seconds:
+        return [row.mode, _short(row.problem)]
+    against = (report.find(EAGER), report.find(LOOP), report.best_plain)
+    return [
+        row.mode,
+        duration(row.compile) if row.mode != EAGER else _NONE,
+        ("~" if row.estimated else "") + duration(row.median),
+        f"±{100 * row.spread:.0f}%" if len(row.seconds) > 1 else _NONE,
+        *(f"{other.median / row.median:.3g}x" if other else _NONE for other in against),
+        format_bytes(row.temporaries) if row.temporaries is not None else _NONE,
+        f"{row.difference:.1e}" if row.difference is not None else _NONE,
+    ]
+
+
+def _headline(report: BenchReport) -> str:
+    """Return the performance delta in percent, (slower − faster) / slower, winner named."""
+    winner = report.winner
+    if winner is None:
+        return "performance delta: no mode could be run"
+    parts = [
+        f"{_percent(delta(row.median, winner.median))} less time than {row.mode}{what}"
+        f"{_doubt(row, winner)}"
+        for row, what in _rivals(report, winner)
+    ]
+    return f"performance delta: {winner.mode} takes {' and '.join(parts) or 'the least time'}"
+
+
+def _doubt(row: ModeTiming, winner: ModeTiming) -> str:
+    """Return a remark where the difference is no larger than the runs' own spread."""
+    level = delta(row.median, winner.median) <= 100 * (row.spread + winner.spread)
+    return " (within the spread of the runs)" if level else ""
+
+
+def _percent(value: float) -> str:
+    """Return a percentage with as many digits as keep it below 100."""
+    digits = next((d for d in range(1, 9) if round(value, d) < 100), 9)
+    return f"{value:.{digits}f} %"
+
+
+def _rivals(report: BenchReport, winner: ModeTiming) -> list[tuple[ModeTiming, str]]:
+    """Return what the winner is held against: the best plain mode (or the best other), the loop."""
+    plain, loop = report.best_plain, report.find(EAGER) or report.find(LOOP)
+    if plain is not None and plain.mode != winner.mode:
+        first = [(plain, ", the best plain mode")]
+    else:
+        others = [row for row in report.rows if row.seconds and row.mode != winner.mode]
+        others = [row for row in others if row.mode not in (EAGER, LOOP)]
+        first = [(min(others, key=lambda row: row.median), "")] if others else []
+    words = {EAGER: ", the eager loop", LOOP: ", the compiled loop"}
+    return first + ([(loop, words[loop.mode])] if loop and loop.mode != winner.mode else [])
+
+
+def report_as_json(report: BenchReport) -> dict[str, Any]:
+    """Return a report as plain data; times in seconds, sizes in bytes."""
+    plan, winner = report.plan, report.winner
+    return {
+        "schema": 1,
+        "spec": plan.spec.name,
+        "derivative": plan.derivative,
+        "device": plan.device.name,
+        "dtype": plan.spec.dtype,
+        "precision": plan.spec.precision,
+        "batch": plan.model.batch_size,
+        "blocks": {block.key: list(block.shape) for block in plan.blocks},
+        "modes": {row.mode: _row_as_json(report, row) for row in report.rows},
+        "winner": winner.mode if winner else None,
+        "performance_delta_percent": {
+            row.mode: delta(row.median, winner.median) for row, _ in _rivals(report, winner)
+        }
+        if winner
+        else {},
+        "tolerance": report.tolerance,
+        "versions": backend.versions(),
+    }
+
+
+def _row_as_json(report: BenchReport, row: ModeTiming) -> dict[str, Any]:
+    if not row.seconds:
+        return {"problem": row.problem}
+    against = {"eager": report.find(EAGER), "loop": report.find(LOOP), "plain": report.best_plain}
+    return {
+        "compile": row.compile,
+        "median": row.median,
+        "spread": row.spread,
+        "runs": len(row.seconds),
+        "estimated_from_rows": [row.done, row.total] if row.estimated else None,
+        "speedup": {name: other.median / row.median for name, other in against.items() if other},
+        "temporaries": row.temporaries,
+        "difference": "Infinity" if row.difference == math.inf else row.difference,
+        "agrees": None if row.difference is None else row.difference <= report.tolerance,
+    }
