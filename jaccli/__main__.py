@@ -20,6 +20,9 @@ def main() -> None:
         with suppress(OSError, UnicodeError):  # it is said below what is wrong
             print(f"jaccli {__version__}", flush=True)
             sys.exit(0)
+    if sys.platform == "win32":
+        print("jaccli: Windows is not supported; run it in WSL (wsl --install).", file=sys.stderr)
+        sys.exit(3)
     from jaccli import signals, startup, surroundings
 
     startup.begin()

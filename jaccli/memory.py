@@ -22,13 +22,14 @@ _CGROUP_LIMITS = (
     "/sys/fs/cgroup/memory.max",
     "/sys/fs/cgroup/memory/memory.limit_in_bytes",
 )
+_PAGE = os.sysconf("SC_PAGE_SIZE")
 _LEAST = 64 << 20
 """Bytes that there are at least, whatever `ulimit -v` says: else numpy is not imported."""
 
 
 def total() -> int:
     """Return the bytes of memory that this process may use at most: machine's or container's."""
-    sizes = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    sizes = [_installed()]
     for name in _CGROUP_LIMITS:
         try:
             limit = Path(name).read_text().strip()
@@ -40,6 +41,17 @@ def total() -> int:
     if addresses is not None:
         sizes.append(max(addresses - surroundings.needed_by_jax(), _LEAST))
     return min(sizes)
+
+
+def _installed() -> int:
+    """Return the bytes of memory that the machine has."""
+    try:
+        return _PAGE * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):  # macOS need not know the name
+        size, length = ctypes.c_uint64(0), ctypes.c_size_t(8)
+        ask = ctypes.CDLL(None).sysctlbyname
+        ask(b"hw.memsize", ctypes.byref(size), ctypes.byref(length), None, 0)
+        return size.value
 
 
 _ceiling: int | None = None
@@ -135,8 +147,6 @@ def _peak() -> int:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
-
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 _M_MMAP_THRESHOLD = -3
 """The name that glibc has for it (malloc.h)."""

@@ -45,7 +45,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 _VERSIONS = versions().encode()
 """Those of this process, which a worker must have too: somebody may upgrade what it is made of."""
 _LONGEST_HEAD = 1 << 16
-_ROOT = str(Path(__file__).resolve().parents[2])
+_ROOT = str(Path(__file__).resolve().parents[3])
 _ENDED = "the process that computed this has ended. Ask again."
 _WAITED = "no process has become free within {:g} s. Ask again later."
 _CODE = "from jaccli.service.server.worker import main; main({}, {}, {})"
