@@ -128,6 +128,9 @@ def of_session(session: int) -> list[int]:
 
 def shots(count: int, seed: int = 0, longest: float = 3.0) -> list[Shot]:
     """Shoot at every command in turn."""
+    for number in ENDING:  # what a shell in the background or nohup ignores, children would too
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     draw = random.Random(seed)
     found = []
     with tempfile.TemporaryDirectory() as name:

@@ -48,9 +48,12 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ[THROUGH] = config.getoption("--through-service")
     # Tracing makes many objects that stay: a third of the time would go into looking at them.
     gc.set_threshold(200_000, 50, 50)
-    # What a shell starts in the background ignores SIGINT, and so does all that it starts.
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    # What a shell starts in the background ignores SIGINT, what nohup starts SIGHUP, and so does
+    # all that they start.
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    for number, handler in usual.items():
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
