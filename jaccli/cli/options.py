@@ -126,8 +126,13 @@ def _at(flag: str, values: list[str]) -> Iterable[Override]:
     for value in values:
         match = _NAMED.match(value)
         if not match:
-            hint = "Expected NAME=VALUE, as in --at x=3 or --at x=@x.npy."
             place = option_node(flag, value).place
+            name, equals, _ = value.partition("=")
+            if equals and name.strip():
+                message = f"{name.strip()!r} is not a name."
+                hint = "Letters, digits and underscores, not beginning with a digit."
+                raise UsageError(Problem(message, place=place, hint=hint))
+            hint = "Expected NAME=VALUE, as in --at x=3 or --at x=@x.npy."
             raise UsageError(Problem(f"{value!r} is not NAME=VALUE.", place=place, hint=hint))
         yield Override(("inputs", match[1]), value_node(flag, value, match.end()))
 

@@ -139,6 +139,11 @@ PATH = "Expected PATH=VALUE, as in --set inputs.x.shape=[32]."
 WRONG = [
     # option, its argument with marks, message
     ("--at", "«x»", f"'x' is not NAME=VALUE.\n{AT}"),
+    (
+        "--at",
+        "«θ=3»",
+        "'θ' is not a name.\nLetters, digits and underscores, not beginning with a digit.",
+    ),
     ("--at", "«=3»", f"'=3' is not NAME=VALUE.\n{AT}"),
     ("--at", "x=«»", "nothing is not a number."),
     ("--at", "x=«abc»", "'abc' is not a number."),
