@@ -1,4 +1,7 @@
-"""The operators with JAX's signatures: `jaccli.jacobian`, `jaccli.hessian`, `jaccli.hvp`."""
+"""The operators with JAX's signatures: `jaccli.jacobian`, `jaccli.hessian`, `jaccli.gradient` ...
+
+With `has_aux` a function returns a pair, and the second is handed through: `(derivative, aux)`.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ Argnums = SupportsIndex | Sequence[SupportsIndex]
 
 
 def jacobian(
-    f: Callable[..., Tree], argnums: Argnums = 0, *, mode: str = "auto"
+    f: Callable[..., Tree], argnums: Argnums = 0, has_aux: bool = False, *, mode: str = "auto"
 ) -> Callable[..., Tree]:
     """Return a function that computes the Jacobian of `f`, as `jax.jacobian` does.
 
@@ -40,11 +43,11 @@ def jacobian(
     Raises:
         ValueError: the mode is not one of a Jacobian's.
     """
-    return _operator(f, argnums, "jacobian", mode)
+    return _operator(f, argnums, "jacobian", mode, has_aux)
 
 
 def hessian(
-    f: Callable[..., Tree], argnums: Argnums = 0, *, mode: str = "auto"
+    f: Callable[..., Tree], argnums: Argnums = 0, has_aux: bool = False, *, mode: str = "auto"
 ) -> Callable[..., Tree]:
     """Return a function that computes the Hessian of `f`, as `jax.hessian` does.
 
@@ -59,10 +62,95 @@ def hessian(
     Raises:
         ValueError: the mode is not one of a Hessian's.
     """
-    return _operator(f, argnums, "hessian", mode)
+    return _operator(f, argnums, "hessian", mode, has_aux)
 
 
-def hvp(f: Callable[..., Tree], argnums: Argnums = 0, *, mode: str = "auto") -> Callable[..., Tree]:
+def gradient(
+    f: Callable[..., Tree], argnums: Argnums = 0, has_aux: bool = False, *, mode: str = "auto"
+) -> Callable[..., Tree]:
+    """Return a function that computes the gradient of the scalar `f`, as `jax.grad` does.
+
+    Leaves have the shape `(*in)`.  The modes are those of a Jacobian.
+
+    >>> import jax.numpy as jnp
+    >>> gradient(lambda x: (x**3).sum())(jnp.array([1.0, 2.0])).tolist()
+    [3.0, 12.0]
+
+    Raises:
+        ValueError: the mode is not one of a gradient's.
+        TypeError (when called): `f` returns no scalar.
+    """
+    return _operator(f, argnums, "gradient", mode, has_aux)
+
+
+def value_and_gradient(
+    f: Callable[..., Tree], argnums: Argnums = 0, has_aux: bool = False, *, mode: str = "auto"
+) -> Callable[..., tuple[Tree, Tree]]:
+    """Return a function of the scalar `f` and its gradient together, as `jax.value_and_grad` does.
+
+    With `has_aux` it returns `((value, aux), gradient)`.
+
+    >>> import jax.numpy as jnp
+    >>> value, slope = value_and_gradient(lambda x: (x**3).sum())(jnp.array([1.0, 2.0]))
+    >>> float(value), slope.tolist()
+    (9.0, [3.0, 12.0])
+
+    Raises:
+        ValueError, TypeError: as of `gradient`.
+    """
+    slope = gradient(_first(f) if has_aux else f, argnums, mode=mode)
+
+    def both(*args: Any, **kwargs: Any) -> tuple[Tree, Tree]:
+        return jax.tree.map(jnp.asarray, f(*args, **kwargs)), slope(*args, **kwargs)
+
+    return both
+
+
+def jvp(
+    f: Callable[..., Tree], primals: Sequence[Tree], tangents: Sequence[Tree], has_aux: bool = False
+) -> tuple[Tree, ...]:
+    """Return the output of `f` and the Jacobian times the tangents, as `jax.jvp` does.
+
+    Tangents are shaped as the primals, and so is what they give as the output `(*out)`.  With
+    `has_aux`: `(output, product, aux)`.
+
+    >>> import jax.numpy as jnp
+    >>> x = jnp.array([1.0, 2.0])
+    >>> [y.tolist() for y in jvp(lambda x: x**2, (x,), (jnp.ones(2),))]
+    [[1.0, 4.0], [2.0, 4.0]]
+
+    Raises:
+        TypeError: a primal is not of floats, or JAX has no forward mode for `f`.
+    """
+    real = tuple(jax.tree.map(_real, x) for x in primals)
+    pairs = zip(real, tangents, strict=True)
+    alike = tuple(jax.tree.map(lambda x, v: jnp.asarray(v, x.dtype), *pair) for pair in pairs)
+    found: tuple[Tree, ...] = jax.jvp(f, real, alike, has_aux=has_aux)
+    return found
+
+
+def vjp(f: Callable[..., Tree], *primals: Tree, has_aux: bool = False) -> tuple[Any, ...]:
+    """Return the output of `f`, and a function from cotangents to a tuple, as `jax.vjp` does.
+
+    The cotangent is shaped as the output; the tuple has for each primal the cotangent times the
+    Jacobian, of shape `(*in)`.  With `has_aux`: `(output, function, aux)`.
+
+    >>> import jax.numpy as jnp
+    >>> y, pull = vjp(lambda x: x**2, jnp.array([1.0, 2.0]))
+    >>> pull(jnp.array([1.0, 10.0]))[0].tolist()
+    [2.0, 40.0]
+
+    Raises:
+        TypeError: a primal is not of floats.
+        ValueError: JAX has no reverse mode for `f`.
+    """
+    real = tuple(jax.tree.map(_real, x) for x in primals)
+    return jax.vjp(f, *real, has_aux=True) if has_aux else jax.vjp(f, *real)
+
+
+def hvp(
+    f: Callable[..., Tree], argnums: Argnums = 0, has_aux: bool = False, *, mode: str = "auto"
+) -> Callable[..., Tree]:
     """Return a function of the primals and, last, the tangent: the Hessian of scalar `f` times it.
 
     The tangent is shaped as the argument, or is a tuple of such for several `argnums`.
@@ -76,29 +164,46 @@ def hvp(f: Callable[..., Tree], argnums: Argnums = 0, *, mode: str = "auto") -> 
         ValueError: the mode is not one of a Hessian-vector product's.
     """
     _check("hvp", mode)
+    scalar = _first(f) if has_aux else f
 
     def product(*args: Any, **kwargs: Any) -> Tree:
         *primals, tangent = args
-        inner, x = _select(f, argnums, tuple(primals), kwargs)
+        inner, x = _select(scalar, argnums, tuple(primals), kwargs)
         tangent = jax.tree.map(lambda leaf, v: jnp.asarray(v, leaf.dtype), x, tangent)
-        alike = _select(f, argnums, _concrete(primals), kwargs) if mode == "tuned" else None
-        return _differentiated("hvp", mode, inner, x, (tangent,), alike)
+        alike = _select(scalar, argnums, _concrete(primals), kwargs) if mode == "tuned" else None
+        found = _differentiated("hvp", mode, inner, x, (tangent,), alike)
+        return (found, f(*primals, **kwargs)[1]) if has_aux else found
 
     return product
 
 
 def _operator(
-    f: Callable[..., Tree], argnums: Argnums, derivative: str, mode: str
+    f: Callable[..., Tree], argnums: Argnums, derivative: str, mode: str, has_aux: bool
 ) -> Callable[..., Tree]:
     """Apply an operator on functions of one tree to the arguments that `argnums` names."""
     _check(derivative, mode)
+    main = _first(f) if has_aux else f
 
     def apply(*args: Any, **kwargs: Any) -> Tree:
-        inner, x = _select(f, argnums, args, kwargs)
-        alike = _select(f, argnums, _concrete(args), kwargs) if mode == "tuned" else None
-        return _differentiated(derivative, mode, inner, x, (), alike)
+        inner, x = _select(main, argnums, args, kwargs)
+        alike = _select(main, argnums, _concrete(args), kwargs) if mode == "tuned" else None
+        found = _differentiated(derivative, mode, inner, x, (), alike)
+        return (found, f(*args, **kwargs)[1]) if has_aux else found
 
     return apply
+
+
+def _first(f: Callable[..., Tree]) -> Callable[..., Tree]:
+    """Return the function of the first of the two that `f` returns."""
+
+    def main(*args: Any, **kwargs: Any) -> Tree:
+        pair = f(*args, **kwargs)
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            kind = type(pair).__name__
+            raise TypeError(f"has_aux: the function returns a pair (output, aux), not {kind}")
+        return pair[0]
+
+    return main
 
 
 def _differentiated(
@@ -114,6 +219,8 @@ def _differentiated(
         once = traced(f, x)
     except jax.errors.ConcretizationTypeError as error:
         return _by_values(derivative, mode, f, x, more, error)
+    if derivative == "gradient":
+        _check_scalar(once.out)
     about = from_jaxpr(once.jaxpr, [True] * len(once.jaxpr.in_avals), size(x), size(once.out))
 
     def measured(measure: Callable[..., Any], failed: Any) -> Callable[[str], Any]:
@@ -185,6 +292,7 @@ def _by_values(
         raise error
     forward = size(x) <= size(f(x))
     plain: dict[str, Callable[[], Tree]] = {
+        "gradient": lambda: jax.grad(f)(x),
         "jacobian": lambda: (jax.jacfwd if forward else jax.jacrev)(f)(x),
         "hessian": lambda: jax.hessian(f)(x),
         "hvp": lambda: jax.jvp(jax.grad(f), (x,), more)[1],
@@ -199,6 +307,13 @@ def _check(derivative: str, mode: str) -> None:
     if mode not in MODES[derivative]:
         available = list(MODES[derivative])
         raise ValueError(f"{derivative} has no mode {mode!r}; expected one of {available}")
+
+
+def _check_scalar(out: Tree) -> None:
+    bare = jax.tree_util.all_leaves([out])
+    if not bare or out.shape:
+        what = f"of shape {out.shape}" if bare else f"a {type(out).__name__}"
+        raise TypeError(f"gradient: the output is {what}, and no scalar; jacobian takes it")
 
 
 def _select(

@@ -1,4 +1,4 @@
-"""The Python door: `jaccli.jacobian`, `jaccli.hessian`, `jaccli.hvp`."""
+"""The Python door: `jaccli.jacobian`, `jaccli.hessian`, `jaccli.gradient` and the others."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import doctest
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -230,13 +231,119 @@ def test_importing_jaccli_loads_neither_jax_nor_numpy() -> None:
     assert done.stdout.splitlines() == ["[]", "True"]
 
 
-def test_the_door_has_three_operators_and_nothing_else() -> None:
-    assert jaccli.__all__ == ["__version__", "jacobian", "hessian", "hvp"]
-    assert all(getattr(jaccli, name) is getattr(api, name) for name in jaccli.__all__[1:])
-    with pytest.raises(AttributeError, match="module 'jaccli' has no attribute 'jacobain'"):
-        _ = jaccli.jacobain
-
-
 def test_the_examples_of_the_docstrings() -> None:
     results = doctest.testmod(api)
     assert (results.failed, results.attempted > 5) == (0, True)
+
+
+def cubes(x: Any, y: Any) -> Any:
+    """Return sum x³ y, and something beside it."""
+    return (x**3 * y).sum(), {"rows": x.shape[0], "sum": x.sum()}
+
+
+CX, CY = np.array([1.0, -2.0, 0.5]), np.array([3.0, 0.25, -1.0])
+SLOPES = 3 * CX**2 * CY, CX**3
+
+
+def test_gradients_are_those_derived_by_hand() -> None:
+    main = lambda x, y: cubes(x, y)[0]  # noqa: E731
+    np.testing.assert_allclose(jaccli.gradient(main)(CX, CY), SLOPES[0], rtol=1e-15)
+    by_both = jaccli.gradient(main, (0, -1))(CX, CY)
+    for found, right in zip(by_both, SLOPES, strict=True):
+        np.testing.assert_allclose(found, right, rtol=1e-15)
+    value, slope = jaccli.value_and_gradient(main, 1)(CX, CY)
+    np.testing.assert_allclose(value, np.sum(CX**3 * CY), rtol=1e-15)
+    np.testing.assert_allclose(slope, SLOPES[1], rtol=1e-15)
+
+
+@pytest.mark.parametrize("mode", ["auto", "rev", "structured"])
+def test_what_is_beside_the_output_is_handed_through(mode: str) -> None:
+    beside = {"rows": 3, "sum": pytest.approx(-0.5)}
+    slope, aux = jaccli.gradient(cubes, has_aux=True, mode=mode)(CX, CY)
+    np.testing.assert_allclose(slope, SLOPES[0], rtol=1e-15)
+    assert aux == beside
+    (value, aux), slope = jaccli.value_and_gradient(cubes, 0, True, mode=mode)(CX, CY)
+    np.testing.assert_allclose(value, np.sum(CX**3 * CY), rtol=1e-15)
+    assert aux == beside
+    matrix, aux = jaccli.hessian(cubes, has_aux=True)(CX, CY)
+    np.testing.assert_allclose(matrix, np.diag(6 * CX * CY), rtol=1e-15)
+    assert aux == beside
+    product, aux = jaccli.hvp(cubes, has_aux=True)(CX, CY, CY)
+    np.testing.assert_allclose(product, 6 * CX * CY**2, rtol=1e-15)
+    assert aux == beside
+    row, aux = jaccli.jacobian(cubes, has_aux=True, mode=mode)(CX, CY)
+    np.testing.assert_allclose(row, SLOPES[0], rtol=1e-15)
+    assert aux == beside
+
+
+def test_products_take_and_return_trees() -> None:
+    f = lambda p, s: {"y": p["a"] ** 2 * s, "z": p["b"].sum()}  # noqa: E731
+    p, t = {"a": CX, "b": CY}, {"a": CY, "b": CX}
+    out, along = jaccli.jvp(f, (p, 2.0), (t, 1.0))
+    np.testing.assert_allclose(out["y"], 2 * CX**2, rtol=1e-15)
+    np.testing.assert_allclose(along["y"], 4 * CX * CY + CX**2, rtol=1e-15)
+    np.testing.assert_allclose(along["z"], CX.sum(), rtol=1e-15)
+    out, pull = jaccli.vjp(f, p, 2.0)
+    by_p, by_s = pull({"y": jnp.asarray(CY), "z": jnp.asarray(2.0)})
+    np.testing.assert_allclose(by_p["a"], 4 * CX * CY, rtol=1e-15)
+    np.testing.assert_allclose(by_p["b"], [2, 2, 2], rtol=1e-15)
+    np.testing.assert_allclose(by_s, np.sum(CX**2 * CY), rtol=1e-15)
+
+
+REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
+    "no scalar": (
+        lambda: jaccli.gradient(lambda x: x)(CX),
+        r"^gradient: the output is of shape \(3,\), and no scalar; jacobian takes it$",
+    ),
+    "a tree": (
+        lambda: jaccli.gradient(lambda x: {"y": x[0]})(CX),
+        r"^gradient: the output is a dict, and no scalar; jacobian takes it$",
+    ),
+    "no pair": (
+        lambda: jaccli.hessian(lambda x: x.sum(), has_aux=True)(CX),
+        r"^has_aux: the function returns a pair \(output, aux\), not ",
+    ),
+    "JAX's own": (
+        lambda: jaccli.jacobian(lambda x: x, holomorphic=True),  # type: ignore[call-arg]
+        "unexpected keyword argument 'holomorphic'",
+    ),
+    "integers": (lambda: jaccli.vjp(lambda x: x, np.arange(3)), "^only floats are differentiated"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_not_as_asked_is_a_type_error(name: str) -> None:
+    act, message = REFUSED[name]
+    with pytest.raises(TypeError, match=message):
+        act()
+
+
+def test_the_door_lists_what_there_is() -> None:
+    assert dir(jaccli) == sorted(jaccli.__all__)
+    assert all(callable(getattr(jaccli, name)) for name in jaccli.__all__ if name[0] != "_")
+    with pytest.raises(AttributeError, match="no attribute 'jacobain'"):
+        jaccli.jacobain  # type: ignore[attr-defined]  # noqa: B018
+
+
+USERS = """
+import jax
+import jaccli
+
+def f(x: jax.Array, y: jax.Array) -> jax.Array:
+    return (x * y).sum()
+
+slope = jaccli.gradient(f, argnums=(0, 1), mode="rev")(jax.numpy.ones(3), jax.numpy.ones(3))
+value, row = jaccli.value_and_gradient(f)(jax.numpy.ones(3), jax.numpy.ones(3))
+wrong = jaccli.hessian(f, argnum=1)
+"""
+
+
+@pytest.mark.slow
+def test_a_users_types_are_checked(tmp_path: Path) -> None:
+    (tmp_path / "users.py").write_text(USERS)
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--config-file=", "users.py"],
+        capture_output=True, text=True, cwd=tmp_path, check=False,
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1].startswith("Found 1 error in 1 file"), done.stdout
+    assert 'Unexpected keyword argument "argnum" for "hessian"' in done.stdout
