@@ -228,6 +228,7 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_answers_that_nobody_reads_are_bounded_and_ended(tmp_path: Path) -> None:
     """Over a Unix socket: of TCP, the system may keep 4 MB of an answer."""
     request_ = post("/v1/evaluate", LARGE, NPY)
@@ -295,6 +296,7 @@ def test_pieces_are_counted_as_long_as_they_wait() -> None:
     assert buffers.held == 0
 
 
+@pytest.mark.slow
 def test_an_idle_worker_that_has_grown_is_replaced() -> None:
     async def work() -> Any:
         pool = Pool(Limits(workers=1, idle_memory=1 << 20))

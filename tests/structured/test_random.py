@@ -79,7 +79,7 @@ def composed(names: list[str]) -> Step:
     return f
 
 
-@settings(max_examples=16)
+@settings(max_examples=8)
 @given(programs)
 def test_random_compositions_equal_plain_modes_and_differences(
     program: tuple[list[str], tuple[int, int]],
@@ -88,7 +88,7 @@ def test_random_compositions_equal_plain_modes_and_differences(
     assert_structured_is_right(composed(names), points(*shape, seed="p"))
 
 
-@settings(max_examples=6)
+@settings(max_examples=4)
 @given(programs)
 def test_random_hessians_equal_plain_ones(program: tuple[list[str], tuple[int, int]]) -> None:
     names, shape = program
