@@ -10,7 +10,6 @@ Boundary: plans by `plan/`, compiles by `tune.py`; knows nothing of processes or
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from jaccli.execute.progress import Progress
 from jaccli.model import Model
 from jaccli.plan import Plan, at, check_result, identity, make
 from jaccli.spec import Spec
+from jaccli.storage.lru_cache import LRUCache
 from jaccli.storage.memmap import Mapped
 from jaccli.tune import tuned
 
@@ -49,54 +49,30 @@ class _Entry:
         return held + (0 if program is None else _CODE)
 
 
-class Kept:
-    """The least recently used go first, when there are more than `count` or they hold `nbytes`."""
-
-    def __init__(self, count: int, nbytes: int) -> None:
-        self.count, self.nbytes = count, nbytes
-        self.entries: OrderedDict[str, _Entry] = OrderedDict()
-
-    def get(self, key: str | None) -> _Entry | None:
-        """Return the entry of that key, which is now the last to go."""
-        if key is None or key not in self.entries:
-            return None
-        self.entries.move_to_end(key)
-        return self.entries[key]
-
-    def put(self, key: str | None, entry: _Entry) -> None:
-        """Keep an entry, unless it is too large beside the others."""
-        if key is None or self.count == 0:
-            return
-        self.entries.pop(key, None)
-        if entry.nbytes > self.nbytes // _SHARE:
-            return
-        self.entries[key] = entry
-        held = sum(other.nbytes for other in self.entries.values())
-        while len(self.entries) > self.count or held > self.nbytes:
-            _, oldest = self.entries.popitem(last=False)
-            held -= oldest.nbytes
+def _cache_of(count: int, nbytes: int) -> LRUCache[str, _Entry]:
+    return LRUCache(count, nbytes, size=lambda entry: entry.nbytes)
 
 
-_kept = Kept(0, 0)
+_cache = _cache_of(0, 0)
 
 
 def keep(count: int, nbytes: int) -> None:
     """Keep at most so many programs, of at most so many bytes, from now on; 0 forgets all."""
-    global _kept
-    _kept = Kept(count, nbytes)
+    global _cache
+    _cache = _cache_of(count, nbytes)
 
 
 @contextmanager
 def keeping(count: int, nbytes: int) -> Iterator[None]:
     """Keep programs while the block runs, unless more are kept already."""
-    global _kept
-    before = _kept
+    global _cache
+    before = _cache
     if before.count < count:
-        _kept = Kept(count, nbytes)
+        _cache = _cache_of(count, nbytes)
     try:
         yield
     finally:
-        _kept = before
+        _cache = before
 
 
 def planned(
@@ -114,14 +90,14 @@ def planned(
         SpecError, BudgetError: as `plan.make`.
     """
     key = None if given is not None else _key(spec, model, derivative, devices)
-    entry = _kept.get(key)
+    entry = None if key is None else _cache.get(key)
     if entry is not None:
         plan = _moved(entry.plan, spec, model)
         if holds_result:
             check_result(plan)
         return plan
     plan = make(spec, model, derivative, devices, given, holds_result=holds_result)
-    _kept.put(key, _Entry(plan))
+    _put(key, _Entry(plan))
     return plan
 
 
@@ -134,14 +110,23 @@ def compiled(plan: Plan, progress: Progress) -> Program:
     key = None
     if plan.given is None:
         key = _key(plan.spec, plan.model, plan.derivative, plan.devices)
-    entry = _kept.get(key)
+    entry = None if key is None else _cache.get(key)
     if entry is not None and entry.program is not None:
         return _at(entry.program, plan)
     program = tuned.compiled(plan, progress)
     measured = plan.spec.mode == "tuned" or program.plan.chunks >= tuned.MANY
     if not (measured and program.plan.prepared is not None):
-        _kept.put(key, _Entry(plan, program))
+        _put(key, _Entry(plan, program))
     return program
+
+
+def _put(key: str | None, entry: _Entry) -> None:
+    """Cache an entry that has a key, unless it is too large beside the others."""
+    if key is None:
+        return
+    _cache.remove(key)
+    if entry.nbytes <= (_cache.nbytes or 0) // _SHARE:
+        _cache.put(key, entry)
 
 
 def _at(program: Program, plan: Plan) -> Program:
@@ -162,6 +147,6 @@ def _moved(plan: Plan, spec: Spec, model: Model) -> Plan:
 def _key(spec: Spec, model: Model, derivative: str, devices: Device) -> str | None:
     """Return the hash of all that a program is made of, None where that cannot be said."""
     arrays = (*model.primals.values(), *model.vectors.values())
-    if _kept.count == 0 or any(isinstance(array, Mapped) for array in arrays):
+    if _cache.count == 0 or any(isinstance(array, Mapped) for array in arrays):
         return None
     return identity(spec, model, derivative, devices)

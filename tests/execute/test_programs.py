@@ -316,7 +316,7 @@ def test_several_specs_of_one_structure_share_a_program(
         jaccli("jacobian", name, "-o", "alone.npz", "--force", "-q")
         with np.load("alone.npz") as alone, np.load(f"out/{Path(name).stem}.npz") as found:
             assert alone["f.x"].tobytes() == found["f.x"].tobytes()
-    assert program_cache._kept.count == 0
+    assert program_cache._cache.count == 0
 
 
 SWEEP = """

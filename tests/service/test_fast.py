@@ -21,7 +21,7 @@ SCOPE: dict[str, Any] = {
 
 def test_a_program_whose_model_went_while_it_was_compiled_goes_too() -> None:
     fast = Fast(Limits(), lambda model: False)
-    fast._keep(_key(SCOPE), FastProgram("1", b"head", lambda body: body[:4], [], 1))
+    fast._programs.put(_key(SCOPE), FastProgram("1", b"head", lambda body: body[:4], [], 1))
     said: list[Any] = []
 
     async def receive() -> Any:

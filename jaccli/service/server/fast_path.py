@@ -15,7 +15,6 @@ import gc
 import sys
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,6 +25,7 @@ from jaccli.service.server.middleware import BODY, HEADERS, Application, Receive
 from jaccli.service.server.model_store import StoredModel
 from jaccli.service.server.operations import NPY
 from jaccli.service.server.translate import RequestJob, call, document
+from jaccli.storage.lru_cache import LRUCache
 
 if TYPE_CHECKING:
     from jaccli.service.server import inline_program
@@ -89,8 +89,10 @@ class Fast:
 
     def __init__(self, limits: Limits, used: Callable[[str], bool]) -> None:
         self._limits, self._used = limits, used
-        self._programs: OrderedDict[Key, FastProgram] = OrderedDict()
-        self._refused: OrderedDict[tuple[Key, bytes], None] = OrderedDict()
+        self._programs: LRUCache[Key, FastProgram] = LRUCache(
+            limits.programs, limits.programs_memory, size=lambda program: program.nbytes
+        )
+        self._refused: LRUCache[tuple[Key, bytes], bool] = LRUCache(_REFUSED)
         self._thread = ThreadPoolExecutor(1, "compiler")
         self._waiting: set[Key] = set()
         self._lock = threading.Lock()
@@ -123,7 +125,7 @@ class Fast:
                 await app(scope, receive, send)
                 return
             key = _key(scope)
-            program = programs.get(key)
+            program = programs.peek(key)
             if program is None or not program.takes(scope[BODY]):
                 await app(scope, receive, send)
                 return
@@ -165,35 +167,24 @@ class Fast:
         with self._lock:
             self._waiting.discard(key)
             if found is None:
-                self._refused[key, head] = None
-                while len(self._refused) > _REFUSED:
-                    self._refused.popitem(last=False)
+                self._refused.put((key, head), True)
                 return
             before = answer[: len(answer) - found.result_bytes]
-            self._keep(key, _program(asked.model, head, before, found))
-
-    def _keep(self, key: Key, program: FastProgram) -> None:
-        self._programs[key] = program
-        self._programs.move_to_end(key)
-        held = sum(other.nbytes for other in self._programs.values())
-        limits = self._limits
-        while len(self._programs) > limits.programs or held > limits.programs_memory:
-            _, oldest = self._programs.popitem(last=False)
-            held -= oldest.nbytes
+            self._programs.put(key, _program(asked.model, head, before, found))
 
     def forget(self, model: str) -> None:
         """Drop the programs of a model."""
         with self._lock:
-            for key in [k for k, program in self._programs.items() if program.model == model]:
-                del self._programs[key]
+            for key in list(self._programs):
+                program = self._programs.peek(key)
+                if program is not None and program.model == model:
+                    self._programs.remove(key)
 
     def _touch(self, key: Key, program: FastProgram) -> None:
         with self._lock:
-            if key not in self._programs:
-                return
-            self._programs.move_to_end(key)
-            if not self._used(program.model):  # forgotten while the program was compiled
-                del self._programs[key]
+            there = self._programs.get(key) is not None
+            if there and not self._used(program.model):  # forgotten while it was compiled
+                self._programs.remove(key)
 
 
 def _program(model: str, head: bytes, before: bytes, found: inline_program.Inline) -> FastProgram:

@@ -5,13 +5,13 @@ Boundary: keeps bytes; whether they are a spec, and what their id is, has been s
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import NamedTuple
 
 from jaccli.errors import format_bytes
 from jaccli.service.server.buffers import Body
 from jaccli.service.server.http_error import Refusal, too_large
+from jaccli.storage.lru_cache import LRUCache
 
 
 class StoredModel(NamedTuple):
@@ -25,9 +25,10 @@ class Models:
     """At most `count` models of `nbytes` together; `forgotten` is told of those that go."""
 
     def __init__(self, count: int, nbytes: int, forgotten: Callable[[str], None]) -> None:
-        self._count, self._nbytes, self._forgotten = count, nbytes, forgotten
-        self._models: OrderedDict[str, StoredModel] = OrderedDict()
-        self._held = 0
+        self._nbytes = nbytes
+        self._models: LRUCache[str, StoredModel] = LRUCache(
+            count, nbytes, size=lambda model: len(model.body), evicted=forgotten
+        )
 
     def __len__(self) -> int:
         return len(self._models)
@@ -44,14 +45,8 @@ class Models:
 
     def add(self, name: str, model: StoredModel) -> None:
         """Keep a model under its id."""
-        if name not in self._models:
-            self._models[name] = model
-            self._held += len(model.body)
-        self.touch(name)
-        while len(self._models) > self._count or self._held > self._nbytes:
-            oldest, gone = self._models.popitem(last=False)
-            self._held -= len(gone.body)
-            self._forgotten(oldest)
+        if not self.touch(name):
+            self._models.put(name, model)
 
     def get(self, name: str) -> StoredModel:
         """Return the model of that id.
@@ -59,14 +54,11 @@ class Models:
         Raises:
             Refusal: there is none, or none any more.
         """
-        if name not in self._models:
+        model = self._models.get(name)
+        if model is None:
             raise Refusal(404, f"no model is registered as {name!r}. Register it again.")
-        self.touch(name)
-        return self._models[name]
+        return model
 
     def touch(self, name: str) -> bool:
         """Note that a model is in use; return whether it is there still."""
-        if name not in self._models:
-            return False
-        self._models.move_to_end(name)
-        return True
+        return self._models.get(name) is not None

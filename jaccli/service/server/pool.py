@@ -14,7 +14,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +26,7 @@ from jaccli.service.server.buffers import PIECE, SMALL, Body, Buffers, Pieces, p
 from jaccli.service.server.http_error import Refusal, busy, too_large, unavailable
 from jaccli.service.server.limits import Limits
 from jaccli.service.server.worker import LENGTH, READY, Settings
+from jaccli.storage.lru_cache import LRUCache
 
 _LOOK = 1.0
 """Seconds between two looks at what idle workers keep."""
@@ -72,7 +73,7 @@ class Worker:
         self.writer: asyncio.StreamWriter
         self.base = 0
         self.deadline = 0.0
-        self.kinds: OrderedDict[int, None] = OrderedDict()
+        self.kinds: LRUCache[int, bool] = LRUCache(_KNOWN)
 
     @classmethod
     async def start(cls, limits: Limits) -> Worker:
@@ -299,10 +300,7 @@ class Pool:
             self._spawn(self._replace(worker))
             raise
         self.busy.discard(worker)
-        worker.kinds[kind] = None
-        worker.kinds.move_to_end(kind)
-        while len(worker.kinds) > _KNOWN:
-            worker.kinds.popitem(last=False)
+        worker.kinds.put(kind, True)
         if worker.grown > self.limits.worker_memory // 2:
             self._spawn(self._replace(worker))  # too little is left for the next call
         else:
