@@ -26,7 +26,7 @@ def _script() -> ModuleType:
 EXAMPLES = _script()
 
 
-SLOW = {"kinks.md", "verify.md"}
+SLOW = {"README.md", "kinks.md", "verify.md"}
 """Pages whose examples are performed in a shell only."""
 SHELL = set("|&;<>$*`#")
 """What only a shell understands."""

@@ -91,7 +91,7 @@ def test_the_report_of_a_jacobian(jaccli: Call) -> None:
             (("--of", "hessian", *BATCH), HESSIAN),
             (("--dtype", "float32", *DENSE), JACOBIAN),
         ],
-        2,
+        4,
     ),
     ids=["hessian", "gradient", "hvp", "jvp", "vjp", "batch", "batched hessian", "float32"],
 )

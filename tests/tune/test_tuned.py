@@ -202,7 +202,7 @@ CORRUPT = {
 }
 
 
-@pytest.mark.parametrize("name", thinned(CORRUPT, 3))
+@pytest.mark.parametrize("name", thinned(CORRUPT, 6))
 def test_a_corrupt_record_is_measured_anew(
     compiled: list[str], cache_home: Path, name: str
 ) -> None:
