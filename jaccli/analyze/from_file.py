@@ -23,7 +23,7 @@ from jaccli.errors import BudgetError, ComputationError, UsageError, format_byte
 from jaccli.result import Block, NonFinite, Result, Sparse, Stored, read
 from jaccli.result.labels import LabelledAxis, Names
 from jaccli.result.matrix import matrix as matrix_of
-from jaccli.result.render.notation import shape_text
+from jaccli.result.notation import shape_text
 from jaccli.result.view import whole
 
 _KINDS = ("jacobian", "hessian")

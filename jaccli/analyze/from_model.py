@@ -22,7 +22,7 @@ from jaccli.plan import Plan, make
 from jaccli.result import NonFinite, dense, first_nonfinite
 from jaccli.result.labels import LabelledAxis, Names
 from jaccli.result.matrix import matrix
-from jaccli.result.render.notation import entry, group
+from jaccli.result.notation import entry, group
 from jaccli.result.result import Array
 from jaccli.result.view import whole
 from jaccli.spec import Spec

@@ -18,7 +18,7 @@ from jaccli.analyze.iterative import Effort
 from jaccli.analyze.spectrum import Array, Spectra, SpectralEstimate, Spectrum
 from jaccli.errors import UsageError
 from jaccli.result.labels import LabelledAxis
-from jaccli.result.render.numerals import floats, norm
+from jaccli.result.numerals import floats, norm
 
 SIZE = 2000
 """LAPACK takes matrices with a smaller side up to this: a few seconds (docs/spectra.md)."""

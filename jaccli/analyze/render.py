@@ -14,8 +14,8 @@ from jaccli.analyze import classify, vectors
 from jaccli.analyze.classify import Inertia
 from jaccli.analyze.problem import SpectralProblem, SpectrumReport
 from jaccli.analyze.spectrum import Array, Spectra, SpectralEstimate, Spectrum
+from jaccli.result.numerals import significant
 from jaccli.result.render.columns import columns
-from jaccli.result.render.numerals import significant
 
 Number = Callable[[float], str]
 _ENDS = 5

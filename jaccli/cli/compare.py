@@ -67,9 +67,9 @@ def compare_command(_: str) -> Callable[..., int]:
 
 def _as_table(comparison: Comparison) -> str:
     """Return a row for each array, and the entries that differ the most."""
+    from jaccli.result.notation import shape_text
+    from jaccli.result.numerals import significant
     from jaccli.result.render.columns import columns
-    from jaccli.result.render.notation import shape_text
-    from jaccli.result.render.numerals import significant
 
     rows = [_HEADER]
     for one in comparison.verdicts:

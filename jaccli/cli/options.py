@@ -231,7 +231,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("debug", ("--debug",), "Show a traceback on errors.", _CALL, type=bool),
 )  # fmt: skip
 
-_NAMED_OPTIONS = {option.name: option for option in OPTIONS}
+BY_NAME = {option.name: option for option in OPTIONS}
 
 OF = Option("of", ("--of",), "The derivative in question (the spec's, else jacobian).",
             _DERIVATIVE, "DERIVATIVE", path=("derivative",), choices=DERIVATIVES)  # fmt: skip
@@ -268,7 +268,7 @@ ATOL = Option("atol", ("--atol",), "Absolute tolerance (0).", _HOW, "A", type=fl
 
 def shared(without: Collection[str] = (), formats: Sequence[str] = FORMATS) -> tuple[Option, ...]:
     """Return the options of derivative commands, but some; `formats` are those that are printed."""
-    printed = _NAMED_OPTIONS["format"]._replace(
+    printed = BY_NAME["format"]._replace(
         help="Standard output: " + ", ".join(formats) + ".", choices=tuple(formats)
     )
     kept = (option for option in OPTIONS if option.name not in without)
@@ -287,7 +287,7 @@ def _is_given(value: Any) -> bool:
     return value is not None and value is not False and value != []
 
 
-_ABSENT: Values = dict.fromkeys((*_NAMED_OPTIONS, CLUSTER.name, *(option.name for option in SWEEP)))
+_ABSENT: Values = dict.fromkeys((*BY_NAME, CLUSTER.name, *(option.name for option in SWEEP)))
 """What a command gets for options that it does not take."""
 
 

@@ -17,7 +17,7 @@ from jaccli.execute.executable_cache import Outcome
 from jaccli.execute.stream import ComputedChunk, Stream
 from jaccli.plan import as_text
 from jaccli.result import Measuring, PartFile, timings
-from jaccli.result.render.numerals import floats
+from jaccli.result.numerals import floats
 from jaccli.storage.memmap import blocks
 
 

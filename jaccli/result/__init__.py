@@ -3,6 +3,7 @@
 result, sparse, named_arrays             the data: `Result`, `Block`, `Sparse`, arrays as read
 labels, view, matrix, selection          what is looked at of it, and the names of its entries
 summary, nonfinite                       about the numbers
+numerals, notation                       numbers, shapes and derivatives as text, for all below
 render                                   standard output: a module for each format
 io                                       files: a module for each format
 compare                                  two results

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jaccli.result.render import notation
-from jaccli.result.render.numerals import floats
+from jaccli.result import notation
+from jaccli.result.numerals import floats
 from jaccli.result.result import Block, Result
 from jaccli.result.sparse import Sparse
 from jaccli.result.view import Slot

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaccli.result.render.notation import shape_text
-from jaccli.result.render.numerals import floats, norm_of, significant
+from jaccli.result.notation import shape_text
+from jaccli.result.numerals import floats, norm_of, significant
 from jaccli.result.result import Array, Result
 from jaccli.result.sparse import Sparse, Values
 

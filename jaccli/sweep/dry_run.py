@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from jaccli import model
 from jaccli.errors import JaccliError, format_bytes
 from jaccli.result import duration
-from jaccli.result.render.notation import shape_text
+from jaccli.result.notation import shape_text
 from jaccli.sweep.grouping import Group, groups
 from jaccli.sweep.runner import Request, Survey
 from jaccli.sweep.table import Row, values_of

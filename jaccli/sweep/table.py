@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from jaccli.result.io.json import number
-from jaccli.result.render.numerals import significant
+from jaccli.result.numerals import significant
 from jaccli.sweep.results_folder import columns, shapes
 from jaccli.sweep.task_record import TaskRecord
 

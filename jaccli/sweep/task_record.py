@@ -16,7 +16,7 @@ from jaccli.result import Result, Sparse, dense, measure
 from jaccli.result.compare.compare import Comparison
 from jaccli.result.io.json import number
 from jaccli.result.matrix import matrix
-from jaccli.result.render.notation import shape_text
+from jaccli.result.notation import shape_text
 from jaccli.result.view import whole
 from jaccli.sweep.expand import SweepTask
 

@@ -16,8 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from jaccli.backend import Device
-from jaccli.execute import Program
-from jaccli.execute import functions as functions
+from jaccli.execute import Program, functions
 from jaccli.execute.functions import Arguments
 from jaccli.execute.progress import Progress
 from jaccli.model import Model

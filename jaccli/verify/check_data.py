@@ -23,7 +23,7 @@ from jaccli.plan import Plan
 from jaccli.result import Result, dense
 from jaccli.result.labels import LabelledAxis, Names
 from jaccli.result.matrix import matrix
-from jaccli.result.render.notation import entry
+from jaccli.result.notation import entry
 from jaccli.result.result import Array
 from jaccli.result.view import whole
 from jaccli.verify import finite_differences

@@ -7,8 +7,8 @@ from typing import Any
 
 from jaccli import backend
 from jaccli.result.io.json import number
+from jaccli.result.notation import shape_text
 from jaccli.result.render.columns import columns
-from jaccli.result.render.notation import shape_text
 from jaccli.verify.report import (
     FAIL,
     SKIPPED,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from jaccli.plan import Plan
-from jaccli.result.render.numerals import significant
+from jaccli.result.numerals import significant
 from jaccli.result.result import Array
 from jaccli.verify.finite_differences import TINY, DifferenceEstimate
 

@@ -19,7 +19,7 @@ from jaccli.result import Result, read, render, write
 from jaccli.result.io.csv import csv_lines
 from jaccli.result.io.json import nested
 from jaccli.result.matrix import matrix
-from jaccli.result.render.numerals import lines, longest, shortest
+from jaccli.result.numerals import lines, longest, shortest
 from jaccli.result.view import whole
 
 from .samples import POLAR, block, counted, jacobian, result_of, results, same

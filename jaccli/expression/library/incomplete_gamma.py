@@ -16,7 +16,7 @@ from jaccli.expression.library.rule import Array, with_slopes
 
 _LARGE = 10
 _LARGEST = 1e5
-"""Orders as of here, and their number of terms, are beyond what the sums are made for."""
+"""The number of terms at most, and the order by which the depth of the fraction is chosen."""
 
 
 @with_slopes(lambda a, x: _by_order(a, x), lambda a, x: _density(a - 1, a, x))

@@ -20,9 +20,9 @@ import numpy as np
 from jaccli.errors import UsageError, expected
 from jaccli.result.compare.align import Pair, pairs
 from jaccli.result.named_arrays import Stored, stored
-from jaccli.result.render.notation import shape_text
-from jaccli.result.render.numerals import floats, significant
-from jaccli.result.render.numerals import norm as euclidean
+from jaccli.result.notation import shape_text
+from jaccli.result.numerals import floats, significant
+from jaccli.result.numerals import norm as euclidean
 from jaccli.result.result import Array, Result
 from jaccli.result.sparse import Sparse, Values, union
 

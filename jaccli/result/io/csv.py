@@ -19,8 +19,8 @@ from jaccli.errors import SourceError, UsageError
 from jaccli.result.labels import LabelledAxis, Names
 from jaccli.result.matrix import matrix
 from jaccli.result.named_arrays import Stored
-from jaccli.result.render.notation import shape_text
-from jaccli.result.render.numerals import lines as number_lines
+from jaccli.result.notation import shape_text
+from jaccli.result.numerals import lines as number_lines
 from jaccli.result.view import View
 from jaccli.storage.reading import lines, too_large
 

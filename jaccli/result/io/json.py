@@ -22,7 +22,7 @@ import numpy as np
 from jaccli.errors import SourceError
 from jaccli.result.matrix import matrix
 from jaccli.result.named_arrays import Stored
-from jaccli.result.render.numerals import lines, shortest
+from jaccli.result.numerals import lines, shortest
 from jaccli.result.result import Array
 from jaccli.result.sparse import Sparse, Values
 from jaccli.result.view import View

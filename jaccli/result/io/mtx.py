@@ -19,7 +19,7 @@ import numpy as np
 from jaccli.errors import SourceError, UsageError
 from jaccli.result.matrix import matrix
 from jaccli.result.named_arrays import Stored
-from jaccli.result.render.notation import shape_text
+from jaccli.result.notation import shape_text
 from jaccli.result.result import Array
 from jaccli.result.sparse import Sparse, Values, nonzeros
 from jaccli.result.view import View

@@ -24,7 +24,7 @@ from jaccli.errors import SourceError, UsageError
 from jaccli.result.labels import LabelledAxis
 from jaccli.result.matrix import matrix, sides
 from jaccli.result.named_arrays import Stored
-from jaccli.result.render.notation import shape_text
+from jaccli.result.notation import shape_text
 from jaccli.result.result import Array, BlockShape
 from jaccli.result.sparse import Sparse, dense
 from jaccli.result.view import Slot, View

@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from jaccli.result import notation
 from jaccli.result.labels import LabelledAxis, Names
 from jaccli.result.matrix import matrix
-from jaccli.result.render import notation
 from jaccli.result.result import Array
 from jaccli.result.sparse import Sparse, Values
 from jaccli.result.view import ShownPart, View

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from jaccli.result.numerals import lines, longest, shortest
 from jaccli.result.render.nonzeros import axes, counted, listed
-from jaccli.result.render.numerals import lines, longest, shortest
 from jaccli.result.render.panels import Grid, Panel, panels
 from jaccli.result.sparse import Sparse
 from jaccli.result.view import View

@@ -13,8 +13,8 @@ import numpy as np
 
 from jaccli import terminal
 from jaccli.errors import UsageError
+from jaccli.result.numerals import shortest, significant
 from jaccli.result.render.nonzeros import counted, labels
-from jaccli.result.render.numerals import shortest, significant
 from jaccli.result.render.panels import Grid, Panel, panels
 from jaccli.result.result import Array
 from jaccli.result.sparse import Sparse

@@ -15,7 +15,7 @@ import numpy as np
 from jaccli import backend, model
 from jaccli.cli.options import overrides
 from jaccli.derivative import cost
-from jaccli.execute import functions as functions
+from jaccli.execute import functions
 from jaccli.execute.compile_plan import settings
 from jaccli.model import Values
 from jaccli.plan import Plan, make

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from jaccli.choices import DERIVATIVES
 from jaccli.cli.analyze import SPECTRUM
 from jaccli.cli.app import COMMANDS
-from jaccli.cli.options import ATOL, OF, OPTIONS, PROBES, RTOL, Option
+from jaccli.cli.options import ATOL, BY_NAME, OF, PROBES, RTOL, Option
 from jaccli.errors import did_you_mean, expected
 from jaccli.service.server.http_error import Refusal
 
@@ -26,7 +26,6 @@ MODEL, INPUT = "model", "input"
 """Parameters of the query that name a registered model, and the input that the body holds."""
 _HOW = ("wrt", "select", "mode", "dtype", "precision", "storage", "device", "chunk", "memory")
 _RESULT = ("layout", "fail_on_nonfinite")
-_NAMED = {option.name: option for option in OPTIONS}
 
 
 class Operation(NamedTuple):
@@ -91,7 +90,7 @@ def _read(option: Option, text: str) -> Any:
 def _operation(
     name: str, options: Iterable[Option | str], media: tuple[str, ...] = (JSON,)
 ) -> Operation:
-    found = tuple(_NAMED[option] if isinstance(option, str) else option for option in options)
+    found = tuple(BY_NAME[option] if isinstance(option, str) else option for option in options)
     return Operation(name, COMMANDS[name].summary, found, media)
 
 
