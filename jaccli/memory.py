@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 
-from jaccli import surroundings
+from jaccli import context, surroundings
 
 _CGROUP_LIMITS = (
     "/sys/fs/cgroup/memory.max",
@@ -54,45 +54,19 @@ def _installed() -> int:
         return size.value
 
 
-_ceiling: int | None = None
-_largest_result: int | None = None
-
-
-def limit(budget: int | None, result: int | None) -> None:
-    """Set what every call of this process has at most, whatever it asks for; None for no limit.
-
-    `budget` is the memory budget, `result` the arrays of one result; both in bytes.
-    """
-    global _ceiling, _largest_result
-    _ceiling, _largest_result = budget, result
-
-
-@contextmanager
-def unlimited_budget() -> Iterator[None]:
-    """Let calls have the memory budgets that they ask for while the block runs."""
-    global _ceiling
-    before, _ceiling = _ceiling, None
-    try:
-        yield
-    finally:
-        _ceiling = before
-
-
 def budget(asked: int | None) -> int:
-    """Return the memory budget of who asks for so many bytes; None asks for the default."""
-    found = default_budget() if asked is None else asked
-    return found if _ceiling is None else min(found, _ceiling)
+    """Return the memory budget of who asks for so many bytes; None asks for half of `total()`.
 
-
-def default_budget() -> int:
-    """Return the memory budget in bytes where none is given: half of `total()`, or the limit."""
-    found = total() // 2
-    return found if _ceiling is None else min(found, _ceiling)
+    It is never more than the context of the call has.
+    """
+    found = total() // 2 if asked is None else asked
+    most = context.current().most_memory
+    return found if most is None else min(found, most)
 
 
 def largest_result() -> int | None:
     """Return the bytes that a result may have, or None."""
-    return _largest_result
+    return context.current().most_result
 
 
 class Exhausted(MemoryError):

@@ -1,14 +1,15 @@
 """What the person's terminal is like, as far as the environment tells.
 
-A session of the service has the environment of its client, lent with `using`; that of this process
-is never changed.  Imports nothing of the package.
+A session of the service has the environment of its client, in its context; that of this process is
+never changed.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+
+from jaccli import context
 
 SIZES = ("COLUMNS", "LINES", "TERMINAL_WIDTH")
 """The environment's variables that hold a size; the last one is Typer's."""
@@ -22,26 +23,20 @@ _DIGITS = 4
 _WIDTH = 80
 """Columns where nobody says how many there are."""
 
-_lent: Mapping[str, str] | None = None
-
-
-@contextmanager
-def using(environment: Mapping[str, str]) -> Iterator[None]:
-    """Print as this environment wants it, in the whole process, until the block ends."""
-    global _lent
-    sizes = {name: environment[name] for name in SIZES if name in environment}
-    bad = {name for name, text in sizes.items() if size(text) is None}
-    before = _lent
-    _lent = {name: value for name, value in environment.items() if name not in bad}
-    try:
-        yield
-    finally:
-        _lent = before
-
 
 def environment() -> Mapping[str, str]:
     """Return the environment of the terminal."""
-    return os.environ if _lent is None else _lent
+    lent = context.current().environment
+    return os.environ if lent is None else lent
+
+
+def sound(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without sizes that no terminal has."""
+    return {
+        name: text
+        for name, text in environment.items()
+        if name not in SIZES or size(text) is not None
+    }
 
 
 def columns() -> int:
@@ -49,7 +44,7 @@ def columns() -> int:
     found = size(environment().get("COLUMNS", ""))
     if found is not None:
         return found
-    return _WIDTH if _lent is not None else _columns_here()
+    return _columns_here() if context.current().environment is None else _WIDTH
 
 
 def size(text: str) -> int | None:

@@ -84,8 +84,8 @@ def main() -> None:
     asked = parser.parse_args()
     os.environ["JAX_NUM_CPU_DEVICES"] = str(asked.devices)
 
+    from jaccli.context import Silent
     from jaccli.execute.compile_plan import settings
-    from jaccli.execute.progress import Silence
 
     print(f"{'':52} one device  {asked.devices} devices  ratio  of core time")
     for name, entries in CASES.items():
@@ -96,7 +96,7 @@ def main() -> None:
         while len(times[0]) < 5 or time.perf_counter() - start < asked.seconds:
             for made, taken in zip(both, times, strict=True):
                 with settings(made.plan):
-                    taken.append(timed(partial(made.run, Silence())))
+                    taken.append(timed(partial(made.run, Silent())))
         wall = [statistics.median(wall for wall, _ in taken) for taken in times]
         cores = [statistics.median(cores for _, cores in taken) for taken in times]
         print(

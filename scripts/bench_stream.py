@@ -50,7 +50,7 @@ def streamed(size: int, target: Path) -> tuple[float, Ran]:
 def computed(size: int, folder: Path) -> float:
     """Return the seconds of the same parts without a file."""
     from jaccli import backend, model
-    from jaccli.execute.progress import Silence
+    from jaccli.context import Silent
     from jaccli.execute.stream import prepare_stream
     from jaccli.plan import make
     from jaccli.spec import load
@@ -64,7 +64,7 @@ def computed(size: int, folder: Path) -> float:
     plan = make(spec, made, "jacobian", backend.find(None), holds_result=False)
     stream = prepare_stream(plan)
     start = time.perf_counter()
-    stream.run((), lambda piece: None, Silence())
+    stream.run((), lambda piece: None, Silent())
     return time.perf_counter() - start
 
 

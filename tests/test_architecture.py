@@ -173,10 +173,11 @@ OPENS_FILES = re.compile(
     r"write_bytes|unlink|touch|glob)\(|(?<!archive)\.open\(|os\.(open|stat|lstat|replace|mkdir|makedirs|link)\("
 )
 OF_ITS_OWN = {
+    "context.py": "the interface of who opens them",
     "memory.py": "the limits of the machine",
-    "cli/info.py": "`init`",
+    "commands/init.py": "`init`",
     "cli/main.py": "streams that nobody reads",
-    "cli/tasks.py": "`--resume`",
+    "commands/tasks.py": "`--resume`",
     "execute/executable_cache.py": "what the names of kept programs depend on",
     "model/": "the user's Python",
     "result/io/resumable.py": "results in parts",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import prod
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from jaccli.analyze.problem import SpectralProblem, check_size, check_top, is_sm
 from jaccli.backend import Device
 from jaccli.choices import MODES
 from jaccli.errors import ComputationError, Problem, SpecError, UsageError, expected, listed
-from jaccli.execute import Progress, execute, run
+from jaccli.execute import execute, run
 from jaccli.model import Model
 from jaccli.plan import Plan, make
 from jaccli.result import NonFinite, dense, first_nonfinite
@@ -27,6 +28,9 @@ from jaccli.result.result import Array
 from jaccli.result.view import whole
 from jaccli.spec import Spec
 from jaccli.tune.tuned import compiled
+
+if TYPE_CHECKING:
+    from jaccli.context import Progress
 
 
 def derivative_of(spec: Spec, model: Model, device: Device, asked: str | None) -> str:

@@ -1,134 +1,24 @@
-"""The table of commands, and the Typer application built from it.
+"""The Typer application, made from the table of commands and from their requests.
 
-A new command is one entry in `COMMANDS`.  Only the command that is named is imported and built, and
-help for all of them takes the table alone: building them would cost every call 100 ms.
+Only the command that is named is built: building all would cost every call 100 ms.
 """
 
 from __future__ import annotations
 
+import inspect
 import os
+import sys
 from collections.abc import Callable, Sequence
 from functools import cache
-from importlib import import_module
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any
 
 import typer
 
-_COMPUTE = "Compute"
-_INSPECT = "Inspect"
-_SET_UP = "Set up"
-
-
-class Command(NamedTuple):
-    """A command: its help panel, what it does, and `module:function` that makes its callback.
-
-    The function is called with the name of the command.
-    """
-
-    panel: str
-    summary: str
-    factory: str
-
-    def callback(self, name: str) -> Callable[..., int | None]:
-        """Import and return the command's function."""
-        module, _, function = self.factory.partition(":")
-        made: Callable[..., int | None] = getattr(import_module(module), function)(name)
-        made.__doc__ = self.summary
-        return made
-
-
-_DERIVATIVE = "jaccli.cli.compute:derivative_command"
-COMMANDS: dict[str, Command] = {
-    "jacobian": Command(_COMPUTE, "Compute the Jacobian: (*batch, *out, *in).", _DERIVATIVE),
-    "hessian": Command(
-        _COMPUTE,
-        "Compute the Hessian of each output entry: (*batch, *out, *in1, *in2).",
-        _DERIVATIVE,
-    ),
-    "gradient": Command(
-        _COMPUTE, "Compute the gradient of a scalar output: (*batch, *in).", _DERIVATIVE
-    ),
-    "jvp": Command(
-        _COMPUTE, "Compute the Jacobian times a tangent (--vector): (*batch, *out).", _DERIVATIVE
-    ),
-    "vjp": Command(
-        _COMPUTE, "Compute a cotangent (--vector) times the Jacobian: (*batch, *in).", _DERIVATIVE
-    ),
-    "hvp": Command(
-        _COMPUTE,
-        "Compute the Hessian of a scalar output times a tangent, never forming the Hessian.",
-        _DERIVATIVE,
-    ),
-    "evaluate": Command(
-        _COMPUTE, "Compute the outputs at the primal point: (*batch, *out).", _DERIVATIVE
-    ),
-    "run": Command(
-        _COMPUTE,
-        "Compute what the spec's `derivative:` says, and compare it with its `expect:`.",
-        "jaccli.cli.compute:run_command",
-    ),
-    "plan": Command(
-        _INSPECT,
-        "Print what would be computed, how and why, without computing it.",
-        "jaccli.cli.compute:plan_command",
-    ),
-    "bench": Command(
-        _INSPECT,
-        "Time every mode on this machine, the row-by-row loop included.",
-        "jaccli.cli.bench:bench_command",
-    ),
-    "sparsity": Command(
-        _INSPECT,
-        "Show where a Jacobian or Hessian may be non-zero, and what that saves.",
-        "jaccli.cli.sparsity:sparsity_command",
-    ),
-    "check": Command(
-        _INSPECT,
-        "Verify the derivative: finite differences, other modes, identities, a supplied file.",
-        "jaccli.cli.check:check_command",
-    ),
-    "compare": Command(
-        _INSPECT,
-        "Compare two result files, entry by entry or by a norm.",
-        "jaccli.cli.compare:compare_command",
-    ),
-    "analyze": Command(
-        _INSPECT,
-        "Spectrum, rank, condition, definiteness, kind of stationary point; of a spec or a result.",
-        "jaccli.cli.analyze:analyze_command",
-    ),
-    "validate": Command(
-        _INSPECT,
-        "Check a spec's names, types and declared sizes, and print it with its defaults.",
-        "jaccli.cli.info:validate_command",
-    ),
-    "functions": Command(
-        _INSPECT,
-        "List the functions and constants of expressions, a line each.",
-        "jaccli.cli.info:functions_command",
-    ),
-    "devices": Command(
-        _INSPECT,
-        "List the devices; with --check, compute known answers on each.",
-        "jaccli.cli.info:devices_command",
-    ),
-    "cache": Command(
-        _SET_UP,
-        "Show or clear what is kept from one call to the next.",
-        "jaccli.cli.cache:cache_command",
-    ),
-    "serve": Command(
-        _SET_UP,
-        "Run the resident service that --server and HTTP requests call.",
-        "jaccli.service.server.command:serve_command",
-    ),
-    "init": Command(_SET_UP, "Write a spec to start from.", "jaccli.cli.info:init_command"),
-    "schema": Command(
-        _SET_UP,
-        "Print the JSON Schema of a spec, for editors.",
-        "jaccli.cli.info:schema_command",
-    ),
-}
+from jaccli import context
+from jaccli.cli.console import Terminal, show
+from jaccli.commands import COMMANDS, Command
+from jaccli.commands.request import Option, Request
+from jaccli.context import using
 
 
 def build(arguments: Sequence[str]) -> Callable[..., int | None]:
@@ -152,9 +42,62 @@ def _built(named: str | None) -> Callable[..., int | None]:
         if named is None:
             app.command(name, help=command.summary, rich_help_panel=command.panel)(_nothing)
         elif name == named:
-            app.command(name)(command.callback(name))
+            app.command(name)(_callback(command))
     built: Callable[..., int | None] = typer.main.get_command(app)
     return built
+
+
+def _callback(command: Command) -> Callable[..., int]:
+    """Return a command as the function that Typer calls with the values of its options."""
+    request_type = command.request()
+
+    def call(**values: Any) -> int:
+        given = {name: value for name, value in values.items() if value is not None}
+        for name, value in given.items():
+            if isinstance(value, list):
+                given[name] = tuple(value)
+        return perform(command, request_type(**given))
+
+    parameters = [_parameter(option) for option in request_type.options.values()]
+    call.__doc__ = command.summary
+    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    call.__annotations__ = {p.name: p.annotation for p in parameters}
+    return call
+
+
+def perform(command: Command, request: Request) -> int:
+    """Perform a command, show its outcomes, and return the exit code."""
+    here = context.current().replace(
+        reporter=Terminal(quiet=getattr(request, "quiet", False)),
+        is_terminal=sys.stdout.isatty(),
+    )
+    code = 0
+    for outcome in command.perform(request, here):
+        with using(here):
+            show(outcome, here.reporter)
+        code = max(code, outcome.exit_code)
+    return code
+
+
+def _parameter(option: Option) -> inspect.Parameter:
+    """Return an option as a parameter of a Typer command."""
+    kind: Any = list[str] if option.kind is tuple else option.kind
+    if not option.flags:
+        declared: Any = typer.Argument(metavar=option.metavar, help=option.help, show_default=False)
+    else:
+        declared = typer.Option(
+            *option.flags,
+            help=option.help,
+            metavar=option.metavar or None,
+            rich_help_panel=option.panel or None,
+            show_default=False,
+            autocompletion=option.complete if option.choices else None,
+        )
+    required = option.default is None and not option.flags and not option.metavar.startswith("[")
+    absent: Any = inspect.Parameter.empty if required else False if kind is bool else None
+    annotation: Any = Annotated[kind if kind is bool or required else kind | None, declared]
+    where = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(option.name, where, default=absent, annotation=annotation)
 
 
 def _named(arguments: Sequence[str]) -> str | None:

@@ -1,11 +1,7 @@
-"""What a person sees besides results: lines on standard error, and progress.
-
-Results go to standard output, everything else to standard error.
-"""
+"""What a person sees: outcomes on standard output, everything else on standard error."""
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 from collections.abc import Iterator
@@ -14,34 +10,14 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from jaccli import terminal
+from jaccli.context import Silent
 
 if TYPE_CHECKING:
-    from jaccli.execute.progress import Progress
+    from jaccli.commands.outcome import Outcome
+    from jaccli.context import Progress, Reporter
 
 _PATIENCE = 0.7
 """Seconds before a progress bar appears: short work shows none, and does not import rich."""
-
-
-def out(text: str) -> None:
-    """Print to standard output."""
-    print(terminal.shown(text), flush=True)
-
-
-def json_line(value: Any) -> str:
-    """Return plain data as one line of JSON; a file's name may be no text, or not to be shown."""
-    line = json.dumps(value, ensure_ascii=False)
-    if line != terminal.shown(line):
-        return json.dumps(value)
-    try:
-        line.encode(sys.stdout.encoding or "utf-8")
-    except UnicodeEncodeError:
-        return json.dumps(value)
-    return line
-
-
-def default_form() -> str:
-    """Return the format of standard output where none is asked for."""
-    return "table" if sys.stdout.isatty() else "plain"
 
 
 def err(text: str) -> None:
@@ -50,9 +26,51 @@ def err(text: str) -> None:
         print(terminal.shown(text), file=sys.stderr, flush=True)
 
 
-def warn(message: str) -> None:
-    """Print a warning."""
-    err(f"warning: {message}")
+def show(outcome: Outcome, reporter: Reporter) -> None:
+    """Write an outcome's file, print it, and say what there is to say."""
+    outcome.write()
+    for note in outcome.notes:
+        reporter.note(note)
+    for warning in outcome.warnings:
+        reporter.warn(warning)
+    outcome.print(sys.stdout)
+    if outcome.verdict:
+        (reporter.tell if outcome.exit_code else reporter.note)(outcome.verdict)
+
+
+class Terminal:
+    """A reporter that prints to standard error, and shows progress where a person is watching.
+
+    If `quiet`, it prints what was asked for alone.
+    """
+
+    def __init__(self, *, quiet: bool) -> None:
+        self.quiet = quiet
+
+    def tell(self, text: str) -> None:
+        """Print what was asked for."""
+        err(text)
+
+    def note(self, text: str) -> None:
+        """Print a line or more about the work."""
+        if not self.quiet:
+            err(text)
+
+    def warn(self, text: str) -> None:
+        """Print a warning."""
+        self.note(f"warning: {text}")
+
+    @contextmanager
+    def progress(self) -> Iterator[Progress]:
+        """Show a bar, if the work takes long."""
+        if self.quiet or sys.stderr is None or not sys.stderr.isatty():
+            yield Silent()
+            return
+        bar = Bar()
+        try:
+            yield bar
+        finally:
+            bar.close()
 
 
 class Bar:
@@ -122,18 +140,3 @@ def rate_of(steps: int, seconds: float) -> str:
     """Return how many steps there are in a second: of large work, rows of the batch or result."""
     rate = steps / seconds if seconds > 0 else 0.0
     return f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.2g}/s"
-
-
-@contextmanager
-def progress(*, quiet: bool) -> Iterator[Progress]:
-    """Show progress where a person is watching."""
-    if quiet or sys.stderr is None or not sys.stderr.isatty():
-        from jaccli.execute.progress import Silence  # with JAX, which is there by now
-
-        yield Silence()
-        return
-    bar = Bar()
-    try:
-        yield bar
-    finally:
-        bar.close()

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import typer
 
 from jaccli.cli.app import build
+from jaccli.commands import COMMANDS
 from jaccli.errors import INTERRUPTED, BudgetError, UsageError, verdict
 from jaccli.storage.files import NotHere, Unanswered, is_local
 from jaccli.terminal import shown
@@ -67,6 +68,10 @@ def _usage(error: typer.TyperException) -> str:
     text = getattr(error, "format_message", lambda: message)()
     if not text:  # no arguments at all: the help has been printed
         return ""
+    flag = getattr(error, "option_name", None)
+    takers = [name for name, about in COMMANDS.items() if flag and about.takes(flag)]
+    if takers:
+        text = f"{flag} is an option of {', '.join(takers)}."
     return f"{command}: {text[:1].lower()}{text[1:]}\nTry '{command} --help'."
 
 

@@ -9,16 +9,18 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
 from itertools import islice
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from jaccli.cluster import worker
 from jaccli.cluster.connection import Cluster
 from jaccli.cluster.executor import WorkerLost
 from jaccli.cluster.worker import ChunksDone, StreamJob
 from jaccli.errors import ComputationError
-from jaccli.execute.progress import Progress
 from jaccli.execute.stream_info import Outline
 from jaccli.result import Measuring, Partial
+
+if TYPE_CHECKING:
+    from jaccli.context import Progress
 
 _T = TypeVar("_T")
 _AHEAD = 2

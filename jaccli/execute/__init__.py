@@ -1,7 +1,6 @@
 """From a `Plan` to a `Result`: compile, run, time.  Of modes it chooses none; chunks must fit."""
 
 from jaccli.execute.compile_plan import Program, prepare
-from jaccli.execute.progress import Progress
 from jaccli.execute.run_plan import execute, run
 
-__all__ = ["Program", "Progress", "execute", "prepare", "run"]
+__all__ = ["Program", "execute", "prepare", "run"]

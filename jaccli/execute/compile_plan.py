@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import jax
 import numpy as np
@@ -31,9 +31,11 @@ from jaccli.execute import functions
 from jaccli.execute.compiler import Compiler, tracing
 from jaccli.execute.executable_cache import Outcome
 from jaccli.execute.functions import Arguments
-from jaccli.execute.progress import Progress
 from jaccli.execute.sharding import Call, spread
 from jaccli.plan import Plan, check_budget, instead, with_choice
+
+if TYPE_CHECKING:
+    from jaccli.context import Progress
 
 
 class Run(Protocol):

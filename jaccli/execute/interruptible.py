@@ -6,6 +6,8 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextvars import copy_context
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -13,13 +15,13 @@ T = TypeVar("T")
 
 
 def interruptible(call: Callable[[], T]) -> T:
-    """Return what `call` returns, from another thread."""
+    """Return what `call` returns, from another thread, in which the context is the same."""
     try:
         thread = _idle.pop()
     except IndexError:
         thread = _Thread()
     outcome: Future[T] = Future()
-    thread.calls.put((call, outcome))
+    thread.calls.put((partial(copy_context().run, call), outcome))
     # Interrupted, it is left to its call, and the next one gets another.
     try:
         return outcome.result()

@@ -17,11 +17,11 @@ from jaccli import backend
 from jaccli.execute.compile_plan import Program, prepare, settings
 from jaccli.execute.functions import Arguments
 from jaccli.execute.interruptible import interruptible
-from jaccli.execute.progress import Progress
 from jaccli.plan import BlockPlan, Plan
 from jaccli.result import Block, Result, Sparse
 
 if TYPE_CHECKING:
+    from jaccli.context import Progress
     from jaccli.derivative.sparse import Entries
 
 Array = NDArray[Any]

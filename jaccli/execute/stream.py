@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
@@ -23,8 +23,10 @@ from jaccli.derivative.select_mode import Choice
 from jaccli.execute.compile_plan import Chunk, ChunkedProgram, compiled_chunks, settings
 from jaccli.execute.compiler import Compiler
 from jaccli.execute.executable_cache import Outcome
-from jaccli.execute.progress import Progress
 from jaccli.plan import Plan, check_budget, with_choice
+
+if TYPE_CHECKING:
+    from jaccli.context import Progress
 
 Array = np.ndarray[Any, Any]
 _LARGEST = 128 << 20

@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from jaccli.storage.files import Question
+    from jaccli.context import Question
 
 PATH = "/v1/call"
 MEDIA_TYPE = "application/vnd.jaccli.call"
@@ -44,11 +44,9 @@ class Call:
         stdout: whether standard output is a terminal, its encoding, and that of what it lacks.
         stderr: the same of standard error.
         answers: to the questions that the session has asked before, or may ask.
-        capped: whether the service's memory budget limits the call's own, so that it is computed in
-            smaller chunks than at home, perhaps to other last digits.
     """
 
-    __slots__ = ("answers", "arguments", "capped", "environment", "folder", "stderr", "stdout")
+    __slots__ = ("answers", "arguments", "environment", "folder", "stderr", "stdout")
 
     def __init__(
         self,
@@ -58,8 +56,6 @@ class Call:
         stdout: Stream,
         stderr: Stream,
         answers: dict[Question, Answer],
-        *,
-        capped: bool = False,
     ) -> None:
         self.arguments = arguments
         self.folder = folder
@@ -67,7 +63,6 @@ class Call:
         self.stdout = stdout
         self.stderr = stderr
         self.answers = answers
-        self.capped = capped
 
     def encode(self) -> bytes:
         """Return the call as bytes."""
@@ -80,7 +75,6 @@ class Call:
                 list(self.stdout),
                 list(self.stderr),
                 answers,
-                self.capped,
             ]
         )
 
@@ -92,7 +86,7 @@ class Call:
             BadMessage: they hold none.
         """
         try:
-            arguments, folder, environment, stdout, stderr, answers, capped = decode(data)
+            arguments, folder, environment, stdout, stderr, answers = decode(data)
             checked = {
                 tuple(_plain(question)): tuple(_list(answer)) for question, answer in answers
             }
@@ -103,7 +97,6 @@ class Call:
                 _stream(stdout),
                 _stream(stderr),
                 checked,
-                capped=bool(capped),
             )
         except (TypeError, ValueError) as error:
             raise BadMessage("this is not a call.") from error

@@ -1,8 +1,7 @@
 """The user's files: what a command reads of theirs, and what it publishes, goes through here.
 
-Usually that is the file system (`local_files`, `atomic`).  A session of the service lends its
-client's files instead, with `using`: the names in a request are then never looked up on this
-machine.
+Usually that is the file system (`local_files`, `atomic`).  The context of a call for a client of
+the service has the client's files instead: the names in it are never looked up on this machine.
 
 Boundary: knows nothing of specs and results.  Standard library only, and little of it: a client of
 the service answers the same questions, and must not wait for numpy.
@@ -12,31 +11,20 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 
+from jaccli import context
 from jaccli.storage.atomic import publishing as _publishing
 from jaccli.storage.local_files import OPERATIONS, open_regular
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from contextlib import AbstractContextManager
-    from typing import Any, BinaryIO, Protocol
+    from typing import Any, BinaryIO
+
+    from jaccli.context import Provider, Question
 
     Name = str | os.PathLike[str]
-    Question = tuple[Any, ...]
-    """The name of an operation in `local.OPERATIONS`, and its arguments, the file's name first."""
-
-    class Provider(Protocol):
-        """Where the files are."""
-
-        local: bool
-
-        def ask(self, question: Question) -> Any: ...
-        def foresee(self, questions: Iterable[Question]) -> None: ...
-        def open(self, name: str) -> BinaryIO: ...
-        def publishing(self, name: str, force: bool) -> AbstractContextManager[BinaryIO]: ...
-        def folder(self) -> str: ...
 
 
 class Unanswered(BaseException):
@@ -81,18 +69,12 @@ class Local:
         return os.getcwd()
 
 
-_provider: Provider = Local()
+_LOCAL = Local()
 
 
-@contextmanager
-def using(provider: Provider) -> Iterator[None]:
-    """Take all files from a provider, in the whole process, until the block ends."""
-    global _provider
-    before, _provider = _provider, provider
-    try:
-        yield
-    finally:
-        _provider = before
+def _provider() -> Provider:
+    """Return where the files of the call are that this thread works for."""
+    return context.current().files or _LOCAL
 
 
 def require_local(what: str) -> None:
@@ -101,18 +83,18 @@ def require_local(what: str) -> None:
     Raises:
         NotHere: the files are a client's.
     """
-    if not _provider.local:
+    if not _provider().local:
         raise NotHere(f"{what}: not in the service.")
 
 
 def is_local() -> bool:
     """Return whether the files are this machine's, and not a client's."""
-    return _provider.local
+    return _provider().local
 
 
 def foresee(questions: Iterable[Question]) -> None:
     """Say what will be asked soon, so that a client can answer all of it at once."""
-    _provider.foresee(questions)
+    _provider().foresee(questions)
 
 
 def read(name: Name) -> bytes:
@@ -123,7 +105,7 @@ def read(name: Name) -> bytes:
     Raises:
         OSError: it cannot be read.
     """
-    data: bytes = _provider.ask(("read", os.fspath(name)))
+    data: bytes = _provider().ask(("read", os.fspath(name)))
     return data
 
 
@@ -134,7 +116,7 @@ def open_to_read(name: Name) -> tuple[BinaryIO, int]:
         OSError: it cannot be read.
         SourceError: it is something else, of which reading might never end.
     """
-    stream = _provider.open(os.fspath(name))
+    stream = _provider().open(os.fspath(name))
     size = stream.seek(0, io.SEEK_END)
     stream.seek(0)
     return stream, size
@@ -146,7 +128,7 @@ def check_writable(name: Name, *, force: bool) -> None:
     Raises:
         UsageError: it is there and must not be replaced, or cannot be written.
     """
-    _provider.ask(("check_writable", os.fspath(name), force))
+    _provider().ask(("check_writable", os.fspath(name), force))
 
 
 def publishing(name: Name, *, force: bool = False) -> AbstractContextManager[BinaryIO]:
@@ -157,17 +139,17 @@ def publishing(name: Name, *, force: bool = False) -> AbstractContextManager[Bin
     Raises:
         ComputationError: it cannot be written.
     """
-    return _provider.publishing(os.fspath(name), force)
+    return _provider().publishing(os.fspath(name), force)
 
 
 def is_special(name: Name) -> bool:
     """Return whether it is a device, a pipe or a socket: no file that could be replaced."""
-    return bool(_provider.ask(("is_special", os.fspath(name))))
+    return bool(_provider().ask(("is_special", os.fspath(name))))
 
 
 def is_begun(name: Name) -> bool:
     """Return whether there is a partial result of this target, of a run that was stopped."""
-    return bool(_provider.ask(("is_begun", os.fspath(name))))
+    return bool(_provider().ask(("is_begun", os.fspath(name))))
 
 
 def make_folder(name: Name) -> None:
@@ -176,15 +158,15 @@ def make_folder(name: Name) -> None:
     Raises:
         OSError: it cannot be made.
     """
-    _provider.ask(("make_folder", os.fspath(name)))
+    _provider().ask(("make_folder", os.fspath(name)))
 
 
 def identity(name: Name) -> str:
     """Return a name that is the same for two names of one file: absolute, links followed."""
-    return str(_provider.ask(("identity", os.fspath(name))))
+    return str(_provider().ask(("identity", os.fspath(name))))
 
 
 def relative(name: Name, folder: Name) -> str:
     """Return a file's name as it is written in a folder."""
-    here = _provider.folder()
+    here = _provider().folder()
     return os.path.relpath(os.path.join(here, name), os.path.join(here, folder))

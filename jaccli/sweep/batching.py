@@ -255,21 +255,21 @@ class _Calls:
 
     def _first(self, plan: Plan) -> Result:
         """Compile the plan and run it."""
+        from jaccli.context import Silent
         from jaccli.execute import run
-        from jaccli.execute.progress import Silence
         from jaccli.tune.tuned import compiled
 
-        self.program = compiled(plan, Silence())
-        return _shared(run(self.program, Silence()), self.group.size)
+        self.program = compiled(plan, Silent())
+        return _shared(run(self.program, Silent()), self.group.size)
 
     def _again(self, point: Model) -> Result:
         """Run the program at another point."""
+        from jaccli.context import Silent
         from jaccli.execute import run
         from jaccli.execute.functions import arguments
-        from jaccli.execute.progress import Silence
 
         given = arguments(at(self.program.plan, point))
-        return _shared(run(self.program, Silence(), given), self.group.size)
+        return _shared(run(self.program, Silent(), given), self.group.size)
 
     def _stacked(self, points: Sequence[Point]) -> Model:
         """Return the model at all points, what varies as batched inputs."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median, quantiles
+from typing import TYPE_CHECKING
 
 import jax
 import numpy as np
 
+from jaccli.context import Silent
 from jaccli.derivative.basis import Tree
 from jaccli.derivative.operators import CHUNKED, HESSIAN_SWEEPS, HVP, JACOBIAN_SWEEPS
 from jaccli.derivative.select_mode import Choice
@@ -20,11 +22,13 @@ from jaccli.errors import JaccliError
 from jaccli.execute import Program, prepare
 from jaccli.execute.compile_plan import settings
 from jaccli.execute.interruptible import interruptible
-from jaccli.execute.progress import Progress, Silence
 from jaccli.plan import Plan, with_choice
 from jaccli.tune import row_loop
 from jaccli.tune.agreement import Agreement
 from jaccli.tune.candidates import Candidate, candidates, names
+
+if TYPE_CHECKING:
+    from jaccli.context import Progress
 
 EAGER, LOOP = "eager", "loop"
 LOOPS = (EAGER, LOOP)
@@ -167,7 +171,7 @@ def _measured(
 
 def _dense(program: Program, compared: bool) -> Tree:
     """Return a program's result, with its zeros if it is to be compared."""
-    tree, plan = program.run(Silence()), program.plan
+    tree, plan = program.run(Silent()), program.plan
     if compared and plan.prepared is not None and plan.storage == "sparse":
         return plan.prepared.filled(tree)
     return tree
@@ -175,7 +179,7 @@ def _dense(program: Program, compared: bool) -> Tree:
 
 def _runner(program: Program) -> Callable[[], object]:
     """Return what runs a whole derivative: in one piece without a look at the result."""
-    return program.sample if program.plan.rounds == 1 else lambda: program.run(Silence())
+    return program.sample if program.plan.rounds == 1 else lambda: program.run(Silent())
 
 
 def _compiled(plan: Plan, mode: str) -> Candidate:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from jaccli.derivative import autotune
 from jaccli.derivative.operators import REGISTRIES
@@ -10,9 +11,11 @@ from jaccli.derivative.select_mode import Choice
 from jaccli.execute import Program, prepare
 from jaccli.execute.compile_plan import settings
 from jaccli.execute.interruptible import interruptible
-from jaccli.execute.progress import Progress
 from jaccli.plan import Plan, with_choice
 from jaccli.tune.candidates import candidates, names
+
+if TYPE_CHECKING:
+    from jaccli.context import Progress
 
 MANY = 16
 """So many chunks are repeated use: `auto` measures too, on one chunk of each candidate."""

@@ -15,10 +15,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaccli.context import Silent
 from jaccli.derivative.operators import HESSIAN
 from jaccli.errors import ComputationError
 from jaccli.execute import execute
-from jaccli.execute.progress import Silence
 from jaccli.plan import Plan
 from jaccli.result import Result, dense
 from jaccli.result.labels import LabelledAxis, Names
@@ -131,7 +131,7 @@ class CheckData:
     @cached_property
     def result(self) -> Result:
         """The derivative as planned."""
-        return execute(self.plan, Silence())
+        return execute(self.plan, Silent())
 
     @property
     def axes(self) -> str:

@@ -12,9 +12,9 @@ from functools import cached_property
 
 import numpy as np
 
+from jaccli.context import Silent
 from jaccli.derivative.select_mode import Choice
 from jaccli.execute import execute
-from jaccli.execute.progress import Silence
 from jaccli.plan import Plan, with_choice
 from jaccli.result import Sparse, dense
 from jaccli.result.matrix import matrix
@@ -39,7 +39,7 @@ class PatternCheck:
     def _values(self) -> Sparse:
         spec = replace(self._plan.spec, storage="sparse", mode="sparse", chunk=None)
         plan = with_choice(replace(self._plan, spec=spec), Choice("sparse", "sparse", ""))
-        values = matrix(whole(execute(plan, Silence()))).values
+        values = matrix(whole(execute(plan, Silent()))).values
         return values if isinstance(values, Sparse) else Sparse.from_dense(dense(values))
 
     def times(self, tangents: Array) -> tuple[Array, Array]:

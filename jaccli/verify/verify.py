@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from jaccli.errors import BudgetError, format_bytes
 from jaccli.execute.interruptible import interruptible
-from jaccli.execute.progress import Progress
 from jaccli.plan import Plan
 from jaccli.result import Sparse, first_nonfinite
 from jaccli.verify.check_data import SEED, CheckData
@@ -16,6 +16,9 @@ from jaccli.verify.flat_model import Barred
 from jaccli.verify.notes import notes
 from jaccli.verify.report import FAIL, OK, SKIPPED, CheckReport, CheckResult, counted, judge
 from jaccli.verify.supplied import Supplied, against
+
+if TYPE_CHECKING:
+    from jaccli.context import Progress
 
 PROBES = 5
 """Random directions where a derivative is too large for every entry."""

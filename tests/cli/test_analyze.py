@@ -215,7 +215,7 @@ REFUSED: list[tuple[tuple[str, ...], int, str]] = [
     (
         ("-e", "x", "--at", "x=1.0", "--top", "0"),
         2,
-        "jaccli: --top: 0 is too small.\nExpected 1 or more.\n",
+        "jaccli: --top: 0 is out of range.\nExpected 1 or more.\n",
     ),
     (
         ("-e", "2 * x", "--at", "x=[1, 2.]", "--top", "3"),
@@ -230,7 +230,7 @@ REFUSED: list[tuple[tuple[str, ...], int, str]] = [
     (
         ("-e", "x", "--at", "x=1.0", "--gtol", "-1"),
         2,
-        "jaccli: --gtol: -1.0 is not a tolerance.\nExpected 0 or more.\n",
+        "jaccli: --gtol: -1.0 is out of range.\nExpected 0 or more.\n",
     ),
     (
         ("-e", "x", "--at", "x=1.0", "-o", "x.npz"),

@@ -181,8 +181,8 @@ def test_files_that_cannot_be_read_exit_3(jaccli: Jaccli) -> None:
     ("options", "message"),
     [
         (("--norm", "2"), "--norm: no norm '2'.\nExpected one of 'entry', 'max', 'fro'."),
-        (("--rtol", "-1"), "--rtol: -1.0 is not a tolerance.\nExpected 0 or more."),
-        (("--atol", "nan"), "--atol: nan is not a tolerance.\nExpected 0 or more."),
+        (("--rtol", "-1"), "--rtol: -1.0 is out of range.\nExpected 0 or more."),
+        (("--atol", "nan"), "--atol: nan is out of range.\nExpected 0 or more."),
         (
             ("--format", "csv"),
             "--format: unknown value 'csv'.\nExpected one of 'table', 'plain', 'json', 'none'.",

@@ -14,7 +14,7 @@ from jaccli import backend, model
 from jaccli.derivative.select_mode import choose
 from jaccli.derivative.trace_info import TraceInfo
 from jaccli.errors import BudgetError, SpecError
-from jaccli.memory import default_budget
+from jaccli.memory import total
 from jaccli.plan import as_json, as_text, make
 from jaccli.spec import load
 from jaccli.spec.overrides import from_set
@@ -86,7 +86,7 @@ def test_outputs_keep_the_order_of_the_model() -> None:
 
 
 def test_the_default_budget_is_half_of_the_memory() -> None:
-    assert plan_of(DENSE, DENSE_AT, "jacobian").budget == default_budget()
+    assert plan_of(DENSE, DENSE_AT, "jacobian").budget == total() // 2
     assert plan_of(DENSE, DENSE_AT, "jacobian", memory="3MiB").budget == 3 * 2**20
 
 

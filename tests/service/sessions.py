@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from unittest import mock
 
+from jaccli import context
 from jaccli.__main__ import perform as perform_here
 from jaccli.service import messages
 from jaccli.service.address import ServiceAddress
@@ -19,7 +20,7 @@ def answered(
 ) -> http.HTTPAnswer:
     """Answer a request as a service does, in the place of `transport.post`."""
     assert (path, headers[messages.VERSIONS]) == (messages.PATH, messages.versions())
-    reply = session.perform(messages.Call.decode(body))
+    reply = session.perform(messages.Call.decode(body), context.current())
     return http.HTTPAnswer(200, {}, reply.encode())
 
 

@@ -10,14 +10,23 @@ import jsonschema
 import pytest
 import yaml
 
-from jaccli.service.messages import ERR, Reply
+from jaccli.context import Context
+from jaccli.errors import BudgetError, DeviceError, UsageError
 from jaccli.service.server import openapi
 from jaccli.service.server.app import ROUTES, kind_of
 from jaccli.service.server.http_error import Refusal
 from jaccli.service.server.limits import Limits
 from jaccli.service.server.model_store import Models, StoredModel
 from jaccli.service.server.operations import OPERATIONS
-from jaccli.service.server.translate import Document, accepted, document, identity, response
+from jaccli.service.server.translate import (
+    Document,
+    DocumentFiles,
+    RequestJob,
+    accepted,
+    content,
+    document,
+    identity,
+)
 from tests.conftest import ROOT
 
 JACOBIAN, CHECK = OPERATIONS["jacobian"], OPERATIONS["check"]
@@ -97,23 +106,34 @@ def test_a_boundary_is_needed(media: str) -> None:
     assert found == (400, "multipart: the boundary is missing, or is none.")
 
 
+SQUARE = Document(b"model: {expression: x**2}\ninputs: {x: 3.0}\n")
+
+
 @pytest.mark.parametrize(
-    ("code", "said", "status", "message"),
+    ("error", "status", "message"),
     [
-        (2, "jaccli: no.\n", 400, "no."),
-        (2, "jaccli jacobian: no such option: --x.\nTry 'jaccli jacobian --help'.\n", 400,
-         "jaccli jacobian: no such option: --x."),
-        (3, "jaccli: over budget.\n", 422, "over budget."),
-        (4, "jaccli: no device.\n", 422, "no device."),
-        (130, "", 503, "the command has failed."),
-        (3, "jaccli: unexpected KeyError: '/home/me'\n"
-            "This is a defect; --debug shows where it happened.\n", 500,
-         "the service has failed at this request. This is a defect."),
+        (UsageError("no."), 400, "no."),
+        (UsageError("no.", "nor this."), 400, "no.\nnor this."),
+        (BudgetError("over budget."), 422, "over budget."),
+        (DeviceError("no device."), 422, "no device."),
+        (MemoryError(), 422, "out of memory. Take smaller pieces with --chunk."),
+        (KeyError("/home/me"), 500, "the service has failed at this request. This is a defect."),
     ],
 )  # fmt: skip
-def test_exit_codes_become_statuses(code: int, said: str, status: int, message: str) -> None:
-    reply = Reply(code, [(ERR, said.encode())], [])
-    assert refused(response, reply, "json") == (status, message)
+def test_errors_become_statuses(
+    error: Exception, status: int, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr("jaccli.commands.derivative.tasks", failing)
+    context = Context(files=DocumentFiles(SQUARE))
+    assert refused(content, RequestJob("json", "jacobian"), context) == (status, message)
+
+
+def test_a_number_out_of_range_is_refused() -> None:
+    asked = refused(CHECK.request, (("probes", "0"),))
+    assert asked == (400, "--probes: 0 is out of range.\nExpected 1 or more.")
 
 
 def test_equal_documents_have_equal_ids() -> None:
@@ -178,12 +198,12 @@ def test_the_described_spec_is_the_one_that_is_read(described: dict[str, Any]) -
 def test_parameters_are_those_of_the_table(described: dict[str, Any]) -> None:
     about = described["paths"]["/v1/jacobian"]["post"]["parameters"]
     names = [parameter["name"] for parameter in about]
-    assert names == ["model", "input", *(option.name for option in JACOBIAN.options)]
+    assert names == ["model", "input", *JACOBIAN.options]
 
 
 def test_no_option_names_a_file_or_permits_python() -> None:
     for operation in OPERATIONS.values():
-        names = {option.name for option in operation.options}
+        names = set(operation.options)
         barred = {
             "set",
             "at",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,11 @@ import numpy as np
 import pytest
 
 from jaccli import memory
+from jaccli.context import Context, using
 from jaccli.errors import format_bytes
 from jaccli.service.messages import ERR, FILE, OUT, Call
 from jaccli.service.server import session
-from jaccli.tune import program_cache
+from jaccli.tune.program_cache import ProgramCache
 from tests.conftest import Outcome, call
 from tests.service.sessions import through_session
 
@@ -160,22 +160,15 @@ def test_archives_hold_the_same_arrays(tmp_path: Path) -> None:
             assert local[key].tobytes() == served[key].tobytes()
 
 
-@pytest.fixture
-def programs() -> Iterator[None]:
-    """Compiled programs are kept from call to call, as in a service."""
-    program_cache.keep(16, 1 << 26)
-    yield
-    program_cache.keep(0, 0)
-
-
-@pytest.mark.usefixtures("programs")
 def test_calls_of_different_precision_do_not_disturb_each_other(tmp_path: Path) -> None:
     """Flipping JAX's 64-bit switch between calls leaves programs that are kept as they were."""
     command = ("jacobian", "-e", "sin(x) / 3", "--at", "x={linspace: [0, 1, 5]}", "-q")
     wanted = {dtype: here(*command, "--dtype", dtype, cwd=tmp_path).stdout for dtype in DTYPES}
     assert len(set(wanted.values())) == 2
+    shared = Context(programs=ProgramCache(16, 1 << 26))
     for dtype in (*DTYPES, *DTYPES, *reversed(DTYPES)):
-        assert through(*command, "--dtype", dtype, cwd=tmp_path).stdout == wanted[dtype]
+        with using(shared):
+            assert through(*command, "--dtype", dtype, cwd=tmp_path).stdout == wanted[dtype]
 
 
 DTYPES = ("float32", "float64")
@@ -233,16 +226,13 @@ def test_what_is_over_the_budget_is_left_to_the_client() -> None:
     assert (reply.events, reply.questions) == ([], [])
 
 
-def test_a_command_line_has_the_budget_that_it_has_at_home(monkeypatch: Any) -> None:
-    monkeypatch.setattr(memory, "_ceiling", 20)
+def test_a_command_line_has_the_budget_that_it_has_at_home() -> None:
     words = ["jacobian", "-e", "x**2", "--at", "x=[1, 2]", "--explain"]
     call = Call(words, "/", {}, STREAM, STREAM, {})
-    reply = session.perform(Call.decode(call.encode()))
+    reply = session.perform(Call.decode(call.encode()), Context(most_memory=20))
     assert f"budget {format_bytes(memory.total() // 2)}\n" in said(reply, ERR)
-    call.capped = True
-    reply = session.perform(Call.decode(call.encode()))
-    assert "more than the memory budget of 20 B" in reply.elsewhere
-    assert memory.budget(None) == 20
+    with using(Context(most_memory=20)):
+        assert memory.budget(None) == 20
 
 
 def test_python_is_refused() -> None:
@@ -399,7 +389,7 @@ def test_a_traceback_stays_here(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("here/secret.py")
 
-    monkeypatch.setattr("jaccli.cli.run.tasks", broken)
+    monkeypatch.setattr("jaccli.commands.derivative.tasks", broken)
     reply = performed("jacobian", *SQUARE, "--debug")
     assert reply.code == 3
     defect = "This is a defect; it may show without --server.\n"

@@ -143,8 +143,8 @@ def test_an_end_from_outside_ends_all_processes_and_loses_nothing(
 
 
 REFUSED = {
-    ("--jobs", "0"): "jaccli: --jobs: 0 is not a count of processes.\nExpected 1 or more.\n",
-    ("--jobs", "-2"): "jaccli: --jobs: -2 is not a count of processes.\nExpected 1 or more.\n",
+    ("--jobs", "0"): "jaccli: --jobs: 0 is out of range.\nExpected 1 or more.\n",
+    ("--jobs", "-2"): "jaccli: --jobs: -2 is out of range.\nExpected 1 or more.\n",
     ("--jobs", "two"): "jaccli run: invalid value for '--jobs': 'two' is not a valid int.\n"
     "Try 'jaccli run --help'.\n",
 }

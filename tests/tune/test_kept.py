@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -16,14 +15,22 @@ from jaccli.plan import Plan, identity
 from jaccli.result import dense
 from jaccli.spec import load as load_spec
 from jaccli.spec.overrides import from_set
-from jaccli.tune import program_cache
+from jaccli.tune.program_cache import ProgramCache
+
+
+class Programs:
+    """The cache of a test."""
+
+    def __init__(self) -> None:
+        self.cache = ProgramCache(8, 64 << 20)
+
+
+PROGRAMS = Programs()
 
 
 @pytest.fixture(autouse=True)
-def memory() -> Iterator[None]:
-    program_cache.keep(8, 64 << 20)
-    yield
-    program_cache.keep(0, 0)
+def memory() -> None:
+    PROGRAMS.cache = ProgramCache(8, 64 << 20)
 
 
 def plan_of(
@@ -32,14 +39,14 @@ def plan_of(
     spec = spec_of(expressions, inputs, derivative=derivative, **entries)
     point = model.read(spec)
     backend.configure(x64=model.needs_x64(spec, point))
-    return program_cache.planned(spec, model.load(spec, point), derivative, backend.find(None))
+    return PROGRAMS.cache.planned(spec, model.load(spec, point), derivative, backend.find(None))
 
 
 def computed(*args: Any, **entries: Any) -> tuple[dict[str, Any], float]:
     """Return the blocks, and the seconds that went into compiling."""
     from jaccli.execute import run
 
-    result = run(program_cache.compiled(plan_of(*args, **entries), Silent()), Silent())
+    result = run(PROGRAMS.cache.compiled(plan_of(*args, **entries), Silent()), Silent())
     return {b.key: dense(b.values) for b in result.blocks}, result.seconds["compile"]
 
 
@@ -146,7 +153,7 @@ def test_the_spec_of_a_kept_plan_is_the_callers_own() -> None:
 
 
 def test_the_least_recently_used_goes_first() -> None:
-    program_cache.keep(2, 64 << 20)
+    PROGRAMS.cache = ProgramCache(2, 64 << 20)
     for expression in ("x**2", "x**3", "x**2", "x**4"):
         computed({"y": expression}, *LIKE[1:3])
     assert computed({"y": "x**2"}, *LIKE[1:3])[1] == 0
@@ -154,7 +161,7 @@ def test_the_least_recently_used_goes_first() -> None:
 
 
 def test_bytes_are_bounded() -> None:
-    program_cache.keep(8, 5 << 20)
+    PROGRAMS.cache = ProgramCache(8, 5 << 20)
     for expression in ("x**2", "x**3", "x**4", "x**5", "x**6"):  # of 1 MiB each, at least
         computed({"y": expression}, *LIKE[1:3])
     assert computed({"y": "x**2"}, *LIKE[1:3])[1] > 0
@@ -162,7 +169,7 @@ def test_bytes_are_bounded() -> None:
 
 
 def test_nothing_is_kept_unless_asked_for() -> None:
-    program_cache.keep(0, 0)
+    PROGRAMS.cache = ProgramCache(0, 0)
     computed(*LIKE[:3])
     assert computed(*LIKE[:3])[1] > 0
 
@@ -178,8 +185,8 @@ def test_python_models_are_compiled_anew(tmp_path: Any, monkeypatch: pytest.Monk
         point = model.read(spec)
         backend.configure(x64=True)
         loaded = model.load(spec, point, allow_python=True)
-        plan = program_cache.planned(spec, loaded, "jacobian", backend.find(None))
+        plan = PROGRAMS.cache.planned(spec, loaded, "jacobian", backend.find(None))
         from jaccli.execute import run
 
-        (block,) = run(program_cache.compiled(plan, Silent()), Silent()).blocks
+        (block,) = run(PROGRAMS.cache.compiled(plan, Silent()), Silent()).blocks
         assert float(dense(block.values)) == power * 2.0 ** (power - 1)

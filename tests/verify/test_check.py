@@ -339,14 +339,14 @@ def test_a_report_is_written(jaccli: Jaccli) -> None:
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        (("--probes", "0"), 2, "--probes: 0 is not a count of directions.\nExpected 1 or more."),
+        (("--probes", "0"), 2, "--probes: 0 is out of range.\nExpected 1 or more."),
         (
             ("--probes", "1000000000"),
             3,
             "1,000,000,000 random directions take 149.0 GiB, more than the memory budget of "
             "1.0 GiB.\nRaise --memory, or take fewer with --probes.",
         ),
-        (("--rtol", "-1"), 2, "--rtol: -1.0 is not a tolerance.\nExpected 0 or more."),
+        (("--rtol", "-1"), 2, "--rtol: -1.0 is out of range.\nExpected 0 or more."),
         (("-o", "r.txt"), 2, "-o: r.txt: check writes JSON.\nExpected a name that ends in .json."),
         (("--against", "no.npy"), 3, "no.npy: no such file."),
         (

@@ -5,6 +5,7 @@ A new format is one module with `check`, `write` and `read`, and one entry in `F
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -120,6 +121,15 @@ def write(
     )
     with publishing(target, force=force) as stream:
         form.write(whole(result), layout, stream)
+
+
+def content(result: Result, suffix: str, *, layout: str = "blocks") -> bytes:
+    """Return what a file of that suffix holds."""
+    stream = io.BytesIO()
+    derivative, blocks, storage = result.derivative, result.blocks, result.storage
+    check_layout(suffix, layout, derivative, blocks, result.batch, storage=storage)
+    FORMATS[suffix].write(whole(result), layout, stream)
+    return stream.getvalue()
 
 
 def read_all(*paths: str | os.PathLike[str], limit: int = READ_LIMIT) -> list[Stored]:

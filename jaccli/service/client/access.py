@@ -14,7 +14,7 @@ from jaccli.storage.local_files import STDIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from jaccli.storage.files import Question
+    from jaccli.context import Question
 
 _WITHOUT_NAME = "stdin"
 """What results are called that come from standard input or from options alone."""

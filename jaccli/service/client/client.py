@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from jaccli.context import Question
     from jaccli.service.address import ServiceAddress
     from jaccli.service.messages import Answer
-    from jaccli.storage.files import Question
 
 _PATIENCE = 900
 """Seconds that an answer may take, unless JACCLI_TIMEOUT says otherwise."""

@@ -128,10 +128,11 @@ async def operation(service: Service, request: Request, about: Operation) -> Ans
     special = {name: value for name, value in query if name in (MODEL, INPUT)}
     if len(special) < sum(name in (MODEL, INPUT) for name, _ in query):
         raise Refusal(400, f"{MODEL} and {INPUT} are given once.")
-    values = about.values((name, value) for name, value in query if name not in special)
+    asked = tuple((name, value) for name, value in query if name not in special)
+    about.request(asked)  # refuses what is wrong
     form = accepted(request.scope[HEADERS].get(b"accept", b"").decode("latin-1"), about)
     content_type, body = request.headers.get("content-type", ""), request.scope[BODY]
-    job = RequestJob(form, about.name, tuple(about.arguments(values)), content_type)
+    job = RequestJob(form, about.name, asked, content_type)
     if MODEL not in special:
         if INPUT in special:
             raise Refusal(400, f"{INPUT} goes with {MODEL}: the body is one of a model's inputs.")
@@ -149,8 +150,8 @@ async def operation(service: Service, request: Request, about: Operation) -> Ans
     job = job._replace(input=special[INPUT])
     found, content, seconds = await service.perform(request, job, model.body, body)
     if found.status == 200 and form == "npy" and isinstance(body, bytes):
-        asked = Answered(special[MODEL], model, job, values, body, content, seconds)
-        service.fast.consider(request.scope, asked)
+        answered = Answered(special[MODEL], model, job, body, content, seconds)
+        service.fast.consider(request.scope, answered)
     return _answer(found, content)
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 import os
-from collections.abc import Callable
-from typing import Annotated, Any
-
-import typer
+from collections.abc import Iterator
+from typing import Any
 
 from jaccli import startup
+from jaccli.commands.options import CallRequest
+from jaccli.commands.outcome import Outcome
+from jaccli.commands.request import option
+from jaccli.context import Context
 from jaccli.errors import UsageError, format_bytes
 from jaccli.service import address
 from jaccli.service.server.limits import Described, Limits, described
@@ -22,79 +23,72 @@ _SHORTEST = 16
 _PANEL = "Limits"
 
 
-def serve_command(_: str) -> Callable[..., int | None]:
-    """Return `serve`."""
-
-    def serve(
-        socket: Annotated[
-            str | None,
-            typer.Option("--socket", metavar="PATH", help="Unix socket (in the runtime folder)."),
-        ] = None,
-        host: Annotated[
-            str | None,
-            typer.Option("--host", metavar="HOST", help=f"HTTP over TCP, here ({_HOST})."),
-        ] = None,
-        port: Annotated[
-            int | None,
-            typer.Option("--port", metavar="PORT", help=f"HTTP over TCP; 0: a free one ({_PORT})."),
-        ] = None,
-        token_file: Annotated[
-            str | None,
-            typer.Option(
-                "--token-file", metavar="FILE", help="Who has its token may ask (JACCLI_TOKEN)."
-            ),
-        ] = None,
-        debug: Annotated[bool, typer.Option("--debug", help="Show a traceback on errors.")] = False,
-        **given: Any,
-    ) -> int:
-        limits = _limits(given)
-        where = _address(socket, host, port)
-        token = _token(token_file)
-        startup.import_numpy()
-        try:
-            from jaccli.service.server import main
-        except ModuleNotFoundError as error:
-            if error.name not in ("starlette", "uvicorn", "httptools"):
-                raise
-            message = f"serve: needs {error.name}, which is not installed."
-            hint = "Install the extra: pip install 'jaccli[service]'"
-            raise UsageError(message, hint=hint) from error
-        if where.host and not main.is_loopback(where.host) and token is None:
-            message = f"--host: {where.host} can be reached by others, and there is no token."
-            raise UsageError(message, hint="Use --token-file FILE, or set JACCLI_TOKEN.")
-        return main.run(where, limits, token)
-
-    named = inspect.signature(serve, eval_str=True).parameters
-    fixed = [p for p in named.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
-    parameters = [
-        p.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        for p in (*fixed, *map(_parameter, described()))
-    ]
-    serve.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    serve.__annotations__ = {p.name: p.annotation for p in parameters}
-    return serve
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
-_TYPES: dict[str, Any] = {"count": int, "size": str, "seconds": float}
+class _ServeRequest(CallRequest):
+    """Where the service listens, and who may ask."""
+
+    # fmt: off
+    socket: str | None = option("--socket", metavar="PATH",
+        help="Unix socket (in the runtime folder).")
+    host: str | None = option("--host", metavar="HOST", help=f"HTTP over TCP, here ({_HOST}).")
+    port: int | None = option("--port", metavar="PORT",
+        help=f"HTTP over TCP; 0: a free one ({_PORT}).")
+    token_file: str | None = option("--token-file", metavar="FILE",
+        help="Who has its token may ask (JACCLI_TOKEN).")
+    # fmt: on
 
 
-def _parameter(limit: Described) -> inspect.Parameter:
-    """Return a limit as a parameter of a Typer command."""
+def _limit_option(limit: Described) -> Any:
+    """Return a limit as an option."""
     shown = format_bytes(limit.default) if limit.kind == "size" else f"{limit.default:g}"
-    option = typer.Option(
+    return option(
         _flag(limit.name),
         metavar={"count": "N", "size": "SIZE", "seconds": "SECONDS"}[limit.kind],
         help=f"{limit.help.removesuffix('.')} ({shown}).",
-        rich_help_panel=_PANEL,
-        show_default=False,
+        panel=_PANEL,
     )
-    annotation: Any = Annotated[_TYPES[limit.kind] | None, option]
-    kind = inspect.Parameter.KEYWORD_ONLY
-    return inspect.Parameter(limit.name, kind, default=None, annotation=annotation)
 
 
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
+_KINDS = {"count": "int | None", "size": "str | None", "seconds": "float | None"}
+_LIMITS = {limit.name: limit for limit in described()}
+
+ServeRequest = type(
+    "ServeRequest",
+    (_ServeRequest,),
+    {
+        "__doc__": "Where the service listens, who may ask, and its limits.",
+        "__module__": __name__,
+        "__annotations__": {name: _KINDS[limit.kind] for name, limit in _LIMITS.items()},
+        **{name: _limit_option(limit) for name, limit in _LIMITS.items()},
+    },
+)
+
+
+def run(request: _ServeRequest, context: Context) -> Iterator[Outcome]:
+    """Run the service until it is told to end.
+
+    Raises:
+        UsageError: an option is wrong, or the extra is not installed.
+    """
+    limits = _limits({name: getattr(request, name) for name in _LIMITS})
+    where = _address(request.socket, request.host, request.port)
+    token = _token(request.token_file)
+    startup.import_numpy()
+    try:
+        from jaccli.service.server import main
+    except ModuleNotFoundError as error:
+        if error.name not in ("starlette", "uvicorn", "httptools"):
+            raise
+        message = f"serve: needs {error.name}, which is not installed."
+        hint = "Install the extra: pip install 'jaccli[service]'"
+        raise UsageError(message, hint=hint) from error
+    if where.host and not main.is_loopback(where.host) and token is None:
+        message = f"--host: {where.host} can be reached by others, and there is no token."
+        raise UsageError(message, hint="Use --token-file FILE, or set JACCLI_TOKEN.")
+    yield Outcome(exit_code=main.run(where, limits, token))
 
 
 def _limits(given: dict[str, Any]) -> Limits:

@@ -17,14 +17,15 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from jaccli.context import Context, using
 from jaccli.service.server.buffers import SMALL, Body, parts
 from jaccli.service.server.limits import Limits, MiB
 from jaccli.service.server.middleware import BODY, HEADERS, Application, Receive, Scope, Send
 from jaccli.service.server.model_store import StoredModel
 from jaccli.service.server.operations import NPY
-from jaccli.service.server.translate import RequestJob, call, document
+from jaccli.service.server.translate import DocumentFiles, RequestJob, document
 from jaccli.storage.lru_cache import LRUCache
 
 if TYPE_CHECKING:
@@ -58,7 +59,6 @@ class Answered(NamedTuple):
     model: str
     given: StoredModel
     job: RequestJob
-    values: dict[str, Any]
     body: bytes
     answer: Body
     seconds: float
@@ -88,7 +88,8 @@ class Fast:
     """
 
     def __init__(self, limits: Limits, used: Callable[[str], bool]) -> None:
-        self._limits, self._used = limits, used
+        self._used = used
+        self._context = Context(most_memory=limits.memory, most_result=limits.result)
         self._programs: LRUCache[Key, FastProgram] = LRUCache(
             limits.programs, limits.programs_memory, size=lambda program: program.nbytes
         )
@@ -102,9 +103,8 @@ class Fast:
 
     def start(self) -> None:
         """Import JAX, before there is anybody to wait for it."""
-        from jaccli import backend, memory
+        from jaccli import backend
 
-        memory.limit(self._limits.memory, self._limits.result)
         backend.configure(x64=True)
         from jaccli.service.server import inline_program
 
@@ -157,8 +157,8 @@ class Fast:
         head = _head(body)
         try:
             given = document(job.content_type, b"".join(parts(asked.given.body)))
-            made = call(job.operation, job.arguments, given, job.form, (job.input, body))
-            found = inline_program.program(made, job, asked.values, len(head), _HELD)
+            with using(self._context.replace(files=DocumentFiles(given, body))):
+                found = inline_program.program(job, body, len(head), _HELD)
             if found is not None and not _is_right(found.compute, body, answer):
                 found = None
         except Exception as error:  # a worker has answered, so the request is not at fault

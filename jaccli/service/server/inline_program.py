@@ -13,15 +13,13 @@ import jax
 import numpy as np
 
 from jaccli import backend, model
-from jaccli.cli.options import overrides
+from jaccli.commands.derivative import OneDerivativeRequest
 from jaccli.derivative import cost
 from jaccli.execute import functions
 from jaccli.execute.compile_plan import settings
 from jaccli.model import Values
 from jaccli.plan import Plan, make
-from jaccli.service.messages import Call
-from jaccli.service.server.session import lent
-from jaccli.service.server.translate import BODY, RequestJob
+from jaccli.service.server.translate import RequestJob, request
 from jaccli.spec import Override, load
 from jaccli.spec.overrides import option_node
 
@@ -39,24 +37,21 @@ def warm() -> None:
     jax.block_until_ready(jax.jit(lambda x: x + 1)(np.zeros(2)))
 
 
-def program(
-    made: Call, job: RequestJob, values: dict[str, Any], start: int, largest: int
-) -> Inline | None:
-    """Compile the derivative that a job asks for, and a call, as a function of its input.
+def program(job: RequestJob, body: bytes, start: int, largest: int) -> Inline | None:
+    """Compile the derivative that a job asks for as a function of its input.
 
     The input's array begins at the byte `start` of a body.  None if the result is not one dense
     array computed in one piece, or has to be looked at, or the program needs more than `largest`
-    bytes.
+    bytes.  The context's files are the request's.
     """
-    if values.get("fail_on_nonfinite"):
+    asked = request(job)
+    assert isinstance(asked, OneDerivativeRequest)
+    if asked.fail_on_nonfinite:
         return None
     name = job.input
-    given = values | {"at": [f"{name}=@{BODY}"]}
     derivative = Override(("derivative",), option_node("--of", job.operation))
-    with lent(made):
-        spec = load("-", [*overrides(given), derivative])
-        point = model.read(spec)
-        body = made.answers["content", BODY][1]
+    spec = load("-", [*asked.overrides(), derivative])
+    point = model.read(spec)
     array = _as_given(body, start, point.primals[name])
     if array is None or spec.sparsity is not None or spec.mode == "tuned":
         return None

@@ -12,7 +12,7 @@ from typing import Any
 
 from jaccli import __version__
 from jaccli.choices import WITH_VECTOR
-from jaccli.cli.options import Option
+from jaccli.commands.request import Option
 from jaccli.errors import format_bytes
 from jaccli.service import messages
 from jaccli.service.server.limits import Limits
@@ -23,7 +23,6 @@ from jaccli.service.server.operations import (
     NPY,
     OPERATIONS,
     Operation,
-    is_repeatable,
 )
 from jaccli.service.server.translate import MULTIPART
 from jaccli.spec.schema import json_schema
@@ -143,8 +142,8 @@ def _operation(about: Operation) -> Described:
         _parameter(INPUT, "The model's input that the body holds (.npy).", {"type": "string"}),
     ]
     options = [
-        _parameter(option.name, option.help, _schema(option), repeatable=is_repeatable(option))
-        for option in about.options
+        _parameter(option.name, option.help, _schema(option), repeatable=option.kind is tuple)
+        for option in about.options.values()
     ]
     answers = {media: {"schema": _BINARY} for media in about.media if media != JSON}
     is_derivative = len(about.media) > 1
@@ -243,11 +242,13 @@ def _parameter(name: str, text: str, schema: Described, *, repeatable: bool = Fa
     return {"name": name, "in": "query", "description": text, "schema": schema}
 
 
-_TYPES: dict[Any, str] = {str: "string", int: "integer", float: "number", bool: "boolean"}
+_TYPES: dict[type, str] = {
+    str: "string", tuple: "string", int: "integer", float: "number", bool: "boolean",
+}  # fmt: skip
 
 
 def _schema(option: Option) -> Described:
-    schema: Described = {"type": _TYPES[option.type]}
+    schema: Described = {"type": _TYPES[option.kind]}
     # A device may also have a number: gpu:1.
     if option.choices and option.name != "device":
         schema["enum"] = list(option.choices)

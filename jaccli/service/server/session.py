@@ -12,26 +12,29 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from types import NoneType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from jaccli import memory, terminal
+from jaccli import terminal
 from jaccli.choices import SERVED
+from jaccli.context import Context, using
 from jaccli.errors import SourceError, UsageError
 from jaccli.service.messages import ERR, FILE, OUT, Call, Reply
-from jaccli.storage import files
 from jaccli.storage.files import NotHere, Unanswered
 
 if TYPE_CHECKING:
+    from jaccli.context import Question
     from jaccli.service.messages import Answer, Stream
-    from jaccli.storage.files import Question
 
 Event = tuple[Any, ...]
+_ALONE = Context()
 
 
-def perform(call: Call) -> Reply:
+def perform(call: Call, shared: Context = _ALONE) -> Reply:
     """Run a call's command line and return what its client has to do.
+
+    `shared` is what all calls share of a context.
 
     Whatever is wrong with the command line, its files or the computation is in the reply, as it
     would be on the screen.
@@ -43,25 +46,19 @@ def perform(call: Call) -> Reply:
         message = f"jaccli: {named}: not in the service.\n"
         return Reply(UsageError.exit_code, [(ERR, message.encode())], [])
     events: list[Event] = []
-    lent = _Client(call.answers, call.folder, events)
+    lent = shared.replace(
+        files=_Client(call.answers, call.folder, events),
+        environment=terminal.sound(call.environment),
+        most_memory=None,  # else it is computed in smaller chunks, perhaps to other last digits
+    )
     try:
-        with (
-            nullcontext() if call.capped else memory.unlimited_budget(),
-            files.using(lent),
-            terminal.using(call.environment),
-            _streams(call, events),
-        ):
+        with using(lent), _streams(call, events):
             code = run(call.arguments)
     except Unanswered as unanswered:
         return Reply(0, [], list(unanswered.questions))
     except NotHere as elsewhere:
         return Reply(0, [], [], elsewhere.reason)
     return Reply(code, events, [])
-
-
-def lent(call: Call) -> AbstractContextManager[None]:
-    """Return a block in which files are those that a call's answers hold, and no others."""
-    return files.using(_Client(call.answers, call.folder, []))
 
 
 class _Client:

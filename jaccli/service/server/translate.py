@@ -1,9 +1,9 @@
-"""A request of the API → a call of the command line; its reply → status, media type and bytes.
+"""A request of the API → a command's request; its outcome → status, media type and bytes.
 
 The process that receives a request looks at its headers and makes a `RequestJob`; what is in its
-body is a worker's matter, `answer`.  There, the spec is the call's standard input, the parts of a
-multipart body are the files that it may name, and whatever else the command line wants to read or
-write is refused.
+body is a worker's matter, `answer`.  There, the spec is standard input, the parts of a multipart
+body are the files that it may name, and whatever else the command wants to read or write is
+refused.
 
 Boundary: no sockets and no event loop; all that a request holds is in memory, within the limits.
 """
@@ -11,27 +11,27 @@ Boundary: no sockets and no event loop; all that a request holds is in memory, w
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
+import traceback
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from jaccli.errors import DEFECT
-from jaccli.service.messages import (
-    ERR,
-    FILE,
-    MEDIA_TYPE,
-    OUT,
-    BadMessage,
-    Call,
-    Reply,
-    decode,
-    encode,
-)
+from jaccli.commands import COMMANDS
+from jaccli.commands.request import Request
+from jaccli.context import Context, using
+from jaccli.errors import JaccliError, verdict
+from jaccli.service.messages import MEDIA_TYPE, BadMessage, Call, Reply, decode, encode
 from jaccli.service.server.http_error import Refusal
-from jaccli.service.server.operations import FORMATS, JSON, NPY, Operation
+from jaccli.service.server.operations import FORMATS, JSON, NPY, OPERATIONS, Operation, Query
+from jaccli.storage.files import NotHere, Unanswered
+
+if TYPE_CHECKING:
+    from jaccli.context import Question
 
 MULTIPART = "multipart/form-data"
 SPEC_MEDIA = (JSON, "application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml")
@@ -40,9 +40,9 @@ _TEXT_MEDIA = (*SPEC_MEDIA, "text/plain", "application/x-www-form-urlencoded", "
 NPY_MEDIA = (NPY, "application/octet-stream", "application/x-www-form-urlencoded", "")
 """Media types of a bare input."""
 BODY = "(body).npy"
-"""The name under which the command line finds the input that the body holds."""
-_RESULT = "(result).npz"
-_STREAM = (False, "utf-8", "backslashreplace")
+"""The name of the input that the body holds."""
+RESULT = "(result).npz"
+"""The name of the file that an answer in that format would be."""
 _PARTS = 256
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{1,70}")
 _STATUS = {0: 200, 1: 200, 2: 400, 3: 422, 4: 422}
@@ -58,6 +58,51 @@ class Document:
     files: dict[str, bytes] = field(default_factory=dict)
 
 
+class DocumentFiles:
+    """The files of a request: its spec is standard input, its parts the files that it may name.
+
+    `bare` is the input's array that is in a body of its own.
+    """
+
+    local = False
+
+    def __init__(self, document: Document, bare: bytes | None = None) -> None:
+        self._files = document.files if bare is None else {**document.files, BODY: bare}
+        self._spec = document.spec
+
+    def ask(self, question: Question) -> Any:
+        """Return the answer, if the request has it."""
+        match question:
+            case ("read", "-"):
+                return self._spec
+            case ("read" | "content", str(name)) if name in self._files:
+                return self._files[name]
+            case ("check_writable", name, _) if name == RESULT:
+                return None
+            case ("is_special" | "is_begun", name) if name == RESULT:
+                return False
+            case ("identity", str(name)):
+                return name
+        raise Unanswered(question)
+
+    def foresee(self, questions: Iterable[Question]) -> None:
+        """Look for all at once."""
+        for question in questions:
+            self.ask(question)
+
+    def open(self, name: str) -> BinaryIO:
+        """Return what is in a file."""
+        return io.BytesIO(self.ask(("content", name)))
+
+    def publishing(self, name: str, force: bool) -> AbstractContextManager[BinaryIO]:
+        """Write nothing: the answer is what would be written."""
+        return nullcontext(io.BytesIO())
+
+    def folder(self) -> str:
+        """Return where names begin."""
+        return "/"
+
+
 CALL, ID = "call", "id"
 """Forms of an answer beside those of `FORMATS`: the reply to a client's call, a model's id."""
 
@@ -70,19 +115,19 @@ class RequestJob(NamedTuple):
 
     form: str
     operation: str = ""
-    arguments: tuple[str, ...] = ()
+    query: Query = ()
     content_type: str = ""
     input: str = ""
 
     def encode(self) -> bytes:
         """Return the job as bytes."""
-        return encode([list(x) if isinstance(x, tuple) else x for x in self])
+        return encode([*self[:2], list(map(list, self.query)), *self[3:]])
 
     @classmethod
     def decode(cls, data: bytes) -> RequestJob:
         """Return the job that the bytes hold."""
-        form, operation, arguments, *rest = decode(data)
-        return cls(form, operation, tuple(arguments), *rest)
+        form, operation, query, *rest = decode(data)
+        return cls(form, operation, tuple((name, text) for name, text in query), *rest)
 
 
 class Response(NamedTuple):
@@ -110,8 +155,13 @@ class Response(NamedTuple):
         return cls(status, media, b"", headers, name)
 
 
-def answer(job: RequestJob, body: bytes, bare: bytes, perform: Callable[[Call], Reply]) -> Response:
-    """Return what a job is answered with, whatever is wrong with it."""
+def answer(
+    job: RequestJob, body: bytes, bare: bytes, shared: Context, perform: Callable[[Call], Reply]
+) -> Response:
+    """Return what a job is answered with, whatever is wrong with it.
+
+    `shared` is what all requests share of a context; `perform` performs the call of a client.
+    """
     try:
         if job.form == CALL:
             try:
@@ -119,12 +169,12 @@ def answer(job: RequestJob, body: bytes, bare: bytes, perform: Callable[[Call], 
             except BadMessage:
                 raise Refusal(400, "the body is not a call.") from None
             return Response(200, MEDIA_TYPE, perform(asked).encode())
-        given, form = document(job.content_type, body), "npz" if job.form == ID else job.form
-        input_ = (job.input, bare) if job.input else None
-        made = call(job.operation, job.arguments, given, form, input_)
-        found = response(perform(made), form)
+        given = document(job.content_type, body)
+        files = DocumentFiles(given, bare if job.input else None)
+        done = job._replace(form="npz") if job.form == ID else job
+        found = content(done, shared.replace(files=files))
         if job.form != ID:
-            return found
+            return Response(200, _MEDIA_OF[job.form], found)
         name = identity(given)
         return Response(201, JSON, json.dumps({"id": name}).encode(), id=name)
     except Refusal as refusal:
@@ -176,61 +226,49 @@ def accepted(header: str, operation: Operation) -> str:
     return best
 
 
-def call(
-    operation: str,
-    arguments: Iterable[str],
-    given: Document,
-    form: str,
-    bare: tuple[str, bytes] | None = None,
-) -> Call:
-    """Return the call that a request stands for; `bare` is an input's name and its `.npy`."""
-    arguments = [operation, "-", "--quiet", *arguments]
-    answers: dict[Any, Any] = {("read", "-"): ("value", given.spec)}
-    for name, content in given.files.items():
-        answers["content", name] = ("value", content)
-    if bare is not None:
-        name, content = bare
-        arguments.append(f"--at={name}=@{BODY}")
-        answers["content", BODY] = ("value", content)
-    if form == "npz":
-        arguments += ["-o", _RESULT, "--force", "--format", "none"]
-        answers["check_writable", _RESULT, True] = ("value", None)
-        answers["is_special", _RESULT] = answers["is_begun", _RESULT] = ("value", False)
-    else:
-        arguments += ["-o", "-", "--format", form]
-    return Call(arguments, "/", {}, _STREAM, _STREAM, answers, capped=True)
-
-
-def response(reply: Reply, form: str) -> Response:
-    """Return what a reply means to who asked over HTTP.
+def request(job: RequestJob) -> Request:
+    """Return what a job asks of its command: one spec, the body, and perhaps an input.
 
     Raises:
-        Refusal: the command line has failed, or wanted a file.
+        Refusal: a parameter of the query is wrong.
     """
-    if reply.elsewhere:
-        raise Refusal(422, reply.elsewhere)
-    if reply.questions:
-        name = str(reply.questions[0][1])
+    given: dict[str, Any] = {"specs": ("-",), "quiet": True, "output": "-", "format": job.form}
+    if job.input:
+        given["at"] = (f"{job.input}=@{BODY}",)
+    if job.form == "npz":
+        given |= {"output": RESULT, "force": True, "format": "none"}
+    return OPERATIONS[job.operation].request(job.query, **given)
+
+
+def content(job: RequestJob, context: Context) -> bytes:
+    """Perform a job, and return the body of its answer.
+
+    Raises:
+        Refusal: the command has failed, or wanted a file.
+    """
+    try:
+        (outcome,) = COMMANDS[job.operation].perform(request(job), context)
+        with using(context):
+            return outcome.content(job.form)
+    except Refusal:
+        raise
+    except NotHere as elsewhere:
+        raise Refusal(422, elsewhere.reason) from None
+    except Unanswered as unanswered:
+        name = str(unanswered.questions[0][1])
         message = (
             f"the spec names the file {name!r}, and the service opens none. "
             "Send it as a part of a multipart body."
         )
-        raise Refusal(400, message)
-    status = _STATUS.get(reply.code, 503)
-    if status != 200:
-        said = b"".join(event[1] for event in reply.events if event[0] == ERR)
-        raise Refusal(*_problem(status, said.decode(errors="replace")))
-    kind = FILE if form == "npz" else OUT
-    body = b"".join(event[-1] for event in reply.events if event[0] == kind)
-    return Response(200, _MEDIA_OF[form], bytes(body))
-
-
-def _problem(status: int, said: str) -> tuple[int, str]:
-    """Return the status and the text of what stood on standard error."""
-    if DEFECT in said:
-        return 500, "the service has failed at this request. This is a defect."
-    lines = [line for line in said.strip().split("\n") if not line.startswith("Try '")]
-    return status, "\n".join(lines).removeprefix("jaccli: ") or "the command has failed."
+        raise Refusal(400, message) from None
+    except JaccliError as error:
+        raise Refusal(_STATUS[error.exit_code], "\n".join(error.paragraphs())) from None
+    except (MemoryError, RecursionError) as error:
+        said, code = verdict(error, to_user=False)
+        raise Refusal(_STATUS[code], said.removeprefix("jaccli: ")) from None
+    except Exception:
+        traceback.print_exc()
+        raise Refusal(500, "the service has failed at this request. This is a defect.") from None
 
 
 def _media_type(header: str) -> tuple[str, str]:

@@ -16,8 +16,10 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from jaccli.context import Context
 from jaccli.errors import format_bytes
 from jaccli.service.messages import versions
 from jaccli.service.server.http_error import too_large
@@ -72,21 +74,24 @@ def main(descriptor: int, parent: int, numbers: list[int]) -> None:
 
 def _prepared(settings: Settings) -> Callable[[bytes, bytes, bytes], Response]:
     """Import everything that a call needs, and compile something."""
-    from jaccli import memory
     from jaccli.service.messages import Call
     from jaccli.service.server.session import perform
     from jaccli.service.server.translate import RequestJob, Response, answer
-    from jaccli.tune import program_cache
+    from jaccli.tune.program_cache import ProgramCache
 
-    memory.limit(settings.memory, settings.result)
-    program_cache.keep(settings.programs, settings.programs_memory)
+    shared = Context(
+        most_memory=settings.memory,
+        most_result=settings.result,
+        programs=ProgramCache(settings.programs, settings.programs_memory),
+    )
     stream = (False, "utf-8", "strict")
     for command in ("jacobian", "check"):
         arguments = [command, "-e", "x**2", "--at", "x=1", "--format", "json", "--quiet"]
-        perform(Call(arguments, "/", {}, stream, stream, {}))
+        perform(Call(arguments, "/", {}, stream, stream, {}), shared)
 
     def answered(job: bytes, body: bytes, bare: bytes) -> Response:
-        found = answer(RequestJob.decode(job), body, bare, perform)
+        performed = partial(perform, shared=shared)
+        found = answer(RequestJob.decode(job), body, bare, shared, performed)
         if len(found.body) <= settings.reply:
             return found
         allowed = format_bytes(settings.reply)

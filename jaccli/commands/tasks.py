@@ -1,22 +1,21 @@
-"""From options to tasks, and from tasks to plans.
+"""From a request to tasks, and from tasks to plans.
 
 Every spec is read and checked, and every target looked at, before JAX is imported.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jaccli import startup
-from jaccli.choices import FORMATS, SUFFIXES, WITH_VECTOR
-from jaccli.cli import console
-from jaccli.cli.options import Values, overrides
+from jaccli.choices import SUFFIXES, WITH_VECTOR
+from jaccli.commands.options import SpecRequest
+from jaccli.commands.request import check_choice
+from jaccli.context import Context
 from jaccli.errors import Problem, SpecError, UsageError, expected, listed
 from jaccli.spec import Override, Spec, load
 from jaccli.spec.overrides import option_node
@@ -24,9 +23,9 @@ from jaccli.storage import files
 
 if TYPE_CHECKING:
     from jaccli.backend import Device
-    from jaccli.derivative.sparse import Pattern
     from jaccli.model import Model
     from jaccli.plan import Plan
+    from jaccli.tune.program_cache import ProgramCache
 
 STDOUT = Path("-")
 _PROGRAMS = 16
@@ -52,23 +51,21 @@ class Task:
         )
 
 
-def tasks(values: Values, derivative: str | None, formats: Sequence[str] = FORMATS) -> list[Task]:
-    """Read and check all that the options ask for; `derivative` None is the spec's own.
-
-    `formats` are those that the command prints.
-    """
-    return tasks_of(load_specs(values, derivative, sweeps=False), values, formats)
+def tasks(request: SpecRequest, context: Context, derivative: str | None = None) -> list[Task]:
+    """Read and check all that is asked; `derivative` None is the spec's own."""
+    return tasks_of(load_specs(request, derivative, sweeps=False), request, context)
 
 
-def tasks_of(specs: Iterable[Spec], values: Values, formats: Sequence[str] = FORMATS) -> list[Task]:
-    """Return what the options ask of checked specs.  numpy is imported from here on."""
+def tasks_of(specs: Iterable[Spec], request: SpecRequest, context: Context) -> list[Task]:
+    """Return what is asked of checked specs.  numpy is imported from here on."""
     startup.import_numpy()
-    found = list(_tasks(specs, values))
+    found = list(_tasks(specs, request, context))
+    formats = request.options["format"].choices
     for task in found:
         if task.form not in formats:
             message = f"--format: {task.form!r} is not a format of this command."
             raise UsageError(message, hint=expected(formats))
-        if values["digits"] is not None and task.form != "table":
+        if request.digits is not None and task.form != "table":
             message = f"--digits: it rounds tables, and the format is {task.form!r}."
             raise UsageError(message, hint="Leave --digits or --format out.")
     return found
@@ -76,13 +73,16 @@ def tasks_of(specs: Iterable[Spec], values: Values, formats: Sequence[str] = FOR
 
 def plans(
     tasks: Iterable[Task],
-    values: Values,
+    request: SpecRequest,
+    context: Context,
     *,
     holds_result: Callable[[Task], bool] = lambda _: True,
     by_rows: bool = False,
     held: int = 0,
-) -> Generator[tuple[Task, Plan]]:
+) -> Generator[tuple[Task, Plan, ProgramCache]]:
     """Load the model of each spec and plan its derivatives, one after another as they are used.
+
+    With each plan comes the cache that has, or gets, its program.
 
     The result of a task that does not hold it may exceed the memory budget.  With `by_rows`,
     batches in large files stay there, and their rows are read when they are needed.  While there
@@ -92,47 +92,50 @@ def plans(
     tasks = list(tasks)
     foresee_contents(path for task in tasks for path in _read_for(task.spec))
     found = [(spec, list(group)) for spec, group in groupby(tasks, key=lambda task: task.spec)]
-    with ExitStack() as stack:
-        for number, (spec, group) in enumerate(found):
-            model, device = load_model(spec, values, by_rows=by_rows, held=held)
-            warn_of_unused(spec, values)
-            from jaccli.execute.preflight import given_pattern  # with JAX, which is there by now
+    programs = context.programs
+    for spec, group in found:
+        model, device = load_model(spec, request, context, by_rows=by_rows, held=held)
+        warn_of_unused(spec, context)
+        from jaccli.execute.preflight import given_pattern  # with JAX, which is there by now
+        from jaccli.tune.program_cache import ProgramCache
 
-            if number == 0 and len(found) > 1:
-                from jaccli.tune.program_cache import keeping
+        if programs is None:
+            programs = ProgramCache(_PROGRAMS, _PROGRAM_BYTES) if len(found) > 1 else ProgramCache()
+        assert isinstance(programs, ProgramCache)
+        given = given_pattern(spec, model)
+        for task in group:
+            plan = programs.planned(
+                spec, model, task.derivative, device, given, holds_result=holds_result(task)
+            )
+            check_formats(task, plan, request.show)
+            yield task, plan, programs
 
-                stack.enter_context(keeping(_PROGRAMS, _PROGRAM_BYTES))
-            given = given_pattern(spec, model)
-            for task in group:
-                holds = holds_result(task)
-                yield task, _plan(task, model, device, given, values, holds_result=holds)
 
-
-def load_specs(values: Values, derivative: str | None, *, sweeps: bool = True) -> list[Spec]:
-    """Read and check all specs and what the options ask of them; without `sweeps`, refuse those."""
-    changes = overrides(values)
+def load_specs(request: SpecRequest, derivative: str | None, *, sweeps: bool = True) -> list[Spec]:
+    """Read and check all specs and what is asked of them; without `sweeps`, refuse those."""
+    changes = request.overrides()
     if derivative is not None:
         changes.append(Override(("derivative",), option_node("--of", derivative)))
-    specs = load_all(values, changes)
+    specs = load_all(request, changes)
     for spec in specs:
         if spec.sweep is not None and not sweeps:
             hint = "`jaccli run` computes all of its tasks."
             raise SpecError(spec.problem("sweep", "this command takes one task.", hint))
-        _check(spec, values, derivative)
+        _check(spec, request, derivative)
     return specs
 
 
-def load_all(values: Values, changes: Sequence[Override]) -> list[Spec]:
+def load_all(request: SpecRequest, changes: Sequence[Override]) -> list[Spec]:
     """Read and check all specs; report the problems of all."""
-    names: list[str | None] = list(values["specs"] or [None])
-    if names == [None] and not values["expression"] and not values["set"]:
+    names: list[str | None] = list(request.specs or [None])
+    if names == [None] and not request.expression and not request.set:
         hint = "Expected a YAML file, - for standard input, or -e 'EXPRESSION'."
         raise UsageError("no SPEC is given.", hint=hint)
-    if values["allow_python"] and not files.is_local():
+    if request.allow_python and not files.is_local():
         hint = "Run it without --server, and with JACCLI_SERVER unset."
         raise UsageError("--allow-python: not in the service.", hint=hint)
     for option in ("resume", "cluster"):
-        if values.get(option):
+        if getattr(request, option):
             files.require_local(f"--{option}")
     files.foresee(("read", name) for name in names if name is not None)
     specs: list[Spec] = []
@@ -159,37 +162,34 @@ def unused(spec: Spec) -> str:
     return f"{name}: the model does not use the {noun} {names}; {their} {derivative} 0."
 
 
-def warn_of_unused(spec: Spec, values: Values) -> None:
-    """Print the warning about inputs that the model does not use, if there are any."""
-    if spec.unused and not values["quiet"]:
-        console.warn(unused(spec))
+def warn_of_unused(spec: Spec, context: Context) -> None:
+    """Warn of inputs that the model does not use, if there are any."""
+    if spec.unused:
+        context.reporter.warn(unused(spec))
 
 
-def _check(spec: Spec, values: Values, derivative: str | None) -> None:
+def _check(spec: Spec, request: SpecRequest, derivative: str | None) -> None:
     """Refuse what the options ask for in vain."""
-    if values["vector"] and not set(spec.derivative) & set(WITH_VECTOR):
+    if request.vector and not set(spec.derivative) & set(WITH_VECTOR):
         hint = f"It goes with {', '.join(WITH_VECTOR)}."
         raise UsageError(f"--vector: {spec.derivative[0]} takes no vector.", hint=hint)
     if spec.expect is not None and derivative is None and len(spec.derivative) > 1:
         message = f"one file for {len(spec.derivative)} derivatives."
         raise SpecError(spec.problem("expect", message, "Give each derivative a spec of its own."))
-    digits = values.get("digits")
-    if digits is not None and not 1 <= digits <= 17:
-        raise UsageError(f"--digits: {digits} is not a count of digits.", hint="Expected 1 to 17.")
 
 
-def _tasks(specs: Iterable[Spec], values: Values) -> Iterator[Task]:
+def _tasks(specs: Iterable[Spec], request: SpecRequest, context: Context) -> Iterator[Task]:
     """Pair each derivative of each spec with its target."""
     specs = list(specs)
     several = len(specs) > 1 or any(len(spec.derivative) > 1 for spec in specs)
-    folder, suffix = values["out_dir"], values["suffix"]
+    folder, suffix = request.out_dir, request.suffix
     if suffix is not None and folder is None:
         raise UsageError("--suffix goes with --out-dir.")
-    if suffix is not None and suffix not in SUFFIXES:
-        raise UsageError(f"--suffix: no format {suffix!r}.", hint=expected(SUFFIXES))
-    if folder is not None and values["output"] is not None:
+    if suffix is not None:
+        check_choice(request, "suffix")
+    if folder is not None and request.output is not None:
         raise UsageError("-o and --out-dir do not go together.")
-    if several and values["output"] not in (None, "-"):
+    if several and request.output not in (None, "-"):
         raise UsageError("-o names one file for several results.", hint="Use --out-dir DIR.")
     for spec in specs:
         for derivative in spec.derivative:
@@ -197,27 +197,35 @@ def _tasks(specs: Iterable[Spec], values: Values) -> Iterator[Task]:
             if folder is not None:
                 stem = "stdin" if spec.name in ("-", "-e") else Path(spec.name).stem
                 parts = [stem, derivative] if len(spec.derivative) > 1 else [stem]
-                target = Path(folder) / (".".join(parts) + (suffix or ".npz"))
+                target = Path(folder) / (".".join(parts) + (suffix or request.default_suffix))
             elif target is not None and target != STDOUT and len(spec.derivative) > 1:
                 message = f"{target}: one file for several derivatives."
                 raise SpecError(spec.problem("output.path", message, "Use --out-dir DIR."))
             if target == STDOUT:
                 target = None
-            yield Task(spec, derivative, target, _format(spec, target, values))
+            yield Task(spec, derivative, target, _format(spec, target, request, context))
 
 
-def _format(spec: Spec, target: Path | None, values: Values) -> str:
+def _format(spec: Spec, target: Path | None, request: SpecRequest, context: Context) -> str:
     """Return what standard output gets."""
     if spec.output.format is not None:
         return spec.output.format
-    if values["digits"] is not None:
+    if request.digits is not None:
         return "table"
-    if target is not None and not values["show"]:
+    if target is not None and not request.show:
         return "none"
-    return console.default_form()
+    return "table" if context.is_terminal else "plain"
 
 
-def check_targets(tasks: list[Task], values: Values) -> None:
+def check_suffix(tasks: Iterable[Task], suffix: str, what: str) -> None:
+    """Refuse targets whose names end in something else than what is written."""
+    for task in tasks:
+        if task.target is not None and task.target.suffix.lower() != suffix:
+            hint = f"Expected a name that ends in {suffix}."
+            raise UsageError(f"-o: {task.target}: {what}.", hint=hint)
+
+
+def check_targets(tasks: list[Task], request: SpecRequest, context: Context) -> None:
     """Refuse targets that are taken or cannot be written, before anything is computed."""
     targets = [task.target for task in tasks if task.target is not None]
     for index, target in enumerate(targets):
@@ -227,27 +235,27 @@ def check_targets(tasks: list[Task], values: Values) -> None:
         if len(tasks) > 1 and any(task.form == form for task in tasks):
             hint = "Use --out-dir DIR."
             raise UsageError(f"--format: {form!r} holds one result, not {len(tasks)}.", hint=hint)
-    if any(task.form == "npy" for task in tasks) and sys.stdout.isatty():
+    if any(task.form == "npy" for task in tasks) and context.is_terminal:
         hint = "Use -o FILE, or redirect standard output."
         raise UsageError("--format: 'npy' is binary and standard output is a terminal.", hint=hint)
     if not targets:
         return
     from jaccli.result import check_partial, check_target
 
-    if values["out_dir"] is not None:
+    if request.out_dir is not None:
         try:
-            files.make_folder(values["out_dir"])
+            files.make_folder(request.out_dir)
         except OSError as error:
-            raise UsageError(f"--out-dir: {values['out_dir']}: {error.strerror}.") from error
+            raise UsageError(f"--out-dir: {request.out_dir}: {error.strerror}.") from error
     forced = {str(task.target): task.spec.output.force for task in tasks if task.target}
     writable = [("check_writable", name, force) for name, force in forced.items()]
     files.foresee([*writable, *(("is_begun", name) for name in forced)])
     for task in tasks:
-        if task.target is None or (values.get("resume") and is_complete(task.target)):
+        if task.target is None or (request.resume and is_complete(task.target)):
             continue
         force = task.spec.output.force
         check_target(task.target, force=force)
-        check_partial(task.target, resume=bool(values.get("resume")), force=force)
+        check_partial(task.target, resume=request.resume, force=force)
 
 
 def is_complete(target: Path) -> bool:
@@ -256,7 +264,7 @@ def is_complete(target: Path) -> bool:
 
 
 def load_model(
-    spec: Spec, values: Values, *, by_rows: bool = False, held: int = 0
+    spec: Spec, request: SpecRequest, context: Context, *, by_rows: bool = False, held: int = 0
 ) -> tuple[Model, Device]:
     """Read the inputs, then import JAX, load the model and find the device.
 
@@ -267,9 +275,10 @@ def load_model(
     point = model.read(spec, by_rows=by_rows, held=held)
     backend.configure(x64=model.needs_x64(spec, point))
     device = backend.find(spec.device, spec.devices)
-    if values["verbose"]:
-        console.err(", ".join(f"{name} {number}" for name, number in backend.versions().items()))
-    return model.load(spec, point, allow_python=bool(values["allow_python"])), device
+    if request.verbose:
+        versions = backend.versions().items()
+        context.reporter.tell(", ".join(f"{name} {number}" for name, number in versions))
+    return model.load(spec, point, allow_python=request.allow_python), device
 
 
 def foresee_contents(paths: Iterable[Path]) -> None:
@@ -285,25 +294,14 @@ def _read_for(spec: Spec) -> Iterator[Path]:
         yield spec.sparsity
 
 
-def _plan(
-    task: Task,
-    model: Model,
-    device: Device,
-    given: Pattern | None,
-    values: Values,
-    *,
-    holds_result: bool,
-) -> Plan:
-    """Plan a task, and refuse what its formats cannot hold."""
+def check_formats(task: Task, plan: Plan, show: str | None) -> None:
+    """Refuse what a task's formats cannot hold, and parts that there are not."""
     from jaccli.execute.preflight import check_fits
     from jaccli.result import check_show, suffix_of
-    from jaccli.tune.program_cache import planned
 
-    made = planned(task.spec, model, task.derivative, device, given, holds_result=holds_result)
     suffixes = [suffix_of(task.target)] if task.target is not None else []
-    if task.form in ("npy", "csv") and not values["show"]:  # what --show picks may fit
+    if task.form in ("npy", "csv") and not show:  # what --show picks may fit
         suffixes.append(f".{task.form}")
     for suffix in suffixes:
-        check_fits(made, suffix)
-    check_show(values["show"], made.blocks, model.batch_size)
-    return made
+        check_fits(plan, suffix)
+    check_show(show, plan.blocks, plan.model.batch_size)

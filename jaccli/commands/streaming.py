@@ -8,13 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jaccli.cli import console
-from jaccli.cli.options import Values
-from jaccli.cli.tasks import Task
+from jaccli.commands.options import DerivativeRequest, ResultRequest
+from jaccli.commands.outcome import Outcome
+from jaccli.commands.tasks import Task
+from jaccli.context import Context
 from jaccli.storage import files
 
 if TYPE_CHECKING:
-    from jaccli.execute.progress import Progress
+    from jaccli.context import Progress
     from jaccli.execute.stream_info import Outline
     from jaccli.plan import Plan
     from jaccli.result import Measuring, Partial
@@ -26,11 +27,11 @@ def may_be_streamed(task: Task, form: str) -> bool:
     return npy and form == "none" and task.spec.expect is None
 
 
-def goes_on(task: Task, values: Values) -> bool:
+def goes_on(task: Task, request: DerivativeRequest) -> bool:
     """Return whether there is something begun, and it is to be gone on with."""
     from jaccli.result import is_begun
 
-    return bool(values["resume"]) and task.target is not None and is_begun(task.target)
+    return request.resume and task.target is not None and is_begun(task.target)
 
 
 def is_streamed(plan: Plan, *, goes_on: bool = False) -> bool:
@@ -56,7 +57,7 @@ def planned_stream(plan: Plan) -> Plan:
     return prepare_stream(plan).plan
 
 
-def stream(task: Task, plan: Plan, values: Values) -> None:
+def stream(task: Task, plan: Plan, request: ResultRequest, context: Context) -> Outcome:
     """Compute a plan in parts and write each to the target's file; go on with what is begun."""
     from jaccli.execute.stream import ComputedChunk, prepare_stream
     from jaccli.execute.stream_info import measured, outline, put
@@ -66,9 +67,9 @@ def stream(task: Task, plan: Plan, values: Values) -> None:
     assert target is not None
     if files.is_special(target):  # parts go anywhere in a file, which no pipe or device has
         check_result(plan)
-    chunk = begun_chunk(target, values)
+    chunk = begun_chunk(target, request)
     made = prepare_stream(plan if chunk is None else replace(plan, chunk=plan.chunk or chunk))
-    finite = bool(values["fail_on_nonfinite"])
+    finite = request.fail_on_nonfinite
 
     def compute(partial: Partial, measuring: Measuring, progress: Progress) -> None:
         def write(piece: ComputedChunk) -> None:
@@ -77,44 +78,44 @@ def stream(task: Task, plan: Plan, values: Values) -> None:
 
         made.run(frozenset(partial.done), write, progress)
 
-    grow(task, outline(made), compute, values)
+    return grow(task, outline(made), compute, request, context)
 
 
-def begun_chunk(target: Path, values: Values) -> int | None:
+def begun_chunk(target: Path, request: DerivativeRequest) -> int | None:
     """Return the chunk of what is gone on with: its parts are taken, whatever the budget is now."""
     from jaccli.result import begun
 
-    return begun(target).get("chunk") if values["resume"] else None
+    return begun(target).get("chunk") if request.resume else None
 
 
 def grow(
     task: Task,
     made: Outline,
     compute: Callable[[Partial, Measuring, Progress], None],
-    values: Values,
-) -> None:
+    request: ResultRequest,
+    context: Context,
+) -> Outcome:
     """Have the parts of a result computed into the target's file; say what has become of it."""
     from jaccli.result import Measuring, Partial
 
-    target, quiet = task.target, bool(values["quiet"])
+    target, reporter = task.target, context.reporter
     assert target is not None
-    if values["explain"] or values["verbose"]:
-        console.err(made.plan)
+    if request.explain or request.verbose:
+        reporter.tell(made.plan)
     measuring = Measuring()
-    resume, force = bool(values["resume"]), task.spec.output.force
+    resume, force = request.resume, task.spec.output.force
     with Partial(
         target, made.shape, made.dtype, made.identity, resume=resume, force=force
     ) as partial:
         before = len(partial.done)
         start = time.perf_counter()
         try:
-            with console.progress(quiet=quiet) as progress:
+            with reporter.progress() as progress:
                 compute(partial, measuring, progress)
         except KeyboardInterrupt:
             kept = f"{len(partial.done)} of {made.count} parts are kept"
-            console.err(f"{target}: {kept}; go on with --resume.")
+            reporter.tell(f"{target}: {kept}; go on with --resume.")
             raise
         took = time.perf_counter() - start
         partial.publish(force=force)
-    if not quiet:
-        console.err(made.summary(measuring, took, before))
+    return Outcome(notes=(made.summary(measuring, took, before),))

@@ -8,35 +8,34 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from jaccli.cli import console
-from jaccli.cli.options import Values
-from jaccli.cli.streaming import begun_chunk, grow, may_be_streamed
-from jaccli.cli.tasks import Task, is_complete
+from jaccli.commands.options import ResultRequest
+from jaccli.commands.outcome import Outcome
+from jaccli.commands.streaming import begun_chunk, grow, may_be_streamed
+from jaccli.commands.tasks import Task, is_complete
+from jaccli.context import Context
 from jaccli.errors import UsageError
 
 if TYPE_CHECKING:
     from jaccli.cluster.connection import Cluster
-    from jaccli.execute.progress import Progress
+    from jaccli.context import Progress
     from jaccli.result import Measuring, Partial
 
 
-def run(tasks: Sequence[Task], values: Values) -> int:
-    """Have the results of all tasks computed on a cluster; return the exit code."""
+def run(tasks: Sequence[Task], request: ResultRequest, context: Context) -> Iterator[Outcome]:
+    """Have the results of all tasks computed on a cluster."""
     for task in tasks:
         _check(task)
-    with connected(values) as cluster:
+    with connected(request, context) as cluster:
         for task in tasks:
-            if values["resume"] and task.target is not None and is_complete(task.target):
-                if not values["quiet"]:
-                    console.err(f"{task.target}: complete.")
+            if request.resume and task.target is not None and is_complete(task.target):
+                yield Outcome(notes=(f"{task.target}: complete.",))
             else:
-                _stream(task, cluster, values)
-    return 0
+                yield _stream(task, cluster, request, context)
 
 
 @contextmanager
-def connected(values: Values) -> Iterator[Cluster]:
-    """Connect to the cluster that the options name.
+def connected(request: ResultRequest, context: Context) -> Iterator[Cluster]:
+    """Connect to the cluster that is asked for.
 
     Raises:
         UsageError, ComputationError: as `jaccli.cluster.connect`.
@@ -44,12 +43,9 @@ def connected(values: Values) -> Iterator[Cluster]:
     from jaccli.cluster.address import parse
     from jaccli.cluster.connection import connect
 
-    def told(message: str) -> None:
-        if not values["quiet"]:
-            console.err(message)
-
-    with connect(parse(values["cluster"]), told) as cluster:
-        cluster.executor.warn = console.warn
+    assert request.cluster is not None
+    with connect(parse(request.cluster), context.reporter.note) as cluster:
+        cluster.executor.warn = context.reporter.warn
         yield cluster
 
 
@@ -67,7 +63,7 @@ def _check(task: Task) -> None:
         )
 
 
-def _stream(task: Task, cluster: Cluster, values: Values) -> None:
+def _stream(task: Task, cluster: Cluster, request: ResultRequest, context: Context) -> Outcome:
     """Have one result computed in parts, by a plan that a worker makes."""
     from jaccli.cluster import result_scheduler
     from jaccli.cluster.worker import StreamJob
@@ -79,14 +75,15 @@ def _stream(task: Task, cluster: Cluster, values: Values) -> None:
         derivative=task.derivative,
         target=task.target.absolute(),
         home=Path.cwd(),
-        allow_python=bool(values["allow_python"]),
-        finite=bool(values["fail_on_nonfinite"]),
-        chunk=begun_chunk(task.target, values),
+        allow_python=request.allow_python,
+        finite=request.fail_on_nonfinite,
+        chunk=begun_chunk(task.target, request),
         at_least=result_scheduler.PIECES * max(cluster.workers, 1),
     )
     outline = result_scheduler.outlined(cluster, job)
 
     def compute(partial: Partial, measuring: Measuring, progress: Progress) -> None:
-        result_scheduler.computed(cluster, job, outline, partial, measuring, progress, console.err)
+        told = context.reporter.note
+        result_scheduler.computed(cluster, job, outline, partial, measuring, progress, told)
 
-    grow(task, outline, compute, values)
+    return grow(task, outline, compute, request, context)

@@ -1,0 +1,52 @@
+"""The command `run`: what the specs say themselves, be it a sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from jaccli.commands.derivative import computed
+from jaccli.commands.options import CALL, HOW, RESULT, VECTOR, ResultRequest
+from jaccli.commands.outcome import Outcome
+from jaccli.commands.request import option
+from jaccli.commands.tasks import load_specs, tasks_of
+from jaccli.context import Context
+from jaccli.errors import UsageError
+from jaccli.storage import files
+
+SWEEP = ("dry_run", "fail_fast", "jobs", "junit", "markdown")
+"""The options that go with a sweep alone."""
+
+
+class RunRequest(ResultRequest):
+    """What the specs say, compared with their `expect:`."""
+
+    vector: tuple[str, ...] = VECTOR
+    # fmt: off
+    dry_run: bool = option("--dry-run", help="List a sweep's tasks, bytes and seconds.", panel=CALL)
+    fail_fast: bool = option("--fail-fast", help="Stop a sweep at the first task that fails.",
+        panel=CALL)
+    jobs: int | None = option("--jobs", help="Compute a sweep in N processes (1).", panel=HOW,
+        metavar="N", least=1)
+    junit: str | None = option("--junit", help="Write a sweep's JUnit report.", panel=RESULT,
+        metavar="FILE")
+    markdown: str | None = option("--markdown", help="Write a page about a sweep.", panel=RESULT,
+        metavar="FILE")
+    # fmt: on
+
+
+def run(request: RunRequest, context: Context) -> Iterator[Outcome]:
+    """Compute what the specs say, or the tasks of a sweep.
+
+    Raises:
+        JaccliError: in the spec, the computation or the device, with the place in the user's text.
+    """
+    specs = load_specs(request, None)
+    if any(spec.sweep is not None for spec in specs):
+        files.require_local("a sweep")
+        from jaccli.commands import run_sweep
+
+        return run_sweep.run(specs, request, context)
+    for given, _ in request.given():
+        if given.name in SWEEP:
+            raise UsageError(f"{given.flag} goes with a sweep, and the spec has none.")
+    return computed(tasks_of(specs, request, context), request, context, expects=True)

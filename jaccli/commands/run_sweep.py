@@ -1,0 +1,224 @@
+"""`run` for a spec with a sweep: its tasks, listed or computed into a folder, and the reports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from jaccli import startup
+from jaccli.cluster.address import parse
+from jaccli.commands.outcome import Outcome, put
+from jaccli.commands.request import check_choice
+from jaccli.commands.tasks import warn_of_unused
+from jaccli.context import Context
+from jaccli.errors import JaccliError, UsageError, VerdictError, expected
+from jaccli.spec import PythonModel, Spec
+
+if TYPE_CHECKING:
+    from jaccli.commands.run import RunRequest
+    from jaccli.sweep.runner import Request as SweepJob
+    from jaccli.sweep.scheduler import Workers
+    from jaccli.sweep.table import Row
+    from jaccli.sweep.task_record import TaskRecord
+
+_FOLDER = ".results"
+"""What follows a spec's name in that of its folder, where none is given."""
+_TOLD = 5
+"""Different failures that are told on standard error at most."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepTable(Outcome):
+    """A row for each task: what it would compute, or what it has come to."""
+
+    rows: Sequence[Row]
+    digits: int
+
+    def print(self, out: TextIO) -> None:
+        """Print the rows."""
+        from jaccli.sweep.table import RENDERERS
+
+        if self.form != "none":
+            put(RENDERERS[self.form](self.rows, self.digits), out)
+
+
+def run(specs: Sequence[Spec], request: RunRequest, context: Context) -> Iterator[Outcome]:
+    """List or compute the tasks of a sweep."""
+    job = _job(_checked(specs, request), request)
+    for spec in specs:
+        warn_of_unused(spec, context)
+    yield (_forecast if request.dry_run else _perform)(job, request, context)
+
+
+def _checked(specs: Sequence[Spec], request: RunRequest) -> Spec:
+    """Return the one spec, after refusing what does not go with a sweep."""
+    if len(specs) > 1:
+        raise UsageError("a spec with a sweep is run by itself.", hint="Run one spec at a time.")
+    (spec,) = specs
+    check_choice(request, "suffix")
+    if request.output is not None or spec.output.path is not None:
+        hint = "Use --out-dir DIR, and --suffix for the format."
+        where = "-o" if request.output is not None else "output.path"
+        raise UsageError(f"{where}: a sweep writes a file for each task.", hint=hint)
+    if request.show:
+        raise UsageError("--show goes with one result; a sweep has many.")
+    if spec.output.format == "npy":
+        hint = expected(("table", "plain", "json", "csv", "none"))
+        raise UsageError("--format: 'npy' holds a result; a sweep prints a table.", hint=hint)
+    if request.jobs is not None and request.cluster is not None:
+        hint = "--jobs is for processes on this machine, as is --cluster local:N."
+        raise UsageError("--jobs and --cluster do not go together.", hint=hint)
+    if request.cluster is not None:
+        parse(request.cluster)
+    for name in ("junit", "markdown"):
+        if request.dry_run and getattr(request, name):
+            raise UsageError(f"--{name}: a dry run has nothing to report.")
+    _check_overrides(spec, request)
+    return spec
+
+
+def _check_overrides(spec: Spec, request: RunRequest) -> None:
+    """Refuse options for entries that the sweep sets: it would win over them."""
+    for override in request.overrides():
+        path = ".".join(override.path)
+        for entry in spec.sweep.get("zip", spec.sweep):
+            if path == entry or path.startswith(f"{entry}."):
+                flag = override.node.text.name
+                hint = f"Give the sweep other values: --set 'sweep={{{entry}: [...]}}'."
+                raise UsageError(f"{flag}: the sweep sets {entry!r}.", hint=hint)
+
+
+def _job(spec: Spec, request: RunRequest) -> SweepJob:
+    """Return what is asked for, every task checked."""
+    from jaccli.sweep import expand
+
+    tasks = expand(spec)
+    startup.import_numpy()
+    from jaccli.sweep.runner import Request as SweepJob
+
+    if isinstance(spec.model, PythonModel) and not request.allow_python:
+        from jaccli.model.python import load_function
+
+        load_function(spec, spec.model, allowed=False)  # refuses
+    stem = {"-": "stdin", "-e": "expression"}.get(spec.name, Path(spec.name).stem)
+    return SweepJob(
+        spec,
+        tasks,
+        folder=Path(request.out_dir or f"{stem}{_FOLDER}"),
+        suffix=request.suffix or ".npz",
+        force=spec.output.force,
+        fail_fast=request.fail_fast,
+        fail_on_nonfinite=request.fail_on_nonfinite,
+        allow_python=request.allow_python,
+    )
+
+
+def _forecast(job: SweepJob, request: RunRequest, context: Context) -> Outcome:
+    """Report what would be done."""
+    from jaccli.sweep import dry_run
+    from jaccli.sweep.runner import survey
+
+    _explain(job, request, context)
+    jobs = _jobs(job, request)
+    rows = dry_run.rows(job, survey(job), jobs)
+    line = dry_run.account(rows, str(job.folder), jobs)
+    return _table(rows, job, request, context, verdict=line)
+
+
+def _perform(job: SweepJob, request: RunRequest, context: Context) -> Outcome:
+    """Compute the tasks, and write the reports."""
+    from jaccli.result import duration
+    from jaccli.storage.files import check_writable, publishing
+    from jaccli.sweep import ci_reports, table
+    from jaccli.sweep.runner import perform
+
+    reports = {"junit": request.junit, "markdown": request.markdown}
+    targets = {name: Path(path) for name, path in reports.items() if path}
+    for target in targets.values():
+        check_writable(target, force=True)
+    _explain(job, request, context)
+    with _workers(job, request, context) as workers, context.reporter.progress() as progress:
+        progress.start(len(job.tasks))
+        found = perform(job, lambda record, kept: progress.advance(1), workers)
+    records, name = found.records, Path(job.spec.name).stem
+    line = table.account(records, len(found.kept), duration(found.seconds), str(job.folder))
+    pages = {
+        "junit": lambda: ci_reports.junit(records, name),
+        "markdown": lambda: ci_reports.markdown(records, name, line),
+    }
+    for report, target in targets.items():
+        with publishing(target, force=True) as stream:
+            stream.write(pages[report]().encode())
+    failures = _failures(records)
+    return _table(
+        table.summary(records),
+        job,
+        request,
+        context,
+        verdict="\n".join((*failures, *(() if request.quiet else (line,)))),
+        exit_code=VerdictError.exit_code if failures else 0,
+    )
+
+
+def _table(
+    rows: Sequence[Row],
+    job: SweepJob,
+    request: RunRequest,
+    context: Context,
+    **rest: Any,
+) -> SweepTable:
+    form = job.spec.output.format or ("table" if context.is_terminal else "plain")
+    return SweepTable(form=form, rows=rows, digits=request.digits or 6, **rest)
+
+
+def _jobs(job: SweepJob, request: RunRequest) -> int:
+    """Return how many processes there will be: no more than tasks."""
+    return min(request.jobs or 1, len(job.tasks))
+
+
+def _explain(job: SweepJob, request: RunRequest, context: Context) -> None:
+    """Tell the plan of each kind of task."""
+    if not (request.explain or request.verbose):
+        return
+    from jaccli.plan import as_text
+    from jaccli.sweep.dry_run import plans
+
+    for group, plan in plans(job, _jobs(job, request)):
+        text = str(plan) if isinstance(plan, JaccliError) else as_text(plan)
+        context.reporter.tell(f"{text}\ntasks    {len(group.tasks)}: {group.tasks[0].name} …")
+
+
+@contextmanager
+def _workers(job: SweepJob, request: RunRequest, context: Context) -> Iterator[Workers | None]:
+    """Yield the processes that share the tasks, here or on a cluster; None for this one."""
+    from jaccli.sweep import scheduler
+
+    if request.cluster is None:
+        jobs = _jobs(job, request)
+        yield scheduler.local(jobs) if jobs > 1 else None
+        return
+    from jaccli.cluster import sweep_executor
+    from jaccli.commands.on_cluster import connected
+
+    with connected(request, context) as cluster:
+        # A budget that is given is each worker's; else those of one machine share its memory.
+        share = cluster.address.workers if job.spec.memory is None else 0
+        yield sweep_executor.workers(cluster, max(share, 1))
+
+
+def _failures(records: Sequence[TaskRecord]) -> tuple[str, ...]:
+    """Return a line for each kind of failure."""
+    failures: dict[str, list[str]] = {}
+    for record in records:
+        if record.status == "failed":
+            failures.setdefault(record.error, []).append(record.name)
+    lines = []
+    for error, names in list(failures.items())[:_TOLD]:
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        lines.append(f"failed: {names[0]}{more}: {error}")
+    if len(failures) > _TOLD:
+        lines.append(f"and {len(failures) - _TOLD} other failures: see results.csv")
+    return tuple(lines)
