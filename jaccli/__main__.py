@@ -23,11 +23,14 @@ def main() -> None:
     if sys.platform == "win32":
         print("jaccli: Windows is not supported; run it in WSL (wsl --install).", file=sys.stderr)
         sys.exit(3)
-    from jaccli import signals, startup, surroundings
+    try:
+        from jaccli import signals, startup, surroundings
 
-    startup.begin()
-    surroundings.prepare()
-    signals.take()
+        startup.begin()
+        surroundings.prepare()
+        signals.take()
+    except KeyboardInterrupt:  # before anything is begun
+        os._exit(130)
     try:
         code = perform(arguments)
     except KeyboardInterrupt:  # before there is somebody to say so

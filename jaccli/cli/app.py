@@ -58,7 +58,7 @@ def _callback(command: Command) -> Callable[..., int]:
                 given[name] = tuple(value)
         return perform(command, request_type(**given))
 
-    parameters = [_parameter(option) for option in request_type.options.values()]
+    parameters = [_parameter(option) for option in request_type.options.values() if option.is_typed]
     call.__doc__ = command.summary
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     call.__annotations__ = {p.name: p.annotation for p in parameters}

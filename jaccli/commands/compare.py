@@ -24,9 +24,10 @@ class CompareRequest(CallRequest):
     # fmt: off
     a: str = argument("A", ".npy, .npz, .csv, .mtx or .json.")
     b: str = argument("B", "The file to compare it with.")
-    rtol: float | None = option("--rtol", metavar="R",
+    rtol: float | None = option("--rtol", metavar="R", least=0,
         help="Relative (1e-6; 1e-4 if either is float32).")
-    atol: float = option("--atol", metavar="A", help="Absolute tolerance (0).", default=0.0)
+    atol: float = option("--atol", metavar="A", help="Absolute tolerance (0).", default=0.0,
+        least=0)
     norm: str = option("--norm", metavar="NORM", help="entry (default), max or fro.",
         choices=("entry", "max", "fro"), default="entry")
     memory: str | None = option("--memory", metavar="SIZE",

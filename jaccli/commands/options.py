@@ -20,7 +20,7 @@ from jaccli.choices import (
     STORAGES,
     SUFFIXES,
 )
-from jaccli.commands.request import Request, argument, option
+from jaccli.commands.request import Request, argument, option, untyped
 from jaccli.errors import Problem, UsageError
 from jaccli.memory import budget
 from jaccli.spec.nodes import Node
@@ -213,6 +213,7 @@ class SpecRequest(CallRequest):
         help="A service's URL: unix:PATH, http://HOST:PORT, or auto.", panel=CALL, metavar="URL")
     # fmt: on
     quiet: bool = QUIET
+    changes: tuple[Override, ...] = untyped(())
     default_suffix: ClassVar[str] = ".npz"
     vector: tuple[str, ...] = ()
     mode: str | None = None

@@ -65,6 +65,14 @@ class Report(Outcome):
     text: Callable[[], str]
     data: Callable[[], Data] | None = None
 
+    @property
+    def passed(self) -> bool:
+        """Whether what was expected holds."""
+        return self.exit_code == 0
+
+    def __str__(self) -> str:
+        return self.text()
+
     def write(self) -> None:
         """Write the report as JSON."""
         if self.target is not None and self.data is not None:

@@ -21,7 +21,7 @@ KINDS: dict[str, type] = {
     "int": int, "int | None": int,
     "float": float, "float | None": float,
     "bool": bool,
-    "tuple[str, ...]": tuple,
+    "tuple[str, ...]": tuple, "tuple[Override, ...]": tuple,
 }  # fmt: skip
 """What a field's annotation stands for on the command line; a tuple is of an option that is given
 several times."""
@@ -32,7 +32,8 @@ class Option(NamedTuple):
 
     `path` is the spec's entry that its value replaces; `read` is for what takes more.  What is
     `over_http` is a parameter of the HTTP API too: the other options concern the files and the
-    terminal of who calls.  A field's name and kind are those of the request that has it.
+    terminal of who calls.  What is not `is_typed` is given in Python alone.  A field's name and
+    kind are those of the request that has it.
     """
 
     flags: tuple[str, ...]
@@ -46,6 +47,7 @@ class Option(NamedTuple):
     path: tuple[str, ...] = ()
     read: Callable[[str, Any], Iterable[Override]] | None = None
     over_http: bool = False
+    is_typed: bool = True
     name: str = ""
     kind: type = str
 
@@ -91,7 +93,14 @@ def argument(metavar: str, help: str, default: Any = None) -> Any:
     return Option((), help, metavar=metavar, default=default)
 
 
-@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(option, argument))
+def untyped(default: Any) -> Any:
+    """Return a field of a request that is given in Python alone."""
+    return Option((), "", default=default, is_typed=False)
+
+
+@dataclass_transform(
+    kw_only_default=True, frozen_default=True, field_specifiers=(option, argument, untyped)
+)
 class Request:
     """What a command is asked.  A subclass has a field for each option that it honours."""
 
@@ -129,7 +138,8 @@ class Request:
     def overrides(self) -> list[Override]:
         """Return what the options change in the spec: `--set` first, so that options win."""
         given = sorted(self.given(), key=lambda pair: pair[0].name != "set")
-        return [override for option, value in given for override in option.overrides(value)]
+        typed = [override for option, value in given for override in option.overrides(value)]
+        return [*typed, *getattr(self, "changes", ())]
 
 
 def check_choice(request: Request, name: str) -> None:

@@ -128,7 +128,7 @@ def load_specs(request: SpecRequest, derivative: str | None, *, sweeps: bool = T
 def load_all(request: SpecRequest, changes: Sequence[Override]) -> list[Spec]:
     """Read and check all specs; report the problems of all."""
     names: list[str | None] = list(request.specs or [None])
-    if names == [None] and not request.expression and not request.set:
+    if names == [None] and not (request.expression or request.set or request.changes):
         hint = "Expected a YAML file, - for standard input, or -e 'EXPRESSION'."
         raise UsageError("no SPEC is given.", hint=hint)
     if request.allow_python and not files.is_local():
