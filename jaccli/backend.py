@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -23,7 +24,7 @@ MISCOMPILING = {
 
 
 def configure(*, x64: bool) -> None:
-    """Import JAX and set it up: 64-bit arrays or not.
+    """Import JAX and set it up: 64-bit arrays or not, in this thread.
 
     Raises:
         ComputationError: this version of JAX is known to miscompile.
@@ -37,9 +38,14 @@ def configure(*, x64: bool) -> None:
     import jax
 
     startup.imported()
-    jax.config.update("jax_enable_x64", x64)
+    # Entered and never left: a caller's own setting comes back with the block that it is in.
+    jax.enable_x64(x64).__enter__()
     # One result is waited for at a time, so dispatch to another thread only costs (46 → 17 µs).
     jax.config.update("jax_cpu_enable_async_dispatch", False)
+
+
+LOGS_ARE_QUIET = "jax" not in sys.modules or "TF_CPP_MIN_LOG_LEVEL" in os.environ
+"""Whether JAX's logs can be quieted: it looks once, and may have been imported before."""
 
 
 def set_environment() -> None:

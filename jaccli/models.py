@@ -353,11 +353,10 @@ def _own_precision() -> Iterator[None]:
     """Leave JAX's 64-bit switch as it was: the process is the user's."""
     import jax
 
-    before = jax.config.jax_enable_x64
-    try:
+    from jaccli import backend  # noqa: F401  before JAX, which it quiets
+
+    with jax.enable_x64(jax.config.jax_enable_x64):
         yield
-    finally:
-        jax.config.update("jax_enable_x64", before)
 
 
 def _is_array(value: Value) -> bool:

@@ -35,8 +35,8 @@ _IN_THIS_PROCESS = re.compile(r"custom_call @\w*(callback|Partitioning)")
 
 
 def are_kept() -> bool:
-    """Whether there is a cache."""
-    return disk.folder(_FOLDER) is not None
+    """Whether there is a cache; JAX logs a false alarm at each program loaded, if it may log."""
+    return backend.LOGS_ARE_QUIET and disk.folder(_FOLDER) is not None
 
 
 def key(device: Device, *parts: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -21,13 +22,27 @@ def interruptible(call: Callable[[], T]) -> T:
     except IndexError:
         thread = _Thread()
     outcome: Future[T] = Future()
-    thread.calls.put((partial(copy_context().run, call), outcome))
+    thread.calls.put((partial(copy_context().run, _as_here(call)), outcome))
     # Interrupted, it is left to its call, and the next one gets another.
     try:
         return outcome.result()
     finally:
         if outcome.done():
             _idle.append(thread)
+
+
+def _as_here(call: Callable[[], T]) -> Callable[[], T]:
+    """Return a call that has in any thread the precision of JAX that it would have in this one."""
+    jax = sys.modules.get("jax")  # what computes without it does not wait for its import
+    if jax is None:
+        return call
+    precision = jax.enable_x64(jax.config.jax_enable_x64)
+
+    def there() -> T:
+        with precision:
+            return call()
+
+    return there
 
 
 class _Thread:
