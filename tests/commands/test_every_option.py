@@ -1,0 +1,217 @@
+"""Every option of every command changes what the command does, or is refused with its name."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from jaccli.choices import DERIVATIVES
+from jaccli.commands import COMMANDS
+
+
+class Case(NamedTuple):
+    """What shows that an option has an effect: arguments without it, and the option.
+
+    `base` replaces the command's own arguments; the option's `flag` must be named if it is refused.
+    """
+
+    option: tuple[str, ...]
+    base: tuple[str, ...] | None = None
+
+
+SQUARES = ("-e", "f = sum(x**2) + y*z", "--at", "x=[1.0, 2.0, 3.0]", "--at", "y=2.0", "--at",
+           "z=3.0")  # fmt: skip
+VECTORS = (*SQUARES, "--wrt", "x", "--vector", "[1.0, 1.0, 1.0]")
+POLAR = ("-e", "r = sqrt(x**2+y**2)", "-e", "t = x*y", "--at", "x=3.0", "--at", "y=4.0")
+BASE: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(COMMANDS, SQUARES),
+    **dict.fromkeys(("jvp", "hvp"), VECTORS),
+    "vjp": (*SQUARES, "--vector", "1.0"),
+    "sparsity": POLAR,
+    "compare": ("a.npy", "b.npy"),
+    "cache": ("show",),
+    "devices": (),
+    "functions": (),
+    "schema": (),
+    "init": ("new.yaml",),
+    "serve": (),
+}
+RUNS: dict[str, Case] = {
+    "specs": Case(("square.yaml",), ()),
+    "expression": Case(("-e", "g = x**3"), ("square.yaml",)),
+    "set": Case(("--set", "dtype=float32", "--format", "json"), None),
+    "at": Case(("--at", "x=[5.0, 1.0]"), None),
+    "batch": Case(("--batch", "x"), None),
+    "wrt": Case(("--wrt", "y"), None),
+    "select": Case(("--select", "t"), POLAR),
+    "device": Case(("--device", "tpu"), None),
+    "devices": Case(("--devices", "99"), None),
+    "dtype": Case(("--dtype", "float32"), None),
+    "precision": Case(("--precision", "wrong"), None),
+    "memory": Case(("--memory", "1B"), None),
+    "allow_python": Case(("--allow-python",), ("python.yaml",)),
+    "server": Case(("--server", "unix:/nowhere/jaccli.sock"), None),
+    "quiet": Case(("--quiet",), ("unused.yaml",)),
+    "verbose": Case(("--verbose",), None),
+    "debug": Case(("--debug",), ("-e", "x +", "--at", "x=1")),
+    "vector": Case(("--vector", "[1.0, 5.0, 1.0]"), None),
+    "mode": Case(("--mode", "loop"), None),
+    "storage": Case(("--storage", "wrong"), None),
+    "chunk": Case(("--chunk", "0"), None),
+    "layout": Case(("--layout", "matrix"), (*SQUARES, "--format", "json")),
+    "output": Case(("-o", "new.npz"), None),
+    "format": Case(("--format", "none"), None),
+    "force": Case(("--force",), (*SQUARES, "--wrt", "x", "-o", "taken.npz")),
+    "out_dir": Case(("--out-dir", "folder"), None),
+    "suffix": Case(("--suffix", ".txt"), (*SQUARES, "--out-dir", "folder")),
+    "resume": Case(("--resume",), (*SQUARES, "--wrt", "x", "-o", "taken.npz")),
+    "show": Case(("--show", "x[0]"), (*SQUARES, "--wrt", "x")),
+    "digits": Case(("--digits", "2"), None),
+    "fail_on_nonfinite": Case(("--fail-on-nonfinite",), ("-e", "1/x", "--at", "x=0.0")),
+    "explain": Case(("--explain",), None),
+    "cluster": Case(("--cluster", "nonsense"), None),
+    "of": Case(("--of", "hessian"), (*SQUARES, "--wrt", "x")),
+    "modes": Case(("--modes", "fwd"), None),
+    "repeat": Case(("--repeat", "0"), None),
+    "probes": Case(("--probes", "0"), None),
+    "against": Case(("--against", "b.npy"), None),
+    "certify": Case(("--certify",), None),
+    "correct_digits": Case(("--correct-digits", "99"), None),
+    "rtol": Case(("--rtol", "-1"), None),
+    "atol": Case(("--atol", "-1"), None),
+    "gtol": Case(("--gtol", "-1"), None),
+    "top": Case(("--top", "1"), None),
+    "products": Case(("--products", "0"), None),
+    "seed": Case(("--seed", "-1"), None),
+    "norm": Case(("--norm", "max"), None),
+    "a": Case(("b.npy", "b.npy"), ("a.npy", "b.npy")),
+    "b": Case(("a.npy", "a.npy"), ("a.npy", "b.npy")),
+    "action": Case(("destroy",), ("show",)),
+    "word": Case(("tanh",), ()),
+    "check": Case(("--check",), ()),
+    "path": Case(("other.yaml",), ()),
+    "model": Case(("--model", "forecast"), ("-",)),
+    "dry_run": Case(("--dry-run",), ("sweep.yaml",)),
+    "fail_fast": Case(("--fail-fast",), ("broken.yaml",)),
+    "jobs": Case(("--jobs", "0"), ("sweep.yaml",)),
+    "junit": Case(("--junit", "report.xml"), ("sweep.yaml",)),
+    "markdown": Case(("--markdown", "report.md"), ("sweep.yaml",)),
+    "socket": Case(("--socket", ""), ()),
+    "host": Case(("--host", ""), ()),
+    "port": Case(("--port", "99999"), ()),
+    "token_file": Case(("--token-file", "nowhere"), ()),
+}
+"""By option, where no command needs another; of one that is refused, a value that is wrong."""
+OWN: dict[tuple[str, str], Case] = {
+    ("plan", "storage"): Case(("--storage", "wrong")),
+    ("plan", "resume"): Case(("--resume",), (*SQUARES, "--wrt", "x", "-o", "taken.npz")),
+    ("sparsity", "output"): Case(("-o", "new.mtx")),
+    ("sparsity", "force"): Case(("--force",), (*POLAR, "-o", "taken.mtx")),
+    ("sparsity", "at"): Case(("--at", "x=[5.0, 1.0]")),
+    ("sparsity", "of"): Case(("--of", "hessian"), SQUARES),
+    ("sparsity", "suffix"): Case(("--suffix", ".npy"), (*POLAR, "--out-dir", "folder")),
+    ("init", "force"): Case(("--force",), ("taken.yaml",)),
+    ("compare", "memory"): Case(("--memory", "1B")),
+    ("validate", "memory"): Case(("--memory", "wrong")),
+    ("validate", "device"): Case(("--device", "wrong")),
+    ("validate", "vector"): Case(("--vector", "wrong: ["), ()),
+    ("validate", "expression"): Case(("-e", "g = x**3"), ("square.yaml",)),
+    **{(name, "force"): Case(("--force",), (*SQUARES, "--wrt", "x", "-o", "taken.json"))
+       for name in ("bench", "check", "analyze")},
+    **{(name, "output"): Case(("-o", "new.json")) for name in ("bench", "check", "analyze")},
+    **{(name, "select"): Case(("--select", "wrong")) for name in ("gradient", "jvp", "hvp", "vjp")},
+    **{(name, "chunk"): Case(("--chunk", "0")) for name in DERIVATIVES},
+    ("vjp", "vector"): Case(("--vector", "2.0")),
+    **{(name, "vector"): Case(("--vector", "1.0")) for name in ("run", "plan", "bench", "check")},
+    ("evaluate", "mode"): Case(("--mode", "wrong")),
+    ("vjp", "mode"): Case(("--mode", "wrong")),
+    ("jvp", "mode"): Case(("--mode", "wrong")),
+    ("hvp", "mode"): Case(("--mode", "wrong")),
+    ("hvp", "wrt"): Case(("--wrt", "y"), VECTORS),
+    ("evaluate", "wrt"): Case(("--wrt", "nothing")),
+    ("check", "mode"): Case(("--mode", "loop")),
+}  # fmt: skip
+LIMITS = ("workers", "queue")
+
+
+def case_of(command: str, option: str) -> Case:
+    """Return what shows an option's effect."""
+    if (command, option) in OWN:
+        return OWN[command, option]
+    if option in RUNS:
+        return RUNS[option]
+    assert command == "serve", f"{command} {option}: no case"
+    return Case((f"--{option.replace('_', '-')}", "-1"), ())
+
+
+FILES = {
+    "square.yaml": "model: {expression: x**2}\ninputs: {x: 3.0}\n",
+    "unused.yaml": "model: {expression: x**2}\ninputs: {x: 3.0, q: 1.0}\n",
+    "python.yaml": "model: {python: 'model.py:f'}\ninputs: {x: 3.0}\n",
+    "model.py": "def f(x):\n    return x * x\n",
+    "sweep.yaml": "model: {expression: x**2}\ninputs: {x: 3.0}\nsweep: {inputs.x: [1.0, 2.0]}\n",
+    "broken.yaml": "model: {expression: 1/x}\ninputs: {x: 3.0}\n"
+    "sweep: {inputs.x: [[1.0, [2.0]], 2.0]}\n",
+    "taken.npz": "precious",
+    "taken.json": "precious",
+    "taken.mtx": "precious",
+    "taken.yaml": "precious",
+}
+
+
+def options() -> list[Any]:
+    """Return all commands with all of their options; those of one that computes are quick."""
+    return [
+        pytest.param(
+            command, option.name,
+            marks=() if command in ("jvp", "plan", "compare", "init") else pytest.mark.slow,
+        )
+        for command, about in COMMANDS.items()
+        for option in about.request().options.values()
+        if option.is_typed
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("command", "name"), options())
+def test_an_option_has_an_effect_or_is_refused(
+    command: str, name: str, jaccli: Callable[..., Any], tmp_path: Path
+) -> None:
+    option = COMMANDS[command].request().options[name]
+    case = case_of(command, name)
+    base = BASE[command] if case.base is None else case.base
+    if not option.flags and name != "word" and command != "validate" and name != "specs":
+        base = ()
+    without = outcome(jaccli, tmp_path, command, *(BASE[command] if name in "ab" else base))
+    found = outcome(jaccli, tmp_path, command, *base, *case.option)
+    assert found != without, f"{command} {name}: nothing comes of it"
+    if found[0] in (2, 3, 4) and option.flags and without[0] == 0:
+        assert any(flag in found[2] for flag in option.flags) or option.path, found[2]
+
+
+def outcome(jaccli: Callable[..., Any], folder: Path, *arguments: str) -> tuple[Any, ...]:
+    """Run a command line among fresh files; return all that it does, but for times."""
+    for path in folder.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for name, text in FILES.items():
+        (folder / name).write_text(text)
+    np.save(folder / "a.npy", [1.0, 2.0])
+    np.save(folder / "b.npy", [1.0, 2.5])
+    before = {path.name for path in folder.iterdir()}
+    ran = jaccli(*arguments, check=False)
+    files = sorted(path.name for path in folder.iterdir() if path.name not in before)
+    changed = sorted(n for n in FILES if (folder / n).read_text(errors="replace") != FILES[n])
+    return ran.exit_code, timeless(ran.stdout), timeless(ran.stderr), files, changed
+
+
+def timeless(text: str) -> str:
+    """Return a text without what differs from run to run."""
+    text = re.sub(r"[0-9.e+-]+ ?(s|ms|µs|us|%|x)\b", "T", text)
+    text = re.sub(r"±\s*\S+|\(cached\)", "", text)
+    text = re.sub(r'"(seconds|compile|run|median|spread|[a-z_]*seconds)": [^,}]+', "", text)
+    return re.sub(r"[ -]+", " ", text)
