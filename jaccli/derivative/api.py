@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from jaccli.choices import DECIDED_MODES, MODES
-from jaccli.derivative import autotune, estimate, operators, structure_losses
+from jaccli.derivative import autotune, cost, operators, structure_losses
 from jaccli.derivative.basis import Function, Tree, size
 from jaccli.derivative.refusal import NotDifferentiable, explained, working
 from jaccli.derivative.select_mode import alternatives, choose, family
@@ -233,7 +233,7 @@ def _differentiated(
 
         return of
 
-    measures = measured(estimate.of, math.inf), measured(estimate.equations, 0)
+    measures = measured(cost.estimated, math.inf), measured(cost.equations, 0)
     if mode == "tuned":
         operator = _tuned(derivative, about, alike, more)
     elif mode in DECIDED_MODES:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from jaccli import memory
 from jaccli.backend import Device
 from jaccli.choices import KEPT_SPARSE, MODES
-from jaccli.derivative import estimate
+from jaccli.derivative import cost
 from jaccli.derivative.operators import CHUNKED, REGISTRIES
 from jaccli.derivative.select_mode import (
     Choice,
@@ -395,4 +395,4 @@ def _measures(model: Model, derivative: str, budget: int) -> tuple[Predict, Coun
 
         return of
 
-    return measured(estimate.of, math.inf), measured(estimate.equations, 0)
+    return measured(cost.estimated, math.inf), measured(cost.equations, 0)
