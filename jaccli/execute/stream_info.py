@@ -5,11 +5,8 @@ Boundary: computes nothing; what it says of a result can be sent from one machin
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from jaccli import backend
 from jaccli.errors import ComputationError, format_bytes
@@ -18,7 +15,7 @@ from jaccli.execute.stream import ComputedChunk, Stream
 from jaccli.plan import as_text
 from jaccli.result import Measuring, PartFile, timings
 from jaccli.result.numerals import floats
-from jaccli.storage.memmap import blocks
+from jaccli.storage.digest import arrays_digest
 
 
 @dataclass(frozen=True)
@@ -107,14 +104,9 @@ def put(piece: ComputedChunk, width: int, file: PartFile) -> None:
 def _identity(stream: Stream) -> dict[str, Any]:
     """Return what must be the same for parts to be of one result."""
     plan = stream.plan
-    digest = hashlib.sha256()
-    for name, array in sorted({**plan.model.primals, **plan.vectors}.items()):
-        digest.update(f"{name}{array.dtype}{array.shape}".encode())
-        for block in blocks(array):
-            digest.update(block.view(np.uint8).data)
     return {
         "spec": plan.spec.sha256,
-        "inputs": digest.hexdigest(),
+        "inputs": arrays_digest({**plan.model.primals, **plan.vectors}),
         "derivative": plan.derivative,
         "mode": plan.operator,
         "precision": plan.spec.precision,
