@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaccli.derivative.basis import ChunkKernel, Function, Tree
+from jaccli.derivative.chunking import chunk_shape
 from jaccli.derivative.sparse.coloring import color_columns, color_symmetric
 from jaccli.derivative.sparse.pattern import Entries, Pattern, split
-from jaccli.derivative.tiles import tile
 
 
 @dataclass(frozen=True)
@@ -140,22 +140,22 @@ class ColorChunks:
     f: Function
     x: Tree
 
-    def pieces(self, chunk: int) -> list[ChunkKernel]:
-        """Return one piece for each part of the coloring that has colors."""
+    def kernels(self, size: int) -> list[ChunkKernel]:
+        """Return one kernel for each part of the coloring that has colors."""
         return [
-            self._piece(number, way, colors, count, chunk)
+            self._kernel(number, way, colors, count, size)
             for number, (way, colors, count) in enumerate(self.colored.coloring.parts)
             if count
         ]
 
-    def _piece(self, number: int, way: str, colors: Any, count: int, chunk: int) -> ChunkKernel:
-        box = tile((count,), chunk)
+    def _kernel(self, number: int, way: str, colors: Any, count: int, size: int) -> ChunkKernel:
+        chunk = chunk_shape((count,), size)
 
-        def compute(x: Tree, corner: jax.Array) -> Tree:
-            indices = corner[0] + jnp.arange(box[0], dtype=corner.dtype)
+        def compute(x: Tree, index: jax.Array) -> Tree:
+            indices = index[0] + jnp.arange(chunk[0], dtype=index.dtype)
             return _compressed(self.f, x, way, colors, indices)
 
-        return ChunkKernel((count,), box, compute, (number,))
+        return ChunkKernel((count,), chunk, compute, (number,))
 
     def empty(self) -> list[np.ndarray]:
         """Return the arrays of the compressed derivative."""

@@ -150,12 +150,12 @@ class _Chunks:
     products: ColorChunks
     dense: bool
 
-    def pieces(self, chunk: int) -> Sequence[ChunkKernel]:
-        """Return what to compute for `chunk` colors at a time."""
-        return self.products.pieces(chunk)
+    def kernels(self, size: int) -> Sequence[ChunkKernel]:
+        """Return what computes `size` colors at a time."""
+        return self.products.kernels(size)
 
     def empty(self) -> list[np.ndarray]:
-        """Return the array that the pieces fill."""
+        """Return the arrays that the chunks fill."""
         return self.products.empty()
 
     def assemble(self, whole: list[np.ndarray]) -> Tree:
