@@ -10,12 +10,17 @@ Boundary: reads jaxprs and compiled programs; compiles and runs nothing.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 
+from jaccli import memory
+from jaccli.derivative import structure_losses
 from jaccli.derivative.jaxprs import count, inner_jaxprs, needed
+from jaccli.derivative.select_mode import family
 
 _RATES = {"operations": 30e9, "traffic": 8e9, "transcendentals": 0.5e9}
 """Per second, of one CPU core and its memory.  Programs are compared, so ratios matter alone."""
@@ -98,6 +103,35 @@ def equations(operator: Any, *args: Any) -> int:
     """Return how many equations the results of a function need, at the shapes of its arguments."""
     jaxpr = jax.make_jaxpr(operator)(*args).jaxpr
     return sum(1 + sum(map(count, inner_jaxprs(eqn.params))) for eqn, _ in needed(jaxpr))
+
+
+def measures(
+    function: Callable[[str], Any], args: Sequence[Any], most: int | None = None
+) -> tuple[Callable[[str], float], Callable[[str], int]]:
+    """Return what estimates an operator's seconds, and what counts its equations, for comparing.
+
+    `function(operator)` is what it computes of `args`.  What cannot be traced, or not in `most`
+    bytes of memory, is as bad as can be.
+    """
+    too_large = set[str]()
+
+    def measured(measure: Callable[..., Any], failed: Any) -> Callable[[str], Any]:
+        def of(operator: str) -> Any:
+            if family(operator) in too_large:
+                return failed
+            limited = nullcontext() if most is None else memory.growing_by(most)
+            try:
+                with limited, structure_losses.recorded():  # and forgotten: it is only compared
+                    return measure(function(operator), *args)
+            except memory.Exhausted:
+                too_large.add(family(operator))
+            except Exception:  # it cannot be traced, for whatever reason
+                pass
+            return failed
+
+        return of
+
+    return measured(estimated, math.inf), measured(equations, 0)
 
 
 def _seconds(jaxpr: Any) -> float:

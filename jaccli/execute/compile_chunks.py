@@ -19,7 +19,7 @@ from jaccli.execute import functions
 from jaccli.execute.chunks import ChunkedProgram
 from jaccli.execute.compiler import Compiler, tracing
 from jaccli.execute.functions import Arguments
-from jaccli.execute.sharding import Call, Spread, spread
+from jaccli.execute.sharding import Call, OneDevice, spread
 from jaccli.plan import Plan, check_budget
 
 COPIES = 2
@@ -94,7 +94,7 @@ def _first(axis: int) -> Chunk:
     return Chunk(0, axis, 0, 0, 0)
 
 
-def _batch_rows(plan: Plan, size: int, arguments: Arguments, devices: Spread) -> _Steps:
+def _batch_rows(plan: Plan, size: int, arguments: Arguments, devices: OneDevice) -> _Steps:
     """Take rows of the batched inputs."""
     axes = functions.batch_axes(plan)
 
@@ -138,7 +138,7 @@ def _batch_rows(plan: Plan, size: int, arguments: Arguments, devices: Spread) ->
     )
 
 
-def _unit_vectors(plan: Plan, size: int, arguments: Arguments, devices: Spread) -> _Steps:
+def _unit_vectors(plan: Plan, size: int, arguments: Arguments, devices: OneDevice) -> _Steps:
     """Take unit vectors of one array after another."""
 
     def share(arguments: Arguments) -> Tree:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 import numpy as np
@@ -29,12 +29,15 @@ Call = Callable[[Tree, Sequence[Tree]], list[Tree]]
 """`call(shared, owns)` computes as many chunks as there are `owns`, one for a device at most."""
 
 
-class Spread(Protocol):
-    """Devices as the chunks of a derivative see them."""
+class OneDevice:
+    """A device as the chunks of a derivative see it: it computes one chunk after another."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
 
     def shared(self, tree: Tree) -> Tree:
         """Return the arrays on every device."""
-        ...
+        return jax.device_put(tree, self._device.handle)
 
     def compiled(
         self,
@@ -49,48 +52,19 @@ class Spread(Protocol):
 
         The cost is that of a round: what all devices that share a memory hold at a time.
         """
-        ...
-
-    def copied(self, shared: Tree, own: Tree) -> int:
-        """Return the bytes of arguments that a round holds beside one copy of `shared`."""
-        ...
-
-
-def spread(device: Device) -> Spread:
-    """Return the device, or the devices, as what chunks are spread over."""
-    return _One(device) if device.count == 1 else _Several(device)
-
-
-class _One:
-    """One device computes one chunk after another."""
-
-    def __init__(self, device: Device) -> None:
-        self._device = device
-
-    def shared(self, tree: Tree) -> Tree:
-        return jax.device_put(tree, self._device.handle)
-
-    def compiled(
-        self,
-        compile: Compile,
-        plan: Plan,
-        what: str,
-        function: Callable[[Tree, Tree], Tree],
-        shared: Tree,
-        own: Tree,
-    ) -> tuple[Call, Cost]:
         run, cost = compile(plan, what, function, shared, self.shared(own))
         return lambda shared, owns: [run(shared, self.shared(own)) for own in owns], cost
 
     def copied(self, shared: Tree, own: Tree) -> int:
+        """Return the bytes of arguments that a round holds beside one copy of `shared`."""
         return _bytes(own)
 
 
-class _Several:
-    """Several devices compute a chunk each: arrays have a first axis with a row for each device."""
+class SeveralDevices(OneDevice):
+    """Devices compute a chunk each: arrays have a first axis with a row for each device."""
 
     def __init__(self, device: Device) -> None:
-        self._device = device
+        super().__init__(device)
         self._mesh = Mesh(np.array(device.handles), ("chunks",))
         self._rows = NamedSharding(self._mesh, Axes("chunks"))
 
@@ -158,3 +132,8 @@ class _Several:
 
 def _bytes(tree: Tree) -> int:
     return sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
+
+
+def spread(device: Device) -> OneDevice:
+    """Return the device, or the devices, as what chunks are spread over."""
+    return OneDevice(device) if device.count == 1 else SeveralDevices(device)

@@ -371,28 +371,12 @@ def _measures(model: Model, derivative: str, budget: int) -> tuple[Predict, Coun
     What takes more than the budget of memory to be traced is as bad as can be.
     """
     wrt, rest = avals(model)
-    too_large = set[str]()
 
-    def measured(measure: Callable[..., Any], failed: Any) -> Callable[[str], Any]:
-        def of(operator: str) -> Any:
-            if family(operator) in too_large:
-                return failed
+    def function(operator: str) -> Callable[[Any, Any], Any]:
+        def compute(wrt: Any, rest: Any) -> Any:
+            f = lambda wrt: model.function({**rest, **wrt})  # noqa: E731
+            return REGISTRIES[derivative][operator](f, wrt)
 
-            def compute(wrt: Any, rest: Any) -> Any:
-                def f(wrt: Any) -> Any:
-                    return model.function({**rest, **wrt})
+        return compute
 
-                return REGISTRIES[derivative][operator](f, wrt)
-
-            try:
-                with memory.growing_by(min(budget, _TRACED)):
-                    return measure(compute, wrt, rest)
-            except memory.Exhausted:
-                too_large.add(family(operator))
-                return failed
-            except Exception:  # it cannot be traced, for whatever reason
-                return failed
-
-        return of
-
-    return measured(cost.estimated, math.inf), measured(cost.equations, 0)
+    return cost.measures(function, (wrt, rest), min(budget, _TRACED))

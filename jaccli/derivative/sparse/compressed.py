@@ -122,9 +122,12 @@ class Colored:
         flat = parts[0] if len(parts) == 1 else jnp.concatenate(parts)
         return [flat[place] for place in self.places]
 
-    def chunks(self, f: Function, x: Tree) -> ColorChunks:
-        """Return the derivative as products that are taken a few at a time."""
-        return ColorChunks(self, f, x)
+    def chunks(self, f: Function, x: Tree, assembled: Callable[[list[Any]], Tree]) -> ColorChunks:
+        """Return the derivative as products that are taken a few at a time.
+
+        `assembled` makes the whole of the values of each block.
+        """
+        return ColorChunks(self, f, x, assembled)
 
 
 def _compressed(f: Function, x: Tree, way: str, colors: Any, indices: Any) -> Any:
@@ -139,6 +142,7 @@ class ColorChunks:
     colored: Colored
     f: Function
     x: Tree
+    assembled: Callable[[list[Any]], Tree]
 
     def kernels(self, size: int) -> list[ChunkKernel]:
         """Return one kernel for each part of the coloring that has colors."""
@@ -168,10 +172,10 @@ class ColorChunks:
             found.append(np.empty((count, *one.shape[1:]), one.dtype))
         return found
 
-    def values(self, whole: list[np.ndarray]) -> list[np.ndarray]:
-        """Return the values of each block."""
+    def assemble(self, whole: list[np.ndarray]) -> Tree:
+        """Return the derivative from the compressed one."""
         flat = np.concatenate([products.reshape(-1) for products in whole])
-        return [flat[place] for place in self.colored.places]
+        return self.assembled([flat[place] for place in self.colored.places])
 
 
 def _pushed(f: Function, x: Tree, colors: Any) -> Callable[[Any], Any]:
