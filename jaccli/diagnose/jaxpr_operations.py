@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from jaccli.derivative.constants import known_literal
-from jaccli.derivative.jaxprs import chosen, depends, evaluate
+from jaccli.derivative.jaxprs import chosen, closed_parts, depends, evaluate
 from jaccli.derivative.primitives import bind
 from jaccli.diagnose import control_flow
 from jaccli.diagnose.operations import COMPARISONS, FLAT, ComparedOperands, Origin, Step, Watch
@@ -154,9 +154,10 @@ def _moving(jaxpr: Any, live: set[Any]) -> Iterator[Any]:
             continue
         inner = _called(eqn)
         if inner is not None:
-            within = chosen(inner.jaxpr.invars, moves)
-            yield from _moving(inner.jaxpr, within)
-            results = zip(eqn.outvars, inner.jaxpr.outvars, strict=True)
+            called, _ = closed_parts(inner)
+            within = chosen(called.invars, moves)
+            yield from _moving(called, within)
+            results = zip(eqn.outvars, called.outvars, strict=True)
             live.update(v for v, out in results if depends(out, within))
             continue
         for body in control_flow.inner(eqn):
@@ -173,23 +174,14 @@ def _keeps(eqn: Any) -> bool:
 
 
 def _called(eqn: Any) -> Any:
-    """Return the jaxpr that an equation calls, closed, or None."""
+    """Return the jaxpr that an equation calls, closed or not, or None."""
     if eqn.primitive.name in _RULES:
         inner = eqn.params["call_jaxpr"]
         return inner if _is_users(inner) else None
     name = _CALLS.get(eqn.primitive.name)
     if name is None:
         return None
-    inner = eqn.params[name]
-    return inner if hasattr(inner, "jaxpr") else _Open(inner)
-
-
-@dataclass(frozen=True)
-class _Open:
-    """A jaxpr without constants, in the shape of one that has some."""
-
-    jaxpr: Any
-    consts: tuple[Any, ...] = ()
+    return eqn.params[name]
 
 
 def names_of(plan: Plan) -> set[str]:
@@ -220,7 +212,7 @@ class _Place:
 
 
 def _interpret(
-    closed: Any, given: Sequence[Value], watch: Watch, at: _Place = _Place()
+    called: Any, given: Sequence[Value], watch: Watch, at: _Place = _Place()
 ) -> list[Value]:
     """Return the results of a jaxpr, its equations taken one by one."""
 
@@ -235,8 +227,8 @@ def _interpret(
     def literal(atom: Any) -> Value:
         return Value(known_literal(atom, atom.val), name=f"{atom.val:.6g}")
 
-    consts = list(map(Value, closed.consts))
-    return evaluate(closed.jaxpr, consts, given, results, literal=literal, every=True)
+    jaxpr, consts = closed_parts(called)
+    return evaluate(jaxpr, list(map(Value, consts)), given, results, literal=literal, every=True)
 
 
 def _controlled(
@@ -291,9 +283,11 @@ def _switched(eqn: Any, index: Value, y: Any, x: Any, watch: Watch, at: _Place) 
     return Value(shown if shown.dtype == result.dtype else result, _keeps(eqn))
 
 
-def _is_users(closed: Any) -> bool:
+def _is_users(called: Any) -> bool:
     """Whether a jaxpr is of a function that the user wrote; those of libraries are traced once."""
-    source = getattr(getattr(closed.jaxpr, "debug_info", None), "func_src_info", None) or ""
+    source = (
+        getattr(getattr(closed_parts(called)[0], "debug_info", None), "func_src_info", None) or ""
+    )
     return is_users(str(source).rpartition(" at ")[2].rpartition(":")[0])
 
 

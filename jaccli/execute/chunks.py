@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, islice
-from typing import Any, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -23,34 +23,50 @@ from jaccli.derivative.chunking import Chunk
 from jaccli.derivative.cost import Cost
 from jaccli.execute.functions import Arguments
 from jaccli.execute.progress import Progress
-from jaccli.execute.sharding import Call
+from jaccli.execute.sharding import Call, OneDevice
 
 _T = TypeVar("_T")
 Computed = Sequence[tuple[Chunk, Tree]]
 """Chunks that were computed together, with their values."""
 
 
-@dataclass(frozen=True)
-class ChunkedProgram:
-    """The chunks of a derivative, what computes them, and the arrays that they fill.
+class Steps(NamedTuple):
+    """The steps of a plan: the kernel of each axis, and what chunks are computed from.
 
-    `kernels` and `calls` have an item for each axis; `own` returns what a chunk alone is computed
-    from.  `together` is how many chunks are computed at a time: as many as there are devices.
-    `point` is where, as `at` makes it of arguments.  `costs` say how many rounds cost how much;
-    `copied` are the bytes of inputs that a round has for itself.
+    `function(axis)` takes what all chunks share, and what is a chunk's own: `share` and `own` make
+    them of arguments.  `empty` and `assemble` are of the arrays that the chunks fill.
     """
 
-    chunks: Sequence[Chunk]
-    together: int
     kernels: Sequence[ChunkKernel]
-    calls: Sequence[Call]
+    function: Callable[[int], Callable[[Tree, Tree], Tree]]
+    share: Callable[[Arguments], Tree]
     own: Callable[[Chunk, Arguments], Tree]
-    at: Callable[[Arguments], tuple[Tree, Arguments]]
-    point: tuple[Tree, Arguments]
     empty: Callable[[], list[np.ndarray]]
     assemble: Callable[[list[np.ndarray]], Tree]
+
+
+@dataclass(frozen=True)
+class ChunkedProgram:
+    """The steps of a plan cut into `chunks`, and the compiled `calls` of each axis.
+
+    The `devices` compute `together` chunks at a time.  `point` is where: what is shared, on the
+    devices, and all arguments.  `costs` say how many rounds cost how much; `copied` are the bytes
+    of inputs that a round has for itself.
+    """
+
+    steps: Steps
+    chunks: Sequence[Chunk]
+    calls: Sequence[Call]
+    devices: OneDevice
+    together: int
+    point: tuple[Tree, Arguments]
     costs: Sequence[tuple[int, Cost]]
     copied: int
+
+    def at(self, arguments: Arguments) -> ChunkedProgram:
+        """Return the program at other arguments."""
+        shared = self.devices.shared(self.steps.share(arguments))
+        return replace(self, point=(shared, arguments))
 
     def rounds(self, done: Collection[int] = ()) -> Iterator[list[Chunk]]:
         """Yield the chunks that are computed together, those whose numbers are done left out."""
@@ -59,39 +75,37 @@ class ChunkedProgram:
             while together := list(islice(chunks, self.together)):
                 yield together
 
-    def compute(self, chunks: Sequence[Chunk], point: Any = None) -> Computed:
+    def compute(self, chunks: Sequence[Chunk]) -> Computed:
         """Compute chunks of one axis, `together` of them at most."""
-        shared, arguments = self.point if point is None else point
-        owns = [self.own(chunk, arguments) for chunk in chunks]
+        shared, arguments = self.point
+        owns = [self.steps.own(chunk, arguments) for chunk in chunks]
         return list(zip(chunks, self.calls[chunks[0].axis](shared, owns), strict=True))
-
-    def write(self, arrays: list[np.ndarray], computed: Computed) -> None:
-        """Write values to their places in the arrays of the whole."""
-        for chunk, values in computed:
-            self.kernels[chunk.axis].write(arrays, chunk, values)
 
 
 def run(
     program: ChunkedProgram,
     write: Callable[[Computed], None],
     progress: Progress,
-    *,
     done: Collection[int] = (),
-    point: Any = None,
 ) -> None:
     """Compute all chunks but those whose numbers are `done`, and have them written."""
     total = sum(chunk.new for chunk in program.chunks)
     progress.start(total, sum(chunk.new for chunk in program.chunks if chunk.number in done))
     for chunks in program.rounds(done):
-        write(program.compute(chunks, point))
+        write(program.compute(chunks))
         progress.advance(sum(chunk.new for chunk in chunks))
 
 
-def in_memory(program: ChunkedProgram, progress: Progress, point: Any = None) -> Tree:
+def in_memory(program: ChunkedProgram, progress: Progress) -> Tree:
     """Compute all chunks, and return what they assemble to."""
-    arrays = program.empty()
-    run(program, lambda computed: program.write(arrays, computed), progress, point=point)
-    return program.assemble(arrays)
+    steps, arrays = program.steps, program.steps.empty()
+
+    def write(computed: Computed) -> None:
+        for chunk, values in computed:
+            steps.kernels[chunk.axis].write(arrays, chunk, values)
+
+    run(program, write, progress)
+    return steps.assemble(arrays)
 
 
 @contextmanager

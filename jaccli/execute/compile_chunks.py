@@ -6,8 +6,8 @@ Boundary: compiles; runs nothing, and chooses no size of chunks.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
@@ -16,7 +16,7 @@ from jaccli.derivative.basis import ChunkKernel, Tree
 from jaccli.derivative.chunking import Chunk, cut, index_of
 from jaccli.derivative.cost import Cost
 from jaccli.execute import functions
-from jaccli.execute.chunks import ChunkedProgram
+from jaccli.execute.chunks import ChunkedProgram, Steps
 from jaccli.execute.compiler import Compiler, tracing
 from jaccli.execute.functions import Arguments
 from jaccli.execute.sharding import Call, OneDevice, spread
@@ -34,59 +34,30 @@ def remedy(plan: Plan) -> str:
     return "take fewer --devices" if plan.device.pooled > 1 else ""
 
 
-class _Steps(NamedTuple):
-    """The steps of a plan: what is compiled for the chunks of each axis, and what they need.
-
-    `function(axis)` is a function of what all chunks share, and of what is a chunk's own: `share`
-    and `own` take it from arguments.  `shared` is on the devices; `copied` as in `ChunkedProgram`.
-    """
-
-    kernels: Sequence[ChunkKernel]
-    function: Callable[[int], Callable[[Tree, Tree], Tree]]
-    share: Callable[[Arguments], Tree]
-    own: Callable[[Chunk, Arguments], Tree]
-    shared: Tree
-    copied: int
-    empty: Callable[[], list[np.ndarray]]
-    assemble: Callable[[list[np.ndarray]], Tree]
-
-
 def compiled_chunks(plan: Plan, compiler: Compiler, *, repeated: bool = False) -> ChunkedProgram:
     """Compile the plan in chunks of `plan.chunk`; `repeated` says that all will be run again."""
     devices, size = spread(plan.device), plan.chunk or plan.steps
     arguments = functions.arguments(plan)
-    by_rows = plan.model.batch_size is not None
-    steps = (_batch_rows if by_rows else _unit_vectors)(plan, size, arguments, devices)
+    if plan.model.batch_size is not None:
+        read = COPIES * plan.mapped_bytes * size * plan.device.pooled // plan.steps
+        check_budget(plan, plan.input_bytes + read, "a chunk's rows in files", remedy(plan))
+        steps, shared = _batch_rows(plan, size, arguments, devices)
+        copied = devices.copied(shared, steps.own(_first(0), arguments)) + read // COPIES
+    else:
+        steps, shared = _unit_vectors(plan, size, arguments, devices)
+        copied = devices.copied(shared, ())
     chunks = cut([kernel.axis for kernel in steps.kernels], size)
     calls: list[Call] = []
     costs: list[tuple[int, Cost]] = []
     for axis in range(len(steps.kernels)):
-        count = sum(chunk.axis == axis for chunk in chunks)
-        rounds = math.ceil(count / plan.device.count)
+        rounds = math.ceil(sum(chunk.axis == axis for chunk in chunks) / plan.device.count)
         compile = compiler.repeated if repeated or rounds > 1 else compiler.once
-        call, cost = devices.compiled(
-            compile,
-            plan,
-            f"axis {axis} in chunks of {size}",
-            steps.function(axis),
-            steps.shared,
-            steps.own(_first(axis), arguments),
-        )
+        what, own = f"axis {axis} in chunks of {size}", steps.own(_first(axis), arguments)
+        call, cost = devices.compiled(compile, plan, what, steps.function(axis), shared, own)
         calls.append(call)
         costs.append((rounds, cost))
-    return ChunkedProgram(
-        chunks=chunks,
-        together=plan.device.count,
-        kernels=steps.kernels,
-        calls=calls,
-        own=steps.own,
-        at=lambda arguments: (devices.shared(steps.share(arguments)), arguments),
-        point=(steps.shared, arguments),
-        empty=steps.empty,
-        assemble=steps.assemble,
-        costs=costs,
-        copied=steps.copied,
-    )
+    point = shared, arguments
+    return ChunkedProgram(steps, chunks, calls, devices, plan.device.count, point, costs, copied)
 
 
 def _first(axis: int) -> Chunk:
@@ -94,8 +65,10 @@ def _first(axis: int) -> Chunk:
     return Chunk(0, axis, 0, 0, 0)
 
 
-def _batch_rows(plan: Plan, size: int, arguments: Arguments, devices: OneDevice) -> _Steps:
-    """Take rows of the batched inputs."""
+def _batch_rows(
+    plan: Plan, size: int, arguments: Arguments, devices: OneDevice
+) -> tuple[Steps, Tree]:
+    """Return the rows of the batched inputs, and what they share on the devices."""
     axes = functions.batch_axes(plan)
 
     def picked(arguments: Arguments, *, batched: bool) -> Any:
@@ -121,25 +94,24 @@ def _batch_rows(plan: Plan, size: int, arguments: Arguments, devices: OneDevice)
     def compute(shared: Tree, own: Tree) -> Tree:
         return functions.whole(plan)(*(a | b for a, b in zip(shared, own, strict=True)))
 
-    read = COPIES * plan.mapped_bytes * size * plan.device.pooled // plan.steps
-    check_budget(plan, plan.input_bytes + read, "a chunk's rows in files", remedy(plan))
     shared, first = devices.shared(share(arguments)), own(_first(0), arguments)
     with tracing(plan):
         shapes, structure = jax.tree.flatten(jax.eval_shape(compute, shared, first))
-    return _Steps(
+    steps = Steps(
         [ChunkKernel((plan.steps,), (size,), compute, range(len(shapes)))],
         lambda axis: compute,
         share,
         own,
-        shared,
-        devices.copied(shared, first) + read // COPIES,
         lambda: [np.empty((plan.steps, *y.shape[1:]), y.dtype) for y in shapes],
         lambda whole: jax.tree.unflatten(structure, whole),
     )
+    return steps, shared
 
 
-def _unit_vectors(plan: Plan, size: int, arguments: Arguments, devices: OneDevice) -> _Steps:
-    """Take unit vectors of one array after another."""
+def _unit_vectors(
+    plan: Plan, size: int, arguments: Arguments, devices: OneDevice
+) -> tuple[Steps, Tree]:
+    """Return the unit vectors of one array after another, and what they share on the devices."""
 
     def share(arguments: Arguments) -> Tree:
         return arguments[:2]
@@ -158,7 +130,5 @@ def _unit_vectors(plan: Plan, size: int, arguments: Arguments, devices: OneDevic
     with tracing(plan):
         derivative = functions.chunked(plan, *shared)
         kernels = derivative.kernels(size)
-    copied = devices.copied(shared, ())
-    return _Steps(
-        kernels, function, share, own, shared, copied, derivative.empty, derivative.assemble
-    )
+    steps = Steps(kernels, function, share, own, derivative.empty, derivative.assemble)
+    return steps, shared

@@ -136,10 +136,10 @@ def _prepare(plan: Plan, *, repeated: bool) -> Program:
             return _checked(_in_chunks(plan, compiler, repeated=repeated))
         if plan.mapped_bytes:
             memory.return_freed()
-            rows = min(plan.share, _rows_at_a_time(plan))
+            rows = min(plan.even_chunk, _rows_at_a_time(plan))
             first = _in_chunks(replace(plan, chunk=rows), compiler, repeated=repeated)
         elif plan.device.count > 1:
-            first = _in_chunks(replace(plan, chunk=plan.share), compiler, repeated=repeated)
+            first = _in_chunks(replace(plan, chunk=plan.even_chunk), compiler, repeated=repeated)
         else:
             first = _whole(plan, compiler, repeated=repeated)
         if first.cost.held <= plan.budget or plan.steps < 2:
@@ -218,8 +218,7 @@ def _in_chunks(plan: Plan, compiler: Compiler, *, repeated: bool) -> Program:
     )
 
     def run(progress: Progress, arguments: Arguments | None = None) -> Tree:
-        point = None if arguments is None else program.at(arguments)
-        return in_memory(program, progress, point)
+        return in_memory(program if arguments is None else program.at(arguments), progress)
 
     firsts = {together[0].axis: together for together in reversed(list(program.rounds()))}
 

@@ -20,7 +20,7 @@ from jaccli import memory
 from jaccli.derivative.basis import Tree
 from jaccli.derivative.chunking import Chunk
 from jaccli.derivative.select_mode import Choice
-from jaccli.execute.chunks import ChunkedProgram, in_background, run
+from jaccli.execute.chunks import ChunkedProgram, Computed, in_background, run
 from jaccli.execute.compile_chunks import compiled_chunks
 from jaccli.execute.compile_plan import settings
 from jaccli.execute.compiler import Compiler
@@ -88,12 +88,11 @@ class Stream:
                 write(each)
 
         with settings(self.plan), in_background(write_all) as hand_over:
-            run(
-                self.program,
-                lambda computed: hand_over([self._computed(*each) for each in computed]),
-                progress,
-                done=done,
-            )
+
+            def hand_on(computed: Computed) -> None:
+                hand_over([self._computed(*each) for each in computed])
+
+            run(self.program, hand_on, progress, done)
 
     def chunk(self, number: int) -> ComputedChunk:
         """Compute one chunk by itself."""
@@ -128,7 +127,7 @@ def prepare_stream(plan: Plan, at_least: int = 1) -> Stream:
     left = max(plan.budget - plan.input_bytes, 0)
     # Each device has a chunk of its own at a time.
     rows = min(left // plan.device.pooled // _HELD, _LARGEST // plan.device.count) // row
-    size = plan.chunk or max(1, min(plan.share, rows, math.ceil(plan.steps / at_least)))
+    size = plan.chunk or max(1, min(plan.even_chunk, rows, math.ceil(plan.steps / at_least)))
     with settings(plan):
         while True:
             trial = replace(plan, chunk=size)

@@ -114,11 +114,11 @@ class Plan:
     @property
     def device(self) -> Device:
         """What computes it: no more devices than there are chunks at a time."""
-        size = self.chunk or self.share
+        size = self.chunk or self.even_chunk
         return self.devices.first(max((chunk_count(n, size) for n in self.far), default=1) or 1)
 
     @property
-    def share(self) -> int:
+    def even_chunk(self) -> int:
         """The largest chunk that leaves something to do for each device, if that can be."""
         return max((even_size(shape, self.devices.count) for shape in self.far), default=1)
 
