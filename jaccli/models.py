@@ -355,7 +355,7 @@ def _own_precision() -> Iterator[None]:
 
     from jaccli import backend  # noqa: F401  before JAX, which it quiets
 
-    with jax.enable_x64(jax.config.jax_enable_x64):
+    with jax.enable_x64(jax.config.read("jax_enable_x64")):
         yield
 
 

@@ -11,7 +11,7 @@ from functools import partial
 import jax
 from cases import Case, Function
 
-from jaccli.derivative import autotune, estimate, structured
+from jaccli.derivative import autotune, cost, structured
 from jaccli.derivative.operators import REGISTRIES
 from jaccli.derivative.select_mode import choose
 from jaccli.derivative.trace_info import facts
@@ -66,7 +66,7 @@ def _chosen(case: Case, mode: str) -> str:
     registry = REGISTRIES[case.derivative]
 
     def predict(operator: str) -> float:
-        return estimate.of(partial(registry[operator], case.f), case.point)
+        return cost.estimated(partial(registry[operator], case.f), case.point)
 
     return choose(case.derivative, facts(case.f, case.point), mode, predict).operator
 

@@ -152,8 +152,8 @@ def test_derivatives_import_jax_and_modules_that_import_nothing() -> None:
         assert parts <= {"derivative", "choices", "storage", "memory"}, shown(path)
 
 
-@pytest.mark.parametrize("name", ["select_mode", "tiles", "timer"])
-def test_rules_tiles_and_clocks_of_derivatives_need_no_jax(name: str) -> None:
+@pytest.mark.parametrize("name", ["select_mode", "chunking", "timer"])
+def test_rules_chunks_and_clocks_of_derivatives_need_no_jax(name: str) -> None:
     path = PACKAGE / "derivative" / f"{name}.py"
     lines = typing_only(path)
     names = {imported.split(".")[0] for imported, line in imports(path) if line not in lines}
@@ -180,7 +180,7 @@ OF_ITS_OWN = {
     "commands/tasks.py": "`--resume`",
     "execute/executable_cache.py": "what the names of kept programs depend on",
     "model/": "the user's Python",
-    "result/io/resumable.py": "results in parts",
+    "result/io/resumable.py": "results in chunks",
     "service/": "sockets",
     "surroundings.py": "streams that are closed",
     "sweep/": "the folder of a sweep",

@@ -1,8 +1,8 @@
 """Work handed to the workers of a dask.distributed cluster, which write their results themselves.
 
 address → connection → executor      from what the user names to what takes work
-worker                               what a worker does: it plans, computes and writes parts
-result_scheduler                     the parts of one result, handed out and noted
+worker                               what a worker does: it plans, computes and writes chunks
+result_scheduler                     the chunks of one result, handed out and noted
 
 sweep_executor                       a sweep's tasks, handed out
 

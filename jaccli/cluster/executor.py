@@ -15,7 +15,7 @@ from concurrent.futures import CancelledError, Executor, Future
 from typing import Any
 
 from jaccli.cluster import worker
-from jaccli.cluster.worker import ChunkAnswer, OtherVersions
+from jaccli.cluster.worker import OtherVersions, WorkerAnswer
 from jaccli.errors import ComputationError, JaccliError
 
 _FRESH = 1.0
@@ -80,7 +80,7 @@ class ClusterExecutor(Executor):
         sent.add_done_callback(lambda sent: self._arrived(future, sent, fn, args))
 
     def _arrived(
-        self, future: Future[Any], sent: Future[ChunkAnswer], fn: Callable[..., Any], args: Any
+        self, future: Future[Any], sent: Future[WorkerAnswer], fn: Callable[..., Any], args: Any
     ) -> None:
         """Pass on what has come back, or have it sent once more; dask's own thread runs this."""
         with self._lock:

@@ -1,4 +1,4 @@
-"""The parts of one result handed to the workers, and noted when they are on the disk.
+"""The chunks of one result handed to the workers, and noted when they are on the disk.
 
 Boundary: plans and computes nothing; that is the workers'.
 """
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from jaccli.cluster import worker
 from jaccli.cluster.connection import Cluster
 from jaccli.cluster.executor import WorkerLost
-from jaccli.cluster.worker import ChunksDone, StreamJob
+from jaccli.cluster.worker import ChunkWritten, StreamJob
 from jaccli.errors import ComputationError
 from jaccli.execute.stream_info import Outline
 from jaccli.result import Measuring, Partial
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _AHEAD = 2
-"""Parts that are sent at a time for each thread of a worker: one computed, one waiting."""
+"""Chunks that are sent at a time for each thread of a worker: one computed, one waiting."""
 _PATIENCE = 5.0
 """Seconds after which somebody looks whether there are workers at all."""
 PIECES = 4
-"""Parts for each worker at least, where the budget alone would ask for fewer."""
+"""Chunks for each worker at least, where the budget alone would ask for fewer."""
 
 
 def outlined(cluster: Cluster, job: StreamJob) -> Outline:
@@ -50,18 +50,18 @@ def computed(
     progress: Progress,
     told: Callable[[str], None],
 ) -> None:
-    """Have the workers compute all parts but those that are done; note each as it comes in.
+    """Have the workers compute all chunks but those that are done; note each as it comes in.
 
     `told` is told when there are no workers.
 
     Raises:
-        ComputationError: a part has failed, or the scheduler is gone.
+        ComputationError: a chunk has failed, or the scheduler is gone.
     """
     packed = replace(job, chunk=outline.identity["chunk"]).packed()
-    progress.start(sum(outline.fresh))
-    progress.advance(sum(outline.fresh[number] for number in partial.done))
+    progress.start(sum(outline.new))
+    progress.advance(sum(outline.new[number] for number in partial.done))
     waiting = iter([number for number in range(outline.count) if number not in partial.done])
-    pending: set[Future[ChunksDone]] = set()
+    pending: set[Future[ChunkWritten]] = set()
     deserted = False
     while True:
         workers = cluster.executor.workers()
@@ -74,13 +74,13 @@ def computed(
             told(f"{cluster.address.text}: no workers left; waiting for others.")
         deserted = not workers
         finished, pending = wait(pending, timeout=_PATIENCE, return_when=FIRST_COMPLETED)
-        parts = [future.result() for future in finished if not future.exception()]
-        if parts:
-            partial.note(*(done.number for done in parts))
+        written = [future.result() for future in finished if not future.exception()]
+        if written:
+            partial.note(*(chunk.number for chunk in written))
         for future in finished:
             done = _result(future)
             measuring.join(done.measuring)
-            progress.advance(outline.fresh[done.number])
+            progress.advance(outline.new[done.number])
     cluster.forget()
 
 

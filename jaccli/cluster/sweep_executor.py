@@ -1,6 +1,6 @@
-"""The workers of a cluster as a sweep takes them: each computes one part of it at a time.
+"""The workers of a cluster as a sweep takes them: each computes one chunk of it at a time.
 
-Boundary: what a part is, and which is next, is the sweep's.
+Boundary: what a chunk is, and which is next, is the sweep's.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from jaccli.cluster import worker
 from jaccli.cluster.connection import Cluster
 from jaccli.sweep.scheduler import Workers
-from jaccli.sweep.worker import TaskBatch
+from jaccli.sweep.worker import TaskChunk
 
 
 def workers(cluster: Cluster, share: int = 1) -> Workers:
@@ -25,7 +25,7 @@ def workers(cluster: Cluster, share: int = 1) -> Workers:
 
 
 class _Placed(Executor):
-    """Gives a part to an idle worker, if it can to one that has compiled the same group."""
+    """Gives a chunk to an idle worker, if it can to one that has compiled the same group."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -34,16 +34,16 @@ class _Placed(Executor):
         self._latest: dict[str, str] = {}
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        part: TaskBatch = args[0]
+        chunk: TaskChunk = args[0]
         there = self._cluster.executor.workers()
         with self._lock:
-            place = min(there, key=lambda name: self._rank(name, part.key), default=None)
+            place = min(there, key=lambda name: self._rank(name, chunk.key), default=None)
             if place is not None:
                 self._busy[place] += 1
-                self._latest[place] = part.key
+                self._latest[place] = chunk.key
         where = {} if place is None else {"workers": [place], "allow_other_workers": True}
         executor = self._cluster.executor
-        future = executor.submit(worker.alone, part.order.home, fn, *args, **where)
+        future = executor.submit(worker.alone, chunk.order.home, fn, *args, **where)
         future.add_done_callback(lambda _: self._idle(place))
         return future
 

@@ -1,7 +1,7 @@
-"""What a worker does: it plans a result, computes parts of it, and writes each into the file.
+"""What a worker does: it plans a result, computes chunks of it, and writes each into the file.
 
 A worker reads the inputs itself, in the folder that the command was called in, and compiles once;
-only numbers of parts, and what was measured of them, travel.  A part that is written twice, by a
+only numbers of chunks, and what was measured of them, travel.  A chunk that is written twice, by a
 worker that was lost and by another, has the same bytes both times.
 
 Boundary: runs in a worker's process; everything that arrives here pickles, and so does the answer.
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from jaccli import backend
 from jaccli.errors import ComputationError, UsageError, listed
 from jaccli.spec import Spec
+from jaccli.storage.lru_cache import LRUCache
 
 if TYPE_CHECKING:
     from jaccli.execute.stream import Stream
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 _TURN = threading.Lock()
 """JAX is set up for one result at a time, and the memory budget is for one."""
 _ROOM = threading.BoundedSemaphore(2)
-"""One part is computed while another is written; a worker may have more threads than that."""
+"""One chunk is computed while another is written; a worker may have more threads than that."""
 _SHARE = 2
 """The memory budget is a worker's memory over this, where none is given: as on one machine."""
 
@@ -66,7 +67,7 @@ def versions() -> dict[str, str]:
     return {**backend.versions(), "python": ".".join(map(str, sys.version_info[:2]))}
 
 
-class ChunkAnswer(NamedTuple):
+class WorkerAnswer(NamedTuple):
     """What a call has returned, and the worker that it was made on."""
 
     worker: str
@@ -75,7 +76,7 @@ class ChunkAnswer(NamedTuple):
 
 def call(
     wanted: Mapping[str, str], function: Callable[..., Any], args: tuple[Any, ...]
-) -> ChunkAnswer:
+) -> WorkerAnswer:
     """Call the function on a worker that has the versions that are wanted.
 
     Raises:
@@ -85,7 +86,7 @@ def call(
     found = versions()
     if found != wanted:
         raise OtherVersions(here, wanted, found)
-    return ChunkAnswer(here, function(*args))
+    return WorkerAnswer(here, function(*args))
 
 
 def alone(home: Path, function: Callable[..., Any], *args: Any) -> Any:
@@ -96,10 +97,10 @@ def alone(home: Path, function: Callable[..., Any], *args: Any) -> Any:
 
 @dataclass(frozen=True)
 class StreamJob:
-    """A result that is computed in parts; `key` names it among all.
+    """A result that is computed in chunks; `key` names it among all.
 
-    `home` is what relative paths are relative to; `chunk` is that of the parts, None before they
-    are planned: then there are to be `at_least` so many, unless the result exceeds the budget.
+    `home` is what relative paths are relative to; `chunk` is their size, None before they are
+    planned: then there are to be `at_least` so many, unless the result exceeds the budget.
     """
 
     key: str
@@ -113,7 +114,7 @@ class StreamJob:
     at_least: int
 
     def packed(self) -> bytes:
-        """Return the job as it is sent with every part: numbers in a spec compress well."""
+        """Return the job as it is sent with every chunk: numbers in a spec compress well."""
         return zlib.compress(pickle.dumps(self), 1)
 
 
@@ -123,8 +124,8 @@ def unpacked(packed: bytes) -> StreamJob:
     return job
 
 
-class ChunksDone(NamedTuple):
-    """A part that is on the disk."""
+class ChunkWritten(NamedTuple):
+    """A chunk that is on the disk."""
 
     number: int
     measuring: Measuring
@@ -134,7 +135,7 @@ def outlined(packed: bytes) -> Outline:
     """Plan the result and return what there is to compute.
 
     Raises:
-        UsageError: the result is not one of those that are computed in parts.
+        UsageError: the result is not one of those that are computed in chunks.
         ComputationError: as `prepare_stream`.
     """
     with _TURN:
@@ -142,53 +143,51 @@ def outlined(packed: bytes) -> Outline:
     return outline
 
 
-def compute(packed: bytes, number: int) -> ChunksDone:
-    """Compute a part and write it to the disk.
+def compute(packed: bytes, number: int) -> ChunkWritten:
+    """Compute a chunk and write it to the disk.
 
     Raises:
-        ComputationError: the file is not here or cannot be written, or the part is not finite where
-            that is asked for.
+        ComputationError: the file is not here or cannot be written, or the chunk is not finite
+            where that is asked for.
     """
     from jaccli.execute.stream_info import measured, put
-    from jaccli.result import part_file, told
+    from jaccli.result import chunk_file, told
 
     with _ROOM:
         with _TURN:
             job = unpacked(packed)
             stream, outline = _prepared(job)
-            piece = stream.piece(number)
-        measuring = measured(piece, job.target, finite=job.finite)
-        with part_file(job.target, outline.identity) as file, told(job.target, file.size):
-            put(piece, stream.width, file)
-    return ChunksDone(number, measuring)
+            chunk = stream.chunk(number)
+        measuring = measured(chunk, job.target, finite=job.finite)
+        with chunk_file(job.target, outline.identity) as file, told(job.target, file.size):
+            put(chunk, stream.width, file)
+    return ChunkWritten(number, measuring)
 
 
 def forget() -> None:
     """Let go of the program and the arrays of the last result."""
-    global _latest
-    _latest = None
+    _latest.clear()
 
 
-_latest: tuple[str, Stream, Outline] | None = None
-"""The last result: all of its parts share what is compiled."""
+_latest: LRUCache[str, tuple[Stream, Outline]] = LRUCache(1)
+"""The last result: all of its chunks share what is compiled."""
 
 
 def _prepared(job: StreamJob) -> tuple[Stream, Outline]:
-    """Return the compiled parts of a result: what there is, where it is the same result's."""
-    global _latest
-    if _latest is not None:
-        key, stream, outline = _latest
-        if key == job.key and job.chunk in (None, stream.plan.chunk):
-            return stream, outline
-    _latest = None  # before there is another: both together may be too much
+    """Return the compiled chunks of a result: what there is, where it is the same result's."""
+    latest = _latest.get(job.key)
+    if latest is not None and job.chunk in (None, latest[0].plan.chunk):
+        return latest
+    _latest.clear()  # before there is another: both together may be too much
     from jaccli.execute.stream import prepare_stream
     from jaccli.execute.stream_info import outline as outline_of
 
     plan = _planned(job)
     fits = plan.input_bytes + plan.result_bytes <= plan.budget
     stream = prepare_stream(plan, job.at_least if fits else 1)
-    _latest = job.key, stream, outline_of(stream)
-    return _latest[1], _latest[2]
+    latest = stream, outline_of(stream)
+    _latest.put(job.key, latest)
+    return latest
 
 
 def _planned(job: StreamJob) -> Plan:
@@ -206,12 +205,12 @@ def _planned(job: StreamJob) -> Plan:
         given = given_pattern(spec, loaded)
     plan = make(spec, loaded, job.derivative, device, given, holds_result=False)
     check_fits(plan, ".npy")
-    _check_parts(plan)
+    _check_chunks(plan)
     return plan if job.chunk is None else replace(plan, chunk=job.chunk)
 
 
-def _check_parts(plan: Plan) -> None:
-    """Refuse what has no parts that could be written one after another."""
+def _check_chunks(plan: Plan) -> None:
+    """Refuse what has no chunks that could be written one after another."""
     hint = "Leave out --cluster."
     if len(plan.blocks) > 1:
         message = f"--cluster: the {plan.derivative} has {len(plan.blocks)} blocks."

@@ -5,7 +5,6 @@ With `has_aux` a function returns a pair, and the second is handed through: `(de
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -16,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from jaccli.choices import DECIDED_MODES, MODES
-from jaccli.derivative import autotune, estimate, operators, structure_losses
+from jaccli.derivative import autotune, cost, operators, structure_losses
 from jaccli.derivative.basis import Function, Tree, size
 from jaccli.derivative.refusal import NotDifferentiable, explained, working
 from jaccli.derivative.select_mode import alternatives, choose, family
@@ -223,17 +222,7 @@ def _differentiated(
         _check_scalar(once.out)
     about = from_jaxpr(once.jaxpr, [True] * len(once.jaxpr.in_avals), size(x), size(once.out))
 
-    def measured(measure: Callable[..., Any], failed: Any) -> Callable[[str], Any]:
-        def of(operator: str) -> Any:
-            try:
-                with structure_losses.recorded():  # of what is only compared, nothing is said
-                    return measure(partial(registry[operator], once), x)
-            except Exception:  # the operator cannot be traced
-                return failed
-
-        return of
-
-    measures = measured(estimate.of, math.inf), measured(estimate.equations, 0)
+    measures = cost.measures(lambda operator: partial(registry[operator], once), (x,))
     if mode == "tuned":
         operator = _tuned(derivative, about, alike, more)
     elif mode in DECIDED_MODES:

@@ -6,7 +6,6 @@ dropped (docs/benchmarks/engine.txt), so that what it puts above that need not b
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
@@ -22,6 +21,7 @@ from jaccli.derivative.select_mode import Choice, choose, family, may_be_colored
 from jaccli.derivative.timer import alternating
 from jaccli.derivative.trace_info import TraceInfo, facts
 from jaccli.storage import disk_cache
+from jaccli.storage.digest import digest
 
 HOPELESS = 3.0
 """Candidates predicted to take more than so many times the best one's time are not run."""
@@ -79,8 +79,7 @@ def key(derivative: str, about: TraceInfo, device: str, *more: object) -> str:
     `more`; on no number.
     """
     versions = [version(package) for package in ("jaccli", "jax", "jaxlib")]
-    parts = (derivative, about.text, device, disk_cache.processor(), *versions, *more)
-    return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
+    return digest(derivative, about.text, device, disk_cache.processor(), versions, *map(str, more))
 
 
 def remembered(name: str) -> Choice | None:

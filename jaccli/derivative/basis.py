@@ -2,7 +2,7 @@
 
 A function here takes one tree of arrays (the primal, n numbers in all) and returns a tree of
 arrays (m numbers in all).  A `BasisProduct` pushes any subset of the n or m unit vectors through
-it, so that a caller may take all of them at once, or in chunks: the `pieces` of what is `Chunked`.
+it, so that a caller may take all of them at once, or in chunks: the `kernels` of what is `Chunked`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaccli.derivative.tiles import Shape, tile
+from jaccli.derivative.chunking import Chunk, Shape, chunk_shape, index_of
 
 Tree = Any
 Function = Callable[[Tree], Tree]
@@ -41,36 +41,37 @@ def unit(like: Tree, index: jax.Array) -> Tree:
 
 @dataclass(frozen=True)
 class ChunkKernel:
-    """The part of a derivative that the unit vectors of one far array give, a tile at a time.
+    """What computes the chunks of one axis: the steps of the array `axis`, `chunk` at a time.
 
-    `compute(x, corner)` returns the arrays of the tile that begins at `corner` (one index for each
-    dim of `far`); they go to the arrays `targets` of the whole, whose far dims are the first, or
-    the last.
+    `compute(x, index)` returns the arrays of the chunk that begins at `index` (a number for each
+    dim of `axis`); they go to the arrays `targets` of the whole, whose first dims are those of the
+    axis, or their last ones.
     """
 
-    far: Shape
-    tile: Shape
-    compute: Callable[[Tree, jax.Array], Tree]
+    axis: Shape
+    chunk: Shape
+    compute: Callable[[Tree, Any], Tree]
     targets: Sequence[int]
-    far_last: bool = False
+    axis_last: bool = False
 
-    def place(self, whole: Sequence[np.ndarray], part: Tree, corner: Shape) -> None:
-        """Write what `compute` returned for a corner to its place in the whole."""
-        box = tuple(slice(i, i + n) for i, n in zip(corner, self.tile, strict=True))
-        index: tuple[Any, ...] = (..., *box) if self.far_last else box
-        for target, values in zip(self.targets, jax.tree.leaves(part), strict=True):
-            whole[target][index] = values
+    def write(self, whole: Sequence[np.ndarray], chunk: Chunk, values: Tree) -> None:
+        """Write what `compute` returned for a chunk to its place in the whole."""
+        start = index_of(self.axis, chunk.offset)
+        box = tuple(slice(i, i + n) for i, n in zip(start, self.chunk, strict=True))
+        index: tuple[Any, ...] = (..., *box) if self.axis_last else box
+        for target, leaf in zip(self.targets, jax.tree.leaves(values), strict=True):
+            whole[target][index] = leaf
 
 
 class Chunked(Protocol):
     """A derivative that can be taken in chunks, into numpy arrays."""
 
-    def pieces(self, chunk: int) -> Sequence[ChunkKernel]:
-        """Return what to compute for `chunk` unit vectors at a time."""
+    def kernels(self, size: int) -> Sequence[ChunkKernel]:
+        """Return what computes `size` unit vectors at a time, one kernel for each axis."""
         ...
 
     def empty(self) -> list[np.ndarray]:
-        """Return the arrays that the pieces fill."""
+        """Return the arrays that the chunks fill."""
         ...
 
     def assemble(self, whole: list[np.ndarray]) -> Tree:
@@ -98,15 +99,15 @@ class BasisProduct:
         """Return the whole derivative at `x`."""
         return self.assembled(self.slices(x, jnp.arange(self.count)))
 
-    def pieces(self, chunk: int) -> list[ChunkKernel]:
-        """Return the one piece of all unit vectors."""
-        box = tile((self.count,), chunk)
+    def kernels(self, size: int) -> list[ChunkKernel]:
+        """Return the one kernel of all unit vectors."""
+        chunk = chunk_shape((self.count,), size)
 
-        def compute(x: Tree, corner: jax.Array) -> Tree:
-            return self.slices(x, corner[0] + jnp.arange(box[0], dtype=corner.dtype))
+        def compute(x: Tree, index: jax.Array) -> Tree:
+            return self.slices(x, index[0] + jnp.arange(chunk[0], dtype=index.dtype))
 
         targets = range(len(jax.tree.leaves(self._slice())))
-        return [ChunkKernel((self.count,), box, compute, targets)]
+        return [ChunkKernel((self.count,), chunk, compute, targets)]
 
     def empty(self) -> list[np.ndarray]:
         """Return arrays for the stacked slices.

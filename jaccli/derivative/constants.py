@@ -62,6 +62,11 @@ def constant(atom: Any) -> np.ndarray:
     return np.asarray(atom.val, atom.aval.dtype)
 
 
+def known_literal(atom: Any, otherwise: Any = None) -> Any:
+    """Return the value of an operand written in a jaxpr, if numpy has it."""
+    return constant(atom) if is_known(atom.val) else otherwise
+
+
 def evaluate(eqn: Equation, operands: Sequence[Any], limit: int = LIMIT) -> list[Any] | None:
     """Return the equation's results if its operands are known and the table has it, else None.
 

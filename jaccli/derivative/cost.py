@@ -1,15 +1,48 @@
-"""What a compiled program costs, as XLA says, and how long that may take.
+"""What a program costs: as XLA says of a compiled one, or as a trace tells before compiling.
 
-Boundary: reads compiled programs; runs nothing.
+Both are rooflines with the same rates: good for comparing programs, and for telling 1 from 3, not
+as a clock.  The trace's is over equations: element-wise ones are fused and cost the numbers that
+they compute, products their multiplications; what is moved about is free until it is read.
+
+Boundary: reads jaxprs and compiled programs; compiles and runs nothing.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+import jax
+
+from jaccli import memory
+from jaccli.derivative import structure_losses
+from jaccli.derivative.jaxprs import count, inner_jaxprs, needed
+from jaccli.derivative.select_mode import family
+
 _RATES = {"operations": 30e9, "traffic": 8e9, "transcendentals": 0.5e9}
-"""Per second, of one CPU core and its memory.  Candidates are compared, so ratios matter alone."""
+"""Per second, of one CPU core and its memory.  Programs are compared, so ratios matter alone."""
+_PER_OPERATION, _PER_TRANSCENDENTAL = 1 / _RATES["operations"], 1 / _RATES["transcendentals"]
+_PER_NUMBER = 1 / 3e9
+"""Seconds for a number that is computed and written where it is read next."""
+_MOVING = {
+    "reshape", "broadcast_in_dim", "squeeze", "iota", "copy", "transpose", "slice",
+    "rev", "pad", "convert_element_type", "stop_gradient",
+}  # fmt: skip
+_INDEXING = ("gather", "dynamic_")
+_PER_UPDATE = 20
+"""Numbers that XLA computes in the time of one update of a scatter, about."""
+_TRANSCENDENTAL = {
+    "tanh", "exp", "exp2", "expm1", "log", "log1p", "sin", "cos", "tan", "logistic", "erf", "pow",
+    "sqrt", "rsqrt", "cbrt", "atan2", "lgamma", "digamma", "sinh", "cosh", "asin", "acos", "atan",
+}  # fmt: skip
+_FACTORIZING = {
+    "triangular_solve", "cholesky", "lu", "eigh", "eig", "svd", "qr", "geqrf", "fft", "sort",
+}  # fmt: skip
+_UNKNOWN_LENGTH = 10
+"""Rounds of a loop whose length is not known."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +64,7 @@ class Cost:
 
     @property
     def seconds(self) -> float:
-        """The predicted time of a run in seconds: good for comparing candidates, not as a clock."""
+        """The predicted time of a run in seconds."""
         return float(sum(getattr(self, name) / rate for name, rate in _RATES.items()))
 
     @property
@@ -58,3 +91,88 @@ def of(compiled: Any) -> Cost:
         outputs=size("output"),
         temporaries=size("temp"),
     )
+
+
+def estimated(operator: Any, *args: Any) -> float:
+    """Return the seconds that a function may take at the shapes of its arguments, by a trace."""
+    jaxpr = jax.make_jaxpr(operator)(*args).jaxpr
+    return _seconds(jaxpr) + sum(map(_size, jaxpr.outvars)) * _PER_NUMBER
+
+
+def equations(operator: Any, *args: Any) -> int:
+    """Return how many equations the results of a function need, at the shapes of its arguments."""
+    jaxpr = jax.make_jaxpr(operator)(*args).jaxpr
+    return sum(1 + sum(map(count, inner_jaxprs(eqn.params))) for eqn, _ in needed(jaxpr))
+
+
+def measures(
+    function: Callable[[str], Any], args: Sequence[Any], most: int | None = None
+) -> tuple[Callable[[str], float], Callable[[str], int]]:
+    """Return what estimates an operator's seconds, and what counts its equations, for comparing.
+
+    `function(operator)` is what it computes of `args`.  What cannot be traced, or not in `most`
+    bytes of memory, is as bad as can be.
+    """
+    too_large = set[str]()
+
+    def measured(measure: Callable[..., Any], failed: Any) -> Callable[[str], Any]:
+        def of(operator: str) -> Any:
+            if family(operator) in too_large:
+                return failed
+            limited = nullcontext() if most is None else memory.growing_by(most)
+            try:
+                with limited, structure_losses.recorded():  # and forgotten: it is only compared
+                    return measure(function(operator), *args)
+            except memory.Exhausted:
+                too_large.add(family(operator))
+            except Exception:  # it cannot be traced, for whatever reason
+                pass
+            return failed
+
+        return of
+
+    return measured(estimated, math.inf), measured(equations, 0)
+
+
+def _seconds(jaxpr: Any) -> float:
+    """Add up the equations that results need, from the last: the others will be dropped."""
+    return sum((_of_equation(eqn) for eqn, _ in reversed(needed(jaxpr))), 0.0)
+
+
+def _of_equation(eqn: Any) -> float:
+    name, written = eqn.primitive.name, sum(map(_size, eqn.outvars))
+    parts = [_seconds(inner) for inner in inner_jaxprs(eqn.params)]
+    if name == "scan":
+        return float(eqn.params["length"] * sum(parts))
+    if name == "while":
+        return _UNKNOWN_LENGTH * sum(parts)
+    if name == "cond":
+        return float(max(parts, default=0.0))
+    if name.startswith("custom_jvp"):
+        return float(parts[0])
+    if name in _MOVING:
+        return 0.0
+    if name == "dot_general":
+        (summed, _), _ = eqn.params["dimension_numbers"]
+        length = math.prod(eqn.invars[0].aval.shape[d] for d in summed)
+        touched = written + sum(map(_size, eqn.invars))
+        return float(2 * written * length * _PER_OPERATION + touched * _PER_NUMBER / 2)
+    if name == "conv_general_dilated":
+        return 2 * written * _size(eqn.invars[1]) * _PER_OPERATION
+    if name in _FACTORIZING:
+        last = max((v.aval.shape[-1] for v in eqn.invars if v.aval.shape), default=1)
+        return 2 * written * last * _PER_OPERATION + written * _PER_NUMBER
+    if name.startswith(("reduce_", "cum", "arg")):
+        return sum(map(_size, eqn.invars)) * _PER_NUMBER
+    if name.startswith("scatter"):  # one update after another
+        return (_PER_UPDATE * _size(eqn.invars[2]) + written) * _PER_NUMBER
+    if name.startswith(_INDEXING):
+        return 3 * written * _PER_NUMBER
+    if parts:
+        return float(sum(parts))
+    each = _PER_NUMBER + (_PER_TRANSCENDENTAL if name in _TRANSCENDENTAL else 0.0)
+    return written * each
+
+
+def _size(atom: Any) -> int:
+    return math.prod(atom.aval.shape)

@@ -22,9 +22,8 @@ import numpy as np
 from jax import lax
 from jax.extend.core import ClosedJaxpr
 
-from jaccli.derivative import constants, independent_steps
-from jaccli.derivative.primitives import CALLS, bind, closed_parts, scan_of
-from jaccli.derivative.trace_info import inner_jaxprs, is_literal, live
+from jaccli.derivative import constants, independent_steps, jaxprs
+from jaccli.derivative.primitives import CALLS, bind, scan_of
 
 _SHORT = 64
 """Elements of an array that is written into the program whatever it would cost to compute."""
@@ -71,16 +70,13 @@ def folded(closed: ClosedJaxpr) -> ClosedJaxpr:
 
 def _has_work(jaxpr: Any) -> bool:
     """Return whether an equation, at any depth, depends on no argument, or is to be expanded."""
-    live = {*jaxpr.invars}
-    for eqn in jaxpr.eqns:
-        if not any(not is_literal(v) and v in live for v in eqn.invars):
-            return True
-        live.update(eqn.outvars)
-        if eqn.primitive.name == "scan" or _is_expanded(eqn):
-            return True
-        if any(map(_has_work, inner_jaxprs(eqn.params))):
-            return True
-    return False
+    dependent = list(jaxprs.dependent(jaxpr, {*jaxpr.invars}))
+    return len(dependent) < len(jaxpr.eqns) or any(
+        eqn.primitive.name == "scan"
+        or _is_expanded(eqn)
+        or any(map(_has_work, jaxprs.inner_jaxprs(eqn.params)))
+        for eqn in dependent
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,23 +104,15 @@ class _Fold:
 
     def run(self, jaxpr: Any, consts: Sequence[Any], args: Sequence[Any]) -> list[Any]:
         """Return the results of a jaxpr: constants (numpy's, or `Constant`), and traced values."""
-        env: dict[Any, Any] = dict(zip(jaxpr.constvars, map(constants.known, consts), strict=True))
-        env.update(zip(jaxpr.invars, args, strict=True))
-
-        def read(atom: Any) -> Any:
-            return _literal(atom) if is_literal(atom) else env[atom]
-
-        for eqn, _ in live(jaxpr, [True] * len(jaxpr.outvars)):
-            results = self.results(eqn, [read(atom) for atom in eqn.invars])
-            env.update(zip(eqn.outvars, results, strict=True))
-        return [read(atom) for atom in jaxpr.outvars]
+        known = list(map(constants.known, consts))
+        return jaxprs.evaluate(jaxpr, known, args, self.results, literal=_literal)
 
     def results(self, eqn: Any, operands: list[Any]) -> Sequence[Any]:
         """Return the results of one equation."""
         name = eqn.primitive.name
         called = CALLS.get(name)
         if called is not None:
-            jaxpr, consts = closed_parts(eqn.params[called])
+            jaxpr, consts = jaxprs.closed_parts(eqn.params[called])
             return self.run(jaxpr, consts, operands)
         expanded = _expanded(eqn)
         if expanded is not None:
@@ -308,29 +296,18 @@ def _flattened(closed: ClosedJaxpr) -> ClosedJaxpr:
     if not any(eqn.primitive.name in CALLS for eqn in closed.jaxpr.eqns):
         return closed
 
-    def run(jaxpr: Any, consts: Sequence[Any], args: Sequence[Any]) -> list[Any]:
-        env: dict[Any, Any] = dict(zip(jaxpr.constvars, consts, strict=True))
-        env.update(zip(jaxpr.invars, args, strict=True))
+    def results(eqn: Any, operands: list[Any]) -> list[Any]:
+        called = CALLS.get(eqn.primitive.name)
+        return bind(eqn, operands) if called is None else run(eqn.params[called], operands)
 
-        def read(atom: Any) -> Any:
-            return atom.val if is_literal(atom) else env[atom]
+    def run(called: Any, args: Sequence[Any]) -> list[Any]:
+        return jaxprs.evaluate(*jaxprs.closed_parts(called), args, results, every=True)
 
-        for eqn in jaxpr.eqns:
-            operands = list(map(read, eqn.invars))
-            called = CALLS.get(eqn.primitive.name)
-            results = (
-                bind(eqn, operands)
-                if called is None
-                else run(*closed_parts(eqn.params[called]), operands)
-            )
-            env.update(zip(eqn.outvars, results, strict=True))
-        return list(map(read, jaxpr.outvars))
-
-    return jax.make_jaxpr(lambda *args: run(closed.jaxpr, closed.consts, args))(*closed.in_avals)
+    return jax.make_jaxpr(lambda *args: run(closed, args))(*closed.in_avals)
 
 
 def _literal(atom: Any) -> Any:
-    return constants.constant(atom) if constants.is_known(atom.val) else atom.val
+    return constants.known_literal(atom, atom.val)
 
 
 def _is_constant(x: Any) -> bool:

@@ -18,29 +18,22 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaccli.derivative.constants import constant, evaluate, is_known, known
+from jaccli.derivative import jaxprs
+from jaccli.derivative.constants import evaluate, is_known, known, known_literal
 from jaccli.derivative.positions import corner, counted, write_positions
 from jaccli.derivative.primitives import bind
-from jaccli.derivative.trace_info import inner_jaxprs, is_literal, live
 
 MOST = 2**22
 """Elements of an array that holds a value of each step, at most."""
 FOLLOWED = 4096
 """Steps whose counters are computed one after another, at most."""
-
-
-class StepsPart(NamedTuple):
-    """Some results of a jaxpr, and its equations."""
-
-    outvars: Sequence[Any]
-    eqns: Sequence[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,17 +64,14 @@ class Scan:
     @property
     def largest(self) -> int:
         """How many elements the largest value of a step has, carried arrays left out."""
-        carried = {*self.carried, *(v for v in self.passed if not is_literal(v))}
+        carried = {*self.carried, *jaxprs.chosen(self.passed, [True] * self.carry)}
         made = (v for eqn in self.body.eqns for v in eqn.outvars if v not in carried)
         return max((math.prod(v.aval.shape) for v in made), default=1)
 
     def reaches(self, sources: set[Any]) -> Callable[[Any], bool]:
         """Return what says of the body's values whether they depend on any of the sources."""
-        found = set(sources)
-        for eqn in self.body.eqns:
-            if any(not is_literal(v) and v in found for v in eqn.invars):
-                found.update(eqn.outvars)
-        return lambda v: not is_literal(v) and v in found
+        found = jaxprs.reached(self.body, sources)
+        return lambda v: jaxprs.depends(v, found)
 
     @cached_property
     def counters(self) -> list[int]:
@@ -99,35 +89,23 @@ class Scan:
 
     def known_values(self, wanted: Sequence[Any], args: Sequence[Any]) -> list[Any] | None:
         """Return values of the body that follow from known arguments, None if they do not."""
-        env: dict[Any, Any] = dict(
-            zip(self.body.constvars, map(known, self.body_consts), strict=True)
-        )
-        env.update(zip(self.body.invars, args, strict=True))
 
-        def read(atom: Any) -> Any:
-            if is_literal(atom):
-                return constant(atom) if is_known(atom.val) else None
-            return env.get(atom)
+        def rule(eqn: Any, operands: list[Any]) -> Sequence[Any]:
+            return evaluate(eqn, operands) or [None] * len(eqn.outvars)
 
-        for eqn, _ in live(StepsPart(wanted, self.body.eqns), [True] * len(wanted)):
-            found = evaluate(eqn, list(map(read, eqn.invars)))
-            if found is None:
-                return None
-            env.update(zip(eqn.outvars, found, strict=True))
-        results = list(map(read, wanted))
+        consts = list(map(known, self.body_consts))
+        results = jaxprs.evaluate(self._only(wanted), consts, args, rule, literal=known_literal)
         return results if all(map(is_known, results)) else None
 
     def values(self, wanted: Sequence[Any], args: Sequence[Any]) -> list[Any]:
         """Return values of the body, computing no more than they need."""
-        env: dict[Any, Any] = dict(zip(self.body.constvars, self.body_consts, strict=True))
-        env.update(zip(self.body.invars, args, strict=True))
+        values = jaxprs.evaluate(self._only(wanted), self.body_consts, args, bind)
+        return [jnp.asarray(x) for x in values]
 
-        def read(atom: Any) -> Any:
-            return atom.val if is_literal(atom) else env[atom]
-
-        for eqn, _ in live(StepsPart(wanted, self.body.eqns), [True] * len(wanted)):
-            env.update(zip(eqn.outvars, bind(eqn, list(map(read, eqn.invars))), strict=True))
-        return [jnp.asarray(read(v)) for v in wanted]
+    def _only(self, wanted: Sequence[Any]) -> jaxprs.Subprogram:
+        """Return the body with other results."""
+        body = self.body
+        return jaxprs.Subprogram(body.constvars, body.invars, body.eqns, wanted)
 
     def followed(self) -> tuple[list[np.ndarray], list[Any]] | None:
         """Return what each counter is in every step, in order, and after the last one."""
@@ -159,7 +137,11 @@ class Scan:
         for eqn in self.body.eqns:
             if out in eqn.outvars and eqn.primitive.name == "add" and eqn.invars[0] is v:
                 by = eqn.invars[1]
-                if is_literal(by) and not v.aval.shape and np.dtype(v.aval.dtype).kind in "iu":
+                if (
+                    jaxprs.is_literal(by)
+                    and not v.aval.shape
+                    and np.dtype(v.aval.dtype).kind in "iu"
+                ):
                     return int(by.val)
         return None
 
@@ -320,7 +302,7 @@ def _draws_otherwise(eqn: Any) -> bool:
         if jnp.issubdtype(v.aval.dtype, jax.dtypes.prng_key)
     ]
     return any("fry" not in str(dtype) for dtype in keys) or any(
-        _draws_otherwise(each) for inner in inner_jaxprs(eqn.params) for each in inner.eqns
+        _draws_otherwise(each) for inner in jaxprs.inner_jaxprs(eqn.params) for each in inner.eqns
     )
 
 

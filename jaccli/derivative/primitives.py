@@ -30,11 +30,6 @@ INLINED = {
 """Calls that stand for what they call once the function has been differentiated."""
 
 
-def closed_parts(called: Any) -> tuple[Any, Sequence[Any]]:
-    """Return the jaxpr and the constants of what a call holds, closed or not."""
-    return getattr(called, "jaxpr", called), getattr(called, "consts", ())
-
-
 @dataclass(frozen=True)
 class ScanParts:
     """What a `scan` equation holds: operands are `consts` constants, `carry` carried, then rows.

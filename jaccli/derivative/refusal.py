@@ -13,9 +13,10 @@ import jax
 
 from jaccli.derivative import structure_losses
 from jaccli.derivative.constants import is_inexact
+from jaccli.derivative.jaxprs import contains, dependent, inner_jaxprs
 from jaccli.derivative.primitives import bind
 from jaccli.derivative.structure_losses import StructureError, reason
-from jaccli.derivative.trace_info import TraceInfo, contains, inner_jaxprs, is_literal, of_moving
+from jaccli.derivative.trace_info import TraceInfo, of_moving
 
 _KNOWN = (
     ("Reverse-mode differentiation does not work for lax.while_loop", "while"),
@@ -53,12 +54,10 @@ def _line_that_raises(jaxpr: Any, text: str, fine: set[str]) -> str:
     `fine` are kinds of operations that were tried already.
     """
     moved = set(jaxpr.invars)
-    for eqn in jaxpr.eqns:
-        if eqn.primitive.name == "stop_gradient" or not any(
-            not is_literal(v) and v in moved for v in eqn.invars
-        ):
+    for eqn in dependent(jaxpr, moved):
+        if eqn.primitive.name == "stop_gradient":
+            moved.difference_update(eqn.outvars)
             continue
-        moved.update(eqn.outvars)
         kind = f"{eqn.primitive} {eqn.params} {[v.aval for v in eqn.invars]}"
         if kind not in fine:
             fine.add(kind)

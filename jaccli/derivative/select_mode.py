@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Count = Callable[[str], int]
 """An operator's number of equations, from a trace of its program."""
 Predict = Callable[[str], float]
-"""An operator's estimated seconds, from a trace of its program (`estimate.py`)."""
+"""An operator's estimated seconds, from a trace of its program (`cost.py`)."""
 LARGE = 16_384
 """Entries of a derivative from which on it is worth while to trace both directions."""
 LONG = 300

@@ -14,7 +14,7 @@ from typing import Any
 import jax
 from jax.extend.core import jaxpr_as_fun
 
-from jaccli.derivative import constants
+from jaccli.derivative import constants, jaxprs
 from jaccli.derivative.basis import Function, Tree, size
 
 _OPAQUE = {"custom_jvp_call", "custom_vjp_call", "custom_linear_solve"}
@@ -48,7 +48,7 @@ class TraceInfo:
     @property
     def equations(self) -> int:
         """How many equations the function has, those within others too."""
-        return 0 if self.jaxpr is None else count(self.jaxpr.jaxpr)
+        return 0 if self.jaxpr is None else jaxprs.count(self.jaxpr.jaxpr)
 
     def entries(self, derivative: str) -> int:
         """Return how many entries the Jacobian or Hessian has, zeros included."""
@@ -122,70 +122,17 @@ def _is_refused(f: Any, avals: Sequence[Any]) -> bool:
         found = jax.make_jaxpr(f)(*avals)
     except Exception:
         return True
-    return contains(found.jaxpr, UNFINISHED)
+    return jaxprs.contains(found.jaxpr, UNFINISHED)
 
 
 def _differentiated(jaxpr: Any, varied: Sequence[bool]) -> Iterator[Any]:
     """Yield the equations that depend on the varied arguments, those of inner jaxprs too."""
-    live = {v for v, flag in zip(jaxpr.invars, varied, strict=True) if flag}
-    for eqn in jaxpr.eqns:
-        if not any(not is_literal(v) and v in live for v in eqn.invars):
-            continue
-        live.update(eqn.outvars)
+    for eqn in jaxprs.dependent(jaxpr, jaxprs.chosen(jaxpr.invars, varied)):
         yield eqn
         if eqn.primitive.name not in _OPAQUE:
-            for inner in inner_jaxprs(eqn.params):
+            for inner in jaxprs.inner_jaxprs(eqn.params):
                 yield from _differentiated(inner, [True] * len(inner.invars))
-
-
-def dependent(jaxpr: Any) -> list[bool]:
-    """Return for each result of a jaxpr whether it depends on the arguments."""
-    live = set(jaxpr.invars)
-    for eqn in jaxpr.eqns:
-        if any(not is_literal(v) and v in live for v in eqn.invars):
-            live.update(eqn.outvars)
-    return [not is_literal(v) and v in live for v in jaxpr.outvars]
-
-
-def count(jaxpr: Any) -> int:
-    """Return how many equations a jaxpr has, those within others too."""
-    return sum(1 + sum(map(count, inner_jaxprs(eqn.params))) for eqn in jaxpr.eqns)
 
 
 UNFINISHED = "custom_lin"
 """What JAX leaves of a custom reverse rule that is differentiated forward: it cannot be run."""
-
-
-def contains(jaxpr: Any, primitive: str) -> bool:
-    """Return whether a jaxpr has an equation of this primitive at any depth."""
-    return any(
-        eqn.primitive.name == primitive
-        or any(contains(inner, primitive) for inner in inner_jaxprs(eqn.params))
-        for eqn in jaxpr.eqns
-    )
-
-
-def is_literal(atom: Any) -> bool:
-    """Return whether an operand is written in the jaxpr: such have a `val`, variables have none."""
-    return hasattr(atom, "val")
-
-
-def live(jaxpr: Any, wanted: Sequence[bool]) -> list[tuple[Any, list[bool]]]:
-    """Return the equations that the wanted results need, each with which of its own are needed."""
-    used = {v for v, want in zip(jaxpr.outvars, wanted, strict=True) if want and not is_literal(v)}
-    kept = []
-    for eqn in reversed(jaxpr.eqns):
-        needed = [v in used for v in eqn.outvars]
-        if any(needed) or eqn.effects:
-            kept.append((eqn, needed))
-            used |= {v for v in eqn.invars if not is_literal(v)}
-    return kept[::-1]
-
-
-def inner_jaxprs(params: dict[str, Any]) -> Iterator[Any]:
-    """Yield the jaxprs among an equation's parameters: what calls and loops run."""
-    for value in params.values():
-        for part in value if isinstance(value, tuple | list) else (value,):
-            inner = getattr(part, "jaxpr", part)
-            if hasattr(inner, "eqns"):
-                yield inner

@@ -15,9 +15,9 @@ import jax
 import numpy as np
 from jax.extend.core import ClosedJaxpr
 
+from jaccli.derivative import jaxprs
 from jaccli.derivative.folding import folded
 from jaccli.derivative.primitives import bind
-from jaccli.derivative.trace_info import inner_jaxprs, is_literal, live
 
 Tree = Any
 
@@ -76,11 +76,9 @@ _RULES = {
 
 def _rules(jaxpr: Any) -> Iterator[Any]:
     """Yield the users' rules in a jaxpr, at any depth."""
-    for eqn in jaxpr.eqns:
+    for eqn in jaxprs.equations(jaxpr):
         for name in _RULES.get(eqn.primitive.name, ()):
             yield eqn.params.get(name)
-        for inner in inner_jaxprs(eqn.params):
-            yield from _rules(inner)
 
 
 def _holds_tracers(rule: Any) -> bool:
@@ -115,12 +113,4 @@ def _is_like(leaf: Any, aval: Any) -> bool:
 
 def evaluate(closed: ClosedJaxpr, args: list[Any]) -> list[Any]:
     """Return the results of a jaxpr; what is traced keeps the lines that it comes from."""
-    env: dict[Any, Any] = dict(zip(closed.jaxpr.constvars, closed.consts, strict=True))
-    env.update(zip(closed.jaxpr.invars, args, strict=True))
-
-    def read(atom: Any) -> Any:
-        return atom.val if is_literal(atom) else env[atom]
-
-    for eqn, _ in live(closed.jaxpr, [True] * len(closed.jaxpr.outvars)):
-        env.update(zip(eqn.outvars, bind(eqn, list(map(read, eqn.invars))), strict=True))
-    return list(map(read, closed.jaxpr.outvars))
+    return jaxprs.evaluate(closed.jaxpr, closed.consts, args, bind)

@@ -14,9 +14,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaccli.derivative.constants import constant, is_known
+from jaccli.derivative.constants import known_literal
+from jaccli.derivative.jaxprs import chosen, closed_parts, depends, evaluate
 from jaccli.derivative.primitives import bind
-from jaccli.derivative.trace_info import is_literal
 from jaccli.diagnose import control_flow
 from jaccli.diagnose.operations import COMPARISONS, FLAT, ComparedOperands, Origin, Step, Watch
 from jaccli.errors import Place, Problem
@@ -149,15 +149,16 @@ def _function(eqn: Any) -> tuple[str, list[str]]:
 def _moving(jaxpr: Any, live: set[Any]) -> Iterator[Any]:
     """Yield the equations that are given what has a derivative, or what was compared of it."""
     for eqn in jaxpr.eqns:
-        moves = [not is_literal(v) and v in live for v in eqn.invars]
+        moves = [depends(v, live) for v in eqn.invars]
         if not any(moves):
             continue
         inner = _called(eqn)
         if inner is not None:
-            within = {v for v, flag in zip(inner.jaxpr.invars, moves, strict=True) if flag}
-            yield from _moving(inner.jaxpr, within)
-            results = zip(eqn.outvars, inner.jaxpr.outvars, strict=True)
-            live.update(v for v, out in results if not is_literal(out) and out in within)
+            called, _ = closed_parts(inner)
+            within = chosen(called.invars, moves)
+            yield from _moving(called, within)
+            results = zip(eqn.outvars, called.outvars, strict=True)
+            live.update(v for v, out in results if depends(out, within))
             continue
         for body in control_flow.inner(eqn):
             yield from _moving(body.jaxpr, set(body.jaxpr.invars))
@@ -173,23 +174,14 @@ def _keeps(eqn: Any) -> bool:
 
 
 def _called(eqn: Any) -> Any:
-    """Return the jaxpr that an equation calls, closed, or None."""
+    """Return the jaxpr that an equation calls, closed or not, or None."""
     if eqn.primitive.name in _RULES:
         inner = eqn.params["call_jaxpr"]
         return inner if _is_users(inner) else None
     name = _CALLS.get(eqn.primitive.name)
     if name is None:
         return None
-    inner = eqn.params[name]
-    return inner if hasattr(inner, "jaxpr") else _Open(inner)
-
-
-@dataclass(frozen=True)
-class _Open:
-    """A jaxpr without constants, in the shape of one that has some."""
-
-    jaxpr: Any
-    consts: tuple[Any, ...] = ()
+    return eqn.params[name]
 
 
 def names_of(plan: Plan) -> set[str]:
@@ -220,30 +212,23 @@ class _Place:
 
 
 def _interpret(
-    closed: Any, given: Sequence[Value], watch: Watch, at: _Place = _Place()
+    called: Any, given: Sequence[Value], watch: Watch, at: _Place = _Place()
 ) -> list[Value]:
     """Return the results of a jaxpr, its equations taken one by one."""
-    env = dict(zip(closed.jaxpr.constvars, map(Value, closed.consts), strict=True))
-    env |= zip(closed.jaxpr.invars, given, strict=True)
 
-    def read(atom: Any) -> Value:
-        if not is_literal(atom):
-            value: Value = env[atom]
-            return value
-        array = constant(atom) if is_known(atom.val) else atom.val
-        return Value(array, name=f"{atom.val:.6g}")
-
-    for eqn in closed.jaxpr.eqns:
-        operands = [read(atom) for atom in eqn.invars]
+    def results(eqn: Any, operands: Sequence[Value]) -> list[Value]:
         inner = _called(eqn)
-        if inner is not None:
-            within = eqn if at.line is None and not _is_users(inner) else at.line
-            rule = _RULES.get(eqn.primitive.name, at.rule)
-            results = _interpret(inner, operands, watch, _Place(within, rule, at.active))
-        else:
-            results = _controlled(eqn, operands, watch, at) or _apply(eqn, operands, watch, at)
-        env |= zip(eqn.outvars, results, strict=True)
-    return [read(atom) for atom in closed.jaxpr.outvars]
+        if inner is None:
+            return _controlled(eqn, operands, watch, at) or _apply(eqn, operands, watch, at)
+        within = eqn if at.line is None and not _is_users(inner) else at.line
+        rule = _RULES.get(eqn.primitive.name, at.rule)
+        return _interpret(inner, operands, watch, _Place(within, rule, at.active))
+
+    def literal(atom: Any) -> Value:
+        return Value(known_literal(atom, atom.val), name=f"{atom.val:.6g}")
+
+    jaxpr, consts = closed_parts(called)
+    return evaluate(jaxpr, list(map(Value, consts)), given, results, literal=literal, every=True)
 
 
 def _controlled(
@@ -298,9 +283,11 @@ def _switched(eqn: Any, index: Value, y: Any, x: Any, watch: Watch, at: _Place) 
     return Value(shown if shown.dtype == result.dtype else result, _keeps(eqn))
 
 
-def _is_users(closed: Any) -> bool:
+def _is_users(called: Any) -> bool:
     """Whether a jaxpr is of a function that the user wrote; those of libraries are traced once."""
-    source = getattr(getattr(closed.jaxpr, "debug_info", None), "func_src_info", None) or ""
+    source = (
+        getattr(getattr(closed_parts(called)[0], "debug_info", None), "func_src_info", None) or ""
+    )
     return is_users(str(source).rpartition(" at ")[2].rpartition(":")[0])
 
 

@@ -9,11 +9,9 @@ Boundary: compiles; runs nothing.
 from __future__ import annotations
 
 import contextlib
-import math
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, islice
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import jax
 import numpy as np
@@ -21,17 +19,17 @@ import numpy as np
 from jaccli import memory
 from jaccli.choices import MODES
 from jaccli.derivative import structure_losses
-from jaccli.derivative.basis import ChunkKernel, Tree
+from jaccli.derivative.basis import Tree
 from jaccli.derivative.cost import Cost
 from jaccli.derivative.refusal import advice, working
 from jaccli.derivative.select_mode import choose
-from jaccli.derivative.tiles import corners
 from jaccli.errors import ComputationError, UnderivableError
 from jaccli.execute import functions
-from jaccli.execute.compiler import Compiler, tracing
+from jaccli.execute.chunks import Computed, in_memory
+from jaccli.execute.compile_chunks import COPIES, FEWER, compiled_chunks, remedy
+from jaccli.execute.compiler import Compiler
 from jaccli.execute.executable_cache import Outcome
 from jaccli.execute.functions import Arguments
-from jaccli.execute.sharding import Call, spread
 from jaccli.plan import Plan, check_budget, instead, with_choice
 
 if TYPE_CHECKING:
@@ -140,10 +138,10 @@ def _prepare(plan: Plan, *, repeated: bool) -> Program:
             return _checked(_in_chunks(plan, compiler, repeated=repeated))
         if plan.mapped_bytes:
             memory.return_freed()
-            rows = min(plan.share, _rows_at_a_time(plan))
+            rows = min(plan.even_chunk, _rows_at_a_time(plan))
             first = _in_chunks(replace(plan, chunk=rows), compiler, repeated=repeated)
         elif plan.device.count > 1:
-            first = _in_chunks(replace(plan, chunk=plan.share), compiler, repeated=repeated)
+            first = _in_chunks(replace(plan, chunk=plan.even_chunk), compiler, repeated=repeated)
         else:
             first = _whole(plan, compiler, repeated=repeated)
         if first.cost.held <= plan.budget or plan.steps < 2:
@@ -154,21 +152,17 @@ def _prepare(plan: Plan, *, repeated: bool) -> Program:
             # Temporaries shrink with the chunk, about; what else is needed stays.
             share = max(plan.budget - fixed, 0) / max(needed - fixed, 1)
             chunk = max(1, min(int(chunk * share), chunk // 2))
-            part = _in_chunks(replace(plan, chunk=chunk), compiler, repeated=repeated)
-            needed = part.cost.held
+            smaller = _in_chunks(replace(plan, chunk=chunk), compiler, repeated=repeated)
+            needed = smaller.cost.held
             if needed <= plan.budget:
-                return part
-        return _checked(part)
+                return smaller
+        return _checked(smaller)
 
 
 def _rows_at_a_time(plan: Plan) -> int:
     """Return how many rows of what is in files to read at a time, at most."""
     left = (plan.budget - plan.input_bytes - plan.result_bytes) // plan.device.pooled
-    return max(1, min(plan.steps, left * plan.steps // (_COPIES * plan.mapped_bytes)))
-
-
-_COPIES = 2
-"""Copies of rows that are read from a file: as they come from there, and the device's."""
+    return max(1, min(plan.steps, left * plan.steps // (COPIES * plan.mapped_bytes)))
 
 
 @contextlib.contextmanager
@@ -183,25 +177,15 @@ def settings(plan: Plan) -> Iterator[None]:
             yield
     except jax.errors.JaxRuntimeError as error:
         reason = str(error).strip().split("\n")[0]
-        hint = f"{_FEWER.capitalize()}." if "RESOURCE_EXHAUSTED" in reason else ""
+        hint = f"{FEWER.capitalize()}." if "RESOURCE_EXHAUSTED" in reason else ""
         raise ComputationError(f"{plan.derivative} failed: {reason}", hint=hint) from error
-
-
-_FEWER = "take fewer rows at a time with --chunk"
 
 
 def _checked(made: Program) -> Program:
     """Refuse a program that needs more than the budget."""
     what = "inputs, result and temporaries"
-    check_budget(made.plan, made.cost.held, what, _fewer(made.plan))
+    check_budget(made.plan, made.cost.held, what, remedy(made.plan))
     return made
-
-
-def _fewer(plan: Plan) -> str:
-    """Return the remedy for chunks that are too large, if they could be smaller."""
-    if plan.steps > 1 and plan.chunk != 1:
-        return _FEWER
-    return "take fewer --devices" if plan.device.pooled > 1 else ""
 
 
 def _whole(plan: Plan, compiler: Compiler, *, repeated: bool) -> Program:
@@ -223,195 +207,25 @@ def _whole(plan: Plan, compiler: Compiler, *, repeated: bool) -> Program:
 
 def _in_chunks(plan: Plan, compiler: Compiler, *, repeated: bool) -> Program:
     """Compile the work of `plan.chunk` batch rows or unit vectors."""
-    chunks = compiled_chunks(plan, compiler, repeated=repeated)
-    costs = chunks.costs
+    program = compiled_chunks(plan, compiler, repeated=repeated)
+    costs = program.costs
     total = Cost(
-        operations=sum(times * part.operations for times, part in costs),
-        traffic=sum(times * part.traffic for times, part in costs),
-        transcendentals=sum(times * part.transcendentals for times, part in costs),
+        operations=sum(times * cost.operations for times, cost in costs),
+        traffic=sum(times * cost.traffic for times, cost in costs),
+        transcendentals=sum(times * cost.transcendentals for times, cost in costs),
         arguments=plan.input_bytes,
         outputs=plan.result_bytes,
         # Beside the result, a chunk holds its own output, and its rows of batched inputs.
-        temporaries=max(part.temporaries + part.outputs for _, part in costs) + chunks.copied,
+        temporaries=max(cost.temporaries + cost.outputs for _, cost in costs) + program.copied,
     )
 
     def run(progress: Progress, arguments: Arguments | None = None) -> Tree:
-        progress.start(plan.steps)
-        point = chunks.point if arguments is None else chunks.moved(arguments)
-        whole = chunks.empty()
-        for parts in map(chunks.numbered, chunks.rounds()):
-            for part, values in zip(parts, chunks.compute(parts, point), strict=True):
-                chunks.place(whole, part, values)
-                progress.advance(part.fresh)
-        return chunks.assemble(whole)
+        return in_memory(program if arguments is None else program.at(arguments), progress)
 
-    rounds = reversed([chunks.numbered(numbers) for numbers in chunks.rounds()])
-    firsts = {parts[0].piece: parts for parts in rounds}
+    firsts = {together[0].axis: together for together in reversed(list(program.rounds()))}
 
-    def sample() -> list[list[Tree]]:
-        return [chunks.compute(parts, chunks.point) for parts in firsts.values()]
+    def sample() -> list[Computed]:
+        return [program.compute(chunks) for chunks in firsts.values()]
 
     samples = sum(times for times, _ in costs) / len(costs)
     return Program(plan, run, sample, samples, compiler.seconds, total, compiler.cache)
-
-
-class Chunk(NamedTuple):
-    """A chunk: the number of its piece, where it begins there, and how many steps it is new in."""
-
-    piece: int
-    corner: tuple[int, ...]
-    fresh: int
-
-
-class ChunkedProgram(NamedTuple):
-    """All parts of a derivative, and what computes them, places one, and assembles the whole.
-
-    `compute(parts, point)` takes parts of one piece, `together` of them at most: as many as there
-    are devices.  `point` is the primal as it takes it, `moved` makes such of other arguments.
-    `pieces` has the far shape and the tile of each piece.  `costs` say how many rounds cost how
-    much; `copied` are the bytes of inputs that a round has for itself.
-    """
-
-    parts: list[Chunk]
-    together: int
-    point: Any
-    moved: Callable[[Arguments], Any]
-    compute: Callable[[Sequence[Chunk], Any], list[Tree]]
-    empty: Callable[[], list[np.ndarray]]
-    place: Callable[[list[np.ndarray], Chunk, Tree], None]
-    assemble: Callable[[list[np.ndarray]], Tree]
-    pieces: list[tuple[tuple[int, ...], tuple[int, ...]]]
-    costs: list[tuple[int, Cost]]
-    copied: int = 0
-
-    def rounds(self, done: Collection[int] = ()) -> Iterator[list[int]]:
-        """Yield the numbers of the parts that are computed together, those done left out."""
-        left = (number for number in range(len(self.parts)) if number not in done)
-        for _, numbers in groupby(left, key=lambda number: self.parts[number].piece):
-            while together := list(islice(numbers, self.together)):
-                yield together
-
-    def numbered(self, numbers: Sequence[int]) -> list[Chunk]:
-        """Return the parts of these numbers."""
-        return [self.parts[number] for number in numbers]
-
-
-def compiled_chunks(plan: Plan, compiler: Compiler, *, repeated: bool = False) -> ChunkedProgram:
-    """Compile the plan in chunks of `plan.chunk`; `repeated` says that all will be run again."""
-    by_rows = plan.model.batch_size is not None
-    return (_by_rows if by_rows else _by_unit_vectors)(plan, compiler, repeated)
-
-
-def _by_rows(plan: Plan, compiler: Compiler, repeated: bool) -> ChunkedProgram:
-    """Take slices of the batched inputs."""
-    size, axes = plan.chunk or plan.steps, functions.batch_axes(plan)
-    devices = spread(plan.device)
-
-    def picked(args: Any, *, batched: bool) -> Any:
-        return [
-            {name: array for name, array in arg.items() if (axis[name] is not None) is batched}
-            for arg, axis in zip(args, axes, strict=True)
-        ]
-
-    def moved(arguments: Arguments) -> Any:
-        shared = devices.shared(picked(arguments, batched=False))
-        return shared, picked(arguments, batched=True)
-
-    def rows(start: int, args: Any) -> Any:
-        def cut(array: Any, axis: int) -> Any:
-            return array[(slice(None),) * (axis % array.ndim) + (slice(start, start + size),)]
-
-        return [
-            {name: cut(array, axis[name]) for name, array in arg.items()}
-            for arg, axis in zip(args, axes, strict=True)
-        ]
-
-    def compute(shared: Tree, own: Tree) -> Tree:
-        return functions.whole(plan)(*(a | b for a, b in zip(shared, own, strict=True)))
-
-    def computed(parts: Sequence[Chunk], point: Any) -> list[Tree]:
-        shared, batched = point
-        return call(shared, [rows(part.corner[0], batched) for part in parts])
-
-    read = _COPIES * plan.mapped_bytes * size * plan.device.pooled // plan.steps
-    check_budget(plan, plan.input_bytes + read, "a chunk's rows in files", _fewer(plan))
-    shared, batched = moved(functions.arguments(plan))
-    first = rows(0, batched)
-    parts = [Chunk(0, start, fresh) for start, fresh in corners((plan.steps,), (size,))]
-    rounds = math.ceil(len(parts) / plan.device.count)
-    compile = compiler.repeated if repeated or rounds > 1 else compiler.once
-    call, needs = devices.compiled(compile, plan, f"{size} rows", compute, shared, first)
-    shapes, structure = jax.tree.flatten(jax.eval_shape(compute, shared, first))
-
-    def empty() -> list[np.ndarray]:
-        return [np.empty((plan.steps, *y.shape[1:]), y.dtype) for y in shapes]
-
-    def place(whole: list[np.ndarray], part: Chunk, values: Tree) -> None:
-        (start,) = part.corner
-        for target, leaf in zip(whole, jax.tree.leaves(values), strict=True):
-            target[start : start + size] = leaf
-
-    return ChunkedProgram(
-        parts,
-        plan.device.count,
-        (shared, batched),
-        moved,
-        computed,
-        empty,
-        place,
-        lambda whole: jax.tree.unflatten(structure, whole),
-        [((plan.steps,), (size,))],
-        [(rounds, needs)],
-        devices.copied(shared, first) + read // _COPIES,
-    )
-
-
-def _by_unit_vectors(plan: Plan, compiler: Compiler, repeated: bool) -> ChunkedProgram:
-    """Take boxes of the unit vectors of one array after another."""
-    devices = spread(plan.device)
-    wrt, rest = point = devices.shared(functions.arguments(plan)[:2])
-    chunk = plan.chunk or plan.steps
-    with tracing(plan):
-        derivative = functions.chunked(plan, wrt, rest)
-        pieces = derivative.pieces(chunk)
-    parts: list[Chunk] = []
-    calls: list[Call] = []
-    costs: list[tuple[int, Cost]] = []
-
-    def compiled(number: int, piece: ChunkKernel) -> Call:
-        def compute(point: Tree, corner: Any) -> Tree:
-            wrt, rest = point
-            return functions.chunked(plan, wrt, rest).pieces(chunk)[number].compute(wrt, corner)
-
-        found = corners(piece.far, piece.tile)
-        rounds = math.ceil(len(found) / plan.device.count)
-        compile = compiler.repeated if repeated or rounds > 1 else compiler.once
-        what = f"piece {number} of chunks of {chunk}"
-        call, needs = devices.compiled(compile, plan, what, compute, point, _index(piece.far))
-        parts.extend(Chunk(number, corner, fresh) for corner, fresh in found)
-        costs.append((rounds, needs))
-        return call
-
-    def computed(parts: Sequence[Chunk], point: Any) -> list[Tree]:
-        return calls[parts[0].piece](point, [_index(part.corner) for part in parts])
-
-    for number, piece in enumerate(pieces):
-        calls.append(compiled(number, piece))
-
-    return ChunkedProgram(
-        parts,
-        plan.device.count,
-        point,
-        lambda arguments: devices.shared(arguments[:2]),
-        computed,
-        derivative.empty,
-        lambda whole, part, values: pieces[part.piece].place(whole, values, part.corner),
-        derivative.assemble,
-        [(piece.far, piece.tile) for piece in pieces],
-        costs,
-        devices.copied(point, ()),
-    )
-
-
-def _index(corner: Sequence[int]) -> np.ndarray:
-    return np.asarray(corner, np.int32)

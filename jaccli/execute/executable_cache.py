@@ -9,7 +9,6 @@ Boundary: stores and finds; compiles nothing.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import pickle
 import re
@@ -23,6 +22,7 @@ import jax
 from jaccli import backend
 from jaccli.backend import Device
 from jaccli.storage import disk_cache as disk
+from jaccli.storage.digest import digest
 
 Outcome = Literal["hit", "miss", "off"]
 """Found; compiled and kept; neither, because there is no cache or the program cannot be kept."""
@@ -43,13 +43,11 @@ def key(device: Device, *parts: str) -> str | None:
     """Return the name of the program that is made of `parts` for a device; None without a cache."""
     if not are_kept():
         return None
-    digest = hashlib.sha256(_surroundings().encode())
     client = device.handle.client
-    settings = [(name, os.environ.get(name)) for name in _FLAGS]
-    settings += sorted(jax.config.values.items())
-    about = (device.name, device.handle.device_kind, client.platform_version, settings, parts)
-    digest.update(repr(about).encode())
-    return digest.hexdigest()
+    settings = {name: repr(value) for name, value in sorted(jax.config.values.items())}
+    settings |= {name: repr(os.environ.get(name)) for name in _FLAGS}
+    device_kind = (device.name, device.handle.device_kind, client.platform_version)
+    return digest(_surroundings(), device_kind, settings, parts)
 
 
 def needs_lowering(text: str) -> bool:
@@ -94,9 +92,9 @@ def save(name: str | None, compiled: Any) -> bool:
 
 
 @cache
-def _surroundings() -> str:
+def _surroundings() -> tuple[object, ...]:
     """Return what decides on machine code beside the program and JAX's settings."""
-    return repr((backend.versions(), sys.version, _own_files(), disk.processor()))
+    return backend.versions(), sys.version, _own_files(), disk.processor()
 
 
 def _own_files() -> list[tuple[str, int, int]]:

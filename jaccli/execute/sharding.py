@@ -1,17 +1,17 @@
-"""How the parts of a derivative are spread over the devices: each computes one at a time.
+"""How the chunks of a derivative are spread over the devices: each computes one at a time.
 
-One program is compiled for all devices.  What the parts share is on each of them, what a part has
-of its own on the one that computes it; nothing travels between them, so that a part has the bits
+One program is compiled for all devices.  What the chunks share is on each of them, what a chunk has
+of its own on the one that computes it; nothing travels between them, so that a chunk has the bits
 that it would have on one device.
 
-Boundary: knows parts as arguments and results alone, not what they are parts of.
+Boundary: knows chunks as arguments and results alone, not what they are chunks of.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 import numpy as np
@@ -26,48 +26,17 @@ from jaccli.plan import Plan
 Compile = Callable[..., tuple[Callable[..., Tree], Cost]]
 """`compile(plan, what, function, *args, where=sharding of the results)`: a call, and its cost."""
 Call = Callable[[Tree, Sequence[Tree]], list[Tree]]
-"""`call(shared, owns)` computes as many parts as there are `owns`, one for a device at most."""
+"""`call(shared, owns)` computes as many chunks as there are `owns`, one for a device at most."""
 
 
-class Spread(Protocol):
-    """Devices as the parts of a derivative see them."""
-
-    def shared(self, tree: Tree) -> Tree:
-        """Return the arrays on every device."""
-        ...
-
-    def compiled(
-        self,
-        compile: Compile,
-        plan: Plan,
-        what: str,
-        function: Callable[[Tree, Tree], Tree],
-        shared: Tree,
-        own: Tree,
-    ) -> tuple[Call, Cost]:
-        """Compile `function(shared, own)`, the result of one part; `own` are numpy arrays.
-
-        The cost is that of a round: what all devices that share a memory hold at a time.
-        """
-        ...
-
-    def copied(self, shared: Tree, own: Tree) -> int:
-        """Return the bytes of arguments that a round holds beside one copy of `shared`."""
-        ...
-
-
-def spread(device: Device) -> Spread:
-    """Return the device, or the devices, as what parts are spread over."""
-    return _One(device) if device.count == 1 else _Several(device)
-
-
-class _One:
-    """One device computes one part after another."""
+class OneDevice:
+    """A device as the chunks of a derivative see it: it computes one chunk after another."""
 
     def __init__(self, device: Device) -> None:
         self._device = device
 
     def shared(self, tree: Tree) -> Tree:
+        """Return the arrays on every device."""
         return jax.device_put(tree, self._device.handle)
 
     def compiled(
@@ -79,20 +48,25 @@ class _One:
         shared: Tree,
         own: Tree,
     ) -> tuple[Call, Cost]:
+        """Compile `function(shared, own)`, the result of one chunk; `own` are numpy arrays.
+
+        The cost is that of a round: what all devices that share a memory hold at a time.
+        """
         run, cost = compile(plan, what, function, shared, self.shared(own))
         return lambda shared, owns: [run(shared, self.shared(own)) for own in owns], cost
 
     def copied(self, shared: Tree, own: Tree) -> int:
+        """Return the bytes of arguments that a round holds beside one copy of `shared`."""
         return _bytes(own)
 
 
-class _Several:
-    """Several devices compute a part each: arrays have a first axis with a row for each device."""
+class SeveralDevices(OneDevice):
+    """Devices compute a chunk each: arrays have a first axis with a row for each device."""
 
     def __init__(self, device: Device) -> None:
-        self._device = device
-        self._mesh = Mesh(np.array(device.handles), ("parts",))
-        self._rows = NamedSharding(self._mesh, Axes("parts"))
+        super().__init__(device)
+        self._mesh = Mesh(np.array(device.handles), ("chunks",))
+        self._rows = NamedSharding(self._mesh, Axes("chunks"))
 
     def shared(self, tree: Tree) -> Tree:
         return jax.device_put(tree, NamedSharding(self._mesh, Axes()))
@@ -115,15 +89,15 @@ class _Several:
         rows = jax.shard_map(
             row,
             mesh=self._mesh,
-            in_specs=(Axes(), Axes("parts")),
-            out_specs=Axes("parts"),
+            in_specs=(Axes(), Axes("chunks")),
+            out_specs=Axes("chunks"),
             check_vma=False,
         )
         run, cost = compile(plan, what, rows, shared, self._dealt([own]), where=self._rows)
 
         def call(shared: Tree, owns: Sequence[Tree]) -> list[Tree]:
             result = run(shared, self._dealt(owns))
-            return [self._taken(result, place) for place in range(len(owns))]
+            return [self._taken(result, device) for device in range(len(owns))]
 
         pooled = self._device.pooled
         outputs, temporaries = pooled * cost.outputs, pooled * cost.temporaries
@@ -134,7 +108,7 @@ class _Several:
         return pooled * _bytes(own) + (pooled - 1) * _bytes(shared)
 
     def _dealt(self, owns: Sequence[Tree]) -> Tree:
-        """Return the arrays of all parts, a row on each device; a device too many has the last."""
+        """Return the arrays of all chunks, a row on each device; a device too many has the last."""
         handles = list(self._device.handles)
         padded = [*owns, *[owns[-1]] * (len(handles) - len(owns))]
 
@@ -145,9 +119,9 @@ class _Several:
 
         return jax.tree.map(rows, *padded)
 
-    def _taken(self, tree: Tree, place: int) -> Tree:
+    def _taken(self, tree: Tree, device: int) -> Tree:
         """Return what one of the devices has computed, as numpy arrays."""
-        handle = self._device.handles[place]
+        handle = self._device.handles[device]
 
         def row(leaf: Any) -> Any:
             (shard,) = (shard for shard in leaf.addressable_shards if shard.device == handle)
@@ -158,3 +132,8 @@ class _Several:
 
 def _bytes(tree: Tree) -> int:
     return sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
+
+
+def spread(device: Device) -> OneDevice:
+    """Return the device, or the devices, as what chunks are spread over."""
+    return OneDevice(device) if device.count == 1 else SeveralDevices(device)

@@ -1,16 +1,15 @@
-"""A result that does not fit: computed part by part, each handed over as soon as it is there.
+"""A result that does not fit: computed a chunk at a time, each handed over as soon as it is there.
 
-Parts are batch rows where there is a batch, else rows or columns of the derivative.  The next one
-is computed while the last is being written.
+Chunks are of batch rows where there is a batch, else of rows or columns of the derivative.  The
+next one is computed while the last is being written.
 
-Boundary: computes; what becomes of a part is the caller's.
+Boundary: computes; what becomes of a chunk is the caller's.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +18,11 @@ import numpy as np
 
 from jaccli import memory
 from jaccli.derivative.basis import Tree
+from jaccli.derivative.chunking import Chunk
 from jaccli.derivative.select_mode import Choice
-from jaccli.execute.compile_plan import Chunk, ChunkedProgram, compiled_chunks, settings
+from jaccli.execute.chunks import ChunkedProgram, Computed, in_background, run
+from jaccli.execute.compile_chunks import compiled_chunks
+from jaccli.execute.compile_plan import settings
 from jaccli.execute.compiler import Compiler
 from jaccli.execute.executable_cache import Outcome
 from jaccli.plan import Plan, check_budget, with_choice
@@ -37,35 +39,37 @@ _HELD = 3
 
 @dataclass(frozen=True)
 class ComputedChunk:
-    """One part as it is to be written: its `number`, and where it begins along the cut side.
+    """A chunk as it is to be written.
 
-    `values` are whole rows `(count, width)`; or, with `columns`, a matrix `(height, count)`.  The
-    last `new` of them are in no part before.
+    `values` are whole rows `(size, width)`; or, with `columns`, a matrix `(height, size)`.
     """
 
-    number: int
-    start: int
+    chunk: Chunk
     values: Array
-    new: int
     columns: bool
 
     @property
-    def fresh(self) -> Array:
-        """The values that are in no part before."""
-        new = self.values[:, -self.new :] if self.columns else self.values[-self.new :]
-        return np.ascontiguousarray(new)
+    def number(self) -> int:
+        """Its number among all chunks."""
+        return self.chunk.number
+
+    @property
+    def new(self) -> Array:
+        """The values that are in no chunk before."""
+        new = self.chunk.new
+        return np.ascontiguousarray(self.values[:, -new:] if self.columns else self.values[-new:])
 
 
 @dataclass(frozen=True)
 class Stream:
-    """A compiled plan of one block, computed in `count` parts.
+    """A compiled plan of one block, computed in `count` chunks.
 
     `width` is how many rows or columns there are; `seconds` went into compiling, or into loading
     what an earlier process has compiled (`cache`).
     """
 
     plan: Plan
-    chunks: ChunkedProgram
+    program: ChunkedProgram
     columns: bool
     width: int
     seconds: float
@@ -73,62 +77,45 @@ class Stream:
 
     @property
     def count(self) -> int:
-        """How many parts there are."""
-        return len(self.chunks.parts)
+        """How many chunks there are."""
+        return len(self.program.chunks)
 
     def run(
         self, done: Collection[int], write: Callable[[ComputedChunk], None], progress: Progress
     ) -> None:
-        """Compute all parts but those that are done; `write` one while computing the next."""
-        chunks = self.chunks
-        earlier = sum(part.fresh for part in chunks.numbered(sorted(done)))
-        progress.start(self.plan.steps, earlier)
+        """Compute all chunks but those that are done; `write` one while computing the next."""
 
-        def write_all(pieces: Sequence[ComputedChunk]) -> None:
-            for piece in pieces:
-                write(piece)
+        def write_all(computed: Sequence[ComputedChunk]) -> None:
+            for each in computed:
+                write(each)
 
-        with settings(self.plan), ThreadPoolExecutor(1) as writer:
-            pending: Future[None] | None = None
-            try:
-                for numbers in chunks.rounds(done):
-                    parts = chunks.numbered(numbers)
-                    computed = chunks.compute(parts, chunks.point)
-                    pieces = list(map(self._piece, numbers, parts, computed))
-                    if pending is not None:
-                        pending.result()
-                    pending = writer.submit(write_all, pieces)
-                    progress.advance(sum(part.fresh for part in parts))
-            finally:
-                if pending is not None:
-                    pending.result()
+        with settings(self.plan), in_background(write_all) as hand_over:
 
-    def piece(self, number: int) -> ComputedChunk:
-        """Compute one part by itself."""
-        parts = self.chunks.numbered([number])
+            def hand_on(computed: Computed) -> None:
+                hand_over([self._computed(*each) for each in computed])
+
+            run(self.program, hand_on, progress, done)
+
+    def chunk(self, number: int) -> ComputedChunk:
+        """Compute one chunk by itself."""
         with settings(self.plan):
-            (computed,) = self.chunks.compute(parts, self.chunks.point)
-            return self._piece(number, parts[0], computed)
+            ((chunk, values),) = self.program.compute([self.program.chunks[number]])
+            return self._computed(chunk, values)
 
-    def _piece(self, number: int, part: Chunk, computed: Tree) -> ComputedChunk:
+    def _computed(self, chunk: Chunk, computed: Tree) -> ComputedChunk:
         (leaf,) = jax.tree.leaves(computed)
         values = np.asarray(leaf)
-        far, tile = self.chunks.pieces[part.piece]
-        count = math.prod(tile)
-        start = int(np.ravel_multi_index(part.corner, far)) if far else 0
         if not self.columns:
-            return ComputedChunk(
-                number, start, values.reshape(count, -1), part.fresh, columns=False
-            )
+            return ComputedChunk(chunk, values.reshape(chunk.size, -1), columns=False)
         stacked = not self.plan.operator.startswith("structured-")
-        matrix = values.reshape(count, -1).T if stacked else values.reshape(-1, count)
-        return ComputedChunk(number, start, matrix, part.fresh, columns=True)
+        matrix = values.reshape(chunk.size, -1).T if stacked else values.reshape(-1, chunk.size)
+        return ComputedChunk(chunk, matrix, columns=True)
 
 
 def prepare_stream(plan: Plan, at_least: int = 1) -> Stream:
-    """Compile a plan in parts that fit the budget, with the one before that is being written.
+    """Compile a plan in chunks that fit the budget, with the one before that is being written.
 
-    In `at_least` so many parts, where the plan has no chunk of its own and rows enough.
+    In `at_least` so many chunks, where the plan has no chunk of its own and rows enough.
 
     Raises:
         BudgetError: not even one row at a time fits.
@@ -140,24 +127,24 @@ def prepare_stream(plan: Plan, at_least: int = 1) -> Stream:
     # A row of what is in files is read into memory, and from there taken by the device.
     row = max((plan.result_bytes + 2 * plan.mapped_bytes) // max(plan.steps, 1), 1)
     left = max(plan.budget - plan.input_bytes, 0)
-    # Each device has a part of its own at a time.
+    # Each device has a chunk of its own at a time.
     rows = min(left // plan.device.pooled // _HELD, _LARGEST // plan.device.count) // row
-    chunk = plan.chunk or max(1, min(plan.share, rows, math.ceil(plan.steps / at_least)))
+    size = plan.chunk or max(1, min(plan.even_chunk, rows, math.ceil(plan.steps / at_least)))
     with settings(plan):
         while True:
-            trial = replace(plan, chunk=chunk)
-            chunks = compiled_chunks(trial, compiler)
+            trial = replace(plan, chunk=size)
+            program = compiled_chunks(trial, compiler)
             held = (
                 plan.input_bytes
-                + chunks.copied
-                + max(_HELD * cost.outputs + cost.temporaries for _, cost in chunks.costs)
+                + program.copied
+                + max(_HELD * cost.outputs + cost.temporaries for _, cost in program.costs)
             )
-            if held <= plan.budget or plan.chunk is not None or chunk == 1:
+            if held <= plan.budget or plan.chunk is not None or size == 1:
                 break
-            chunk //= 2
+            size //= 2
     check_budget(trial, held, "inputs, temporaries and three rows of the result")
     columns = plan.model.batch_size is None and _is_by_columns(plan)
-    return Stream(trial, chunks, columns, plan.steps, compiler.seconds, compiler.cache)
+    return Stream(trial, program, columns, plan.steps, compiler.seconds, compiler.cache)
 
 
 def _by_output_rows(plan: Plan) -> Plan:

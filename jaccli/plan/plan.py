@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from jaccli import memory
 from jaccli.backend import Device
 from jaccli.choices import KEPT_SPARSE, MODES
-from jaccli.derivative import estimate
+from jaccli.derivative import cost
+from jaccli.derivative.chunking import chunk_count, even_size
 from jaccli.derivative.operators import CHUNKED, REGISTRIES
 from jaccli.derivative.select_mode import (
     Choice,
@@ -25,7 +26,6 @@ from jaccli.derivative.select_mode import (
     may_be_colored,
 )
 from jaccli.derivative.structure_losses import Loss
-from jaccli.derivative.tiles import parts, share, tile
 from jaccli.derivative.trace_info import TraceInfo
 from jaccli.errors import BudgetError, SpecError, UnderivableError, format_bytes
 from jaccli.model import Model, Values
@@ -113,14 +113,14 @@ class Plan:
 
     @property
     def device(self) -> Device:
-        """What computes it: no more devices than there are parts at a time."""
-        cut = self.chunk or self.share
-        return self.devices.first(max((parts(n, tile(n, cut)) for n in self.far), default=1) or 1)
+        """What computes it: no more devices than there are chunks at a time."""
+        size = self.chunk or self.even_chunk
+        return self.devices.first(max((chunk_count(n, size) for n in self.far), default=1) or 1)
 
     @property
-    def share(self) -> int:
+    def even_chunk(self) -> int:
         """The largest chunk that leaves something to do for each device, if that can be."""
-        return max((share(shape, self.devices.count) for shape in self.far), default=1)
+        return max((even_size(shape, self.devices.count) for shape in self.far), default=1)
 
     @property
     def steps(self) -> int:
@@ -150,7 +150,7 @@ class Plan:
         """How many chunks the steps are taken in."""
         if not self.chunk:
             return 1
-        return sum(parts(shape, tile(shape, self.chunk)) for shape in self.far)
+        return sum(chunk_count(shape, self.chunk) for shape in self.far)
 
     @property
     def rounds(self) -> int:
@@ -158,7 +158,7 @@ class Plan:
         if not self.chunk:
             return 1
         count = self.device.count
-        return sum(math.ceil(parts(n, tile(n, self.chunk)) / count) for n in self.far)
+        return sum(math.ceil(chunk_count(n, self.chunk) / count) for n in self.far)
 
 
 def make(
@@ -371,28 +371,12 @@ def _measures(model: Model, derivative: str, budget: int) -> tuple[Predict, Coun
     What takes more than the budget of memory to be traced is as bad as can be.
     """
     wrt, rest = avals(model)
-    too_large = set[str]()
 
-    def measured(measure: Callable[..., Any], failed: Any) -> Callable[[str], Any]:
-        def of(operator: str) -> Any:
-            if family(operator) in too_large:
-                return failed
+    def function(operator: str) -> Callable[[Any, Any], Any]:
+        def compute(wrt: Any, rest: Any) -> Any:
+            f = lambda wrt: model.function({**rest, **wrt})  # noqa: E731
+            return REGISTRIES[derivative][operator](f, wrt)
 
-            def compute(wrt: Any, rest: Any) -> Any:
-                def f(wrt: Any) -> Any:
-                    return model.function({**rest, **wrt})
+        return compute
 
-                return REGISTRIES[derivative][operator](f, wrt)
-
-            try:
-                with memory.growing_by(min(budget, _TRACED)):
-                    return measure(compute, wrt, rest)
-            except memory.Exhausted:
-                too_large.add(family(operator))
-                return failed
-            except Exception:  # it cannot be traced, for whatever reason
-                return failed
-
-        return of
-
-    return measured(estimate.of, math.inf), measured(estimate.equations, 0)
+    return cost.measures(function, (wrt, rest), min(budget, _TRACED))

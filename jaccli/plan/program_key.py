@@ -5,8 +5,6 @@ Boundary: names a program; makes none.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,12 +12,9 @@ from jaccli import memory
 from jaccli.backend import Device
 from jaccli.model import Model
 from jaccli.spec import PythonModel, Spec
+from jaccli.spec.schema import deciding
+from jaccli.storage.digest import digest
 
-_NOT_OF_THE_PROGRAM = frozenset(
-    ("inputs", "vector", "output", "expect", "description", "source", "derivative")
-)
-"""Entries of a spec that do not decide what is compiled; shapes of arrays and the derivative are
-in the identity by themselves."""
 _REPLACED = ("mode", "storage", "chunk", "layout", "dtype", "precision")
 """Fields of a spec that callers replace for purposes of their own: `resolved` is as before then."""
 
@@ -32,23 +27,17 @@ def identity(spec: Spec, model: Model, derivative: str, device: Device) -> str |
     """
     if isinstance(spec.model, PythonModel):
         return None
-    entries = {name: v for name, v in spec.resolved.items() if name not in _NOT_OF_THE_PROGRAM}
-    content = (
-        entries,
+    return digest(
+        deciding(spec.resolved | {"derivative": derivative}, "program"),
         [getattr(spec, name) for name in _REPLACED],
-        derivative,
         device.name,
         memory.budget(spec.memory),
         model.wrt,
         sorted(model.batch.items()),
         _shapes(model.primals),
         _shapes(model.vectors),
+        model.constants,
     )
-    digest = hashlib.sha256(json.dumps(content).encode())
-    for name, array in model.constants.items():
-        digest.update(name.encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()
 
 
 def _shapes(arrays: Mapping[str, Any]) -> list[tuple[str, tuple[int, ...], str]]:

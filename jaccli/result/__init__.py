@@ -26,7 +26,7 @@ from jaccli.result.io.registry import (
     suffix_of,
     write,
 )
-from jaccli.result.io.resumable import PartFile, Partial, begun, check_partial, part_file, told
+from jaccli.result.io.resumable import ChunkFile, Partial, begun, check_partial, chunk_file, told
 from jaccli.result.named_arrays import Stored
 from jaccli.result.nonfinite import NonFinite, first_nonfinite
 from jaccli.result.render.registry import RENDERERS, default_format, render
@@ -42,10 +42,10 @@ __all__ = [
     "RENDERERS",
     "Block",
     "BlockShape",
+    "ChunkFile",
     "Measures",
     "Measuring",
     "NonFinite",
-    "PartFile",
     "Partial",
     "Result",
     "Sparse",
@@ -57,6 +57,7 @@ __all__ = [
     "check_partial",
     "check_show",
     "check_target",
+    "chunk_file",
     "content",
     "default_format",
     "dense",
@@ -64,7 +65,6 @@ __all__ = [
     "first_nonfinite",
     "is_begun",
     "measure",
-    "part_file",
     "publishing",
     "read",
     "read_all",

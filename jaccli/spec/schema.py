@@ -6,6 +6,7 @@ Checks, positions in errors, `jaccli schema` and the docs' table all follow from
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from jaccli.choices import (
@@ -109,11 +110,13 @@ _SWEPT = Named(_VALUES, "the path of an entry", _PATH)
 
 SPEC = RecordType(
     {
-        "description": Key(Words(), "free text"),
-        "source": Key(Words(), "where the model comes from: free text"),
+        "description": Key(Words(), "free text", decides="nothing"),
+        "source": Key(Words(), "where the model comes from: free text", decides="nothing"),
         "base": Key(_FILE, "another spec that this one extends"),
         "model": Key(MODEL, "what is differentiated", required=True),
-        "inputs": Key(Named(INPUT), "name -> number, nested list or source", default={}),
+        "inputs": Key(
+            Named(INPUT), "name -> number, nested list or source", default={}, decides="result"
+        ),
         "wrt": Key(
             _NAMES, "differentiate with respect to these (forecast: x; else every float input)"
         ),
@@ -144,6 +147,7 @@ SPEC = RecordType(
         "vector": Key(
             Either((Case(is_source, INPUT), Case(is_mapping, Named(INPUT)), Case(always, INPUT))),
             "tangent (jvp, hvp) or cotangent (vjp): a source, or name -> source",
+            decides="result",
         ),
         "output": Key(
             RecordType(
@@ -154,6 +158,7 @@ SPEC = RecordType(
                 }
             ),
             "where the result goes",
+            decides="nothing",
         ),
         "expect": Key(
             RecordType(
@@ -164,6 +169,7 @@ SPEC = RecordType(
                 }
             ),
             "`run` compares its result with this file",
+            decides="result",
         ),
         "sparsity": Key(
             RecordType({"file": Key(_FILE, "a .mtx pattern", required=True)}),
@@ -183,6 +189,11 @@ SPEC = RecordType(
     },
     "a spec: a mapping of keys",
 )
+
+
+def deciding(resolved: Mapping[str, Any], *on: str) -> dict[str, Any]:
+    """Return the entries of a resolved spec that decide on the program, the result, or both."""
+    return {name: value for name, value in resolved.items() if SPEC.keys[name].decides in on}
 
 
 def json_schema() -> dict[str, Any]:

@@ -14,7 +14,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from jaccli.errors import LISTED, Problem, did_you_mean, expected
 from jaccli.spec.nodes import Node
@@ -265,12 +265,17 @@ class Named(NamedTuple):
 
 
 class Key(NamedTuple):
-    """One key of a `RecordType`."""
+    """One key of a `RecordType`.
+
+    `decides` says on what its value does: on the `program` that is compiled, and so on the result;
+    on the `result` alone, as numbers do; or on `nothing` of it.
+    """
 
     kind: SchemaType
     doc: str
     required: bool = False
     default: Any = None
+    decides: Literal["program", "result", "nothing"] = "program"
 
 
 class RecordType(NamedTuple):

@@ -135,9 +135,9 @@ class Spec:
     @property
     def sha256(self) -> str:
         """The hash of what determines the result: the resolved spec without its `output`."""
-        import hashlib
         import json
 
+        from jaccli.storage.digest import text_digest
+
         content = {name: value for name, value in self.resolved.items() if name != "output"}
-        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return text_digest(json.dumps(content, sort_keys=True, separators=(",", ":")))

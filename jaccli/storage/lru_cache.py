@@ -62,6 +62,11 @@ class LRUCache(Generic[K, V]):
             self.remove(oldest)
             self._evicted(oldest)
 
+    def clear(self) -> None:
+        """Remove all entries."""
+        for key in list(self):
+            self.remove(key)
+
     def remove(self, key: K) -> None:
         """Remove an entry, if it is there."""
         if key in self._entries:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from jaccli import backend, model
-from jaccli.derivative import estimate
+from jaccli.derivative import cost
 from jaccli.errors import ComputationError, DeviceError, JaccliError, SpecError, UsageError
 from jaccli.model import Model, Point
 from jaccli.plan import Plan, at, make
@@ -162,7 +162,7 @@ def seconds(plan: Plan) -> float:
     """
     from jaccli.execute.functions import arguments, whole
 
-    running = estimate.of(whole(plan), *arguments(plan))
+    running = cost.estimated(whole(plan), *arguments(plan))
     return running + _WRITING + plan.result_bytes * _PER_BYTE
 
 

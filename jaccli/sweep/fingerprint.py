@@ -7,7 +7,6 @@ imports, the versions of jaccli, JAX and numpy, and the format of the result's f
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
@@ -15,25 +14,24 @@ from pathlib import Path
 
 from jaccli.model.source_files import sources
 from jaccli.spec import PythonModel, Spec
+from jaccli.spec.schema import deciding
+from jaccli.storage.digest import file_digest, text_digest
 from jaccli.sweep.expand import SweepTask
-
-_FREE = ("output", "description", "source")
 
 
 def fingerprints(suffix: str, versions: Mapping[str, str]) -> Callable[[SweepTask], str]:
     """Return what gives a task's hash (SHA-256, hexadecimal); a file is read once for all tasks."""
-    digest, imports = cache(_digest), cache(sources)
+    content_of, imports = cache(file_digest), cache(sources)
 
     def fingerprint(task: SweepTask) -> str:
         resolved = task.spec.resolved | {"derivative": task.derivative}
         content = {
-            "spec": {name: value for name, value in resolved.items() if name not in _FREE},
-            "files": [digest(path) for path in _files(task.spec, imports)],
+            "spec": deciding(resolved, "program", "result"),
+            "files": [content_of(path) for path in _files(task.spec, imports)],
             "suffix": suffix,
             "versions": dict(versions),
         }
-        text = json.dumps(content, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return text_digest(json.dumps(content, sort_keys=True))
 
     return fingerprint
 
@@ -47,12 +45,3 @@ def _files(spec: Spec, imports: Callable[[PythonModel], list[Path]]) -> Iterator
         yield spec.sparsity
     if isinstance(spec.model, PythonModel):
         yield from imports(spec.model)
-
-
-def _digest(path: Path) -> str:
-    """Return the hash of a file's content; of one that is not there, that."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return "missing"

@@ -17,10 +17,8 @@ from jaccli.choices import WITH_VECTOR
 from jaccli.errors import JaccliError
 from jaccli.spec import Spec
 from jaccli.spec.input_sources import Source
+from jaccli.spec.schema import deciding
 from jaccli.sweep.expand import SweepTask
-
-_ASIDE = ("inputs", "vector", "output", "expect", "description", "source")
-"""Entries that do not change the program; of inputs and vectors, shapes and dtypes do."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ class _Signatures:
     def of_task(self, task: SweepTask) -> str:
         """Return the structure of a task: everything but the numbers of its inputs."""
         spec = task.spec
-        content = {name: value for name, value in spec.resolved.items() if name not in _ASIDE}
+        content = deciding(spec.resolved, "program")  # of inputs and vectors, shapes and dtypes do
         content["derivative"] = task.derivative
         try:
             content["inputs"] = {n: self._of(source, spec) for n, source in spec.inputs.items()}

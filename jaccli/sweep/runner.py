@@ -158,10 +158,10 @@ def _computed(
         share=1 if workers is None else workers.share,
     )
     run = uuid4().hex
-    parts = [
-        worker.TaskBatch(
+    chunks = [
+        worker.TaskChunk(
             f"{run}-{index}", group, tuple(records[t.name] for t in group.tasks), order
         )
         for index, group in enumerate(groups(tasks))
     ]
-    yield from scheduler.in_turn(parts) if workers is None else scheduler.spread(parts, workers)
+    yield from scheduler.in_turn(chunks) if workers is None else scheduler.spread(chunks, workers)

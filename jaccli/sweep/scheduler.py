@@ -1,7 +1,7 @@
 """Groups of tasks handed out to processes, here or elsewhere, and their accounts collected.
 
-A process takes a slice of a group, returns the accounts, and takes the next: it has compiled the
-program by then.  What is lost when all is killed is one slice for each process.  An idle process
+A process takes a chunk of a group, returns the accounts, and takes the next: it has compiled the
+program by then.  What is lost when all is killed is one chunk for each process.  An idle process
 takes over half of what is left of another's group, if that pays for compiling once more.
 
 Boundary: processes are behind `concurrent.futures.Executor`; nothing is computed here, and nothing
@@ -22,7 +22,7 @@ from jaccli.errors import ComputationError, JaccliError
 from jaccli.sweep import task_record as accounts
 from jaccli.sweep.process_pool import Processes
 from jaccli.sweep.task_record import TaskRecord
-from jaccli.sweep.worker import BatchDone, TaskBatch, forget, records, work
+from jaccli.sweep.worker import ChunkDone, TaskChunk, forget, records, work
 
 _PATIENCE = 0.5
 """Seconds after which a process returns what it has."""
@@ -33,7 +33,7 @@ _WORTH = 1.5
 
 
 class Workers(NamedTuple):
-    """Where parts are computed: `executor` runs `work`, in as many processes as `slots` says.
+    """Where chunks are computed: `executor` runs `work`, in as many processes as `slots` says.
 
     `slots` is asked again and again, for there may be more or fewer of them meanwhile.  `share` is
     among how many processes a machine's memory budget is divided.  To know a process again that has
@@ -56,26 +56,26 @@ def local(count: int) -> Workers:
 
 @dataclass
 class _Chain:
-    """What is left of a group's part, one slice after another.
+    """What is left of a group's tasks, one chunk after another.
 
-    `rows` and `seconds` are of its last slice (`BatchDone`), 0 until it is planned.  The next
+    `rows` and `seconds` are of the last chunk (`ChunkDone`), 0 until it is planned.  The next
     `careful` tasks are taken one call at a time, because a process was lost with them.
     """
 
-    rest: TaskBatch
+    rest: TaskChunk
     rows: int = 0
     seconds: float = 0.0
     careful: int = 0
     sent: int = 0
 
-    def send(self, executor: Executor) -> Future[BatchDone]:
-        """Have the next slice computed; first, the program planned."""
+    def send(self, executor: Executor) -> Future[ChunkDone]:
+        """Have the next chunk computed; first, the program planned."""
         calls = 1 if self.careful and self.rows else _MOST // max(1, self.rows)
         self.sent = min(len(self.rest), max(1, calls) * max(1, self.rows))
         patience = _PATIENCE if self.rows else 0.0
         return executor.submit(work, self.rest.between(0, self.sent), patience)
 
-    def receive(self, future: Future[BatchDone]) -> list[TaskRecord]:
+    def receive(self, future: Future[ChunkDone]) -> list[TaskRecord]:
         """Go on behind the tasks that are done, and return their accounts.
 
         Raises:
@@ -117,45 +117,45 @@ class _Chain:
         return _Chain(given, self.rows, self.seconds)
 
 
-def in_turn(parts: Sequence[TaskBatch]) -> Iterator[list[TaskRecord]]:
-    """Compute the parts in this process, and yield each account by itself; first none, as `spread`.
+def in_turn(groups: Sequence[TaskChunk]) -> Iterator[list[TaskRecord]]:
+    """Compute the groups in this process; yield each account by itself, first none, as `spread`.
 
     Raises:
         UsageError, DeviceError: as `work`.
     """
     try:
-        work(parts[0], patience=0.0)
+        work(groups[0], patience=0.0)
         yield []
-        for part in parts:
-            for record in records(part):
+        for group in groups:
+            for record in records(group):
                 yield [record]
     finally:
         forget()
 
 
-def spread(parts: Sequence[TaskBatch], workers: Workers) -> Iterator[list[TaskRecord]]:
-    """Have the parts computed, one for each group, and yield the accounts as they come in.
+def spread(groups: Sequence[TaskChunk], workers: Workers) -> Iterator[list[TaskRecord]]:
+    """Have the groups computed, and yield the accounts as they come in.
 
-    First come none, when the first parts are planned: what is wrong with the whole is known by
-    then, and nothing is computed or written yet.  A process that is lost costs its slice a second
+    First come none, when the first groups are planned: what is wrong with the whole is known by
+    then, and nothing is computed or written yet.  A process that is lost costs its chunk a second
     try; what is lost twice has failed.
 
     Raises:
         UsageError, DeviceError: as `work`.
     """
     try:
-        yield from _spread(parts, workers)
+        yield from _spread(groups, workers)
     finally:
         workers.stop()
 
 
-def _spread(parts: Sequence[TaskBatch], workers: Workers) -> Iterator[list[TaskRecord]]:
-    executor, waiting = workers.executor, deque(_Chain(part) for part in parts)
+def _spread(groups: Sequence[TaskChunk], workers: Workers) -> Iterator[list[TaskRecord]]:
+    executor, waiting = workers.executor, deque(map(_Chain, groups))
     first = [(chain, chain.send(executor)) for chain in list(waiting)[: workers.slots()]]
     for chain, future in first:
         chain.receive(future)
     yield []
-    busy: dict[Future[BatchDone], _Chain] = {}
+    busy: dict[Future[ChunkDone], _Chain] = {}
     while waiting or busy:
         free = workers.slots() - len(busy)
         while 0 < len(waiting) < free:

@@ -6,7 +6,6 @@ added to a sweep.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections import Counter
@@ -14,6 +13,7 @@ from collections.abc import Iterable, Sequence
 
 from jaccli.spec.nodes import Node, written
 from jaccli.spec.sweep import Setting
+from jaccli.storage.digest import text_digest
 
 _LONGEST = 80
 """Characters of a name; file systems take 255 bytes, and suffixes and folders come on top."""
@@ -67,5 +67,4 @@ def stems(titles: Sequence[str]) -> list[str]:
 
 
 def _hashed(name: str, title: str) -> str:
-    digest = hashlib.sha256(title.encode()).hexdigest()[:_HASHED]
-    return f"{name[: _LONGEST - _HASHED - 1].rstrip('_')}-{digest}"
+    return f"{name[: _LONGEST - _HASHED - 1].rstrip('_')}-{text_digest(title)[:_HASHED]}"

@@ -1,9 +1,9 @@
-"""A part of an experiment: its tasks computed, their results written, their accounts returned.
+"""A chunk of a sweep: its tasks computed, their results written, their accounts returned.
 
-A `TaskBatch` pickles, and `work` is all that another process has to call: it writes the results
+A `TaskChunk` pickles, and `work` is all that another process has to call: it writes the results
 where the sweep's folder is, and touches neither manifest nor journal nor table.
 
-Boundary: starts no process and knows of none; whoever hands out parts keeps the accounts.
+Boundary: starts no process and knows of none; whoever hands out chunks keeps the accounts.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from jaccli import memory
 from jaccli.errors import ComputationError, JaccliError
 from jaccli.result import Result, Stored, first_nonfinite, read, write
 from jaccli.result.compare.compare import compare
+from jaccli.storage.lru_cache import LRUCache
 from jaccli.sweep import task_record as accounts
 from jaccli.sweep.expand import SweepTask
 from jaccli.sweep.grouping import Group
@@ -45,11 +46,11 @@ class Order:
 
 
 @dataclass(frozen=True)
-class TaskBatch:
+class TaskChunk:
     """Consecutive tasks of a group, with the accounts of each that are still to be completed.
 
-    `group.tasks` are the part's own; `key` is the same for all parts of a group and for no others,
-    so that a process need not compile what it has compiled.
+    `group.tasks` are the chunk's own; `key` is the same for all chunks of a group and for no
+    others, so that a process need not compile what it has compiled.
     """
 
     key: str
@@ -60,14 +61,14 @@ class TaskBatch:
     def __len__(self) -> int:
         return len(self.accounts)
 
-    def between(self, start: int, stop: int | None) -> TaskBatch:
-        """Return the part of the tasks from `start` to `stop`."""
+    def between(self, start: int, stop: int | None) -> TaskChunk:
+        """Return the chunk of the tasks from `start` to `stop`."""
         group = replace(self.group, tasks=self.group.tasks[start:stop])
         return replace(self, group=group, accounts=self.accounts[start:stop])
 
 
-class BatchDone(NamedTuple):
-    """What has become of a part's first tasks; `rows` are computed in one call.
+class ChunkDone(NamedTuple):
+    """What has become of a chunk's first tasks; `rows` are computed in one call.
 
     `seconds` are those of each task without compiling: predicted, or measured where there are some.
     A group is only ever cut between calls, so each result is the same whoever computes it.
@@ -78,11 +79,11 @@ class BatchDone(NamedTuple):
     seconds: float
 
 
-def work(part: TaskBatch, patience: float) -> BatchDone:
-    """Compute the part, call after call, until it is done or `patience` seconds are over.
+def work(chunk: TaskChunk, patience: float) -> ChunkDone:
+    """Compute the chunk, call after call, until it is done or `patience` seconds are over.
 
-    At least one call is made unless `patience` is 0: then the part is only planned, which raises
-    what is wrong with all of the experiment.
+    At least one call is made unless `patience` is 0: then the chunk is only planned, which raises
+    what is wrong with all of the sweep.
 
     Raises:
         UsageError: the results do not fit into files of that suffix.
@@ -90,28 +91,28 @@ def work(part: TaskBatch, patience: float) -> BatchDone:
     """
     found: list[TaskRecord] = []
     with _ONE_AT_A_TIME:
-        computer, start = _bench(part).computer, time.monotonic()
-        computer.prepare(_tasks(part))
+        computer, start = _bench(chunk).computer, time.monotonic()
+        computer.prepare(_tasks(chunk))
         if patience == 0:
-            return BatchDone(found, computer.rows, computer.predicted)
+            return ChunkDone(found, computer.rows, computer.predicted)
         compiling = computer.compiling
-        for record in records(part):
+        for record in records(chunk):
             found.append(record)
-            if part.order.fail_fast and record.status == "failed":
+            if chunk.order.fail_fast and record.status == "failed":
                 break
             if len(found) % computer.rows == 0 and time.monotonic() - start > patience:
                 break
         took = time.monotonic() - start - (computer.compiling - compiling)
-        return BatchDone(found, computer.rows, took / len(found))
+        return ChunkDone(found, computer.rows, took / len(found))
 
 
-def records(part: TaskBatch) -> Iterator[TaskRecord]:
-    """Compute the part in this process; yield each account when its result is written.
+def records(chunk: TaskChunk) -> Iterator[TaskRecord]:
+    """Compute the chunk in this process; yield each account when its result is written.
 
     Raises:
         UsageError, DeviceError: as `work`.
     """
-    yield from _bench(part).records(part)
+    yield from _bench(chunk).records(chunk)
 
 
 _ONE_AT_A_TIME = threading.Lock()
@@ -119,50 +120,49 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 class _Bench:
-    """What tasks of a group have in common as they are computed one part after another."""
+    """What tasks of a group have in common as they are computed one chunk after another."""
 
-    def __init__(self, part: TaskBatch) -> None:
+    def __init__(self, chunk: TaskChunk) -> None:
         from jaccli.sweep.batching import Computer  # with JAX, where things are computed
 
-        order = part.order
-        self.key = part.key
+        order = chunk.order
         self.computer = Computer(
-            part.group,
+            chunk.group,
             order.suffix,
             allow_python=order.allow_python,
             with_value=order.suffix == ".json",
         )
         self.golden: Callable[[Path, int], Stored] = cache(_golden)
 
-    def records(self, part: TaskBatch) -> Iterator[TaskRecord]:
+    def records(self, chunk: TaskChunk) -> Iterator[TaskRecord]:
         """Yield the account of each task, in the order of the calls."""
-        pending = {account.name: account for account in part.accounts}
-        for task, outcome in self.computer.results(_tasks(part)):
-            yield _finished(pending[task.name], task, outcome, part.order, self.golden)
+        pending = {account.name: account for account in chunk.accounts}
+        for task, outcome in self.computer.results(_tasks(chunk)):
+            yield _finished(pending[task.name], task, outcome, chunk.order, self.golden)
 
 
-_latest: _Bench | None = None
+_latest: LRUCache[str, _Bench] = LRUCache(1)
 
 
-def _bench(part: TaskBatch) -> _Bench:
+def _bench(chunk: TaskChunk) -> _Bench:
     """Return this process's bench for a group: the last one, where it is the same group's."""
-    global _latest
-    if part.order.home != Path.cwd():
-        os.chdir(part.order.home)
-    if _latest is None or _latest.key != part.key:
-        _latest = _Bench(part)
-    return _latest
+    if chunk.order.home != Path.cwd():
+        os.chdir(chunk.order.home)
+    bench = _latest.get(chunk.key)
+    if bench is None:
+        bench = _Bench(chunk)
+        _latest.put(chunk.key, bench)
+    return bench
 
 
 def forget() -> None:
     """Let go of the programs and arrays of the last group."""
-    global _latest
-    _latest = None
+    _latest.clear()
 
 
-def _tasks(part: TaskBatch) -> list[SweepTask]:
-    """Return the part's tasks with their share of the memory budget."""
-    return [sharing(task, part.order.share) for task in part.group.tasks]
+def _tasks(chunk: TaskChunk) -> list[SweepTask]:
+    """Return the chunk's tasks with their share of the memory budget."""
+    return [sharing(task, chunk.order.share) for task in chunk.group.tasks]
 
 
 def _golden(path: Path, limit: int) -> Stored:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from jaccli.derivative.trace_info import inner_jaxprs
+from jaccli.derivative import jaxprs
 from jaccli.diagnose import kinks
 from jaccli.plan import Plan
 
@@ -23,13 +23,11 @@ def custom_rules(plan: Plan) -> Iterable[str]:
 
 
 def _rules(jaxpr: Any) -> Iterator[tuple[str, str]]:
-    for eqn in jaxpr.eqns:
-        for inner in inner_jaxprs(eqn.params):
-            if eqn.primitive.name in _RULES:
-                where = str(inner.debug_info.func_src_info)
-                if not any(folder in where for folder in _NOT_THE_USERS):  # relu and its like
-                    yield _RULES[eqn.primitive.name], _short(where)
-            yield from _rules(inner)
+    for eqn in jaxprs.equations(jaxpr):
+        for inner in jaxprs.inner_jaxprs(eqn.params) if eqn.primitive.name in _RULES else ():
+            where = str(inner.debug_info.func_src_info)
+            if not any(folder in where for folder in _NOT_THE_USERS):  # relu and its like
+                yield _RULES[eqn.primitive.name], _short(where)
 
 
 def _short(where: str) -> str:

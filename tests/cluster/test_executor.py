@@ -12,7 +12,7 @@ pytest.importorskip("distributed")
 
 from jaccli.cluster import worker
 from jaccli.cluster.executor import ClusterExecutor, WorkerLost
-from jaccli.cluster.worker import ChunkAnswer, OtherVersions
+from jaccli.cluster.worker import OtherVersions, WorkerAnswer
 from jaccli.errors import ComputationError, UsageError
 
 
@@ -42,7 +42,7 @@ class Dask:
         elif chosen == "A":
             future.set_exception(OtherVersions("A", versions, {**versions, "jax": "1"}))
         elif fn is not time.sleep:
-            future.set_result(ChunkAnswer(chosen, fn(*args)))
+            future.set_result(WorkerAnswer(chosen, fn(*args)))
         return future
 
 

@@ -66,7 +66,7 @@ def test_parts_written_in_any_order_and_twice_are_the_bytes_of_a_local_run(
     packed = job(target).packed()
     outline = worker.outlined(packed)
     assert outline.count == 9
-    assert sum(outline.fresh) == M
+    assert sum(outline.new) == M
     with Partial(target, outline.shape, outline.dtype, outline.identity, resume=False) as partial:
         for number in (8, 3, 3, 0, 1, 2, 4, 5, 6, 7, 0):
             done = worker.compute(packed, number)

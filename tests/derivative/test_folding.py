@@ -14,7 +14,7 @@ from jax import lax
 import jaccli
 from jaccli import backend
 from jaccli.derivative import constants, sparse
-from jaccli.derivative.trace_info import inner_jaxprs
+from jaccli.derivative.jaxprs import inner_jaxprs
 from jaccli.derivative.traced_function import traced
 from tests.thinned import thinned
 

@@ -19,7 +19,7 @@ from jax.interpreters import ad, batching, mlir, partial_eval
 
 from jaccli.derivative import (
     constants,
-    estimate,
+    cost,
     folding,
     positions,
     primitives,
@@ -65,7 +65,7 @@ def tables() -> dict[str, set[str]]:
         "scattered": {*scattered_rules._RULES, *scattered_rules._CONVERSIONS},
         "positions": set(positions._MOVES),
         "updates": {*constants._UPDATES, *folding._INDEXED},
-        "costs": {*estimate._MOVING, *estimate._TRANSCENDENTAL, *estimate._FACTORIZING},
+        "costs": {*cost._MOVING, *cost._TRANSCENDENTAL, *cost._FACTORIZING},
         "facts": {*trace_info._OPAQUE, *trace_info._MIXING, *trace_info._DOUBTFUL},
         "advice": set(structure_losses._ADVICE),
         "followed": set(jaxpr_operations._CALLS),

@@ -11,7 +11,7 @@ import pytest
 
 import jaccli
 from jaccli import backend
-from jaccli.derivative import estimate, sparse
+from jaccli.derivative import cost, sparse
 from jaccli.derivative.sparse import detect
 from jaccli.derivative.traced_function import traced
 from tests.sparsity.models_with_zeros import MODELS, Model
@@ -77,8 +77,8 @@ def test_a_small_derivative_of_single_entries_has_few_equations() -> None:
     """Terms for each input would make it ten times the program that plain modes are."""
     f = MODELS["formulas_on_single_entries"].f
     x = np.linspace(0.5, 1.5, 9)
-    structured = estimate.equations(jaccli.hessian(f, mode="structured-fwd-rev"), x)
-    plain = estimate.equations(jaccli.hessian(f, mode="fwd-rev"), x)
+    structured = cost.equations(jaccli.hessian(f, mode="structured-fwd-rev"), x)
+    plain = cost.equations(jaccli.hessian(f, mode="fwd-rev"), x)
     assert structured < 1.5 * plain
 
 

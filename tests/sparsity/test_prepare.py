@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from jaccli import backend
 from jaccli.derivative import sparse
+from jaccli.derivative.chunking import cut, index_of
 from jaccli.derivative.sparse import from_structured, prepare
 from jaccli.derivative.sparse.compressed import Colored
 from jaccli.derivative.sparse.sparse_derivative import prepared_by_coloring
-from jaccli.derivative.tiles import corners
 from jaccli.derivative.trace_info import facts
 from tests.structured.agreement import points
 from tests.structured.test_random import composed, programs
@@ -182,9 +182,10 @@ def test_a_few_full_rows_are_taken_apart() -> None:
     check(prepared, "jacobian", lambda x: f(x, None), x)
     chunks = prepared.chunks(lambda x: f(x, None), x, dense=True)
     whole = chunks.empty()
-    for piece in chunks.pieces(1):
-        for corner, _ in corners(piece.far, piece.tile):
-            piece.place(whole, piece.compute(x, jnp.asarray(corner)), corner)
+    for kernel in chunks.kernels(1):
+        for chunk in cut([kernel.axis], 1):
+            index = jnp.asarray(index_of(kernel.axis, chunk.offset))
+            kernel.write(whole, chunk, kernel.compute(x, index))
     close(chunks.assemble(whole), jax.jacfwd(lambda x: f(x, None))(x))
 
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jaccli.derivative.chunking import cut, index_of
 from jaccli.derivative.operators import CHUNKED, REGISTRIES
-from jaccli.derivative.tiles import corners
 from tests.structured.agreement import assert_close, points, quickly
 from tests.structured.test_random import composed, programs
 from tests.structured.test_rules import conv
@@ -75,25 +75,25 @@ def in_every_chunk(
 ) -> list[Tree]:
     """Return the derivative by every chunk size from 1 to one beyond all, or by some of them.
 
-    All are computed by one program, which has a loop over the tiles of each size.
+    All are computed by one program, which has a loop over the chunks of each size.
     """
     derivatives = CHUNKED[derivative][operator](f, x)
-    steps = sum(int(np.prod(piece.far)) for piece in derivatives.pieces(1))
+    steps = sum(int(np.prod(kernel.axis)) for kernel in derivatives.kernels(1))
     sizes = range(1, steps + 2) if every else sorted({1, 2, steps + 1})
     kinds = {
-        (number, piece.tile): piece
+        (number, kernel.chunk): (kernel, cut([kernel.axis], size))
         for size in sizes
-        for number, piece in enumerate(derivatives.pieces(size))
-        if corners(piece.far, piece.tile)
+        for number, kernel in enumerate(derivatives.kernels(size))
+        if 0 not in kernel.axis
     }
 
     def compute(x: Tree) -> Tree:
-        def at(piece: Any) -> Tree:
-            places = [corner for corner, _ in corners(piece.far, piece.tile)]
-            flat = jnp.asarray(places, np.int32).reshape(len(places), len(piece.far))
-            return jax.lax.map(lambda corner: piece.compute(x, corner), flat)
+        def at(kernel: Any, chunks: Any) -> Tree:
+            places = [index_of(kernel.axis, chunk.offset) for chunk in chunks]
+            flat = jnp.asarray(places, np.int32).reshape(len(places), len(kernel.axis))
+            return jax.lax.map(lambda index: kernel.compute(x, index), flat)
 
-        return {str(kind): at(piece) for kind, piece in kinds.items()}
+        return {str(kind): at(*what) for kind, what in kinds.items()}
 
     computed = quickly(compute, x)
 
@@ -101,11 +101,11 @@ def in_every_chunk(
         whole = derivatives.empty()
         for array in whole:
             array.fill(np.nan)  # what no chunk writes would show
-        for number, piece in enumerate(derivatives.pieces(size)):
-            for step, (corner, _) in enumerate(corners(piece.far, piece.tile)):
-                parts = computed[str((number, piece.tile))]
-                part = jax.tree.map(lambda leaf, k=step: np.asarray(leaf[k]), parts)
-                piece.place(whole, part, corner)
+        for number, kernel in enumerate(derivatives.kernels(size)):
+            for chunk in cut([kernel.axis], size):
+                found = computed[str((number, kernel.chunk))]
+                values = jax.tree.map(lambda leaf, k=chunk.number: np.asarray(leaf[k]), found)
+                kernel.write(whole, chunk, values)
         return derivatives.assemble(whole)
 
     return [assembled(size) for size in sizes]
@@ -199,10 +199,10 @@ def test_a_chunk_of_a_structured_derivative_multiplies_no_zeros() -> None:
     def operations(size: int) -> float:
         x = points(size)
         f = lambda x: jnp.sin(x) * x**2  # noqa: E731
-        (piece,) = CHUNKED["jacobian"]["structured-fwd"](f, x).pieces(4)
-        corner = np.zeros(1, np.int32)
+        (kernel,) = CHUNKED["jacobian"]["structured-fwd"](f, x).kernels(4)
+        index = np.zeros(1, np.int32)
         return cost.of(
-            jax.jit(lambda x, c: piece.compute(x, c)).lower(x, corner).compile()
+            jax.jit(lambda x, i: kernel.compute(x, i)).lower(x, index).compile()
         ).transcendentals
 
     assert operations(400) <= 2 * 400

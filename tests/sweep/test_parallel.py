@@ -25,7 +25,7 @@ CUBES = "model: {expression: x**3}\ninputs: {x: 1.0}\n"
 class AtOnce(Executor):
     """Makes each call as it is submitted, unless `fails` says that the process is lost then."""
 
-    def __init__(self, fails: Callable[[worker.TaskBatch], bool] = lambda part: False) -> None:
+    def __init__(self, fails: Callable[[worker.TaskChunk], bool] = lambda part: False) -> None:
         self.fails = fails
         self.sent: list[list[str]] = []
         self.stopped = False
@@ -105,7 +105,7 @@ def test_a_slice_that_is_lost_once_is_computed_again() -> None:
 
 
 def test_a_task_that_ends_its_process_twice_has_failed_and_the_others_are_done() -> None:
-    def fails(part: worker.TaskBatch) -> bool:
+    def fails(part: worker.TaskChunk) -> bool:
         return any(account.name == "x=2" for account in part.accounts)
 
     executor = AtOnce(fails)

@@ -5,7 +5,6 @@ What a later process finds is checked against the shapes before it is used.
 
 from __future__ import annotations
 
-import hashlib
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -18,6 +17,7 @@ from jaccli.derivative.sparse.from_structured import Parametric
 from jaccli.derivative.sparse.pattern import Pattern
 from jaccli.derivative.trace_info import TraceInfo
 from jaccli.storage import disk_cache
+from jaccli.storage.digest import digest
 
 _FOLDER = "colorings"
 
@@ -29,13 +29,8 @@ def key(derivative: str, f: Parametric, x: Tree, rest: Tree, *more: object) -> s
     pattern), and on versions; not on the numbers of x and rest.
     """
     jaxpr = jax.make_jaxpr(f)(x, rest)
-    digest = hashlib.sha256()
-    parts = (derivative, TraceInfo(0, 0, jaxpr=jaxpr).text, *map(_version, ("jax", "jaccli")))
-    digest.update("\n".join(map(str, (*parts, *more))).encode())
-    for array in map(_numbers, jaxpr.consts):
-        digest.update(f"{array.dtype}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
+    text, versions = TraceInfo(0, 0, jaxpr=jaxpr).text, list(map(_version, ("jax", "jaccli")))
+    return digest(derivative, text, versions, *map(str, more), list(map(_numbers, jaxpr.consts)))
 
 
 def _numbers(array: Any) -> Any:

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaccli.derivative.basis import ChunkKernel, Function, Tree
+from jaccli.derivative.chunking import chunk_shape
 from jaccli.derivative.sparse.coloring import color_columns, color_symmetric
 from jaccli.derivative.sparse.pattern import Entries, Pattern, split
-from jaccli.derivative.tiles import tile
 
 
 @dataclass(frozen=True)
@@ -122,9 +122,12 @@ class Colored:
         flat = parts[0] if len(parts) == 1 else jnp.concatenate(parts)
         return [flat[place] for place in self.places]
 
-    def chunks(self, f: Function, x: Tree) -> ColorChunks:
-        """Return the derivative as products that are taken a few at a time."""
-        return ColorChunks(self, f, x)
+    def chunks(self, f: Function, x: Tree, assembled: Callable[[list[Any]], Tree]) -> ColorChunks:
+        """Return the derivative as products that are taken a few at a time.
+
+        `assembled` makes the whole of the values of each block.
+        """
+        return ColorChunks(self, f, x, assembled)
 
 
 def _compressed(f: Function, x: Tree, way: str, colors: Any, indices: Any) -> Any:
@@ -139,23 +142,24 @@ class ColorChunks:
     colored: Colored
     f: Function
     x: Tree
+    assembled: Callable[[list[Any]], Tree]
 
-    def pieces(self, chunk: int) -> list[ChunkKernel]:
-        """Return one piece for each part of the coloring that has colors."""
+    def kernels(self, size: int) -> list[ChunkKernel]:
+        """Return one kernel for each part of the coloring that has colors."""
         return [
-            self._piece(number, way, colors, count, chunk)
+            self._kernel(number, way, colors, count, size)
             for number, (way, colors, count) in enumerate(self.colored.coloring.parts)
             if count
         ]
 
-    def _piece(self, number: int, way: str, colors: Any, count: int, chunk: int) -> ChunkKernel:
-        box = tile((count,), chunk)
+    def _kernel(self, number: int, way: str, colors: Any, count: int, size: int) -> ChunkKernel:
+        chunk = chunk_shape((count,), size)
 
-        def compute(x: Tree, corner: jax.Array) -> Tree:
-            indices = corner[0] + jnp.arange(box[0], dtype=corner.dtype)
+        def compute(x: Tree, index: jax.Array) -> Tree:
+            indices = index[0] + jnp.arange(chunk[0], dtype=index.dtype)
             return _compressed(self.f, x, way, colors, indices)
 
-        return ChunkKernel((count,), box, compute, (number,))
+        return ChunkKernel((count,), chunk, compute, (number,))
 
     def empty(self) -> list[np.ndarray]:
         """Return the arrays of the compressed derivative."""
@@ -168,10 +172,10 @@ class ColorChunks:
             found.append(np.empty((count, *one.shape[1:]), one.dtype))
         return found
 
-    def values(self, whole: list[np.ndarray]) -> list[np.ndarray]:
-        """Return the values of each block."""
+    def assemble(self, whole: list[np.ndarray]) -> Tree:
+        """Return the derivative from the compressed one."""
         flat = np.concatenate([products.reshape(-1) for products in whole])
-        return [flat[place] for place in self.colored.places]
+        return self.assembled([flat[place] for place in self.colored.places])
 
 
 def _pushed(f: Function, x: Tree, colors: Any) -> Callable[[Any], Any]:

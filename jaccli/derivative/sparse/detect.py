@@ -12,16 +12,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
 
 from jaccli import memory
-from jaccli.derivative import structure_losses
+from jaccli.derivative import jaxprs, structure_losses
 from jaccli.derivative.basis import Tree
-from jaccli.derivative.constants import LIMIT, constant, evaluate, is_inexact, is_known, known
-from jaccli.derivative.primitives import INLINED, closed_parts, scan_of, while_of
+from jaccli.derivative.constants import LIMIT, evaluate, is_inexact, is_known, known, known_literal
+from jaccli.derivative.primitives import INLINED, scan_of, while_of
 from jaccli.derivative.sparse import index_sets as sets
 from jaccli.derivative.sparse import window_rules as _window_rules  # noqa: F401  registers them
 from jaccli.derivative.sparse.detected_values import (
@@ -38,7 +39,7 @@ from jaccli.derivative.sparse.index_sets import MOST, TooDense
 from jaccli.derivative.sparse.pattern import Pattern
 from jaccli.derivative.sparse.set_rules import RULES, mixed
 from jaccli.derivative.structured.linearity import is_linear
-from jaccli.derivative.trace_info import UNFINISHED, contains, count, is_literal
+from jaccli.derivative.trace_info import UNFINISHED
 
 _STEPS = 30_000
 """Equations of a loop that are followed step by step; longer loops are followed to a fixpoint."""
@@ -79,7 +80,7 @@ def jacobian_pattern(f: Function, x: Tree, rest: Tree, most: int = MOST) -> Patt
 
     floats = [y for y, flag in zip(out, real, strict=True) if flag]
     closed = jax.make_jaxpr(push)(leaves, others, leaves)
-    forward = not contains(closed.jaxpr, UNFINISHED)
+    forward = not jaxprs.contains(closed.jaxpr, UNFINISHED)
     if not forward:  # a custom reverse rule alone
         closed = jax.make_jaxpr(pull)(leaves, others, floats)
         still = len(closed.in_avals) - len(floats)
@@ -130,26 +131,18 @@ class _Detector:
         self.context = Context(columns, most)
 
     def run(self, jaxpr: Any, consts: Sequence[Any], args: Sequence[Value]) -> list[Value]:
-        env: dict[Any, Value] = {}
-        for var, const in zip(jaxpr.constvars, consts, strict=True):
-            value = known(const)
-            env[var] = value if is_known(value) else UNKNOWN
-        env.update(zip(jaxpr.invars, args, strict=True))
+        values = [value if is_known(value) else UNKNOWN for value in map(known, consts)]
+        literal = partial(known_literal, otherwise=UNKNOWN)
+        return jaxprs.evaluate(jaxpr, values, args, self.checked, literal=literal, every=True)
 
-        def read(atom: Any) -> Value:
-            if is_literal(atom):
-                return constant(atom) if is_known(atom.val) else UNKNOWN
-            return env[atom]
-
-        for eqn in jaxpr.eqns:
-            memory.check_growth()
-            operands = [read(atom) for atom in eqn.invars]
-            results = self.results(eqn, operands)
-            for var, value in zip(eqn.outvars, results, strict=True):
-                if is_rows(value) and value.nnz > self.most:
-                    raise TooDense(f"{value.nnz:,} entries")
-                env[var] = value
-        return [read(atom) for atom in jaxpr.outvars]
+    def checked(self, eqn: Any, operands: list[Value]) -> Sequence[Value]:
+        """Return the results of an equation, if they are not too dense."""
+        memory.check_growth()
+        results = self.results(eqn, operands)
+        for value in results:
+            if is_rows(value) and value.nnz > self.most:
+                raise TooDense(f"{value.nnz:,} entries")
+        return results
 
     def results(self, eqn: Any, operands: list[Value]) -> Sequence[Value]:
         name = eqn.primitive.name
@@ -162,7 +155,7 @@ class _Detector:
             if name not in INLINED or not any(map(is_known, operands)):
                 return [UNKNOWN] * len(eqn.outvars)
         if name in INLINED:
-            return self.run(*closed_parts(eqn.params[INLINED[name]]), operands)
+            return self.run(*jaxprs.closed_parts(eqn.params[INLINED[name]]), operands)
         if name in _CONTROL:
             return _CONTROL[name](self, eqn, operands)
         if not any(is_rows(x) and x.nnz for x in operands):
@@ -196,7 +189,7 @@ class _Detector:
         scan = scan_of(eqn)
         body, n, m, length = scan.body, scan.consts, scan.carry, scan.length
         consts, carry, xs = operands[:n], operands[n : n + m], operands[n + m :]
-        if length * count(body.jaxpr) > _STEPS:
+        if length * jaxprs.count(body.jaxpr) > _STEPS:
             return self._fixpoint(eqn, body, consts, carry, xs, length)
         shapes = [shape_of(v)[1:] for v in eqn.invars[n + m :]]
         order = range(length)[::-1] if scan.reverse else range(length)
@@ -246,7 +239,7 @@ class _Detector:
         skip, n = loop.ends, loop.consts
         ends, consts, carry = operands[:skip], operands[skip : skip + n], operands[skip + n :]
         state = carry
-        for _ in range(_STEPS // max(count(loop.body.jaxpr), 1)):
+        for _ in range(_STEPS // max(jaxprs.count(loop.body.jaxpr), 1)):
             (goes,) = self.run(loop.condition.jaxpr, loop.condition.consts, [*ends, *state])
             if not is_known(goes) or np.ndim(goes):
                 break

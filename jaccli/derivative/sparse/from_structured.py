@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import jaxpr_as_fun
 
+from jaccli.derivative import jaxprs
 from jaccli.derivative.basis import Function, Tree, size
 from jaccli.derivative.sparse.pattern import Entries
 from jaccli.derivative.structured import engine
@@ -26,7 +27,6 @@ from jaccli.derivative.structured.structured_jacobian import (
     is_structured,
     located,
 )
-from jaccli.derivative.trace_info import dependent
 
 Parametric = Callable[[Tree, Tree], Tree]
 """A function of what it is differentiated by, and of the rest."""
@@ -81,7 +81,8 @@ class Linked:
     def folded(self, f: Function, x: Tree) -> Linked:
         """Return the same with the blocks that do not depend on x, as linear ones, known."""
         jaxpr = jax.make_jaxpr(partial(self.values, f))(x)
-        live = dependent(jaxpr.jaxpr)
+        moving = jaxprs.reached(jaxpr.jaxpr, {*jaxpr.jaxpr.invars})
+        live = [jaxprs.depends(v, moving) for v in jaxpr.jaxpr.outvars]
         if all(live):
             return self
 

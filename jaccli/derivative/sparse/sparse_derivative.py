@@ -17,9 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
-from jaccli.derivative.basis import Chunked, ChunkKernel, Function, Tree, size
+from jaccli.derivative.basis import Chunked, Function, Tree, size
 from jaccli.derivative.sparse import coloring_cache, compressed, detect, from_structured
-from jaccli.derivative.sparse.compressed import ColorChunks, Coloring
+from jaccli.derivative.sparse.compressed import Coloring
 from jaccli.derivative.sparse.from_structured import Parametric
 from jaccli.derivative.sparse.index_sets import MOST, TooDense
 from jaccli.derivative.sparse.pattern import Entries, Pattern, Shape, joined
@@ -139,29 +139,12 @@ class Prepared:
         """
         if not isinstance(self.method, compressed.Colored):
             raise TypeError("without a coloring there are no products to take in chunks")
-        return _Chunks(self, self.method.chunks(f, x), dense)
 
+        def assembled(values: list[Any]) -> Tree:
+            blocks = jax.tree.unflatten(self.structure, values)
+            return self.filled(blocks) if dense else blocks
 
-@dataclass(frozen=True, eq=False)
-class _Chunks:
-    """The products of a coloring in chunks; they assemble to values, or to dense blocks."""
-
-    prepared: Prepared
-    products: ColorChunks
-    dense: bool
-
-    def pieces(self, chunk: int) -> Sequence[ChunkKernel]:
-        """Return what to compute for `chunk` colors at a time."""
-        return self.products.pieces(chunk)
-
-    def empty(self) -> list[np.ndarray]:
-        """Return the array that the pieces fill."""
-        return self.products.empty()
-
-    def assemble(self, whole: list[np.ndarray]) -> Tree:
-        """Return the blocks."""
-        values = jax.tree.unflatten(self.prepared.structure, self.products.values(whole))
-        return self.prepared.filled(values) if self.dense else values
+        return self.method.chunks(f, x, assembled)
 
 
 def prepare(

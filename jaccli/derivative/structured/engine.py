@@ -19,7 +19,9 @@ import numpy as np
 from jax.extend.core import jaxpr_as_fun
 
 import jaccli.derivative.structured.rules  # noqa: F401  (registers the rules)
+from jaccli.derivative.chunking import Shape
 from jaccli.derivative.constants import LIMIT, is_inexact
+from jaccli.derivative.jaxprs import contains
 from jaccli.derivative.structure_losses import StructureError
 from jaccli.derivative.structured.fallback import densely
 from jaccli.derivative.structured.interpret import interpret
@@ -31,8 +33,7 @@ from jaccli.derivative.structured.structured_jacobian import (
     from_linear,
     is_structured,
 )
-from jaccli.derivative.tiles import Shape
-from jaccli.derivative.trace_info import UNFINISHED, contains
+from jaccli.derivative.trace_info import UNFINISHED
 from jaccli.derivative.traced_function import TracedFunction, traced
 
 Tree = Any

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaccli.derivative.constants import is_inexact
+from jaccli.derivative.jaxprs import chosen, depends
 from jaccli.derivative.primitives import INLINED, bind, scan_of, while_of
 from jaccli.derivative.structured.linear_map import (
     Linear,
@@ -22,7 +23,6 @@ from jaccli.derivative.structured.linear_map import (
     zeros,
 )
 from jaccli.derivative.structured.registry import Equation, Operand
-from jaccli.derivative.trace_info import is_literal
 
 
 def fallback(eqn: Equation, operands: Sequence[Operand]) -> list[Operand]:
@@ -107,12 +107,12 @@ def _fixpoint(body: Any, consts: list[bool], rest: Sequence[bool], carry: int) -
 
 def reached(jaxpr: Any, linear: Sequence[bool]) -> list[bool]:
     """Return which results of a jaxpr depend on its linear arguments."""
-    live = {v for v, flag in zip(jaxpr.invars, linear, strict=True) if flag}
+    live = chosen(jaxpr.invars, linear)
     for eqn in jaxpr.eqns:
-        flags = [not is_literal(v) and v in live for v in eqn.invars]
+        flags = [depends(v, live) for v in eqn.invars]
         if any(flags):
             inner = eqn.params.get(INLINED.get(eqn.primitive.name, ""))
             called = getattr(inner, "jaxpr", inner)
             out = dependent(eqn, flags) if called is None else reached(called, flags)
-            live |= {v for v, flag in zip(eqn.outvars, out, strict=True) if flag}
-    return [not is_literal(v) and v in live for v in jaxpr.outvars]
+            live |= chosen(eqn.outvars, out)
+    return [depends(v, live) for v in jaxpr.outvars]

@@ -15,16 +15,16 @@ from typing import Any
 import numpy as np
 
 from jaccli import memory
-from jaccli.derivative import structure_losses
-from jaccli.derivative.constants import LIMIT, constant, evaluate, is_known, is_whole, known
-from jaccli.derivative.primitives import INLINED, bind, closed_parts
+from jaccli.derivative import jaxprs, structure_losses
+from jaccli.derivative.constants import LIMIT, evaluate, is_known, is_whole, known, known_literal
+from jaccli.derivative.jaxprs import is_literal
+from jaccli.derivative.primitives import INLINED, bind
 from jaccli.derivative.structure_losses import StructureError
 from jaccli.derivative.structured import scattered_rules
 from jaccli.derivative.structured.fallback import fallback
 from jaccli.derivative.structured.linear_map import Linear, collect
 from jaccli.derivative.structured.registry import RULES, WITH_KNOWN, Equation, NoStructure, Operand
 from jaccli.derivative.structured.scattered import TooMany
-from jaccli.derivative.trace_info import is_literal, live
 
 NARROW = ("mul", "div")
 """Primitives whose rules take a broadcast operand with its dims of size 1 as they were."""
@@ -71,15 +71,13 @@ class _Interpreter:
         wanted = [True] * len(jaxpr.outvars) if wanted is None else wanted
 
         def read(atom: Any) -> Operand:
-            if not is_literal(atom):
-                return env[atom]
-            return constant(atom) if is_known(atom.val) else atom.val
+            return known_literal(atom, atom.val) if is_literal(atom) else env[atom]
 
         def value(atom: Any) -> Any:
             x = read(atom)
             return x if is_literal(atom) or is_known(x) else floats.get(atom)
 
-        for eqn, needed in live(jaxpr, wanted):
+        for eqn, needed in jaxprs.needed(jaxpr, wanted):
             memory.check_growth()
             operands = [read(atom) for atom in eqn.invars]
             full = operands
@@ -122,7 +120,7 @@ class _Interpreter:
         whole = any(is_whole(v.aval.dtype) for v in eqn.outvars) and any(map(is_known, operands))
         if called is None or not whole:
             return bind(eqn, operands)
-        return self.run(*closed_parts(eqn.params[called]), operands, needed)
+        return self.run(*jaxprs.closed_parts(eqn.params[called]), operands, needed)
 
     def apply(
         self,
@@ -138,7 +136,7 @@ class _Interpreter:
         """
         called = INLINED.get(eqn.primitive.name)
         if called is not None:
-            return self.run(*closed_parts(eqn.params[called]), full, needed)
+            return self.run(*jaxprs.closed_parts(eqn.params[called]), full, needed)
         linear = [x for x in full if isinstance(x, Linear)]
         aval = eqn.outvars[0].aval
         if len(eqn.outvars) == 1 and (all(x.is_zero for x in linear) or 0 in aval.shape):

@@ -16,11 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from jaccli.derivative import structure_losses
-from jaccli.derivative.constants import constant, evaluate, is_inexact, is_known, known
-from jaccli.derivative.primitives import INLINED, closed_parts, scan_of, while_of
+from jaccli.derivative import jaxprs, structure_losses
+from jaccli.derivative.constants import evaluate, is_inexact, is_known, known, known_literal
+from jaccli.derivative.primitives import INLINED, scan_of, while_of
 from jaccli.derivative.structured.registry import RULES
-from jaccli.derivative.trace_info import is_literal, live
 
 Known = np.ndarray[Any, Any] | None
 """numpy's array of a constant; None if it is not known."""
@@ -79,20 +78,9 @@ def is_linear(closed: Any, moving: Sequence[bool]) -> bool:
 
 def _run(called: Any, args: Sequence[Value]) -> list[Value]:
     """Return the results of a jaxpr, closed or not."""
-    jaxpr, consts = closed_parts(called)
-    env: dict[Any, Value] = {}
-    for var, const in zip(jaxpr.constvars, map(known, consts), strict=True):
-        env[var] = const if is_known(const) else None
-    env.update(zip(jaxpr.invars, args, strict=True))
-
-    def read(atom: Any) -> Value:
-        if not is_literal(atom):
-            return env[atom]
-        return constant(atom) if is_known(atom.val) else None
-
-    for eqn, _ in live(jaxpr, [True] * len(jaxpr.outvars)):
-        env.update(zip(eqn.outvars, _results(eqn, list(map(read, eqn.invars))), strict=True))
-    return list(map(read, jaxpr.outvars))
+    jaxpr, consts = jaxprs.closed_parts(called)
+    values = [const if is_known(const) else None for const in map(known, consts)]
+    return jaxprs.evaluate(jaxpr, values, args, _results, literal=known_literal)
 
 
 def _results(eqn: Any, operands: list[Value]) -> list[Value]:

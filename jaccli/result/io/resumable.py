@@ -1,13 +1,13 @@
-"""A large `.npy` file that grows part by part, and is gone on with after whatever stopped it.
+"""A large `.npy` file that grows chunk by chunk, and is gone on with after whatever stopped it.
 
 Beside the target `J.npy` stand `.J.npy.partial`, the file as it will be, and `.J.npy.journal`: a
-line of JSON that says what is being computed, then the number of every part that is on the disk.
-A part is written, flushed, and only then noted, so that a crash at any moment loses parts that were
-not noted and nothing else.  The target appears whole, when the last part is there.  A symbolic link
-is written through: all of this is beside the file that it leads to.
+line of JSON that says what is being computed, then the number of every chunk that is on the disk.
+A chunk is written, flushed, and only then noted, so that a crash at any moment loses chunks that
+were not noted and nothing else.  The target appears whole, when the last chunk is there.  A link is
+written through: all of this is beside the file that it leads to.
 
-Many processes may write parts, each through a `PartFile` of its own; one `Partial` notes them.  It
-holds a lock on the journal, which the system releases when the process ends, so that of several
+Many processes may write chunks, each through a `ChunkFile` of its own; one `Partial` notes them.
+It holds a lock on the journal, which the system releases when the process ends, so that of several
 calls with one target the first has it and the others are refused.
 """
 
@@ -44,7 +44,7 @@ _AGAIN = "Begin again with --force."
 _BLOCK = 512
 """Bytes of what the file system counts."""
 _DIGITS = 18
-"""Digits of a part's number at most."""
+"""Digits of a chunk's number at most."""
 
 
 def final_of(target: Path) -> Path:
@@ -58,7 +58,7 @@ def data_of(target: Path) -> Path:
 
 
 def journal_of(target: Path) -> Path:
-    """Return the name of the account of its parts."""
+    """Return the name of the account of its chunks."""
     return Path(local_files.journal_of(str(target)))
 
 
@@ -87,7 +87,7 @@ def check_partial(target: Path, *, resume: bool, force: bool) -> None:
 
 
 def _lock(journal: BinaryIO, target: Path) -> None:
-    """Lock the account of a target's parts, until it is closed or the process ends.
+    """Lock the account of a target's chunks, until it is closed or the process ends.
 
     Raises:
         ComputationError: another process has it.
@@ -100,8 +100,8 @@ def _lock(journal: BinaryIO, target: Path) -> None:
         return  # a file system without locks
 
 
-class PartFile:
-    """The growing file of a target that is begun: parts are written at their places, to the disk.
+class ChunkFile:
+    """The growing file of a target that is begun: chunks are written at their places, to the disk.
 
     Raises `OSError` where the disk does not do what it should: see `told`; `SourceError` where its
     header is damaged.
@@ -120,7 +120,7 @@ class PartFile:
         self._begins = self._file.tell()
         self.size = os.fstat(self._file.fileno()).st_size - self._begins
 
-    def __enter__(self) -> PartFile:
+    def __enter__(self) -> ChunkFile:
         return self
 
     def __exit__(
@@ -140,8 +140,8 @@ class PartFile:
     def write_columns(self, start: int, width: int, columns: Array) -> None:
         """Write the columns from `start` on of a matrix with rows of `width` numbers."""
         values = np.ascontiguousarray(columns, self.dtype)
-        for row, piece in enumerate(values):
-            self._write(piece, row * width + start)
+        for row, numbers in enumerate(values):
+            self._write(numbers, row * width + start)
         os.fdatasync(self._file.fileno())
 
     def sync(self) -> None:
@@ -160,8 +160,8 @@ class PartFile:
             view, offset = view[written:], offset + written
 
 
-def part_file(target: Path, identity: Mapping[str, Any]) -> PartFile:
-    """Open the growing file that another process has begun, to write parts of the same result.
+def chunk_file(target: Path, identity: Mapping[str, Any]) -> ChunkFile:
+    """Open the growing file that another process has begun, to write chunks of the same result.
 
     Raises:
         ComputationError: it is not here, or is something else.
@@ -172,7 +172,7 @@ def part_file(target: Path, identity: Mapping[str, Any]) -> PartFile:
             hint="Its folder must be on a file system that all machines share.",
         )
     with told(target):
-        file = PartFile(target)
+        file = ChunkFile(target)
     differing = _difference(begun(target), identity)
     if differing:
         file.close()
@@ -184,7 +184,7 @@ def part_file(target: Path, identity: Mapping[str, Any]) -> PartFile:
 def told(target: Path, size: int = 0, kept: int = 0) -> Iterator[None]:
     """Say what is needed and what is kept when the disk does not do what it should.
 
-    `size` are the bytes of the whole, `kept` counts the parts that are there.
+    `size` are the bytes of the whole, `kept` counts the chunks that are there.
     """
     try:
         yield
@@ -208,7 +208,7 @@ def _difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
 
 
 class Partial:
-    """The growing file of a target of `shape` and `dtype`, of which `parts` are written.
+    """The growing file of a target of `shape` and `dtype`, of which `chunks` are written.
 
     `identity` says what is computed (spec, versions, chunks): only the same is gone on with.
 
@@ -260,14 +260,14 @@ class Partial:
     ) -> None:
         self.close()
 
-    def write(self, number: int, put: Callable[[PartFile], None]) -> None:
-        """Have a part `put` into the file, and note it."""
+    def write(self, number: int, put: Callable[[ChunkFile], None]) -> None:
+        """Have a chunk `put` into the file, and note it."""
         with self._told():
             put(self._data)
         self.note(number)
 
     def note(self, *numbers: int) -> None:
-        """Note parts that are on the disk, whoever wrote them."""
+        """Note chunks that are on the disk, whoever wrote them."""
         with self._told():
             self._append(b"".join(b"%d\n" % number for number in numbers))
         self.done.update(numbers)
@@ -324,18 +324,18 @@ class Partial:
         """Make both files: without its first line, the account is of nothing."""
         self._check_room(self.size)
         self._journal.truncate(0)
-        # A new file: who still writes parts of an earlier one must not reach this.
+        # A new file: who still writes chunks of an earlier one must not reach this.
         data_of(self._final).unlink(missing_ok=True)
         with open(data_of(self._final), "wb") as file:
             header = {"descr": self.dtype.str, "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(file, header)
             file.truncate(file.tell() + self.size)
-        self._data = self._files.enter_context(PartFile(self._final))
+        self._data = self._files.enter_context(ChunkFile(self._final))
         self._data.sync()
         self._append(json.dumps(self._identity).encode() + b"\n")
 
     def _go_on(self) -> None:
-        """Open both files, and read which parts are there."""
+        """Open both files, and read which chunks are there."""
         text = self._journal.readall()
         _, *lines = text.split(b"\n")
         if not lines:  # it was stopped while it wrote the first line: nothing is there
@@ -348,7 +348,7 @@ class Partial:
             raise UsageError(message, hint=hint)
         # What comes after the last end of line was being written.
         self.done = {int(line) for line in lines[:-1] if line.isdigit() and len(line) <= _DIGITS}
-        self._data = self._files.enter_context(PartFile(self._final))
+        self._data = self._files.enter_context(ChunkFile(self._final))
         found = self._data.shape, self._data.dtype, self._data.size
         if found != (tuple(self._identity["shape"]), self.dtype, self.size):
             problem = damaged("it is not what its journal says").problems[0]

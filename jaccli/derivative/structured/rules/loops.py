@@ -16,12 +16,12 @@ import numpy as np
 from jax import lax
 from jax.extend.core import jaxpr_as_fun
 
+from jaccli.derivative.jaxprs import is_literal
 from jaccli.derivative.primitives import scan_of, while_of
 from jaccli.derivative.structured.fallback import dependent
 from jaccli.derivative.structured.interpret import interpret
 from jaccli.derivative.structured.linear_map import Array, Linear, Term, collect
 from jaccli.derivative.structured.registry import Equation, NoStructure, Operand, rule
-from jaccli.derivative.trace_info import is_literal
 
 MAX_ROUNDS, MAX_CARRIED = 3, 4
 """After how many rounds links must have settled, and on how many terms at most."""
