@@ -23,6 +23,7 @@ from jaccli import errors
 from jaccli.errors import ComputationError, SpecError, did_you_mean, expected
 from jaccli.model.source_files import folders
 from jaccli.spec import PythonModel, Spec
+from jaccli.spec.nested_inputs import heads, nested
 from jaccli.spec.schema_types import NAME
 from jaccli.storage import files
 
@@ -68,7 +69,7 @@ def load_function(
     def call(inputs: Mapping[str, Any]) -> dict[str, Any]:
         try:
             with redirect_stdout(sys.stderr):  # standard output is for results
-                returned = function(**inputs)
+                returned = function(**nested(inputs))
         except Exception as error:
             raise ComputationError(_describe(error, model.target)) from error
         return _outputs(returned, model, spec)
@@ -88,6 +89,7 @@ def _check_inputs(spec: Spec, model: PythonModel, function: Callable[..., Any]) 
         return
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     known = [each.name for each in declared if each.kind in named]
+    given = heads(spec.inputs)
     takes_all = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in declared)
     problems = [
         spec.problem(
@@ -95,11 +97,11 @@ def _check_inputs(spec: Spec, model: PythonModel, function: Callable[..., Any]) 
             f"{model.target} takes no input named {name!r}.",
             did_you_mean(name, known),
         )
-        for name in spec.inputs
+        for name in given
         if name not in known and not takes_all
     ]
     needed = [each.name for each in declared if each.kind in named and each.default is each.empty]
-    missing = [name for name in needed if name not in spec.inputs]
+    missing = [name for name in needed if name not in given]
     if missing:
         names = " and ".join(map(repr, missing))
         message = (
