@@ -8,10 +8,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
-import os
-import re
 import sys
-import traceback
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from importlib.machinery import SourceFileLoader
@@ -19,24 +16,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from jaccli import errors
 from jaccli.errors import ComputationError, SpecError, did_you_mean, expected
 from jaccli.model.source_files import folders
 from jaccli.spec import PythonModel, Spec
 from jaccli.spec.nested_inputs import heads, nested
 from jaccli.spec.schema_types import NAME
 from jaccli.storage import files
-
-_LIBRARY = re.compile(
-    "|".join(
-        (
-            "^<",
-            "/(?:site|dist)-packages/",
-            *(f"^{re.escape(str(Path(file).parent))}/" for file in (os.__file__, errors.__file__)),
-        )
-    )
-)
-"""The files that are not the user's: installed packages, Python's own and this program's."""
+from jaccli.tracer_errors import explanation, user_line
 
 LABEL = "f"
 """The output's name where the function returns one array."""
@@ -113,11 +99,6 @@ def _check_inputs(spec: Spec, model: PythonModel, function: Callable[..., Any]) 
         raise SpecError(*problems)
 
 
-def is_users(file: str) -> bool:
-    """Whether a source file is the user's own: of no library, and not this program's."""
-    return not _LIBRARY.search(file)
-
-
 def _import(spec: Spec, model: PythonModel, name: str) -> ModuleType:
     """Import `file.py` (relative to the spec's folder) or `package.module`."""
     path = model.folder / name if name.endswith(".py") else None
@@ -172,15 +153,14 @@ def _import_file(path: Path) -> ModuleType:
 
 def _describe(error: BaseException, target: str) -> str:
     """Return one line: where the user's code failed, and why."""
+    explained = explanation(error)
+    if explained is not None:
+        return f"{target}: {explained}"
     reason = str(error).strip().split("\n")[0]
-    places = [
-        (frame.filename, frame.lineno)
-        for frame in traceback.extract_tb(error.__traceback__)
-        if is_users(frame.filename)
-    ]
+    at = user_line(error)
+    where = at.place if at else ""
     if isinstance(error, SyntaxError) and error.filename:
-        places, reason = [(error.filename, error.lineno)], error.msg
-    where = f"{Path(places[-1][0]).name}:{places[-1][1]}" if places else ""
+        where, reason = f"{Path(error.filename).name}:{error.lineno}", error.msg
     return ": ".join(part for part in (target, where, type(error).__name__, reason) if part)
 
 
