@@ -285,7 +285,8 @@ class Arrays(Local):
         for name, value in entries.items():
             if name == "at":
                 for key, one in _mapping(value, "at").items():
-                    yield Override(("inputs", key), self.node(one, "at", key))
+                    path = ("inputs", *key.split("."))
+                    yield Override(path, self.node(one, "at", key), replaces_source=True)
             elif name in ("wrt", "select") and isinstance(value, str):
                 yield Override((name,), self.node([value], name))
             elif name == "batch" and isinstance(value, str):

@@ -7,8 +7,7 @@ import jax
 import jax.numpy as jnp
 
 
-def loss(kernel: jax.Array, bias: jax.Array, x: jax.Array, target: jax.Array) -> jax.Array:
+def loss(params: dict[str, jax.Array], x: jax.Array, target: jax.Array) -> jax.Array:
     """Return the mean squared error of a dense layer with a tanh."""
-    variables = {"params": {"kernel": kernel, "bias": bias}}
-    predicted = jnp.tanh(nn.Dense(features=2).apply(variables, x))
+    predicted = jnp.tanh(nn.Dense(features=2).apply({"params": params}, x))
     return jnp.mean((predicted - target) ** 2)

@@ -21,6 +21,7 @@ from jaccli.analyze.problem import (
 )
 from jaccli.errors import BudgetError, ComputationError, UsageError, format_bytes, listed
 from jaccli.result import Block, NonFinite, Result, Sparse, Stored, read
+from jaccli.result.block_keys import split_keys
 from jaccli.result.labels import LabelledAxis, Names
 from jaccli.result.matrix import matrix as matrix_of
 from jaccli.result.notation import shape_text
@@ -117,11 +118,12 @@ def _result(stored: Stored) -> Result | None:
     derivative = str(stored.manifest["command"])
     try:
         blocks = []
+        named = split_keys(stored.arrays, derivative) or {}
         for key, values in stored.arrays.items():
-            output, *wrt = key.split(".")
+            output, wrt = named[key]
             out_shape = tuple(map(int, described[key]["out_shape"]))
             in_shapes = tuple(tuple(map(int, shape)) for shape in described[key]["in_shapes"])
-            blocks.append(Block(output, tuple(wrt), values, out_shape, in_shapes))
+            blocks.append(Block(output, wrt, values, out_shape, in_shapes))
         batch = stored.manifest["batch"]
         made = Result(derivative, tuple(blocks), batch, "", "", "", "", "", {}, {}, "")
         matrix_of(whole(made))

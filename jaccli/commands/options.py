@@ -23,6 +23,7 @@ from jaccli.choices import (
 from jaccli.commands.request import Request, argument, option, untyped
 from jaccli.errors import Problem, UsageError
 from jaccli.memory import budget
+from jaccli.spec.nested_inputs import DOTTED
 from jaccli.spec.nodes import Node
 from jaccli.spec.overrides import (
     Override,
@@ -37,6 +38,7 @@ from jaccli.spec.schema_types import parse_size
 from jaccli.spec.yaml12 import parse
 
 _NAMED = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*=(?!=)\s*")
+_NAMED_INPUT = re.compile(rf"\s*({DOTTED})\s*=(?!=)\s*")
 MODEL, INPUTS, DERIVATIVE, HOW, RESULT, CALL = (
     "Model",
     "Inputs",
@@ -78,7 +80,7 @@ def _expressions(flag: str, values: Sequence[str]) -> Iterable[Override]:
 def _at(flag: str, values: Sequence[str]) -> Iterable[Override]:
     """Read `NAME=VALUE` as inputs."""
     for value in values:
-        match = _NAMED.match(value)
+        match = _NAMED_INPUT.match(value)
         if not match:
             place = option_node(flag, value).place
             name, equals, _ = value.partition("=")
@@ -88,13 +90,14 @@ def _at(flag: str, values: Sequence[str]) -> Iterable[Override]:
                 raise UsageError(Problem(message, place=place, hint=hint))
             hint = "Expected NAME=VALUE, as in --at x=3 or --at x=@x.npy."
             raise UsageError(Problem(f"{value!r} is not NAME=VALUE.", place=place, hint=hint))
-        yield Override(("inputs", match[1]), value_node(flag, value, match.end()))
+        path = ("inputs", *match[1].split("."))
+        yield Override(path, value_node(flag, value, match.end()), replaces_source=True)
 
 
 def _vector(flag: str, values: Sequence[str]) -> Iterable[Override]:
     """Read `[NAME=]VALUE` as tangents or cotangents."""
     for value in values:
-        match = _NAMED.match(value)
+        match = _NAMED_INPUT.match(value)
         path = ("vector", match[1]) if match else ("vector",)
         node = value_node(flag, value, match.end() if match else 0)
         yield Override(path, node, replaces_source=True)

@@ -5,11 +5,11 @@ With `has_aux` a function returns a pair, and the second is handed through: `(de
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
-from functools import partial
+from dataclasses import replace
+from functools import partial, wraps
 from operator import index
-from typing import Any, SupportsIndex
+from typing import Any, ParamSpec, SupportsIndex, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -17,209 +17,313 @@ import jax.numpy as jnp
 from jaccli.choices import DECIDED_MODES, MODES
 from jaccli.derivative import autotune, cost, operators, structure_losses
 from jaccli.derivative.basis import Function, Tree, size
+from jaccli.derivative.chosen_arguments import Chosen, real
 from jaccli.derivative.refusal import NotDifferentiable, explained, working
+from jaccli.derivative.repeated_calls import Call, repeated
 from jaccli.derivative.select_mode import alternatives, choose, family
-from jaccli.derivative.structure_losses import StructureError, StructureWarning
+from jaccli.derivative.structure_losses import StructureError
 from jaccli.derivative.trace_info import TraceInfo, from_jaxpr
-from jaccli.derivative.traced_function import traced
+from jaccli.derivative.traced_function import TracedFunction
+from jaccli.tracer_errors import add_explanation
 
 Argnums = SupportsIndex | Sequence[SupportsIndex]
 
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _refusing(transformation: Callable[P, R]) -> Callable[P, R]:
+    """Refuse each parameter that JAX has and these have not by name; types stay as they are."""
+
+    @wraps(transformation)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        for name in kwargs:
+            if name in _ONLY_JAX:
+                raise TypeError(f"{transformation.__name__} has no {name}: {_ONLY_JAX[name]}")
+        return transformation(*args, **kwargs)
+
+    return checked
+
+
+_ONLY_JAX = {
+    "holomorphic": "derivatives are of real functions; take JAX's own for complex ones",
+    "allow_int": "derivatives are with respect to floats; convert integers (`x.astype(float)`)",
+    "reduce_axes": "sum over a mapped axis with `jax.lax.psum` in the function",
+    "argnames": "arguments are chosen by position, with `argnums`",
+    "fun": "the function is the first argument, `f`",
+}
+"""Parameters of JAX's transformations, and what to write instead."""
+
+
+@_refusing
 def jacobian(
     f: Callable[..., Tree], argnums: Argnums = 0, has_aux: bool = False, *, mode: str = "auto"
 ) -> Callable[..., Tree]:
     """Return a function that computes the Jacobian of `f`, as `jax.jacobian` does.
 
-    Leaves have the shape `(*out, *in)`.  `mode` is `auto`, `fwd`, `rev`, `loop`, `structured`
-    (`structured-fwd`, `structured-rev`), `sparse` or `tuned`; the result traces under `jit` and
-    `vmap`.
+    J[i, j] = ∂f_i / ∂x_j: for each array of the output and each array of the argument one of the
+    shape `(*out, *in)`, in a tree of the output's structure with trees of the argument's in it; for
+    several `argnums` a tuple of these.  With `has_aux`, `f` returns a pair, and the result is
+    `(jacobian, aux)`.
+
+    `mode` is `auto`, `fwd`, `rev`, `loop` (row by row), `structured` (`structured-fwd`,
+    `structured-rev`), `sparse` or `tuned`.  Forward and reverse mode push unit vectors through `f`
+    (Griewank and Walther, Evaluating Derivatives, 2nd ed. 2008, chapter 3); `structured` multiplies
+    the local Jacobians without their zeros; `sparse` pushes sums of unit vectors that a coloring of
+    the pattern keeps apart (Curtis, Powell and Reid 1974).
+
+    A repeated call of the same `f` with arguments of the same shapes is not traced again, as with
+    `jax.jit`; the result traces under `jit`, `vmap`, `grad` and itself.
+
+    The Jacobian of tanh(W x) is (1 - tanh²(W x)) W, row by row:
 
     >>> import jax.numpy as jnp
+    >>> W, x = jnp.array([[1.0, 2.0], [0.5, -1.0]]), jnp.array([0.25, -0.5])
+    >>> J = jacobian(lambda x: jnp.tanh(W @ x))(x)
+    >>> bool(jnp.allclose(J, (1 - jnp.tanh(W @ x) ** 2)[:, None] * W))
+    True
     >>> jacobian(lambda x: x**2, mode="fwd")(jnp.array([1.0, 2.0])).tolist()
     [[2.0, 0.0], [0.0, 4.0]]
 
     Raises:
-        ValueError: the mode is not one of a Jacobian's.
+        ValueError: the mode is not one of a Jacobian's; when called, an argnum is out of range.
+        TypeError (when called): an argument of `argnums` is not of floats, or neither JAX nor the
+            engine has a way to differentiate `f` as asked.
     """
     return _operator(f, argnums, "jacobian", mode, has_aux)
 
 
+@_refusing
 def hessian(
     f: Callable[..., Tree], argnums: Argnums = 0, has_aux: bool = False, *, mode: str = "auto"
 ) -> Callable[..., Tree]:
     """Return a function that computes the Hessian of `f`, as `jax.hessian` does.
 
-    Leaves have the shape `(*out, *in1, *in2)`.  `mode` is `auto`, `tuned`, outer-inner
-    (`fwd-fwd`, `fwd-rev`, `rev-fwd`, `rev-rev`), `structured` (`structured-fwd-rev` ...), or
-    `sparse`.
+    H[i, j, k] = ∂²f_i / ∂x_j ∂x_k: arrays of the shape `(*out, *in1, *in2)`, a scalar output
+    without `out`, in trees as those of `jacobian`, one within another.
+
+    `mode` is `auto`, `tuned`, outer-inner (`fwd-fwd`, `fwd-rev`, `rev-fwd`, `rev-rev`),
+    `structured` (`structured-fwd-rev` ...), or `sparse`, which pushes sums of unit vectors that a
+    symmetric coloring keeps apart (Coleman and Moré 1984).
+
+    The Hessian of ½ xᵀA x is (A + Aᵀ) / 2:
 
     >>> import jax.numpy as jnp
-    >>> hessian(lambda x: (x**3).sum())(jnp.array([1.0, 2.0])).tolist()
-    [[6.0, 0.0], [0.0, 12.0]]
+    >>> A = jnp.array([[2.0, 1.0], [3.0, 4.0]])
+    >>> hessian(lambda x: x @ A @ x / 2)(jnp.array([5.0, 6.0])).tolist()
+    [[2.0, 2.0], [2.0, 4.0]]
 
     Raises:
-        ValueError: the mode is not one of a Hessian's.
+        ValueError: the mode is not one of a Hessian's; when called, an argnum is out of range.
+        TypeError (when called): as of `jacobian`.
     """
     return _operator(f, argnums, "hessian", mode, has_aux)
 
 
+@_refusing
 def gradient(
     f: Callable[..., Tree], argnums: Argnums = 0, has_aux: bool = False, *, mode: str = "auto"
 ) -> Callable[..., Tree]:
     """Return a function that computes the gradient of the scalar `f`, as `jax.grad` does.
 
-    Leaves have the shape `(*in)`.  The modes are those of a Jacobian.
+    It is shaped as the argument, `(*in)`.  The modes are those of a Jacobian, of which it is the
+    one row: reverse mode takes a small multiple of the cost of `f` itself (Baur and Strassen 1983).
+
+    The gradient of log sum exp x is softmax x:
 
     >>> import jax.numpy as jnp
-    >>> gradient(lambda x: (x**3).sum())(jnp.array([1.0, 2.0])).tolist()
-    [3.0, 12.0]
+    >>> x = jnp.log(jnp.array([1.0, 2.0, 5.0]))
+    >>> g = gradient(lambda x: jnp.log(jnp.exp(x).sum()))(x)
+    >>> [round(float(each), 6) for each in g]
+    [0.125, 0.25, 0.625]
 
     Raises:
-        ValueError: the mode is not one of a gradient's.
-        TypeError (when called): `f` returns no scalar.
+        ValueError: the mode is not one of a gradient's; when called, an argnum is out of range.
+        TypeError (when called): `f` returns no scalar, or as of `jacobian`.
     """
     return _operator(f, argnums, "gradient", mode, has_aux)
 
 
+@_refusing
 def value_and_gradient(
     f: Callable[..., Tree], argnums: Argnums = 0, has_aux: bool = False, *, mode: str = "auto"
 ) -> Callable[..., tuple[Tree, Tree]]:
     """Return a function of the scalar `f` and its gradient together, as `jax.value_and_grad` does.
 
-    With `has_aux` it returns `((value, aux), gradient)`.
+    The pair is `(value, gradient)`, shaped `()` and `(*in)`; with `has_aux` it is `((value, aux),
+    gradient)`.  `f` is traced once for both.
+
+    Of |x|² they are |x|² and 2 x:
 
     >>> import jax.numpy as jnp
-    >>> value, slope = value_and_gradient(lambda x: (x**3).sum())(jnp.array([1.0, 2.0]))
+    >>> value, slope = value_and_gradient(lambda x: (x**2).sum())(jnp.array([1.0, 2.0]))
     >>> float(value), slope.tolist()
-    (9.0, [3.0, 12.0])
+    (5.0, [2.0, 4.0])
 
     Raises:
         ValueError, TypeError: as of `gradient`.
     """
-    slope = gradient(_first(f) if has_aux else f, argnums, mode=mode)
-
-    def both(*args: Any, **kwargs: Any) -> tuple[Tree, Tree]:
-        return jax.tree.map(jnp.asarray, f(*args, **kwargs)), slope(*args, **kwargs)
-
-    return both
+    return _operator(f, argnums, "gradient", mode, has_aux, with_value=True)
 
 
+@_refusing
 def jvp(
     f: Callable[..., Tree], primals: Sequence[Tree], tangents: Sequence[Tree], has_aux: bool = False
 ) -> tuple[Tree, ...]:
     """Return the output of `f` and the Jacobian times the tangents, as `jax.jvp` does.
 
-    Tangents are shaped as the primals, and so is what they give as the output `(*out)`.  With
-    `has_aux`: `(output, product, aux)`.
+    Both are shaped as the output, `(*out)`; tangents are shaped as the primals.  With `has_aux`:
+    `(output, product, aux)`.  Forward mode: the product is computed beside the output, without the
+    Jacobian (Wengert 1964).
+
+    Of x², along v, they are x² and 2 x v:
 
     >>> import jax.numpy as jnp
-    >>> x = jnp.array([1.0, 2.0])
-    >>> [y.tolist() for y in jvp(lambda x: x**2, (x,), (jnp.ones(2),))]
-    [[1.0, 4.0], [2.0, 4.0]]
+    >>> x, v = jnp.array([1.0, 3.0]), jnp.array([10.0, 100.0])
+    >>> [y.tolist() for y in jvp(lambda x: x**2, (x,), (v,))]
+    [[1.0, 9.0], [20.0, 600.0]]
 
     Raises:
         TypeError: a primal is not of floats, or JAX has no forward mode for `f`.
+        ValueError: there are not as many tangents as primals, or not of their shapes.
     """
-    real = tuple(jax.tree.map(_real, x) for x in primals)
-    pairs = zip(real, tangents, strict=True)
+    floats = tuple(jax.tree.map(real, x) for x in primals)
+    pairs = zip(floats, tangents, strict=True)
     alike = tuple(jax.tree.map(lambda x, v: jnp.asarray(v, x.dtype), *pair) for pair in pairs)
-    found: tuple[Tree, ...] = jax.jvp(f, real, alike, has_aux=has_aux)
+    try:
+        found: tuple[Tree, ...] = jax.jvp(f, floats, alike, has_aux=has_aux)
+    except Exception as error:  # what JAX raises is of every type
+        add_explanation(error)
+        raise
     return found
 
 
+@_refusing
 def vjp(f: Callable[..., Tree], *primals: Tree, has_aux: bool = False) -> tuple[Any, ...]:
     """Return the output of `f`, and a function from cotangents to a tuple, as `jax.vjp` does.
 
-    The cotangent is shaped as the output; the tuple has for each primal the cotangent times the
-    Jacobian, of shape `(*in)`.  With `has_aux`: `(output, function, aux)`.
+    The cotangent is shaped as the output, `(*out)`; the tuple has for each primal the cotangent
+    times the Jacobian, of shape `(*in)`.  With `has_aux`: `(output, function, aux)`.  Reverse mode:
+    the function runs backwards through what was kept of `f` (Linnainmaa 1970).
+
+    Of W x, the cotangent u gives Wᵀu:
 
     >>> import jax.numpy as jnp
-    >>> y, pull = vjp(lambda x: x**2, jnp.array([1.0, 2.0]))
-    >>> pull(jnp.array([1.0, 10.0]))[0].tolist()
-    [2.0, 40.0]
+    >>> W = jnp.array([[1.0, 2.0], [3.0, 4.0]])
+    >>> y, pull = vjp(lambda x: W @ x, jnp.array([1.0, 1.0]))
+    >>> y.tolist(), pull(jnp.array([1.0, 10.0]))[0].tolist()
+    ([3.0, 7.0], [31.0, 42.0])
 
     Raises:
         TypeError: a primal is not of floats.
         ValueError: JAX has no reverse mode for `f`.
     """
-    real = tuple(jax.tree.map(_real, x) for x in primals)
-    return jax.vjp(f, *real, has_aux=True) if has_aux else jax.vjp(f, *real)
+    floats = tuple(jax.tree.map(real, x) for x in primals)
+    try:
+        return jax.vjp(f, *floats, has_aux=True) if has_aux else jax.vjp(f, *floats)
+    except Exception as error:  # what JAX raises is of every type
+        add_explanation(error)
+        raise
 
 
+@_refusing
 def hvp(
     f: Callable[..., Tree], argnums: Argnums = 0, has_aux: bool = False, *, mode: str = "auto"
 ) -> Callable[..., Tree]:
     """Return a function of the primals and, last, the tangent: the Hessian of scalar `f` times it.
 
-    The tangent is shaped as the argument, or is a tuple of such for several `argnums`.
+    The tangent is shaped as the argument, `(*in)`, or is a tuple of such for several `argnums`; so
+    is the product, which never forms the Hessian.  `mode` is `auto`, `tuned`, `fwd-rev` (the jvp of
+    the gradient, Pearlmutter 1994), `rev-rev` (the vjp of the gradient) or `fwd-fwd`.
+
+    Of sum x³, the Hessian is diag(6 x):
 
     >>> import jax.numpy as jnp
-    >>> x, v = jnp.array([1.0, 2.0]), jnp.array([1.0, 1.0])
+    >>> x, v = jnp.array([1.0, 2.0]), jnp.array([1.0, 10.0])
     >>> hvp(lambda x: (x**3).sum())(x, v).tolist()
-    [6.0, 12.0]
+    [6.0, 120.0]
 
     Raises:
-        ValueError: the mode is not one of a Hessian-vector product's.
+        ValueError: the mode is not one of a Hessian-vector product's; when called, an argnum is out
+            of range.
+        TypeError (when called): `f` returns no scalar, or as of `jacobian`.
     """
-    _check("hvp", mode)
-    scalar = _first(f) if has_aux else f
-
-    def product(*args: Any, **kwargs: Any) -> Tree:
-        *primals, tangent = args
-        inner, x = _select(scalar, argnums, tuple(primals), kwargs)
-        tangent = jax.tree.map(lambda leaf, v: jnp.asarray(v, leaf.dtype), x, tangent)
-        alike = _select(scalar, argnums, _concrete(primals), kwargs) if mode == "tuned" else None
-        found = _differentiated("hvp", mode, inner, x, (tangent,), alike)
-        return (found, f(*primals, **kwargs)[1]) if has_aux else found
-
-    return product
+    return _operator(f, argnums, "hvp", mode, has_aux)
 
 
 def _operator(
-    f: Callable[..., Tree], argnums: Argnums, derivative: str, mode: str, has_aux: bool
+    f: Callable[..., Tree],
+    argnums: Argnums,
+    derivative: str,
+    mode: str,
+    has_aux: bool,
+    *,
+    with_value: bool = False,
 ) -> Callable[..., Tree]:
     """Apply an operator on functions of one tree to the arguments that `argnums` names."""
     _check(derivative, mode)
-    main = _first(f) if has_aux else f
+    single = isinstance(argnums, SupportsIndex)
+    numbers = tuple(map(index, [argnums] if isinstance(argnums, SupportsIndex) else argnums))
 
-    def apply(*args: Any, **kwargs: Any) -> Tree:
-        inner, x = _select(main, argnums, args, kwargs)
-        alike = _select(main, argnums, _concrete(args), kwargs) if mode == "tuned" else None
-        found = _differentiated(derivative, mode, inner, x, (), alike)
-        return (found, f(*args, **kwargs)[1]) if has_aux else found
+    def compute(f: Callable[..., Tree], call: Call) -> Tree:
+        args: tuple[Any, ...] = call.args
+        more: tuple[Tree, ...] = ()
+        if derivative == "hvp":
+            if len(args) < 2:
+                raise TypeError("hvp: the arguments are the primals and, last, the tangent")
+            *primals, tangent = args
+            args, more = tuple(primals), (tangent,)
+        chosen = Chosen(f, numbers, single, args, call.kwargs, has_aux)
+        x = chosen.x
+        if derivative == "hvp":
+            more = (jax.tree.map(_tangent, x, tangent),)
+        try:
+            once = chosen.traced()
+        except jax.errors.ConcretizationTypeError as error:
+            if call.actual is not None:  # a program has no numbers to look at
+                raise
+            result = _by_values(derivative, mode, chosen.main, x, more, error, call)
+            value, aux = f(*args, **call.kwargs) if has_aux else (None, None)
+            if with_value and not has_aux:
+                value = chosen.main(x)
+        else:
+            alike = _alike(chosen, call) if mode == "tuned" else None
+            result = _differentiated(derivative, mode, once, x, more, alike, call)
+            value, aux = once(x) if with_value else None, chosen.aux
+        if with_value:
+            value = jax.tree.map(jnp.asarray, value)
+            return ((value, aux) if has_aux else value), result
+        return (result, aux) if has_aux else result
 
-    return apply
+    return repeated(f, (derivative, mode, single, numbers, has_aux, with_value), compute)
 
 
-def _first(f: Callable[..., Tree]) -> Callable[..., Tree]:
-    """Return the function of the first of the two that `f` returns."""
-
-    def main(*args: Any, **kwargs: Any) -> Tree:
-        pair = f(*args, **kwargs)
-        if not isinstance(pair, tuple) or len(pair) != 2:
-            kind = type(pair).__name__
-            raise TypeError(f"has_aux: the function returns a pair (output, aux), not {kind}")
-        return pair[0]
-
-    return main
+def _alike(chosen: Chosen, call: Call) -> tuple[Function, Tree]:
+    """Return the function and its argument with arrays that can be run, for measuring."""
+    args, kwargs = call.actual or (_concrete(call.args), call.kwargs)
+    there = replace(chosen, args=args[: len(chosen.args)], kwargs=kwargs)
+    with jax.ensure_compile_time_eval():
+        return there.main, there.x
 
 
 def _differentiated(
-    derivative: str, mode: str, f: Function, x: Tree, more: tuple[Tree, ...], alike: Any
+    derivative: str,
+    mode: str,
+    once: TracedFunction,
+    x: Tree,
+    more: tuple[Tree, ...],
+    alike: Any,
+    call: Call,
 ) -> Tree:
-    """Return a derivative of `f` at x, by the operator that `mode` stands for.
+    """Return a derivative of a traced function at x, by the operator that `mode` stands for.
 
     Where JAX or the engine refuses that one, `auto`, `tuned` and `sparse` take a plain one.
-    `alike` is f and x with arrays that can be run, for measuring.
+    `alike` is the function and x with arrays that can be run, for measuring.
     """
     registry = operators.REGISTRIES[derivative]
-    try:
-        once = traced(f, x)
-    except jax.errors.ConcretizationTypeError as error:
-        return _by_values(derivative, mode, f, x, more, error)
-    if derivative == "gradient":
-        _check_scalar(once.out)
+    if derivative in ("gradient", "hvp"):
+        _check_scalar(derivative, once.out)
     about = from_jaxpr(once.jaxpr, [True] * len(once.jaxpr.in_avals), size(x), size(once.out))
 
     measures = cost.measures(lambda operator: partial(registry[operator], once), (x,))
@@ -242,10 +346,10 @@ def _differentiated(
             continue
         for loss in lost:
             if loss.failure:
-                warnings.warn(loss.warning, StructureWarning, stacklevel=4)
+                call.warnings.append(loss.warning)
         if first is not None and family(operator) in ("structured", "sparse"):
             why = f"{family(operator)}: {explained(first, about)}; computed by mode {name}"
-            warnings.warn(why, StructureWarning, stacklevel=4)
+            call.warnings.append(why)
         return result
     assert first is not None
     if isinstance(first, StructureError):
@@ -271,7 +375,13 @@ def _tuned(derivative: str, about: TraceInfo, alike: Any, more: tuple[Tree, ...]
 
 
 def _by_values(
-    derivative: str, mode: str, f: Function, x: Tree, more: tuple[Tree, ...], error: Exception
+    derivative: str,
+    mode: str,
+    f: Function,
+    x: Tree,
+    more: tuple[Tree, ...],
+    error: Exception,
+    call: Call,
 ) -> Tree:
     """Return the derivative of a function whose own Python decides by the numbers of x.
 
@@ -288,7 +398,7 @@ def _by_values(
     }
     result = plain[derivative]()
     why = "the function looks at numbers of its inputs (`jnp.where` and `lax.cond` do not)"
-    warnings.warn(f"{why}; computed by JAX's plain mode", StructureWarning, stacklevel=5)
+    call.warnings.append(f"{why}; computed by JAX's plain mode")
     return result
 
 
@@ -298,46 +408,23 @@ def _check(derivative: str, mode: str) -> None:
         raise ValueError(f"{derivative} has no mode {mode!r}; expected one of {available}")
 
 
-def _check_scalar(out: Tree) -> None:
+def _tangent(primal: jax.Array, value: Any) -> jax.Array:
+    """Return one array of a tangent, which is shaped as its primal."""
+    tangent = jnp.asarray(value, primal.dtype)
+    if tangent.shape != primal.shape:
+        shapes = f"{tangent.shape}, the argument {primal.shape}"
+        raise ValueError(f"hvp: the tangent has the shape {shapes}")
+    return tangent
+
+
+def _check_scalar(derivative: str, out: Tree) -> None:
     bare = jax.tree_util.all_leaves([out])
     if not bare or out.shape:
         what = f"of shape {out.shape}" if bare else f"a {type(out).__name__}"
-        raise TypeError(f"gradient: the output is {what}, and no scalar; jacobian takes it")
-
-
-def _select(
-    f: Callable[..., Tree], argnums: Argnums, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[Callable[[Tree], Tree], Tree]:
-    """Return `f` as a function of the chosen arguments alone, and those arguments as arrays."""
-    single = isinstance(argnums, SupportsIndex)
-    numbers = [argnums] if isinstance(argnums, SupportsIndex) else argnums
-    positions = [_position(index(number), len(args)) for number in numbers]
-
-    def inner(chosen: Tree) -> Tree:
-        full = list(args)
-        for position, x in zip(positions, (chosen,) if single else chosen, strict=True):
-            full[position] = x
-        return jax.tree.map(jnp.asarray, f(*full, **kwargs))
-
-    chosen = tuple(jax.tree.map(_real, args[position]) for position in positions)
-    return inner, chosen[0] if single else chosen
+        other = "jacobian" if derivative == "gradient" else "hessian"
+        raise TypeError(f"{derivative}: the output is {what}, and no scalar; {other} takes it")
 
 
 def _concrete(args: Any) -> Any:
     """Return arguments with ones in place of traced arrays, for measuring."""
     return jax.tree.map(autotune.concrete, args)
-
-
-def _position(number: int, count: int) -> int:
-    """Return which of `count` arguments an argnum means; negative ones count from the end."""
-    if not -count <= number < count:
-        raise ValueError(f"argnums: {number} is out of range for {count} positional arguments")
-    return number % count
-
-
-def _real(leaf: Any) -> jax.Array:
-    """Return one array of an argument, which must be of floats."""
-    array = jnp.asarray(leaf)
-    if not jnp.issubdtype(array.dtype, jnp.floating):
-        raise TypeError(f"only floats are differentiated, not {array.dtype}")
-    return array

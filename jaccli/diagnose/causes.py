@@ -117,7 +117,10 @@ def _input(plan: Plan, found: NonFinite) -> Cause | None:
             place = int(np.argmax(bad))
             value = _number(float(values.flat[place]))
             message = f"the input {Names.of(name, values.shape)[place]} is {value}."
-            return Cause(None, Problem(message, f"inputs.{name}", plan.spec.place("inputs", name)))
+            return Cause(
+                None,
+                Problem(message, f"inputs.{name}", plan.spec.place("inputs", *name.split("."))),
+            )
     return None
 
 

@@ -20,8 +20,8 @@ from jaccli.derivative.primitives import bind
 from jaccli.diagnose import control_flow
 from jaccli.diagnose.operations import COMPARISONS, FLAT, ComparedOperands, Origin, Step, Watch
 from jaccli.errors import Place, Problem
-from jaccli.model.python import is_users
 from jaccli.plan import Plan
+from jaccli.tracer_errors import is_users
 
 _CALLS = {"jit": "jaxpr", "closed_call": "call_jaxpr", "remat2": "jaxpr"}
 """Calls that are followed, and the parameter that holds what they call."""

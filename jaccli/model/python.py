@@ -8,10 +8,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
-import os
-import re
 import sys
-import traceback
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from importlib.machinery import SourceFileLoader
@@ -19,23 +16,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from jaccli import errors
 from jaccli.errors import ComputationError, SpecError, did_you_mean, expected
 from jaccli.model.source_files import folders
 from jaccli.spec import PythonModel, Spec
+from jaccli.spec.nested_inputs import heads, nested
 from jaccli.spec.schema_types import NAME
 from jaccli.storage import files
-
-_LIBRARY = re.compile(
-    "|".join(
-        (
-            "^<",
-            "/(?:site|dist)-packages/",
-            *(f"^{re.escape(str(Path(file).parent))}/" for file in (os.__file__, errors.__file__)),
-        )
-    )
-)
-"""The files that are not the user's: installed packages, Python's own and this program's."""
+from jaccli.tracer_errors import explanation, user_line
 
 LABEL = "f"
 """The output's name where the function returns one array."""
@@ -68,7 +55,7 @@ def load_function(
     def call(inputs: Mapping[str, Any]) -> dict[str, Any]:
         try:
             with redirect_stdout(sys.stderr):  # standard output is for results
-                returned = function(**inputs)
+                returned = function(**nested(inputs))
         except Exception as error:
             raise ComputationError(_describe(error, model.target)) from error
         return _outputs(returned, model, spec)
@@ -88,6 +75,7 @@ def _check_inputs(spec: Spec, model: PythonModel, function: Callable[..., Any]) 
         return
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     known = [each.name for each in declared if each.kind in named]
+    given = heads(spec.inputs)
     takes_all = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in declared)
     problems = [
         spec.problem(
@@ -95,11 +83,11 @@ def _check_inputs(spec: Spec, model: PythonModel, function: Callable[..., Any]) 
             f"{model.target} takes no input named {name!r}.",
             did_you_mean(name, known),
         )
-        for name in spec.inputs
+        for name in given
         if name not in known and not takes_all
     ]
     needed = [each.name for each in declared if each.kind in named and each.default is each.empty]
-    missing = [name for name in needed if name not in spec.inputs]
+    missing = [name for name in needed if name not in given]
     if missing:
         names = " and ".join(map(repr, missing))
         message = (
@@ -109,11 +97,6 @@ def _check_inputs(spec: Spec, model: PythonModel, function: Callable[..., Any]) 
         problems.append(spec.problem("inputs", message, hint))
     if problems:
         raise SpecError(*problems)
-
-
-def is_users(file: str) -> bool:
-    """Whether a source file is the user's own: of no library, and not this program's."""
-    return not _LIBRARY.search(file)
 
 
 def _import(spec: Spec, model: PythonModel, name: str) -> ModuleType:
@@ -170,15 +153,14 @@ def _import_file(path: Path) -> ModuleType:
 
 def _describe(error: BaseException, target: str) -> str:
     """Return one line: where the user's code failed, and why."""
+    explained = explanation(error)
+    if explained is not None:
+        return f"{target}: {explained}"
     reason = str(error).strip().split("\n")[0]
-    places = [
-        (frame.filename, frame.lineno)
-        for frame in traceback.extract_tb(error.__traceback__)
-        if is_users(frame.filename)
-    ]
+    at = user_line(error)
+    where = at.place if at else ""
     if isinstance(error, SyntaxError) and error.filename:
-        places, reason = [(error.filename, error.lineno)], error.msg
-    where = f"{Path(places[-1][0]).name}:{places[-1][1]}" if places else ""
+        where, reason = f"{Path(error.filename).name}:{error.lineno}", error.msg
     return ": ".join(part for part in (target, where, type(error).__name__, reason) if part)
 
 

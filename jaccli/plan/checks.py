@@ -71,8 +71,8 @@ def checked_vectors(
         if not batched[name] and found != shape:
             or_batch = f" or {(batch, *shape)}" if batch is not None else ""
             message = f"the {what} {name!r} has the shape {found}, expected {shape}{or_batch}."
-            path = f"vector.{name}" if spec.root.get("vector", name) else "vector"
-            problems.append(spec.problem(path, message))
+            named = isinstance(spec.vector, dict)
+            problems.append(spec.problem(f"vector.{name}" if named else "vector", message))
     if any(problems):
         raise SpecError(*filter(None, problems))
     limit = memory.budget(spec.memory)

@@ -11,9 +11,10 @@ import numpy as np
 
 from jaccli.derivative.trace_info import TraceInfo, from_jaxpr
 from jaccli.derivative.traced_function import traced
-from jaccli.errors import SpecError
+from jaccli.errors import ComputationError, SpecError
 from jaccli.model import Model
-from jaccli.spec import Spec
+from jaccli.spec import PythonModel, Spec
+from jaccli.tracer_errors import LEAKED
 
 Shape = tuple[int, ...]
 
@@ -70,8 +71,13 @@ def trace(spec: Spec, model: Model) -> Trace:
         order[:] = outputs
         return outputs
 
+    import jax
+
     with settings_of(spec):
         once = traced(function, every)
+    if any(isinstance(const, jax.core.Tracer) for const in once.jaxpr.consts):
+        name = spec.model.target if isinstance(spec.model, PythonModel) else spec.name
+        raise ComputationError(f"{name}: the function {LEAKED}.")
     shapes = {name: once.out[name] for name in order}  # JAX sorts the names
     for name, value in shapes.items():
         if value.dtype.kind not in "fiub":

@@ -1,6 +1,7 @@
 """From a `Result` to a table, text, JSON, a file, a verdict.  numpy only, never JAX.
 
 result, sparse, named_arrays             the data: `Result`, `Block`, `Sparse`, arrays as read
+block_keys                               the names in a block's key
 labels, view, matrix, selection          what is looked at of it, and the names of its entries
 summary, nonfinite                       about the numbers
 numerals, notation                       numbers, shapes and derivatives as text, for all below

@@ -34,10 +34,14 @@ class Matrix:
     @property
     def labels(self) -> dict[str, LabelledAxis]:
         """The labels by the name they have in files: `rows`, `columns`, `outputs`."""
-        if len(self.sides) == 1:
-            return {"rows" if self.values.ndim == 1 else "columns": self.sides[0]}
-        names = ("outputs", "rows", "columns")[-len(self.sides) :]
-        return dict(zip(names, self.sides, strict=True))
+        return by_side(self.sides, batched=self.batch is not None and self.batch.shape != ())
+
+
+def by_side(axes: Sequence[LabelledAxis], *, batched: bool) -> dict[str, LabelledAxis]:
+    """Return the labelled sides of a matrix by the name they have in files."""
+    if len(axes) == 1:
+        return {"columns" if batched else "rows": axes[0]}
+    return dict(zip(("outputs", "rows", "columns")[-len(axes) :], axes, strict=True))
 
 
 def sides(derivative: str, slots: Sequence[Slot]) -> tuple[LabelledAxis, ...]:

@@ -1,16 +1,25 @@
 """What a computation hands over: arrays with the names of what they hold, and how they were made.
 
-Plain data.  This module knows no format, no file and no terminal.
+Plain data.  This module knows no format, no file and no terminal: what a `Result` offers of these
+is imported when it is asked for.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
-from jaccli.result.sparse import Sparse, Values
+from jaccli.errors import did_you_mean
+from jaccli.result.sparse import Sparse, Values, dense
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -74,6 +83,8 @@ class Result:
     the outputs at the primal, `(*batch, *out)` each.  `seconds` has `compile` and `run`; `cache` is
     `hit` if an earlier process has compiled the program, `miss` if this one has, and `off` if it
     is not kept.  `warnings` say where the numbers are not what they seem.
+
+    `result["y.x"]` is a block; `matrix`, `labels` and `to_scipy` are the matrix layout of all.
     """
 
     derivative: str
@@ -96,6 +107,97 @@ class Result:
         """`sparse` if a block is kept as its non-zeros, otherwise `dense`."""
         kept = any(isinstance(block.values, Sparse) for block in self.blocks)
         return "sparse" if kept else "dense"
+
+    def __getitem__(self, key: str) -> Values:
+        """Return the array of a block by its key, `(*batch, *out, *in)`: as it is kept.
+
+        Raises:
+            KeyError: there is no such block.
+        """
+        for block in self.blocks:
+            if block.key == key:
+                return block.values
+        raise KeyError(f"no block {key!r}. {did_you_mean(str(key), self.keys())}")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.keys()
+
+    def keys(self) -> list[str]:
+        """Return the keys of the blocks, in their order."""
+        return [block.key for block in self.blocks]
+
+    def matrix(self) -> Array:
+        """Return the blocks as one dense array, as `--layout matrix` joins them.
+
+        That is `(*batch, M, N)` for a Jacobian, `(*batch, N, N)` for the Hessian of one scalar,
+        and one axis for a gradient, a product or values; `labels` says what its entries are.
+        """
+        from jaccli.result.matrix import matrix
+        from jaccli.result.view import whole
+
+        return dense(matrix(whole(self)).values)
+
+    def labels(self) -> dict[str, list[str]]:
+        """Return the labels of the matrix by side: `rows`, `columns`, `outputs`."""
+        from jaccli.result.matrix import by_side, sides
+        from jaccli.result.view import Slot
+
+        axes = sides(self.derivative, [Slot.of(block) for block in self.blocks])
+        named = by_side(axes, batched=self.batch is not None)
+        return {side: list(axis) for side, axis in named.items()}
+
+    def to_scipy(self) -> csr_array:
+        """Return the blocks as one sparse matrix of scipy's; what has one axis is a column.
+
+        Raises:
+            ValueError: the matrix layout has more than two axes, as with a batch.
+        """
+        from jaccli.result.matrix import matrix
+        from jaccli.result.view import whole
+
+        values = matrix(whole(self)).values
+        if values.ndim > 2:
+            message = f"a sparse matrix has two axes; this result has the shape {values.shape}"
+            raise ValueError(f"{message}: take its rows apart with matrix()")
+        kept = values if isinstance(values, Sparse) else Sparse.from_dense(values)
+        return kept.reshape((*values.shape[:1], prod(values.shape[1:]))).scipy()
+
+    def save(
+        self, path: str | os.PathLike[str], force: bool = False, *, layout: str | None = None
+    ) -> None:
+        """Write the result to a file; its suffix decides the format, as with `-o`.
+
+        `layout` is `blocks` or `matrix`; by default blocks, and of a sparse `.npz` the matrix.
+
+        Raises:
+            UsageError: the file is there and `force` is not given, its suffix is unknown, or the
+                result does not fit into its format.
+        """
+        from jaccli.result.io.registry import suffix_of, write
+
+        joined = self.storage == "sparse" and suffix_of(Path(path)) == ".npz"
+        write(self, path, layout=layout or ("matrix" if joined else "blocks"), force=force)
+
+    def __str__(self) -> str:
+        """Return the table that the command line prints, abbreviated to the terminal's width."""
+        from io import StringIO
+
+        from jaccli.result.render.table import table
+        from jaccli.result.view import whole
+
+        out = StringIO()
+        table(whole(self), out, styled=False)
+        return out.getvalue().rstrip("\n")
+
+    def _repr_html_(self) -> str:
+        """Return the tables that a notebook shows."""
+        from jaccli.result.render.html import html
+        from jaccli.result.view import whole
+
+        return html(whole(self))
 
     def manifest(self) -> dict[str, Any]:
         """Return everything but the numbers, ready for JSON."""

@@ -296,7 +296,13 @@ class _SourceOf(NamedTuple):
 
     @property
     def record(self) -> RecordType:
-        return RecordType(SOURCES[self.name].keys | {"dtype": _DTYPE}, "a source")
+        return RecordType(SOURCES[self.name].keys | {"dtype": _DTYPE}, "a source", self.foreign)
+
+    def foreign(self, name: str) -> str:
+        """Return what is said of a key that no source has: it may be meant as an input's name."""
+        if any(name in kind.keys for kind in SOURCES.values()):
+            return ""
+        return f"The key {self.name!r} makes this mapping a source, which holds no inputs."
 
     def check_entries(
         self, entries: Entries, node: Node, path: str, report: ProblemCollector
@@ -374,11 +380,13 @@ def relative(node: Node, folder: Path) -> str:
     return files.relative(node.text.folder / name, folder)
 
 
+_NOT_NESTED = " Inputs that hold inputs go with a Python model."
+
 NUMBERS = Either((Case(always, Numbers()),), name="numbers")
 INPUT = Either(
     (
         *(Case(has_key(name), _SourceOf(name)) for name in SOURCES),
-        Case(is_mapping, NoKey("source", tuple(SOURCES))),
+        Case(is_mapping, NoKey("source", tuple(SOURCES), _NOT_NESTED)),
         Case(always, _Literal()),
     ),
     name="source",

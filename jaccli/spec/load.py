@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from jaccli.errors import Problem, SpecError
+from jaccli.spec.nested_inputs import heads, with_groups
 from jaccli.spec.nodes import Node, Text
 from jaccli.spec.overrides import Override, apply, extend
 from jaccli.spec.schema import SPEC
@@ -54,7 +55,7 @@ def check(name: str, root: Node, report: ProblemCollector) -> Spec:
     Raises:
         SpecError: all that is wrong with the entries, each with its place.
     """
-    root = _with_names(root)
+    root = with_groups(_with_names(root))
     values = SPEC.check(root, "", report)
     spec = None if values is None else build(name, values, root, report)
     if report.problems or spec is None:
@@ -74,6 +75,7 @@ def _with_names(root: Node) -> Node:
     names = (
         {str(leaf.value) for leaf in wrt.leaves()} if wrt else set(inputs.keys if inputs else ())
     )
+    names |= heads(names).keys()
     outputs = root.get("model", "expressions")
     names |= set(outputs.keys if outputs else ())
     if not vector.value or not vector.value.keys() <= names:

@@ -21,7 +21,7 @@ class Override(NamedTuple):
     """A value for the entry at `path`; the latest wins.  `key` is where the path is written.
 
     With `replaces_source`, a source of the spec that stands where the path needs names (one
-    `vector` without a name) gives way to them.
+    `vector` without a name, or what is now to be a group of inputs) gives way to them.
     """
 
     path: tuple[str, ...]
@@ -126,7 +126,10 @@ def _put(
     written = override.key or override.node
     if node is None or node.value is None:
         node = replace(written, value={}, keys={})
-    if override.replaces_source and node.text.is_file and _is_one_source(node):
+    # What holds all inputs is no source, whatever they are called.
+    depth = len(override.path) - len(path)
+    gives_way = override.replaces_source and depth > (override.path[0] == "inputs")
+    if gives_way and node.text.is_file and _is_one_source(node):
         node = Node({}, override.node.text)
     if isinstance(node.value, list):
         if not name.isdecimal() or int(name) >= len(node.value):

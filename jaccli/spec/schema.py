@@ -20,6 +20,7 @@ from jaccli.choices import (
     STORAGES,
 )
 from jaccli.spec.input_sources import INPUT, NUMBERS, is_source
+from jaccli.spec.nested_inputs import DOTTED, INPUT_NAME, Inputs, definition
 from jaccli.spec.number_types import Number
 from jaccli.spec.schema_types import (
     Anything,
@@ -45,6 +46,7 @@ from jaccli.spec.schema_types import (
 
 _NAME = Words("a name", r"[A-Za-z_][A-Za-z0-9_]*")
 _NAMES = Items(_NAME, least=1, single=True, unique=True)
+_INPUT_NAMES = Items(INPUT_NAME, least=1, single=True, unique=True)
 _TARGET = r"(?:[^\x00:]+\.py|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):[A-Za-z_]\w*"
 _THREE = Items(Number(), least=3, most=3)
 
@@ -106,6 +108,7 @@ _VALUES = Either(
     )
 )
 _PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*\Z")
+_WHOLE_NAME = re.compile(rf"{DOTTED}\Z")
 _SWEPT = Named(_VALUES, "the path of an entry", _PATH)
 
 SPEC = RecordType(
@@ -115,16 +118,20 @@ SPEC = RecordType(
         "base": Key(_FILE, "another spec that this one extends"),
         "model": Key(MODEL, "what is differentiated", required=True),
         "inputs": Key(
-            Named(INPUT), "name -> number, nested list or source", default={}, decides="result"
+            Inputs(),
+            "name -> number, nested list or source; of Python models, also more inputs",
+            default={},
+            decides="result",
         ),
         "wrt": Key(
-            _NAMES, "differentiate with respect to these (forecast: x; else every float input)"
+            _INPUT_NAMES,
+            "differentiate with respect to these (forecast: x; else every float input)",
         ),
         "batch": Key(
             Either(
                 (
-                    Case(is_mapping, Named(Number(whole=True))),
-                    Case(always, _NAMES),
+                    Case(is_mapping, Named(Number(whole=True), pattern=_WHOLE_NAME)),
+                    Case(always, _INPUT_NAMES),
                 )
             ),
             "batched inputs: {name: axis}, or names for axis 0",
@@ -145,7 +152,9 @@ SPEC = RecordType(
         "chunk": Key(Number(low=1, whole=True), "basis rows or batch rows at a time"),
         "layout": Key(OneOf(LAYOUTS), "one array per block, or one matrix", default="blocks"),
         "vector": Key(
-            Either((Case(is_source, INPUT), Case(is_mapping, Named(INPUT)), Case(always, INPUT))),
+            Either(
+                (Case(is_source, INPUT), Case(is_mapping, Inputs(dotted=True)), Case(always, INPUT))
+            ),
             "tangent (jvp, hvp) or cotangent (vjp): a source, or name -> source",
             decides="result",
         ),
@@ -200,11 +209,22 @@ def json_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a spec, for editors."""
     schema = SPEC.schema()
     del schema["required"]
+    source = INPUT.schema()
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "jaccli spec",
         **schema,
         # A base may bring the model.
         "anyOf": [{"required": ["model", "inputs"]}, {"required": ["base"]}],
-        "$defs": schemas([INPUT, NUMBERS]),
+        "if": {
+            "required": ["model"],
+            "properties": {"model": {"not": {"type": "object", "required": ["python"]}}},
+        },
+        "then": {
+            "properties": {
+                "inputs": {"additionalProperties": source},
+                "vector": {"anyOf": [source, {"additionalProperties": source}]},
+            }
+        },
+        "$defs": {**schemas([INPUT, NUMBERS]), "input": definition()},
     }

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Literal, NamedTuple, Protocol
 
-from jaccli.errors import LISTED, Problem, did_you_mean, expected
+from jaccli.errors import LISTED, Problem, did_you_mean, expected, suggest
 from jaccli.spec.nodes import Node
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -283,6 +283,8 @@ class RecordType(NamedTuple):
 
     keys: Mapping[str, Key]
     what: str = "a mapping"
+    foreign: Callable[[str], str] | None = None
+    """What the hint says besides of an unknown key."""
 
     def check(self, node: Node, path: str, report: ProblemCollector) -> Any:
         if not isinstance(node.value, dict):
@@ -290,8 +292,7 @@ class RecordType(NamedTuple):
             return None
         for name, key in node.keys.items():
             if name not in self.keys:
-                hint = partial(did_you_mean, name, self.keys)
-                report.add(key, path, f"unknown key {name!r}.", hint)
+                report.add(key, path, f"unknown key {name!r}.", partial(self._hint, name))
         for name, declared in self.keys.items():
             if declared.required and name not in node.value:
                 report.add(node, path, f"the key {name!r} is missing.")
@@ -301,6 +302,10 @@ class RecordType(NamedTuple):
             else declared.default
             for name, declared in self.keys.items()
         }
+
+    def _hint(self, name: str) -> str:
+        more = self.foreign(name) if self.foreign and not suggest(name, self.keys) else ""
+        return did_you_mean(name, self.keys) + (f" {more}" if more else "")
 
     def schema(self) -> dict[str, Any]:
         schema: dict[str, Any] = {
@@ -350,13 +355,16 @@ class NoKey(NamedTuple):
 
     what: str
     names: tuple[str, ...]
+    otherwise: str = ""
+    """What the hint says besides of a key that is like none of the names."""
 
     def check(self, node: Node, path: str, report: ProblemCollector) -> Any:
         first, key = next(iter(node.keys.items()), ("", node))
         message = f"the mapping names no {self.what}."
         if not isinstance(node.value, dict):
             message = f"{node.describe()} is not a {self.what}."
-        report.add(key, path, message, did_you_mean(first, self.names))
+        more = self.otherwise if first and not suggest(first, self.names) else ""
+        report.add(key, path, message, did_you_mean(first, self.names) + more)
         return None
 
     def schema(self) -> dict[str, Any]:

@@ -89,7 +89,8 @@ class Spec:
     def place(self, *path: str) -> Place | None:
         """Return the place of the entry at `path`, or of the nearest entry above it."""
         for length in range(len(path), 0, -1):
-            node = self.root.get(*path[:length])
+            below = path[1:length]  # an input's whole name may be one key: `batch: {params.w: 0}`
+            node = self.root.get(*path[:length]) or self.root.get(path[0], ".".join(below))
             if node is not None:
                 return node.place
         return None

@@ -14,6 +14,7 @@ from jaccli.choices import MODES, WITH_VECTOR
 from jaccli.errors import Problem, SpecError, did_you_mean, expected, listed
 from jaccli.expression import CONSTANTS, Expression, check_name, check_names, parse
 from jaccli.spec.input_sources import Source, relative
+from jaccli.spec.nested_inputs import entry_node, expanded, groups, nested
 from jaccli.spec.nodes import Node
 from jaccli.spec.schema_types import NAME, ProblemCollector
 from jaccli.spec.spec import Expect, ExpressionModel, Output, PythonModel, Spec
@@ -48,17 +49,22 @@ def build(name: str, values: Values, root: Node, report: ProblemCollector) -> Sp
         _check_devices(values, root, report)
     if report.problems or model is None:
         return None
-    _check_integers(values, root, report)
-    _check_axes(values["inputs"], batch, root, report)
+    inputs = values["inputs"]
+    batch = expanded("batch", batch, inputs, root, report)
+    wrt = list(expanded("wrt", dict.fromkeys(values["wrt"] or ()), inputs, root, report))
+    if report.problems:
+        return None
+    _check_integers(wrt, inputs, root, report)
+    _check_axes(inputs, batch, root, report)
     if report.problems:
         return None
     output = values["output"] or {"path": None, "format": None, "force": False}
     path = _path(root, output["path"], "output", "path")
-    wrt = values["wrt"] or (["x"] if root_is_forecast(root) else None)
+    wrt = wrt or (["x"] if root_is_forecast(root) else [])
     return Spec(
         name=name,
         model=model,
-        inputs=values["inputs"],
+        inputs=inputs,
         wrt=tuple(wrt) if wrt else None,
         batch=batch,
         derivative=tuple(values["derivative"]),
@@ -76,7 +82,7 @@ def build(name: str, values: Values, root: Node, report: ProblemCollector) -> Sp
         expect=_expect(values["expect"], root),
         sparsity=_path(root, (values["sparsity"] or {}).get("file"), "sparsity", "file"),
         sweep=values["sweep"],
-        resolved=_resolved(values, wrt, model, root),
+        resolved=_resolved(values, wrt, batch, model, root),
         root=root,
     )
 
@@ -201,7 +207,7 @@ def _known(
     for index, name in enumerate(names):
         if name in there or node is None:
             continue
-        at = node.keys.get(name) or node.get(str(index)) or node
+        at = node.keys.get(name) or node.get(str(index)) or entry_node(root, entry, name) or node
         hint = partial(expected, known) if len(known) < 10 else partial(did_you_mean, name, known)
         report.add(at, entry, f"no {what} named {name!r}.", hint)
     return [name for name in names if name in there]
@@ -226,8 +232,11 @@ def _check_names(
             report.add(at, "inputs", "there are no inputs.", hint)
         return
     wrt = values["wrt"] or [] if "wrt" not in wrong else []
-    _known("wrt", wrt, inputs, root, report, "input")
-    _known("batch", list(batch), inputs, root, report, "input")
+    members = groups(inputs)
+    named = [*inputs, *members]
+    _known("wrt", wrt, named, root, report, "input")
+    _known("batch", list(batch), named, root, report, "input")
+    wrt = [each for name in wrt for each in members.get(name, [name])]
     if wrong & {"vector", "derivative"} or not isinstance(values["vector"], dict):
         return
     kinds = set(WITH_VECTOR).intersection(values["derivative"])
@@ -320,12 +329,13 @@ def _check_devices(values: Values, root: Node, report: ProblemCollector) -> None
         report.add(root.get("devices") or root, "devices", message, hint)
 
 
-def _check_integers(values: Values, root: Node, report: ProblemCollector) -> None:
+def _check_integers(
+    wrt: list[str], inputs: dict[str, Source], root: Node, report: ProblemCollector
+) -> None:
     """Report integers among the inputs that are differentiated."""
-    for index, name in enumerate(values["wrt"] or []):
-        source = values["inputs"][name]
-        if source.dtype == "int64":
-            node = root.get("wrt", str(index)) or root.get("wrt") or root
+    for name in wrt:
+        if inputs[name].dtype == "int64":
+            node = entry_node(root, "wrt", name) or root
             report.problems.append(integer_problem(name, "int64", node))
 
 
@@ -354,15 +364,8 @@ def batch_problems(
     """Return what is wrong with the batch axes of the inputs whose shapes are known."""
     problems = []
     sizes: dict[str, int] = {}
-    positions = {name: str(index) for index, name in enumerate(batch)}
     for name, shape in shapes.items():
         axis = batch[name]
-        node = (
-            root.get("batch", name)
-            or root.get("batch", positions[name])
-            or root.get("batch")
-            or root
-        )
         message = ""
         if not shape:
             message = f"the input {name!r} is a scalar and has no axis to batch."
@@ -377,12 +380,17 @@ def batch_problems(
                 message = f"the batch axis of {name!r} has the size 0."
             sizes[name] = size
         if message:
+            node = root.get("batch", name) or entry_node(root, "batch", name) or root
             problems.append(Problem(message, path="batch", place=node.place))
     return problems
 
 
 def _resolved(
-    values: Values, wrt: list[str] | None, model: ExpressionModel | PythonModel, root: Node
+    values: Values,
+    wrt: list[str],
+    batch: dict[str, int],
+    model: ExpressionModel | PythonModel,
+    root: Node,
 ) -> Values:
     """Return the spec as plain data with its defaults, absent entries left out.
 
@@ -390,11 +398,11 @@ def _resolved(
     """
     vector, folder = values["vector"], root.text.folder
     plain = dict(values)
-    plain["inputs"] = {name: s.plain(folder) for name, s in values["inputs"].items()}
-    plain["wrt"] = wrt
-    plain["batch"] = _batch(values["batch"]) or None
+    plain["inputs"] = nested({name: s.plain(folder) for name, s in values["inputs"].items()})
+    plain["wrt"] = wrt or None
+    plain["batch"] = batch or None
     if isinstance(vector, dict):
-        plain["vector"] = {name: source.plain(folder) for name, source in vector.items()}
+        plain["vector"] = nested({name: s.plain(folder) for name, s in vector.items()})
     elif vector is not None:
         plain["vector"] = vector.plain(folder)
     if isinstance(plain["model"], dict):

@@ -17,6 +17,7 @@ from jaccli.choices import WITH_VECTOR
 from jaccli.errors import JaccliError
 from jaccli.spec import Spec
 from jaccli.spec.input_sources import Source
+from jaccli.spec.nested_inputs import value_at
 from jaccli.spec.schema import deciding
 from jaccli.sweep.expand import SweepTask
 
@@ -51,13 +52,18 @@ def _group(tasks: list[SweepTask]) -> Group:
     first = tasks[0].spec.resolved
     varying = tuple(
         name
-        for name, source in first["inputs"].items()
-        if any(task.spec.resolved["inputs"][name] != source for task in tasks)
+        for name in tasks[0].spec.inputs
+        if any(_written(task, name) != _written(tasks[0], name) for task in tasks)
     )
     vectors_vary = tasks[0].derivative in WITH_VECTOR and any(
         task.spec.resolved.get("vector") != first.get("vector") for task in tasks
     )
     return Group(tuple(tasks), varying, vectors_vary, len(tasks))
+
+
+def _written(task: SweepTask, name: str) -> Any:
+    """Return an input as the task's resolved spec writes it."""
+    return value_at(task.spec.resolved["inputs"], name)
 
 
 class _Signatures:

@@ -234,6 +234,9 @@ def test_importing_jaccli_loads_neither_jax_nor_numpy() -> None:
 def test_the_examples_of_the_docstrings() -> None:
     results = doctest.testmod(api)
     assert (results.failed, results.attempted > 5) == (0, True)
+    for name in set(jaccli.__all__) - {"__version__"}:  # each has one, whatever wraps it
+        examples = doctest.DocTestFinder().find(getattr(jaccli, name), globs=vars(api))
+        assert examples[0].examples, name
 
 
 def cubes(x: Any, y: Any) -> Any:
@@ -305,7 +308,37 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "JAX's own": (
         lambda: jaccli.jacobian(lambda x: x, holomorphic=True),  # type: ignore[call-arg]
-        "unexpected keyword argument 'holomorphic'",
+        "^jacobian has no holomorphic: derivatives are of real functions; take JAX's own for "
+        "complex ones$",
+    ),
+    "integers allowed": (
+        lambda: jaccli.value_and_gradient(lambda x: x, allow_int=True),  # type: ignore[call-arg]
+        r"^value_and_gradient has no allow_int: derivatives are with respect to floats; "
+        r"convert integers \(`x.astype\(float\)`\)$",
+    ),
+    "reduced axes": (
+        lambda: jaccli.vjp(lambda x: x, 1.0, reduce_axes=()),  # type: ignore[call-arg]
+        "^vjp has no reduce_axes: sum over a mapped axis with `jax.lax.psum` in the function$",
+    ),
+    "names": (
+        lambda: jaccli.hessian(lambda x: x, argnames="x"),  # type: ignore[call-arg]
+        "^hessian has no argnames: arguments are chosen by position, with `argnums`$",
+    ),
+    "JAX's name of the function": (
+        lambda: jaccli.gradient(fun=lambda x: x),  # type: ignore[call-arg]
+        "^gradient has no fun: the function is the first argument, `f`$",
+    ),
+    "a misspelling": (
+        lambda: jaccli.hvp(lambda x: x, argnum=1),  # type: ignore[call-arg]
+        r"hvp\(\) got an unexpected keyword argument 'argnum'$",
+    ),
+    "no scalar of an hvp": (
+        lambda: jaccli.hvp(lambda x: x)(CX, CX),
+        r"^hvp: the output is of shape \(3,\), and no scalar; hessian takes it$",
+    ),
+    "no tangent": (
+        lambda: jaccli.hvp(lambda x: x)(CX),
+        "^hvp: the arguments are the primals and, last, the tangent$",
     ),
     "integers": (lambda: jaccli.vjp(lambda x: x, np.arange(3)), "^only floats are differentiated"),
 }
@@ -316,6 +349,11 @@ def test_what_is_not_as_asked_is_a_type_error(name: str) -> None:
     act, message = REFUSED[name]
     with pytest.raises(TypeError, match=message):
         act()
+
+
+def test_a_tangent_of_another_shape_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^hvp: the tangent has the shape \(2,\), the argument "):
+        jaccli.hvp(lambda x: (x**2).sum())(CX, CX[:2])
 
 
 def test_the_door_lists_what_there_is() -> None:

@@ -146,8 +146,8 @@ FAILING = {
     "types.py:numbered": "types.py:numbered: returned an output 1, which is not a name.",
     "types.py:dotted": "types.py:dotted: returned an output 'a.b', which is not a name.",
     "types.py:huge": "types.py:huge: returned a value of type int, not an array.",
-    "types.py:outside": "types.py:outside: types.py:41: TracerArrayConversionError: The "
-    "numpy.ndarray conversion method __array__() was called on traced array with shape float64[2].",
+    "types.py:outside": "types.py:outside: types.py:41: `return np.sin(x)` hands a traced array to "
+    "numpy, which needs its numbers; write `jnp.sin`.",
 }
 
 

@@ -14,6 +14,7 @@ from math import prod
 
 import numpy as np
 
+from jaccli.result.block_keys import split_keys
 from jaccli.result.labels import LabelledAxis
 from jaccli.result.named_arrays import Stored
 from jaccli.result.sparse import Values, assemble
@@ -92,9 +93,9 @@ def _matrices(a: Stored, b: Stored) -> Pairing:
     if a.layout != b.layout:
         # The other side is laid out like the matrix, if it can be: shapes that differ say it all.
         if x is not None and (a.layout == "matrix" or (b.layout, a.layout) == ("blocks", "array")):
-            y = as_matrix(b.arrays, x.shape, y)
+            y = as_matrix(b, x.shape, y)
         elif y is not None:
-            x = as_matrix(a.arrays, y.shape, x)
+            x = as_matrix(a, y.shape, x)
     if x is None or y is None:
         return Pairing((), _keys(a), _keys(b))
     with np.errstate(over="ignore"):
@@ -135,16 +136,14 @@ def _same_vector(a: Shape, b: Shape) -> bool:
     return prod(a) == prod(b) and all(sum(n != 1 for n in shape) <= 1 for shape in (a, b))
 
 
-def as_matrix(
-    arrays: Mapping[str, Values], shape: Shape, otherwise: Values | None
-) -> Values | None:
+def as_matrix(stored: Stored, shape: Shape, otherwise: Values | None) -> Values | None:
     """Join blocks to a matrix of this shape: `otherwise` where no split of their axes does.
 
     Leading axes of the shape, beyond its last two, have to be leading axes of every block.  A
     vector fits whether it lies or stands.
     """
     lead = shape[:-2]
-    cells = _cells(arrays)
+    cells = _cells(stored.arrays, stored.manifest.get("command"))
     if cells is None or any(values.shape[: len(lead)] != lead for values in cells.values()):
         return otherwise
     first = next(iter(cells.values()))
@@ -155,9 +154,21 @@ def as_matrix(
     return otherwise
 
 
-def _cells(arrays: Mapping[str, Values]) -> dict[tuple[str, str], Values] | None:
-    """Return the blocks by row and column: output and input, or the two inputs of a Hessian."""
-    keys = [key.split(".") for key in arrays]
+def _cells(
+    arrays: Mapping[str, Values], derivative: object
+) -> dict[tuple[str, str], Values] | None:
+    """Return the blocks by row and column: output and input, or the two inputs of a Hessian.
+
+    Where the file does not say of which derivative they are, the numbers of names in a key do.
+    """
+    named = split_keys(arrays, derivative) if isinstance(derivative, str) else None
+    if named is not None:
+        keys = [
+            [*(() if names.output is None else (names.output,)), *names.wrt]
+            for names in named.values()
+        ]
+    else:
+        keys = [key.split(".") for key in arrays]
     if len({len(key) for key in keys}) != 1 or len(keys[0]) > 3:
         return None
     if len(keys[0]) == 3 and len({key[0] for key in keys}) > 1:

@@ -21,6 +21,7 @@ from typing import IO, Any, BinaryIO, cast
 import numpy as np
 
 from jaccli.errors import SourceError, UsageError
+from jaccli.result.block_keys import split_keys
 from jaccli.result.labels import LabelledAxis
 from jaccli.result.matrix import matrix, sides
 from jaccli.result.named_arrays import Stored
@@ -168,10 +169,11 @@ def _sides(
     """Return the labels of a matrix as its manifest has them; none if it is not ours."""
     try:
         slots = []
+        named = split_keys(manifest["blocks"], manifest["command"]) or {}
         for key, block in manifest["blocks"].items():
-            names, ins = key.split("."), tuple(map(tuple, block["in_shapes"]))
-            output = names.pop(0) if len(names) > len(ins) else None
-            slots.append(Slot.of(BlockShape(output, tuple(names), tuple(block["out_shape"]), ins)))
+            output, wrt = named[key]
+            ins = tuple(map(tuple, block["in_shapes"]))
+            slots.append(Slot.of(BlockShape(output, wrt, tuple(block["out_shape"]), ins)))
         rows, columns = sides(manifest["command"], slots)
         return (rows, columns) if (len(rows), len(columns)) == shape else ((), ())
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):

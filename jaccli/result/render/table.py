@@ -32,11 +32,18 @@ _GAP = 2
 
 
 def table(
-    view: View, out: TextIO, *, layout: str = "blocks", digits: int = 6, width: int | None = None
+    view: View,
+    out: TextIO,
+    *,
+    layout: str = "blocks",
+    digits: int = 6,
+    width: int | None = None,
+    styled: bool = True,
 ) -> None:
     """Print the panels of a view, `digits` significant digits each, `width` columns wide.
 
-    The width is the terminal's when it is None.
+    The width is the terminal's when it is None.  Where not `styled`, there is no color, whatever
+    `out` and the environment say.
     """
     if digits < 1:
         raise UsageError(f"--digits: {digits} is too small.", hint="Expected 1 or more.")
@@ -44,6 +51,7 @@ def table(
 
     console = Console(
         file=out,
+        color_system="auto" if styled else None,
         width=width or terminal.columns(),
         highlight=False,
         emoji=False,
