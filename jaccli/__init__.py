@@ -16,28 +16,40 @@ if TYPE_CHECKING:
         value_and_gradient,
         vjp,
     )
+    from jaccli.python_api import JaccliWarning, Model, load, model
+    from jaccli.result.result import Result
 
 __version__ = "0.1.0"
 __all__ = [
+    "JaccliWarning",
+    "Model",
+    "Result",
     "__version__",
     "gradient",
     "hessian",
     "hvp",
     "jacobian",
     "jvp",
+    "load",
+    "model",
     "value_and_gradient",
     "vjp",
 ]
+_HOMES = {
+    **dict.fromkeys(("JaccliWarning", "Model", "load", "model"), "jaccli.python_api"),
+    "Result": "jaccli.result.result",
+}
+"""The modules of names that are not operators."""
 
 
 def __getattr__(name: str) -> object:
-    """Load the operators, and JAX with them, when they are first used."""
+    """Load what is named when it is first used; the operators, and JAX with them, too."""
     if name in __all__:
-        from jaccli.derivative import api
+        from importlib import import_module
 
-        return getattr(api, name)
+        return getattr(import_module(_HOMES.get(name, "jaccli.derivative.api")), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return sorted(__all__)

@@ -56,17 +56,17 @@ CASES: dict[str, tuple[str, ...]] = {
 
 def program(entries: tuple[str, ...], devices: int) -> Any:
     """Return the compiled plan of a spec with these entries."""
-    from jaccli import backend, model
+    from jaccli import backend, models
     from jaccli.execute import prepare
     from jaccli.plan import make
     from jaccli.spec import load
     from jaccli.spec.overrides import from_set
 
     spec = load(None, [from_set(text) for text in (*entries, f"devices={devices}")])
-    point = model.read(spec)
-    backend.configure(x64=model.needs_x64(spec, point))
+    point = models.read(spec)
+    backend.configure(x64=models.needs_x64(spec, point))
     found = backend.find(spec.device, spec.devices)
-    return prepare(make(spec, model.load(spec, point), spec.derivative[0], found), repeated=True)
+    return prepare(make(spec, models.load(spec, point), spec.derivative[0], found), repeated=True)
 
 
 def timed(call: Callable[[], object]) -> tuple[float, float]:

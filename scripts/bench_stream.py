@@ -49,7 +49,7 @@ def streamed(size: int, target: Path) -> tuple[float, Ran]:
 
 def computed(size: int, folder: Path) -> float:
     """Return the seconds of the same parts without a file."""
-    from jaccli import backend, model
+    from jaccli import backend, models
     from jaccli.context import Silent
     from jaccli.execute.stream import prepare_stream
     from jaccli.plan import make
@@ -60,7 +60,7 @@ def computed(size: int, folder: Path) -> float:
     texts = ["model={expressions: {y: a * sum(b * x**2)}}", f"inputs={inputs}", "wrt=x"]
     spec = load(None, [from_set(text) for text in [*texts, "memory=512MiB"]])
     backend.configure(x64=True)
-    made = model.load(spec, model.read(spec))
+    made = models.load(spec, models.read(spec))
     plan = make(spec, made, "jacobian", backend.find(None), holds_result=False)
     stream = prepare_stream(plan)
     start = time.perf_counter()

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jaccli import backend, model
+from jaccli import backend, models
 from jaccli.plan import Plan, make
 from jaccli.result import Result, dense
 from jaccli.spec import Spec
@@ -63,9 +63,9 @@ def plan_of(
 ) -> Plan:
     """Return the plan, with JAX set up as the spec needs it."""
     spec = spec_of(expressions, inputs, derivative=derivative, **entries)
-    point = model.read(spec)
-    backend.configure(x64=model.needs_x64(spec, point))
-    return make(spec, model.load(spec, point), derivative, backend.find(spec.device, spec.devices))
+    point = models.read(spec)
+    backend.configure(x64=models.needs_x64(spec, point))
+    return make(spec, models.load(spec, point), derivative, backend.find(spec.device, spec.devices))
 
 
 def result_of(

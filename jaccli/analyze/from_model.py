@@ -18,7 +18,7 @@ from jaccli.backend import Device
 from jaccli.choices import MODES
 from jaccli.errors import ComputationError, Problem, SpecError, UsageError, expected, listed
 from jaccli.execute import execute, run
-from jaccli.model import Model
+from jaccli.models import Model
 from jaccli.plan import Plan, make
 from jaccli.result import NonFinite, dense, first_nonfinite
 from jaccli.result.labels import LabelledAxis, Names

@@ -192,16 +192,16 @@ def _prepared(job: StreamJob) -> tuple[Stream, Outline]:
 
 def _planned(job: StreamJob) -> Plan:
     """Read the inputs and plan the derivative, whatever size its result has."""
-    from jaccli import model
+    from jaccli import models
     from jaccli.execute.preflight import check_fits, given_pattern
     from jaccli.plan import make
 
     spec = job.spec if job.spec.memory is not None else replace(job.spec, memory=memory_budget())
     with _at_home(job.home):
-        point = model.read(spec, by_rows=True)
-        backend.configure(x64=model.needs_x64(spec, point))
+        point = models.read(spec, by_rows=True)
+        backend.configure(x64=models.needs_x64(spec, point))
         device = backend.find(spec.device)
-        loaded = model.load(spec, point, allow_python=job.allow_python)
+        loaded = models.load(spec, point, allow_python=job.allow_python)
         given = given_pattern(spec, loaded)
     plan = make(spec, loaded, job.derivative, device, given, holds_result=False)
     check_fits(plan, ".npy")

@@ -100,7 +100,7 @@ def _job(spec: Spec, request: RunRequest) -> SweepJob:
     from jaccli.sweep.runner import Request as SweepJob
 
     if isinstance(spec.model, PythonModel) and not request.allow_python:
-        from jaccli.model.python import load_function
+        from jaccli.models.python import load_function
 
         load_function(spec, spec.model, allowed=False)  # refuses
     stem = {"-": "stdin", "-e": "expression"}.get(spec.name, Path(spec.name).stem)

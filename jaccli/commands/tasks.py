@@ -23,7 +23,7 @@ from jaccli.storage import files
 
 if TYPE_CHECKING:
     from jaccli.backend import Device
-    from jaccli.model import Model
+    from jaccli.models import Model
     from jaccli.plan import Plan
     from jaccli.tune.program_cache import ProgramCache
 
@@ -270,15 +270,15 @@ def load_model(
 
     With `by_rows`, batches in large files stay there; `held` bytes have been read before.
     """
-    from jaccli import backend, model
+    from jaccli import backend, models
 
-    point = model.read(spec, by_rows=by_rows, held=held)
-    backend.configure(x64=model.needs_x64(spec, point))
+    point = models.read(spec, by_rows=by_rows, held=held)
+    backend.configure(x64=models.needs_x64(spec, point))
     device = backend.find(spec.device, spec.devices)
     if request.verbose:
         versions = backend.versions().items()
         context.reporter.tell(", ".join(f"{name} {number}" for name, number in versions))
-    return model.load(spec, point, allow_python=request.allow_python), device
+    return models.load(spec, point, allow_python=request.allow_python), device
 
 
 def foresee_contents(paths: Iterable[Path]) -> None:

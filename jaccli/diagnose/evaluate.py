@@ -17,7 +17,7 @@ from jaccli.execute.compile_plan import settings
 from jaccli.execute.compiler import options
 from jaccli.execute.functions import arguments, batch_axes
 from jaccli.execute.interruptible import interruptible
-from jaccli.model import Values
+from jaccli.models import Values
 from jaccli.plan import Plan
 
 _PIECE = 64 << 20

@@ -22,7 +22,7 @@ from jaccli.errors import Problem
 from jaccli.expression import FUNCTIONS, Expression
 from jaccli.expression.signature import bind
 from jaccli.expression.syntax import OPERATORS
-from jaccli.model.model import of_expressions
+from jaccli.models.model import of_expressions
 from jaccli.plan import Plan
 from jaccli.spec import ExpressionModel
 

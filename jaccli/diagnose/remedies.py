@@ -19,7 +19,7 @@ from jaccli.diagnose.operations import Step, bare
 from jaccli.diagnose.singularity_table import SINGULAR
 from jaccli.errors import JaccliError
 from jaccli.expression import Expression, parse
-from jaccli.model.model import of_expressions
+from jaccli.models.model import of_expressions
 from jaccli.plan import Plan
 from jaccli.result.nonfinite import NonFinite
 from jaccli.spec import ExpressionModel

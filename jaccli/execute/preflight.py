@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jaccli import memory
-from jaccli.model import Model
+from jaccli.models import Model
 from jaccli.plan import Plan
 from jaccli.result import check_dense, check_layout
 from jaccli.result.io.pattern_files import read_pattern

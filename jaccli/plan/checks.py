@@ -10,7 +10,7 @@ import numpy as np
 from jaccli import memory
 from jaccli.choices import OF_SCALAR_OUTPUT, WITH_VECTOR
 from jaccli.errors import Problem, SpecError, listed
-from jaccli.model import Model, Values
+from jaccli.models import Model, Values
 from jaccli.plan.shapes import Shape
 from jaccli.spec import Spec
 from jaccli.storage.memmap import Mapped

@@ -28,7 +28,7 @@ from jaccli.derivative.select_mode import (
 from jaccli.derivative.structure_losses import Loss
 from jaccli.derivative.trace_info import TraceInfo
 from jaccli.errors import BudgetError, SpecError, UnderivableError, format_bytes
-from jaccli.model import Model, Values
+from jaccli.models import Model, Values
 from jaccli.plan.checks import check_outputs, checked_vectors
 from jaccli.plan.shapes import BlockPlan, Shape, avals, blocks_of, trace
 from jaccli.spec import Spec

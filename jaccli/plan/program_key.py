@@ -10,7 +10,7 @@ from typing import Any
 
 from jaccli import memory
 from jaccli.backend import Device
-from jaccli.model import Model
+from jaccli.models import Model
 from jaccli.spec import PythonModel, Spec
 from jaccli.spec.schema import deciding
 from jaccli.storage.digest import digest

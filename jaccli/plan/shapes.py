@@ -12,7 +12,7 @@ import numpy as np
 from jaccli.derivative.trace_info import TraceInfo, from_jaxpr
 from jaccli.derivative.traced_function import traced
 from jaccli.errors import ComputationError, SpecError
-from jaccli.model import Model
+from jaccli.models import Model
 from jaccli.spec import PythonModel, Spec
 from jaccli.tracer_errors import LEAKED
 

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from jaccli import backend, model
+from jaccli import backend, models
 from jaccli.derivative import cost
 from jaccli.errors import ComputationError, DeviceError, JaccliError, SpecError, UsageError
-from jaccli.model import Model, Point
+from jaccli.models import Model, Point
 from jaccli.plan import Plan, at, make
 from jaccli.result import Block, Result, Sparse
 from jaccli.sweep.expand import SweepTask
@@ -75,7 +75,7 @@ class Computer:
             if self.calls is not None or self.failure is not None:
                 return
             try:
-                point = model.read(task.spec, self.known)
+                point = models.read(task.spec, self.known)
             except Exception as error:
                 _failure(task, error)
                 continue
@@ -93,7 +93,7 @@ class Computer:
             read: list[tuple[SweepTask, Point]] = []
             for task in tasks[start : start + self.rows]:
                 try:
-                    read.append((task, model.read(task.spec, self.known)))
+                    read.append((task, models.read(task.spec, self.known)))
                 except Exception as error:
                     yield task, _failure(task, error)
             if self.calls is not None and read:
@@ -136,9 +136,9 @@ def plan_of(task: SweepTask, point: Point, suffix: str, *, allow_python: bool) -
     from jaccli.execute.preflight import check_fits, given_pattern
 
     spec = task.spec
-    backend.configure(x64=model.needs_x64(spec, point))
+    backend.configure(x64=models.needs_x64(spec, point))
     device = backend.find(spec.device, spec.devices)
-    loaded = model.load(spec, point, allow_python=allow_python)
+    loaded = models.load(spec, point, allow_python=allow_python)
     plan = make(spec, loaded, task.derivative, device, given_pattern(spec, loaded))
     check_fits(plan, suffix)
     return plan

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from jaccli import model
+from jaccli import models
 from jaccli.errors import JaccliError, format_bytes
 from jaccli.result import duration
 from jaccli.result.notation import shape_text
@@ -38,7 +38,7 @@ def plans(request: Request, share: int) -> Iterator[Planned]:
     for group in groups(request.tasks):
         first = sharing(group.tasks[0], share)
         try:
-            point = model.read(first.spec)
+            point = models.read(first.spec)
             yield group, plan_of(first, point, request.suffix, allow_python=request.allow_python)
         except JaccliError as error:
             yield group, error

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
-from jaccli.model.source_files import sources
+from jaccli.models.source_files import sources
 from jaccli.spec import PythonModel, Spec
 from jaccli.spec.schema import deciding
 from jaccli.storage.digest import file_digest, text_digest

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from jaccli.backend import Device
 from jaccli.execute import Program, functions
 from jaccli.execute.functions import Arguments
-from jaccli.model import Model
+from jaccli.models import Model
 from jaccli.plan import Plan, at, check_result, identity, make
 from jaccli.spec import Spec
 from jaccli.storage.lru_cache import LRUCache

@@ -24,7 +24,7 @@ import numpy as np
 from jaccli.derivative.operators import HESSIAN, JACOBIAN
 from jaccli.execute.compile_plan import settings
 from jaccli.execute.compiler import options
-from jaccli.model import Point, load
+from jaccli.models import Point, load
 from jaccli.plan import Plan
 from jaccli.result.result import Array
 from jaccli.spec import PythonModel

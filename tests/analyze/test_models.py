@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from jaccli import backend, model
+from jaccli import backend, models
 from jaccli.analyze import from_model
 from jaccli.analyze.classify import kind
 from jaccli.analyze.iterative import Effort
@@ -34,10 +34,10 @@ def analyzed(
 ) -> SpectrumReport:
     """Return the report on a model; a `top` and a matrix above 500 make it matrix-free."""
     spec = spec_of(expressions, inputs, **entries)
-    point = model.read(spec)
-    backend.configure(x64=model.needs_x64(spec, point))
+    point = models.read(spec)
+    backend.configure(x64=models.needs_x64(spec, point))
     device = backend.find(None)
-    loaded = model.load(spec, point)
+    loaded = models.load(spec, point)
     of = from_model.derivative_of(spec, loaded, device, of)
     found, left = from_model.subject(spec, loaded, device, of, top, Silent())
     return report(found, Effort(top or 5, 2000, 10, 0, left), rtol=None, gtol=None)
@@ -178,7 +178,7 @@ def test_a_loop_of_unknown_length_has_no_products(tmp_path: Path) -> None:
     )
     entries = {"model": {"python": f"{tmp_path}/loop.py:f"}, "inputs": {"x": {"ones": [600]}}}
     spec = load_spec(None, [from_set(f"{key}={json.dumps(entries[key])}") for key in entries])
-    loaded = model.load(spec, model.read(spec), allow_python=True)
+    loaded = models.load(spec, models.read(spec), allow_python=True)
     device = backend.find(None)
     with pytest.raises(ComputationError) as error:
         from_model.subject(spec, loaded, device, "jacobian", 1, Silent())

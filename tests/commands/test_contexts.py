@@ -15,7 +15,7 @@ from jaccli.commands.derivative import Computed, JacobianRequest
 from jaccli.context import Context, using
 from jaccli.errors import BudgetError
 from jaccli.execute.interruptible import interruptible
-from jaccli.models import model
+from jaccli.python_api import model
 from jaccli.result import dense
 from jaccli.service.server.translate import Document, DocumentFiles
 from jaccli.storage import files

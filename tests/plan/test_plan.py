@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pipeline import plan_of
 
-from jaccli import backend, model
+from jaccli import backend, models
 from jaccli.derivative.select_mode import choose
 from jaccli.derivative.trace_info import TraceInfo
 from jaccli.errors import BudgetError, SpecError
@@ -355,7 +355,7 @@ def test_complex_outputs_are_refused(tmp_path: Path) -> None:
     (tmp_path / "wave.py").write_text("def wave(x):\n    return x * 1j\n")
     sets = [f"model.python={tmp_path}/wave.py:wave", "inputs.x=1.0"]
     spec = load(None, map(from_set, sets))
-    loaded = model.load(spec, model.read(spec), allow_python=True)
+    loaded = models.load(spec, models.read(spec), allow_python=True)
     with pytest.raises(SpecError) as caught:
         make(spec, loaded, "jacobian", backend.find(None))
     message = "the output 'f' is of complex128; real numbers are differentiated."

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pipeline import Silent, assert_blocks, solve, spec_of
 
-from jaccli import backend, model
+from jaccli import backend, models
 from jaccli.plan import Plan, identity
 from jaccli.result import dense
 from jaccli.spec import load as load_spec
@@ -37,9 +37,9 @@ def plan_of(
     expressions: dict[str, str], inputs: dict[str, Any], derivative: str, **entries: Any
 ) -> Plan:
     spec = spec_of(expressions, inputs, derivative=derivative, **entries)
-    point = model.read(spec)
-    backend.configure(x64=model.needs_x64(spec, point))
-    return PROGRAMS.cache.planned(spec, model.load(spec, point), derivative, backend.find(None))
+    point = models.read(spec)
+    backend.configure(x64=models.needs_x64(spec, point))
+    return PROGRAMS.cache.planned(spec, models.load(spec, point), derivative, backend.find(None))
 
 
 def computed(*args: Any, **entries: Any) -> tuple[dict[str, Any], float]:
@@ -182,9 +182,9 @@ def test_python_models_are_compiled_anew(tmp_path: Any, monkeypatch: pytest.Monk
         path.write_text(f"def f(x):\n    return x**{power}\n")
         content = [f"model={{python: '{path}:f'}}", "inputs={x: 2.0}"]
         spec = load_spec(None, [from_set(entry) for entry in content])
-        point = model.read(spec)
+        point = models.read(spec)
         backend.configure(x64=True)
-        loaded = model.load(spec, point, allow_python=True)
+        loaded = models.load(spec, point, allow_python=True)
         plan = PROGRAMS.cache.planned(spec, loaded, "jacobian", backend.find(None))
         from jaccli.execute import run
 

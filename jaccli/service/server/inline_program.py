@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaccli import backend, model
+from jaccli import backend, models
 from jaccli.commands.derivative import OneDerivativeRequest
 from jaccli.derivative import cost
 from jaccli.execute import functions
 from jaccli.execute.compile_plan import settings
-from jaccli.model import Values
+from jaccli.models import Values
 from jaccli.plan import Plan, make
 from jaccli.service.server.translate import RequestJob, request
 from jaccli.spec import Override, load
@@ -51,13 +51,13 @@ def program(job: RequestJob, body: bytes, start: int, largest: int) -> Inline | 
     name = job.input
     derivative = Override(("derivative",), option_node("--of", job.operation))
     spec = load("-", [*asked.overrides(), derivative])
-    point = model.read(spec)
+    point = models.read(spec)
     array = _as_given(body, start, point.primals[name])
     if array is None or spec.sparsity is not None or spec.mode == "tuned":
         return None
-    with jax.enable_x64(model.needs_x64(spec, point)):
+    with jax.enable_x64(models.needs_x64(spec, point)):
         devices = backend.find(spec.device, spec.devices)
-        plan = make(spec, model.load(spec, point), job.operation, devices)
+        plan = make(spec, models.load(spec, point), job.operation, devices)
         if len(plan.blocks) > 1 or plan.device.count > 1 or plan.storage != "dense":
             return None
         if plan.prepared is not None or plan.chunk is not None:

@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from jaccli.errors import ComputationError, SpecError, did_you_mean, expected
-from jaccli.model.source_files import folders
+from jaccli.models.source_files import folders
 from jaccli.spec import PythonModel, Spec
 from jaccli.spec.nested_inputs import heads, nested
 from jaccli.spec.schema_types import NAME

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from carets import marked
 
-from jaccli.model import needs_x64, read
+from jaccli.models import needs_x64, read
 from jaccli.spec import Spec, load
 from jaccli.spec.overrides import from_set
 

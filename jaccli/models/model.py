@@ -13,7 +13,7 @@ import numpy as np
 
 from jaccli import memory
 from jaccli.errors import BudgetError, Problem, SpecError, format_bytes
-from jaccli.model.python import load_function
+from jaccli.models.python import load_function
 from jaccli.spec import ExpressionModel, PythonModel, Spec, batch_problems, integer_problem
 from jaccli.spec.input_sources import Source
 from jaccli.storage.memmap import Mapped
