@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent / "bench"))
 from page_faults import MALLOC
 
 SETTINGS = {**MALLOC, "OPENBLAS_NUM_THREADS": "1"}

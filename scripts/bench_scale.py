@@ -12,14 +12,17 @@ start-up takes, and does not grow with what is streamed.
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from statistics import median
 
-import bench_sweep
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "bench"))
+import bench_sweep
 from children import Ran, run
 
 OUT, IN = 33, 31

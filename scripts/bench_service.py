@@ -187,7 +187,7 @@ def shell_call(rounds: int) -> bool:
         # As the installed command starts: no folder of ours on the path to search first.
         jaccli = [sys.executable, "-m", "jaccli", "jacobian", str(FORECAST)]
         ours = [*jaccli, "-o", str(folder / "J.npy"), "--force"]
-        theirs = [sys.executable, str(ROOT / "scripts/handwritten.py"), str(FORECAST)]
+        theirs = [sys.executable, str(ROOT / "scripts/bench/handwritten.py"), str(FORECAST)]
         theirs.append(str(folder / "H.npy"))
         times: tuple[list[float], list[float]] = ([], [])
         with running(serve):

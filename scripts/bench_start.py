@@ -52,7 +52,7 @@ def pairs(folder: Path) -> list[Pair]:
     """Return the comparisons; `J.npy` and `handwritten.npy` in `folder` hold what they compute."""
     target = ("-o", str(folder / "J.npy"), "--force")
     jacobian = (*JACCLI, "jacobian", FORECAST, *target)
-    by_hand = (PYTHON, "scripts/handwritten.py", FORECAST, str(folder / "handwritten.npy"))
+    by_hand = (PYTHON, "scripts/bench/handwritten.py", FORECAST, str(folder / "handwritten.npy"))
     many = (*JACCLI, "jacobian", *specs(folder), "--out-dir", str(folder / "many"), "--force", "-q")
     validate = (*JACCLI, "validate", FORECAST)
     yaml = (PYTHON, "-c", "import typer, yaml")

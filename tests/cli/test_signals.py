@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import shoot
+from scripts.soak import shoot
 from tests.processes import started
 
 pytestmark = pytest.mark.local("signals, which a process gets for itself")

@@ -1,7 +1,7 @@
 """What holds for every program: modes equal JAX's derivative, patterns miss no entry.
 
-The quick tests take a few programs each, the slow ones hundreds; `scripts/fuzz_programs.py` takes
-thousands, and prints the programs that fail.
+The quick tests take a few programs each, the slow ones hundreds; `scripts/soak/fuzz_programs.py`
+takes thousands, and prints the programs that fail.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from jaccli.derivative.structured import engine
 from jaccli.expression import FUNCTIONS, evaluate, parse
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "scripts" / "oracles"))
 from digits import BARS, MODES, Digits, examined
 from digits_cases import CASES, Case
 

@@ -1,6 +1,6 @@
 """Times sweeps as whole processes, from the shell's view: of many tasks, and with `--jobs`.
 
-    .venv/bin/python scripts/bench_sweep.py [--repeat N]
+    .venv/bin/python scripts/bench/bench_sweep.py [--repeat N]
 
 The first table is of 10, 100 and 1,000 tasks.  Each is a Jacobian of the dense forecast
 y = tanh(W x + b) at a point of its own, written to a file of its own, flushed to the disk.

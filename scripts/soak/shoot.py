@@ -21,7 +21,7 @@ ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 LONGEST = 2.0
 """Seconds from a signal to the end."""
 
-CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 SLOW_PYTHON = """\
 import jax.numpy as jnp
 

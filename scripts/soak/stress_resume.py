@@ -1,6 +1,6 @@
 """Kill a streamed result at random moments, resume it, and compare the bytes.
 
-    python scripts/stress_resume.py [--kills N] [--seed S]
+    python scripts/soak/stress_resume.py [--kills N] [--seed S]
 
 A Jacobian of 500 parts is killed with SIGKILL at a random moment and resumed, again and again until
 it is done; the file must be that of a run that nobody disturbed.  Then the next file, until there

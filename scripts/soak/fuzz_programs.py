@@ -1,9 +1,9 @@
 """Compares derivatives of random programs with JAX's, and prints each program that fails.
 
-    python scripts/fuzz_programs.py [FIRST LAST] [--derivative D] [--modes M ...] [--variants]
+    python scripts/soak/fuzz_programs.py [FIRST LAST] [--derivative D] [--modes M ...] [--variants]
                                      [--shrink]
-    python scripts/fuzz_programs.py 7 7 --show          # prints the program of a seed
-    python scripts/fuzz_programs.py --moves [WORD]      # each move of the table by itself
+    python scripts/soak/fuzz_programs.py 7 7 --show          # prints the program of a seed
+    python scripts/soak/fuzz_programs.py --moves [WORD]      # each move of the table by itself
 
 Seeds FIRST ... LAST (0 ... 99) are drawn by tests/derivative/random_programs.py, and held to what
 tests/derivative/program_checks.py says.  After each failing seed come one line for each reason and
@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 RENEW = 100
 """Programs for one process: JAX keeps some memory of each."""

@@ -1,6 +1,6 @@
 """Clients that mean harm: requests that cost a service more than they cost who sends them.
 
-    .venv/bin/python scripts/hostile.py PORT SECONDS SEED
+    .venv/bin/python scripts/soak/hostile.py PORT SECONDS SEED
 
 attacks one thing after another, and prints how often each was answered how, as JSON.
 

@@ -1,6 +1,6 @@
 """Damages files of every format at random, and prints what is done with each that nobody foresaw.
 
-    python scripts/fuzz_files.py [COUNT] [--first SEED] [--formats .npz .json ...] [--keep DIR]
+    python scripts/soak/fuzz_files.py [COUNT] [--first SEED] [--formats .npz .json ...] [--keep DIR]
 
 COUNT files of each format (10,000), as tests/result/damage.py draws them from the seeds SEED, ...
 (0, ...).  Each is read as `compare`, `analyze`, patterns and inputs read it; it must be read or
@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 SECONDS = 5.0
 MEMORY = 1 << 30

@@ -1,6 +1,6 @@
 """Soaks the service: 64 clients, mixed sizes, a tenth malformed, a worker killed every 5 seconds.
 
-    .venv/bin/python scripts/soak_service.py [--seconds 60] [--clients 64] [--hostile 2]
+    .venv/bin/python scripts/soak/soak_service.py [--seconds 60] [--clients 64] [--hostile 2]
 
 Meanwhile two processes do what `hostile.py` has.  Every well-formed request must be answered as
 numpy says, or with 429 or 503; every malformed one with a 4xx; and no hostile one with a 500, or
@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PAGE = os.sysconf("SC_PAGE_SIZE")
 KILL_EVERY, LOOK_EVERY = 5.0, 0.5
 MALFORMED = 0.1
@@ -187,7 +187,7 @@ def resident(pid: int) -> int:
 
 async def hostile(made: Soak, seed: int) -> None:
     """Attack in a process of its own, and note how that was answered."""
-    arguments = [str(ROOT / "scripts/hostile.py"), str(made.port)]
+    arguments = [str(ROOT / "scripts/soak/hostile.py"), str(made.port)]
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *arguments,

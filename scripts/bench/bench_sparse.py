@@ -1,6 +1,6 @@
 """Print sparse derivatives beside asdex and CasADi: preparation and evaluation apart.
 
-    python scripts/bench_sparse.py [--only CASE ...] [--size N ...] [--seconds S] [--shell]
+    python scripts/bench/bench_sparse.py [--only CASE ...] [--size N ...] [--seconds S] [--shell]
 
 Each way prepares the case once (all that is needed before the first evaluation: pattern, coloring,
 compilation), is checked against the others, and then evaluates in turns with them in this process:

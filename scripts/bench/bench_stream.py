@@ -1,6 +1,6 @@
 """Streaming to a file beside its two limits: computing alone, and writing alone.
 
-    python scripts/bench_stream.py [--size N] [--folder DIR] [--peak]
+    python scripts/bench/bench_stream.py [--size N] [--folder DIR] [--peak]
 
 An N×N Jacobian in float64 goes through `jaccli` under a budget of 512 MiB; then the same parts are
 computed and dropped, and as many bytes are written and flushed to the disk, both in this process

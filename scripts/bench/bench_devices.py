@@ -1,6 +1,6 @@
 """One device against several of the same machine: how much sooner a derivative is there.
 
-    python scripts/bench_devices.py [--devices N] [--seconds S]
+    python scripts/bench/bench_devices.py [--devices N] [--seconds S]
 
 The CPU is N devices (2).  Each derivative is compiled for one of them and for all, and both
 programs run in turns in this process; a ratio below 1 is a gain.

@@ -1,6 +1,6 @@
 """Print the derivatives of five CUTEst problems: jaccli beside asdex and CasADi.
 
-    python scripts/bench_cutest.py [--only CASE ...] [--ways WAY ...] [--size FACTOR]
+    python scripts/bench/bench_cutest.py [--only CASE ...] [--ways WAY ...] [--size FACTOR]
 
 Each way runs in a process of its own, with at most 12 GiB of address space and 120 seconds.  It
 prepares the case (all that is needed before the first evaluation: pattern, coloring, compilation),

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sparse_cases import observations
 
-CONFIGS = Path(__file__).resolve().parent.parent / "configs"
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 _UNIFORM = "{random: uniform, shape: [%d], seed: 1, low: 0.1, high: 1}"
 Array = NDArray[np.float64]
 Check = Callable[[Any, Path], float]

@@ -1,6 +1,6 @@
 """Measures what hostile clients do to the others: the longest wait of a request that costs nothing.
 
-    .venv/bin/python scripts/stall_service.py [--only WORD]
+    .venv/bin/python scripts/soak/stall_service.py [--only WORD]
 
 While each attack of `hostile.py` runs, /healthz is asked again and again over another connection.
 Its worst time, the least of several runs, is that for which the event loop was held; the process's
@@ -24,7 +24,7 @@ from typing import NamedTuple
 from hostile import ATTACKS, head
 from soak_service import resident
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 BAR = 50.0
 """Milliseconds."""
 TIMES, LONG = 3, 10.0

@@ -1,6 +1,6 @@
 """How a streamed result grows faster with workers, and where that ends.
 
-    python scripts/bench_cluster.py [--rows N] [--rounds N] [--folder DIR]
+    python scripts/bench/bench_cluster.py [--rows N] [--rounds N] [--folder DIR]
 
 Measures on this machine, each worker with one thread of XLA:
 

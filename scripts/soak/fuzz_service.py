@@ -1,7 +1,7 @@
 """Asks the service what its own description permits, and what it does not: nothing may be a 5xx.
 
     .venv/bin/pip install -c constraints.txt -e '.[service,fuzz]'
-    .venv/bin/python scripts/fuzz_service.py [--examples 60]
+    .venv/bin/python scripts/soak/fuzz_service.py [--examples 60]
 
 schemathesis makes the requests, out of the OpenAPI description that the service gives.
 """
@@ -18,7 +18,7 @@ import tempfile
 import urllib.request
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SPEC = b"model: {expression: sum(x**2)}\ninputs: {x: [1.0, 2.0]}\nvector: [1.0, 0.0]\n"
 HOOKS = """
 import schemathesis

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "configs"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "configs"))
 from bundle_adjustment import residuals  # type: ignore[import-not-found]
 
 Array = NDArray[np.float64]
