@@ -68,7 +68,8 @@ def _usage(error: typer.TyperException) -> str:
     text = getattr(error, "format_message", lambda: message)()
     if not text:  # no arguments at all: the help has been printed
         return ""
-    flag = getattr(error, "option_name", None)
+    unknown = type(error).__name__ == "NoSuchOption"  # Typer gives it no other name
+    flag = getattr(error, "option_name", "") if unknown else ""
     takers = [name for name, about in COMMANDS.items() if flag and about.takes(flag)]
     if takers:
         text = f"{flag} is an option of {', '.join(takers)}."

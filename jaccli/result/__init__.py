@@ -16,7 +16,6 @@ it is used (start-up: -2%).
 from __future__ import annotations
 
 from jaccli.result.io.registry import (
-    FORMATS,
     READ_LIMIT,
     check_dense,
     check_layout,
@@ -38,7 +37,6 @@ from jaccli.result.summary import Measures, Measuring, duration, measure, summar
 from jaccli.storage.files import is_begun, publishing
 
 __all__ = [
-    "FORMATS",
     "READ_LIMIT",
     "RENDERERS",
     "Block",

@@ -297,7 +297,7 @@ WRONG = [
     (
         ("sparsity", *CHAIN[1:], "--show", "r[0]"),
         2,
-        "jaccli sparsity: no such option: --show",
+        "jaccli sparsity: --show is an option of jacobian, ",
     ),
     (
         ("hessian", "-e", "x[1:] * x[:-1]", "--at", "x={ones: [3000000]}", "--mode", "sparse"),

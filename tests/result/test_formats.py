@@ -9,10 +9,11 @@ import sys
 import numpy as np
 import pytest
 
-from jaccli.choices import FORMATS as FORMAT_NAMES
 from jaccli.choices import SUFFIXES
+from jaccli.choices import SUFFIXES as FORMAT_NAMES
 from jaccli.errors import UsageError
-from jaccli.result import FORMATS, RENDERERS, default_format, render
+from jaccli.result import RENDERERS, default_format, render
+from jaccli.result.io.registry import format_of
 
 from .samples import POLAR, jacobian
 
@@ -29,7 +30,8 @@ class Pipe(io.TextIOWrapper):
 
 def test_every_format_of_the_interface_is_there() -> None:
     assert tuple(RENDERERS) == FORMAT_NAMES
-    assert tuple(FORMATS) == SUFFIXES
+    for suffix in SUFFIXES:
+        assert all(hasattr(format_of(suffix), name) for name in ("check", "write", "read"))
 
 
 def test_npy_goes_to_a_pipe_after_the_text_before_it() -> None:

@@ -24,6 +24,9 @@ from jaccli.result.numerals import lines as number_lines
 from jaccli.result.view import View
 from jaccli.storage.reading import lines, too_large
 
+DENSE = True
+"""Zeros are written too."""
+
 
 def check(keys: Sequence[str], shape: tuple[int, ...], layout: str, storage: str) -> None:
     """Refuse a matrix layout of more than two axes."""

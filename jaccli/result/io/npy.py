@@ -12,6 +12,9 @@ from jaccli.result.sparse import dense
 from jaccli.result.view import View
 from jaccli.storage.npy import check_array, read_array, write_array
 
+DENSE = True
+"""Zeros are written too."""
+
 
 def check(keys: Sequence[str], shape: tuple[int, ...], layout: str, storage: str) -> None:
     """Refuse several blocks."""

@@ -1,19 +1,20 @@
 """Result files: which suffix is which format, and what can be refused before computing.
 
-A new format is one module with `check`, `write` and `read`, and one entry in `FORMATS`.
+A new format is one module with `check`, `write` and `read`, called as its suffix, and that suffix
+in `choices.SUFFIXES`.
 """
 
 from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
+from jaccli.choices import SUFFIXES
 from jaccli.errors import BudgetError, SourceError, UsageError, format_bytes
 from jaccli.result.labels import LabelledAxis
 from jaccli.result.matrix import matrix_shape
@@ -27,40 +28,27 @@ READ_LIMIT = 4 << 30
 """Bytes that the arrays of a file may need unless the caller says otherwise."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileFormat:
-    """How one format is written and read.
+class FileFormat(Protocol):
+    """What the module of a format has; it is imported when it is used.
 
     `check(keys, matrix_shape, layout, storage)` refuses results that do not fit, `write(view,
-    layout, stream)` writes one, and `read(stream, size, limit)` reads one back.  `needed(stream,
-    size, limit)` returns the bytes that its arrays need, where a file says so before it is read,
-    and refuses more than the limit.  `dense` says that zeros are written too.
+    layout, stream)` writes one, and `read(stream, size, limit)` reads one back.  Some have
+    `needed(stream, size, limit)` too: it returns the bytes that a file's arrays need, where it says
+    so before it is read, and refuses more than the limit; and `DENSE`, if zeros are written too.
     """
 
-    check: Callable[[Sequence[str], tuple[int, ...], str, str], None]
-    write: Callable[[View, str, BinaryIO], None]
-    read: Callable[[BinaryIO, int, int], Stored]
-    needed: Callable[[BinaryIO, int, int], int] | None = None
-    dense: bool = False
+    def check(
+        self, keys: Sequence[str], shape: tuple[int, ...], layout: str, storage: str, /
+    ) -> None: ...
+    def write(self, view: View, layout: str, stream: BinaryIO, /) -> None: ...
+    def read(self, stream: BinaryIO, size: int, limit: int, /) -> Stored: ...
 
 
-def _of(module: str, *, sized: bool = False, dense: bool = False) -> FileFormat:
-    """Return the format of a module of this package, which is imported when it is used."""
-
-    def function(name: str) -> Callable[..., Any]:
-        return lambda *args: getattr(import_module(f"jaccli.result.io.{module}"), name)(*args)
-
-    needed = function("needed") if sized else None
-    return FileFormat(function("check"), function("write"), function("read"), needed, dense)
-
-
-FORMATS: dict[str, FileFormat] = {
-    ".npy": _of("npy", sized=True, dense=True),
-    ".npz": _of("npz", sized=True),
-    ".csv": _of("csv", dense=True),
-    ".json": _of("json"),
-    ".mtx": _of("mtx"),
-}
+def format_of(suffix: str) -> FileFormat:
+    """Return the module of a format by its suffix, one of `SUFFIXES`."""
+    found: Any = import_module(f"jaccli.result.io.{suffix[1:]}")
+    checked: FileFormat = found
+    return checked
 
 
 def check_target(path: str | os.PathLike[str], *, force: bool = False) -> None:
@@ -82,7 +70,7 @@ def check_layout(
     """Refuse, before computing, a result that does not fit into the format of `suffix`."""
     slots = [Slot.of(block) for block in blocks]
     shape = matrix_shape(derivative, slots, batch_names(batch))
-    FORMATS[suffix].check([slot.key for slot in slots], shape, layout, storage)
+    format_of(suffix).check([slot.key for slot in slots], shape, layout, storage)
 
 
 def check_dense(suffix: str, nbytes: int, budget: int) -> None:
@@ -93,7 +81,7 @@ def check_dense(suffix: str, nbytes: int, budget: int) -> None:
     Raises:
         BudgetError: it takes more.
     """
-    if FORMATS[suffix].dense and nbytes > budget:
+    if getattr(format_of(suffix), "DENSE", False) and nbytes > budget:
         raise BudgetError(
             f"{suffix[1:]}: this format is dense, and the dense form of the result takes "
             f"{format_bytes(nbytes)}, more than the memory budget of {format_bytes(budget)}.",
@@ -128,7 +116,7 @@ def content(result: Result, suffix: str, *, layout: str = "blocks") -> bytes:
     stream = io.BytesIO()
     derivative, blocks, storage = result.derivative, result.blocks, result.storage
     check_layout(suffix, layout, derivative, blocks, result.batch, storage=storage)
-    FORMATS[suffix].write(whole(result), layout, stream)
+    format_of(suffix).write(whole(result), layout, stream)
     return stream.getvalue()
 
 
@@ -148,11 +136,12 @@ def read_all(*paths: str | os.PathLike[str], limit: int = READ_LIMIT) -> list[St
 
 def _needed(source: Path, limit: int) -> int:
     """Return the bytes that a file says it needs, 0 where it does not say."""
-    needed = _result_format(source).needed
+    needed = getattr(_result_format(source), "needed", None)
     if needed is None:
         return 0
     with _opened(source) as (stream, size):
-        return needed(stream, size, limit)
+        count: int = needed(stream, size, limit)
+        return count
 
 
 def read(path: str | os.PathLike[str], *, limit: int = READ_LIMIT) -> Stored:
@@ -167,9 +156,9 @@ def read(path: str | os.PathLike[str], *, limit: int = READ_LIMIT) -> Stored:
 
 
 def _result_format(source: Path) -> FileFormat:
-    if source.suffix.lower() not in FORMATS:
+    if source.suffix.lower() not in SUFFIXES:
         raise SourceError(f"{source}: this is not the name of a result file.", hint=_accepted())
-    return FORMATS[source.suffix.lower()]
+    return format_of(source.suffix.lower())
 
 
 @contextmanager
@@ -200,16 +189,16 @@ def _check_numbers(stored: Stored) -> None:
 def suffix_of(target: Path) -> str:
     """Return the suffix that decides the format; a device without one is written as `.npz`."""
     suffix = target.suffix.lower()
-    return ".npz" if suffix not in FORMATS and is_special(target) else suffix
+    return ".npz" if suffix not in SUFFIXES and is_special(target) else suffix
 
 
 def _format(target: Path) -> FileFormat:
     suffix = suffix_of(target)
-    if suffix not in FORMATS:
+    if suffix not in SUFFIXES:
         what = f"unknown suffix {target.suffix!r}" if target.suffix else "the name has no suffix"
         raise UsageError(f"{target}: {what}.", hint=_accepted())
-    return FORMATS[suffix]
+    return format_of(suffix)
 
 
 def _accepted() -> str:
-    return f"Expected one of {', '.join(FORMATS)}."
+    return f"Expected one of {', '.join(SUFFIXES)}."
