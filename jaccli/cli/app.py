@@ -10,15 +10,17 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from jaccli import context
 from jaccli.cli.console import Terminal, show
 from jaccli.commands import COMMANDS, Command
-from jaccli.commands.request import Option, Request
 from jaccli.context import using
+
+if TYPE_CHECKING:
+    from jaccli.commands.request import Option, Request
 
 
 def build(arguments: Sequence[str]) -> Callable[..., int | None]:

@@ -9,8 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from jaccli.choices import SUFFIXES
-from jaccli.choices import SUFFIXES as FORMAT_NAMES
+from jaccli.choices import FORMATS, SUFFIXES
 from jaccli.errors import UsageError
 from jaccli.result import RENDERERS, default_format, render
 from jaccli.result.io.registry import format_of
@@ -29,7 +28,7 @@ class Pipe(io.TextIOWrapper):
 
 
 def test_every_format_of_the_interface_is_there() -> None:
-    assert tuple(RENDERERS) == FORMAT_NAMES
+    assert tuple(RENDERERS) == FORMATS
     for suffix in SUFFIXES:
         assert all(hasattr(format_of(suffix), name) for name in ("check", "write", "read"))
 
