@@ -217,7 +217,7 @@ def _check_chunks(plan: Plan) -> None:
         raise UsageError(message, hint=f"Workers write one. Choose one with --wrt. {hint}")
     if plan.storage != "dense":
         raise UsageError("--cluster: workers write dense results.", hint=hint)
-    if not plan.far:
+    if not plan.chunk_shapes:
         message = f"--cluster: the {plan.derivative} of one point is computed in one piece here."
         raise UsageError(message, hint=hint)
 

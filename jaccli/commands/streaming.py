@@ -1,4 +1,4 @@
-"""A result larger than the memory budget, computed and written part by part."""
+"""A result larger than the memory budget, computed and written chunk by chunk."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def may_be_streamed(task: Task, form: str) -> bool:
-    """Return whether a task's result may go to its file in parts: nothing else is done with it."""
+    """Return whether a task's result may go to its file in chunks: nothing else is done with it."""
     npy = task.target is not None and task.target.suffix.lower() == ".npy"
     return npy and form == "none" and task.spec.expect is None
 
@@ -38,13 +38,13 @@ def is_streamed(plan: Plan, *, goes_on: bool = False) -> bool:
     """Return whether a result that may be streamed is: it does not fit the budget, or is begun.
 
     Raises:
-        BudgetError: it does not fit, and has no parts that could be written one after another.
+        BudgetError: it does not fit, and has no chunks that could be written one after another.
     """
     from jaccli.plan import check_result
 
     if plan.input_bytes + plan.result_bytes <= plan.budget and not goes_on:
         return False
-    if len(plan.blocks) > 1 or plan.storage != "dense" or not plan.far:
+    if len(plan.blocks) > 1 or plan.storage != "dense" or not plan.chunk_shapes:
         check_result(plan)
     files.require_local("a result larger than the memory budget")
     return True
@@ -58,14 +58,14 @@ def planned_stream(plan: Plan) -> Plan:
 
 
 def stream(task: Task, plan: Plan, request: ResultRequest, context: Context) -> Outcome:
-    """Compute a plan in parts and write each to the target's file; go on with what is begun."""
+    """Compute a plan in chunks and write each to the target's file; go on with what is begun."""
     from jaccli.execute.stream import ComputedChunk, prepare_stream
     from jaccli.execute.stream_info import measured, outline, put
     from jaccli.plan import check_result
 
     target = task.target
     assert target is not None
-    if files.is_special(target):  # parts go anywhere in a file, which no pipe or device has
+    if files.is_special(target):  # chunks go anywhere in a file, which no pipe or device has
         check_result(plan)
     chunk = begun_chunk(target, request)
     made = prepare_stream(plan if chunk is None else replace(plan, chunk=plan.chunk or chunk))
@@ -82,7 +82,7 @@ def stream(task: Task, plan: Plan, request: ResultRequest, context: Context) -> 
 
 
 def begun_chunk(target: Path, request: DerivativeRequest) -> int | None:
-    """Return the chunk of what is gone on with: its parts are taken, whatever the budget is now."""
+    """Return the chunk of what is gone on with: its size stays, whatever the budget is now."""
     from jaccli.result import begun
 
     return begun(target).get("chunk") if request.resume else None
@@ -95,7 +95,7 @@ def grow(
     request: ResultRequest,
     context: Context,
 ) -> Outcome:
-    """Have the parts of a result computed into the target's file; say what has become of it."""
+    """Have the chunks of a result computed into the target's file."""
     from jaccli.result import Measuring, Partial
 
     target, reporter = task.target, context.reporter
@@ -113,7 +113,7 @@ def grow(
             with reporter.progress() as progress:
                 compute(partial, measuring, progress)
         except KeyboardInterrupt:
-            kept = f"{len(partial.done)} of {made.count} parts are kept"
+            kept = f"{len(partial.done)} of {made.count} chunks are kept"
             reporter.tell(f"{target}: {kept}; go on with --resume.")
             raise
         took = time.perf_counter() - start

@@ -52,7 +52,7 @@ class Outline:
             (
                 *self.words,
                 ", ".join((*timings(seconds, self.cache), f"{rate}/s")),
-                f"{self.count} parts{earlier}",
+                f"{self.count} chunks{earlier}",
                 str(measuring.measures) if not before else "",
             )
         ).removesuffix(" · ")
@@ -87,7 +87,7 @@ def measured(computed: ComputedChunk, target: object, *, finite: bool) -> Measur
         for numbers in floats(computed.new):
             found.add(numbers)
     if finite and (found.nans or found.infinities):
-        message = f"{target}: part {computed.number} has entries that are not finite."
+        message = f"{target}: chunk {computed.number} has entries that are not finite."
         raise ComputationError(message)
     return found
 

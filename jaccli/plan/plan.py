@@ -52,8 +52,8 @@ class Plan:
     `vectors` are shaped as the wrt inputs (jvp, hvp) or the outputs (vjp), with a leading batch
     axis where `vector_batched` says so.  `devices` are all that may be used.  Sizes are in bytes:
     `input_bytes` those of arrays that are held, `mapped_bytes` those of batched ones that stay in
-    their files.  `far` has the shapes of the arrays that can be taken in chunks: the batch axis, or
-    the arrays whose unit vectors are pushed (of a coloring, the colors).  `given` is a pattern that
+    their files.  `chunk_shapes` are the shapes of the arrays that can be taken in chunks: the batch
+    axis, or the arrays whose unit vectors are pushed (of a coloring, the colors).  `given` is a pattern that
     the user vouches for, of the joined matrix; `prepared` is there if the operator is `sparse`.
     `alternatives` are the operators to take, in turn, where JAX or the engine refuses this one.
     `refusal` says why another one was to be taken first; `failures` and `losses` are the operations
@@ -72,7 +72,7 @@ class Plan:
     devices: Device
     budget: int
     chunk: int | None
-    far: tuple[Shape, ...]
+    chunk_shapes: tuple[Shape, ...]
     input_bytes: int
     mapped_bytes: int
     given: Pattern | None = None
@@ -108,24 +108,26 @@ class Plan:
             reason += f"; dense from {self.losses[0].place}{more} on"
         if used == asked:
             return reason
-        why = f"it has {used} parts" if used > 1 else "it is computed in one piece"
+        why = f"it has {used} chunks" if used > 1 else "it is computed in one piece"
         return f"{reason}; {used} of {asked} devices: {why}"
 
     @property
     def device(self) -> Device:
         """What computes it: no more devices than there are chunks at a time."""
         size = self.chunk or self.even_chunk
-        return self.devices.first(max((chunk_count(n, size) for n in self.far), default=1) or 1)
+        return self.devices.first(
+            max((chunk_count(n, size) for n in self.chunk_shapes), default=1) or 1
+        )
 
     @property
     def even_chunk(self) -> int:
         """The largest chunk that leaves something to do for each device, if that can be."""
-        return max((even_size(shape, self.devices.count) for shape in self.far), default=1)
+        return max((even_size(shape, self.devices.count) for shape in self.chunk_shapes), default=1)
 
     @property
     def steps(self) -> int:
         """How many batch rows or unit vectors there are."""
-        return sum(math.prod(shape) for shape in self.far)
+        return sum(math.prod(shape) for shape in self.chunk_shapes)
 
     @property
     def storage(self) -> str:
@@ -150,7 +152,7 @@ class Plan:
         """How many chunks the steps are taken in."""
         if not self.chunk:
             return 1
-        return sum(chunk_count(shape, self.chunk) for shape in self.far)
+        return sum(chunk_count(shape, self.chunk) for shape in self.chunk_shapes)
 
     @property
     def rounds(self) -> int:
@@ -158,7 +160,7 @@ class Plan:
         if not self.chunk:
             return 1
         count = self.device.count
-        return sum(math.ceil(chunk_count(n, self.chunk) / count) for n in self.far)
+        return sum(math.ceil(chunk_count(n, self.chunk) / count) for n in self.chunk_shapes)
 
 
 def make(
@@ -220,7 +222,7 @@ def make(
         budget=budget,
         # The values beside a derivative that is taken in chunks are computed in one piece.
         chunk=None if derivative == "evaluate" and model.batch_size is None else spec.chunk,
-        far=(),
+        chunk_shapes=(),
         input_bytes=sum(array.nbytes for array in arrays) - mapped,
         mapped_bytes=mapped,
         given=given,
@@ -288,8 +290,8 @@ def with_choice(plan: Plan, choice: Choice) -> Plan:
         source = f", pattern of {plan.spec.sparsity.name}" if plan.spec.sparsity else ""
         choice = replace(choice, reason=prepared.words + source)
     plan = replace(plan, choice=choice)
-    plan = replace(plan, far=_far(plan))
-    if plan.chunk is not None and not plan.far:
+    plan = replace(plan, chunk_shapes=_chunk_shapes(plan))
+    if plan.chunk is not None and not plan.chunk_shapes:
         if plan.derivative in CHUNKED:
             noun = plan.derivative if plan.derivative == "gradient" else plan.derivative.title()
             message = f"the mode {choice.operator} computes the {noun} of one point in one piece."
@@ -308,8 +310,8 @@ def _storage(spec: Spec, derivative: str) -> str:
     return spec.storage or ("sparse" if spec.mode == "sparse" else "dense")
 
 
-def _far(plan: Plan) -> tuple[Shape, ...]:
-    """Return the shapes of what a chunk is a part of; none if there is nothing to split."""
+def _chunk_shapes(plan: Plan) -> tuple[Shape, ...]:
+    """Return the shapes that chunks are cut from; none if there is nothing to cut."""
     operator = plan.operator
     if plan.model.batch_size is not None:
         return ((plan.model.batch_size,),)

@@ -56,7 +56,7 @@ def test_a_jacobian_that_does_not_fit_is_written_in_parts(
 
 def test_the_summary_counts_every_entry_once(jaccli: Call, tmp_path: Path) -> None:
     outcome = jaccli(*LARGE, "--chunk", "90", "-o", tmp_path / "J.npy")
-    assert "5 parts" in outcome.stderr
+    assert "5 chunks" in outcome.stderr
     assert f"norm {np.linalg.norm(forecast()):.4g}" in outcome.stderr
 
 
@@ -75,12 +75,12 @@ def test_the_plan_says_in_which_chunks(jaccli: Call, tmp_path: Path) -> None:
     assert found["reason"] == "the result is written row by row"
     assert found["chunks"] > 1
     outcome = jaccli(*LARGE, "-o", tmp_path / "J.npy")
-    assert f"{found['chunks']} parts" in outcome.stderr
+    assert f"{found['chunks']} chunks" in outcome.stderr
 
 
 def test_batch_rows_are_written_in_parts(jaccli: Call, tmp_path: Path) -> None:
     outcome = jaccli(*ROWS, "-o", tmp_path / "J.npy")
-    assert " parts" in outcome.stderr
+    assert " chunks" in outcome.stderr
     x = np.random.default_rng(3).standard_normal((500, 40))
     np.testing.assert_allclose(np.load(tmp_path / "J.npy"), np.sin(2 * x), rtol=0, atol=1e-14)
 
@@ -174,7 +174,7 @@ def test_ctrl_c_keeps_the_parts_and_another_spec_is_not_mixed_in(
         patch.setattr(Partial, "note", interrupted)
         stopped = jaccli(*command, check=False)
     assert stopped.exit_code == 130
-    assert f"{target}: 3 of {M} parts are kept; go on with --resume.\n" in stopped.stderr
+    assert f"{target}: 3 of {M} chunks are kept; go on with --resume.\n" in stopped.stderr
     other = [argument.replace("seed: 2", "seed: 4") for argument in command]
     refused = jaccli(*other, "--resume", check=False)
     assert refused.exit_code == 2

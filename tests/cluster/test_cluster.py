@@ -59,7 +59,7 @@ def test_a_killed_worker_costs_no_byte(jaccli: Call, tmp_path: Path) -> None:
     first.kill()
     stderr = process.communicate(timeout=120)[1]
     assert process.returncode == 0, stderr
-    assert f"{ROWS} parts" in stderr
+    assert f"{ROWS} chunks" in stderr
     assert len(stderr.splitlines()) == 1, stderr
     assert (tmp_path / "J.npy").read_bytes() == (tmp_path / "local.npy").read_bytes()
     assert not second.is_running()
@@ -80,7 +80,7 @@ def test_begun_on_a_cluster_and_ended_here_and_the_other_way_round(
         assert process.returncode == 130, stderr
 
         kept, interrupted = stderr.splitlines()
-        assert kept.endswith(f"of {ROWS} parts are kept; go on with --resume.")
+        assert kept.endswith(f"of {ROWS} chunks are kept; go on with --resume.")
         assert interrupted == "jaccli: interrupted."
         process = start(tmp_path, *COMMAND, "-o", "J.npy", "--resume", *after)
         stderr = process.communicate(timeout=120)[1]

@@ -74,7 +74,7 @@ def test_parts_written_in_any_order_and_twice_are_the_bytes_of_a_local_run(
             partial.note(pickle.loads(pickle.dumps(done)).number)
         partial.publish(force=False)
     assert target.read_bytes() == local.read_bytes()
-    assert "9 parts" in summary
+    assert "9 chunks" in summary
 
 
 def test_a_result_that_fits_is_cut_for_the_workers(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_a_part_that_is_not_finite_is_refused_where_that_is_asked_for(tmp_path: 
     outline = worker.outlined(packed)
     with (
         Partial(target, outline.shape, outline.dtype, outline.identity, resume=False),
-        pytest.raises(ComputationError, match="part 2 has entries that are not finite"),
+        pytest.raises(ComputationError, match="chunk 2 has entries that are not finite"),
     ):
         worker.compute(packed, 2)
 

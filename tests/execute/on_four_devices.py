@@ -134,7 +134,7 @@ def test_the_colors_of_a_sparse_jacobian_are_split() -> None:
 def test_no_more_devices_than_parts_and_the_reason_says_so() -> None:
     few = plan_of(MODEL, AT, "jacobian", mode="fwd", wrt=["s", "x"], devices=4, chunk=3)
     assert (few.device.name, few.rounds) == ("cpu:0-1", 1)
-    assert few.reason == "as asked; 2 of 4 devices: it has 2 parts"
+    assert few.reason == "as asked; 2 of 4 devices: it has 2 chunks"
     whole = plan_of(MODEL, AT, "evaluate", devices="all")
     assert whole.device.name == "cpu:0"
     assert whole.reason == "no derivative; 1 of 4 devices: it is computed in one piece"

@@ -184,9 +184,9 @@ def test_a_chunk_counts_unit_vectors_of_the_outer_mode(
 def test_the_engine_takes_the_unit_vectors_of_one_array_after_another() -> None:
     """Six of w by its rows of three, at most four at a time; three of x at once."""
     plan = plan_of(DENSE, DENSE_AT, "jacobian", mode="structured-fwd", chunk=4)
-    assert plan.far == ((2, 3), (3,))
+    assert plan.chunk_shapes == ((2, 3), (3,))
     assert plan.chunks == 2 + 1
-    assert plan_of(DENSE, DENSE_AT, "jacobian", mode="fwd", chunk=4).far == ((9,),)
+    assert plan_of(DENSE, DENSE_AT, "jacobian", mode="fwd", chunk=4).chunk_shapes == ((9,),)
 
 
 def test_a_chunk_of_a_batch_counts_rows() -> None:

@@ -163,7 +163,7 @@ def test_a_full_disk_says_what_is_kept(tmp_path: Path, monkeypatch: pytest.Monke
                 write(partial, 1)
     assert str(caught.value) == (
         f"{target}: cannot be written: no space left on device; the whole needs 192 B. "
-        "1 part is kept.\nFree some space and go on with --resume."
+        "1 chunk is kept.\nFree some space and go on with --resume."
     )
     with begun(target, resume=True) as partial:
         assert partial.done == {0}
@@ -277,7 +277,7 @@ def test_a_disk_that_fills_and_has_room_again_is_gone_on_with(small_disk: Path) 
                 put(partial, 1)
             assert str(error.value) == (
                 f"{target}: cannot be written: no space left on device; the whole needs 46.9 KiB. "
-                "1 part is kept.\nFree some space and go on with --resume."
+                "1 chunk is kept.\nFree some space and go on with --resume."
             )
     (small_disk / "fill").unlink()
     with begin(resume=True) as partial:

@@ -190,7 +190,7 @@ def told(target: Path, size: int = 0, kept: int = 0) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
-        noun = "part is" if kept == 1 else "parts are"
+        noun = "chunk is" if kept == 1 else "chunks are"
         remains = f" {kept} {noun} kept." if kept else ""
         needed = f"; the whole needs {format_bytes(size)}." if size else "."
         raise ComputationError(
