@@ -3,8 +3,8 @@
     python scripts/soak/stress_resume.py [--kills N] [--seed S]
 
 A Jacobian of 500 chunks is killed with SIGKILL at a random moment and resumed, again and again
-until it is done; the file must be that of a run that nobody disturbed.  Then the next file, until there
-have been enough kills.
+until it is done; the file must be that of a run that nobody disturbed.  Then the next file, until
+there have been enough kills.
 """
 
 from __future__ import annotations
