@@ -249,6 +249,9 @@ class Model:
     ) -> Outcome:
         """Perform a command, and return the one thing that it comes to."""
         request_type = COMMANDS[command].request()
+        for name in entries.keys() & {"mode", "vector", "chunk", "storage", "layout"}:
+            if name not in request_type.options:
+                raise UsageError(f"{name}: {command} takes no {name}.")
         arrays = Arrays(self._arrays)
         untyped = {name: value for name, value in options.items() if value is not False}
         request = request_type(

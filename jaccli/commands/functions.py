@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from jaccli.commands.options import CallRequest
-from jaccli.commands.outcome import Outcome, Report
+from jaccli.commands.outcome import Outcome, PlainText
 from jaccli.commands.request import argument
 from jaccli.context import Context
 from jaccli.errors import UsageError, suggest
@@ -29,7 +29,7 @@ def run(request: FunctionsRequest, context: Context) -> Iterator[Outcome]:
 
         word = str(request.word)
         raise UsageError(f"no function mentions {word!r}.", hint=suggest(word, FUNCTIONS))
-    yield Report(form="plain", text=lambda: "\n".join(lines))
+    yield PlainText(text=lambda: "\n".join(lines))
 
 
 def _lines(word: str) -> list[str]:

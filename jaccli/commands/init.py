@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from jaccli.commands.options import CallRequest
-from jaccli.commands.outcome import Outcome, Report
+from jaccli.commands.outcome import Outcome, PlainText
 from jaccli.commands.request import argument, check_choice, option
 from jaccli.commands.templates import STARTERS
 from jaccli.context import Context
@@ -33,7 +33,7 @@ def run(request: InitRequest, context: Context) -> Iterator[Outcome]:
     check_choice(request, "model")
     starter, path = STARTERS[request.model], request.path
     if path == "-":
-        yield Report(form="plain", text=starter.spec.rstrip)
+        yield PlainText(text=starter.spec.rstrip)
         return
     files = {Path(path): starter.spec}
     files |= {Path(path).with_name(name): text for name, text in starter.beside.items()}

@@ -59,37 +59,46 @@ class Outcome:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report(Outcome):
-    """A finding that is text for people and JSON for programs; `data` makes the latter."""
+class PlainText(Outcome):
+    """A text, whatever the format."""
 
     text: Callable[[], str]
-    data: Callable[[], Data] | None = None
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def print(self, out: TextIO) -> None:
+        """Print the text."""
+        put(self.text(), out)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report(PlainText):
+    """A finding that is text for people and JSON for programs; `data` makes the latter."""
+
+    data: Callable[[], Data]
 
     @property
     def passed(self) -> bool:
         """Whether what was expected holds."""
         return self.exit_code == 0
 
-    def __str__(self) -> str:
-        return self.text()
-
     def write(self) -> None:
         """Write the report as JSON."""
-        if self.target is not None and self.data is not None:
+        if self.target is not None:
             with publishing(self.target, force=self.force) as stream:
                 stream.write(f"{json.dumps(self.data(), indent=2)}\n".encode())
 
     def print(self, out: TextIO) -> None:
         """Print the report as text or as one line of JSON."""
-        if self.form == "json" and self.data is not None:
+        if self.form == "json":
             put(json_line(self.data(), out.encoding or "utf-8"), out)
         elif self.form != "none":
-            put(self.text(), out)
+            super().print(out)
 
     def content(self, form: str) -> bytes:
         """Return the report as JSON."""
         assert form == "json", form
-        assert self.data is not None
         return f"{json_line(self.data())}\n".encode()
 
 

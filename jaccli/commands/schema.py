@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 
 from jaccli.commands.options import CallRequest
-from jaccli.commands.outcome import Outcome, Report
+from jaccli.commands.outcome import Outcome, PlainText
 from jaccli.context import Context
 
 
@@ -18,4 +18,4 @@ def run(request: SchemaRequest, context: Context) -> Iterator[Outcome]:
     """Make the schema."""
     from jaccli.spec.schema import json_schema
 
-    yield Report(form="plain", text=lambda: json.dumps(json_schema(), indent=2))
+    yield PlainText(text=lambda: json.dumps(json_schema(), indent=2))

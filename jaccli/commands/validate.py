@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from jaccli.commands.options import CHUNK, LAYOUT, MODE, STORAGE, VECTOR, SpecRequest
-from jaccli.commands.outcome import Outcome, Report
+from jaccli.commands.outcome import Outcome, PlainText
 from jaccli.commands.tasks import load_all, warn_of_unused
 from jaccli.context import Context
 
@@ -36,4 +36,4 @@ def run(request: ValidateRequest, context: Context) -> Iterator[Outcome]:
             expand(spec)
         warn_of_unused(spec, context)
     text = "\n---\n".join(to_yaml(spec.resolved).rstrip() for spec in specs)
-    yield Report(form="plain", text=lambda: text)
+    yield PlainText(text=lambda: text)

@@ -53,11 +53,11 @@ class Plan:
     axis where `vector_batched` says so.  `devices` are all that may be used.  Sizes are in bytes:
     `input_bytes` those of arrays that are held, `mapped_bytes` those of batched ones that stay in
     their files.  `chunk_shapes` are the shapes of the arrays that can be taken in chunks: the batch
-    axis, or the arrays whose unit vectors are pushed (of a coloring, the colors).
-    `given` is a pattern that the user vouches for, of the joined matrix; `prepared` is there if the operator is `sparse`.
-    `alternatives` are the operators to take, in turn, where JAX or the engine refuses this one.
-    `refusal` says why another one was to be taken first; `failures` and `losses` are the operations
-    that the engine failed on, and those that lost structure.
+    axis, or the arrays whose unit vectors are pushed (of a coloring, the colors). `given` is a
+    pattern that the user vouches for, of the joined matrix; `prepared` is there if the operator is
+    `sparse`. `alternatives` are the operators to take, in turn, where JAX or the engine refuses
+    this one. `refusal` says why another one was to be taken first; `failures` and `losses` are the
+    operations that the engine failed on, and those that lost structure.
     """
 
     spec: Spec

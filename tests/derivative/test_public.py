@@ -372,7 +372,12 @@ def f(x: jax.Array, y: jax.Array) -> jax.Array:
 
 slope = jaccli.gradient(f, argnums=(0, 1), mode="rev")(jax.numpy.ones(3), jax.numpy.ones(3))
 value, row = jaccli.value_and_gradient(f)(jax.numpy.ones(3), jax.numpy.ones(3))
+model: jaccli.Model = jaccli.model("x**2", at={"x": jax.numpy.ones(3)}, dtype="float32")
+result: jaccli.Result = model.jacobian(wrt="x", at={"x": 2.0}, mode="fwd")
+text: str = str(model.check(of="jacobian")) + str(model.plan().data()["mode"])
+passed: bool = jaccli.load("spec.yaml", set={"inputs.x": [1.0, 2.0]}).check().passed
 wrong = jaccli.hessian(f, argnum=1)
+also_wrong = model.gradient(mod="fwd")
 """
 
 
@@ -383,5 +388,6 @@ def test_a_users_types_are_checked(tmp_path: Path) -> None:
         [sys.executable, "-m", "mypy", "--strict", "--config-file=", "users.py"],
         capture_output=True, text=True, cwd=tmp_path, check=False,
     )  # fmt: skip
-    assert done.stdout.splitlines()[-1].startswith("Found 1 error in 1 file"), done.stdout
+    assert done.stdout.splitlines()[-1].startswith("Found 2 errors in 1 file"), done.stdout
     assert 'Unexpected keyword argument "argnum" for "hessian"' in done.stdout
+    assert 'Unexpected keyword argument "mod" for "gradient"' in done.stdout
