@@ -22,7 +22,14 @@ from jaccli.commands.options import (
 )
 from jaccli.commands.outcome import Outcome, Report
 from jaccli.commands.request import check_choice, option
-from jaccli.commands.tasks import Task, check_suffix, check_targets, load_model, tasks
+from jaccli.commands.tasks import (
+    Task,
+    check_suffix,
+    check_targets,
+    load_model,
+    tasks,
+    warn_of_unused,
+)
 from jaccli.context import Context
 from jaccli.errors import UsageError, expected
 
@@ -105,6 +112,7 @@ def _analyze_specs(request: AnalyzeRequest, context: Context) -> Iterator[Outcom
     check_targets(asked, request, context)
     for spec, group in groupby(asked, key=lambda task: task.spec):
         model, device = load_model(spec, request, context)
+        warn_of_unused(spec, context)
         from jaccli.analyze import from_model
 
         for task in group:

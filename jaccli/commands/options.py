@@ -211,9 +211,6 @@ class SpecRequest(CallRequest):
     memory: str | None = option("--memory",
         help="Memory budget, as 512MiB (half of the machine's).", panel=HOW, metavar="SIZE",
         path=("memory",), over_http=True)
-    allow_python: bool = option("--allow-python", help="Permit model.python.", panel=CALL)
-    server: str | None = option("--server",
-        help="A service's URL: unix:PATH, http://HOST:PORT, or auto.", panel=CALL, metavar="URL")
     # fmt: on
     quiet: bool = QUIET
     changes: tuple[Override, ...] = untyped(())
@@ -228,6 +225,7 @@ class SpecRequest(CallRequest):
     resume: bool = False
     cluster: str | None = None
     verbose: bool = False
+    allow_python: bool = False
 
 
 class TargetRequest(SpecRequest):
@@ -240,6 +238,9 @@ class TargetRequest(SpecRequest):
     format: str | None = printed(REPORTS)
     force: bool = option("--force", help="Overwrite existing files.", panel=RESULT,
         path=("output", "force"))
+    allow_python: bool = option("--allow-python", help="Permit model.python.", panel=CALL)
+    server: str | None = option("--server",
+        help="A service's URL: unix:PATH, http://HOST:PORT, or auto.", panel=CALL, metavar="URL")
     # fmt: on
     verbose: bool = VERBOSE
 

@@ -54,6 +54,8 @@ _TARGETS = ("-o", "--out", "--output")
 
 def wanted(arguments: list[str]) -> tuple[list[str], str]:
     """Return the arguments without `--server`, and the URL: the option's, else JACCLI_SERVER's."""
+    if arguments and arguments[0] not in SERVED:  # a command without this option
+        return arguments, ""
     kept: list[str] = []
     url = os.environ.get("JACCLI_SERVER", "")
     rest = iter(arguments)
