@@ -45,10 +45,12 @@ def perform(arguments: list[str]) -> int:
     if os.environ.get("JACCLI_SERVER") or any(map(_names_a_service, arguments)):
         from jaccli.service.client import client
 
-        arguments, url = client.wanted(arguments)
-        code = client.run(arguments, url) if url else None
-        if code is not None:
-            return code
+        rest, url = client.wanted(arguments)
+        if client.is_served(rest):  # another command has no such option
+            arguments = rest
+            code = client.run(arguments, url) if url else None
+            if code is not None:
+                return code
     from jaccli.cli.main import run
 
     return run(arguments)

@@ -69,7 +69,7 @@ def test_the_bytes_are_those_of_an_input_read_whole(jaccli: Call, folder: Path, 
     assert mapped_bytes(jaccli, "--of", derivative, *model, *SMALL, "-o", "plan.npy") == ROWS * 64
     assert mapped_bytes(jaccli, "--of", derivative, *model) == 0
     outcome = jaccli(derivative, *model, *SMALL, "-o", folder / "mapped.npy")
-    assert (" parts" in outcome.stderr) == (name != "held")
+    assert (" chunks" in outcome.stderr) == (name != "held")
     jaccli(derivative, *model, "-o", folder / "whole.npy")
     assert (folder / "mapped.npy").read_bytes() == (folder / "whole.npy").read_bytes()
 

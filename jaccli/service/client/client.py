@@ -54,8 +54,6 @@ _TARGETS = ("-o", "--out", "--output")
 
 def wanted(arguments: list[str]) -> tuple[list[str], str]:
     """Return the arguments without `--server`, and the URL: the option's, else JACCLI_SERVER's."""
-    if arguments and arguments[0] not in SERVED:  # a command without this option
-        return arguments, ""
     kept: list[str] = []
     url = os.environ.get("JACCLI_SERVER", "")
     rest = iter(arguments)
@@ -75,13 +73,18 @@ def wanted(arguments: list[str]) -> tuple[list[str], str]:
     return kept, url
 
 
+def is_served(arguments: list[str]) -> bool:
+    """Return whether a service performs the command, if there is one."""
+    return bool(arguments) and arguments[0] in SERVED
+
+
 def run(arguments: list[str], url: str) -> int | None:
     """Have a command line performed by the service at a URL, and return its exit code.
 
     None is for what has to run here: a command that needs no service, one of another version, or
     none that runs where any would do.
     """
-    if not arguments or arguments[0] not in SERVED or {"-h", "--help"} & set(arguments):
+    if not is_served(arguments) or {"-h", "--help"} & set(arguments):
         return None
     try:
         return _Service(url, quiet=bool({"-q", "--quiet"} & set(arguments))).run(arguments)

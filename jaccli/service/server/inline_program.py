@@ -33,7 +33,8 @@ class Inline(NamedTuple):
 
 
 def warm() -> None:
-    """Make JAX start its backend."""
+    """Make JAX start its backend, with 64 bits in every thread: one compiles, another computes."""
+    jax.config.update("jax_enable_x64", True)
     jax.block_until_ready(jax.jit(lambda x: x + 1)(np.zeros(2)))
 
 
