@@ -121,7 +121,7 @@ def test_what_has_no_certificate_is_named(jaccli: Any) -> None:
         (("--correct-digits", "12"), "--correct-digits: without --certify no digits are counted."),
         (
             ("--certify", "--correct-digits", "40"),
-            "--correct-digits: 40 is not a number of digits.\nExpected 1 to 16.",
+            "--correct-digits: 40 is out of range.\nExpected 1 to 16.",
         ),
     ],
 )

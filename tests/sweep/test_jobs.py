@@ -158,7 +158,7 @@ def test_what_is_no_count_of_processes_is_refused(jaccli: Jaccli, options: tuple
     assert os.listdir() == ["s.yaml"]
 
 
-@pytest.mark.parametrize("jobs", ["0", "2"])
+@pytest.mark.parametrize("jobs", ["1", "2"])
 def test_one_result_is_not_spread(jaccli: Jaccli, jobs: str) -> None:
     outcome = jaccli("run", "-e", "x**2", "--at", "x=3", "--jobs", jobs, check=False)
     expected = "jaccli: --jobs goes with a sweep, and the spec has none.\n"

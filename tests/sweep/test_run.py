@@ -535,8 +535,8 @@ def test_a_dry_run_lists_tasks_with_their_bytes_and_writes_nothing(jaccli: Jaccl
 REFUSED = {
     ("-o", "a.npz"): "-o: a sweep writes a file for each task.\n"
     "Use --out-dir DIR, and --suffix for the format.",
-    ("--suffix", ".pdf"): "--suffix: no format '.pdf'.\n"
-    "Expected one of '.npy', '.npz', '.csv', '.json', '.mtx'.",
+    ("--suffix", ".pdf"): "--suffix: unknown value '.pdf'.\n"
+    "Expected one of '.npz', '.npy', '.csv', '.json', '.mtx'.",
     ("--show", "r"): "--show goes with one result; a sweep has many.",
     ("--format", "npy"): "--format: 'npy' holds a result; a sweep prints a table.\n"
     "Expected one of 'table', 'plain', 'json', 'csv', 'none'.",

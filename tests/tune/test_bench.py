@@ -302,8 +302,8 @@ EVERY = (
 )
 REFUSED = {
     ("-o", "x.npy"): "jaccli: -o: x.npy: bench writes JSON.\nExpected a name that ends in .json.\n",
-    ("--repeat", "0"): "jaccli: --repeat: 0 is not a count of runs.\nExpected 1 or more.\n",
-    ("--repeat", "-1"): "jaccli: --repeat: -1 is not a count of runs.\nExpected 1 or more.\n",
+    ("--repeat", "0"): "jaccli: --repeat: 0 is out of range.\nExpected 1 or more.\n",
+    ("--repeat", "-1"): "jaccli: --repeat: -1 is out of range.\nExpected 1 or more.\n",
     ("--format", "csv"): "jaccli: --format: 'csv' is not a format of this command.\n"
     "Expected one of 'table', 'plain', 'json', 'none'.\n",
     ("--format", "npy"): "jaccli: --format: 'npy' is not a format of this command.\n"

@@ -16,7 +16,7 @@ from pipeline import Silent, assert_blocks, plan_of, solve
 
 import jaccli as door
 from jaccli import backend
-from jaccli.derivative import autotune, operators
+from jaccli.derivative import autotune, operators, repeated_calls
 from jaccli.derivative.select_mode import Choice
 from jaccli.execute import run
 from jaccli.plan import Plan
@@ -55,7 +55,9 @@ def record_of(cache_home: Path) -> Path:
 
 
 def as_another_process() -> None:
+    """Forget what this process has measured, and the calls that it has traced."""
     autotune._MEMORY.clear()
+    repeated_calls._PROGRAMS.clear()
 
 
 # The choice
@@ -326,6 +328,7 @@ def test_the_door_measures_functions_that_close_over_traced_arrays(transform: An
 
 
 def test_the_door_remembers_by_shape_and_not_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    as_another_process()
     measured: list[int] = []
     real = autotune.pick
 
@@ -348,6 +351,7 @@ def test_the_door_remembers_by_shape_and_not_by_number(monkeypatch: pytest.Monke
 
 
 def test_the_door_ignores_a_record_of_what_is_not_built(cache_home: Path) -> None:
+    as_another_process()
     jacobian = door.jacobian(forecast, 1, mode="tuned")
     jacobian(W, X)
     record_of(cache_home).write_bytes(CORRUPT["an unknown operator"])
