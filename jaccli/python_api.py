@@ -38,8 +38,8 @@ Value = Any
 """A number, a nested list, an array, or a mapping that a spec could have in this place."""
 
 
-class Entries(TypedDict, total=False):
-    """Entries of the spec that a method may change, under their own names."""
+class SpecEntries(TypedDict, total=False):
+    """SpecEntries of the spec that a method may change, under their own names."""
 
     at: Mapping[str, Value]
     wrt: str | Sequence[str]
@@ -153,31 +153,31 @@ class Model:
         inputs = ", ".join(self.spec["inputs"])
         return f"Model({self._path or model!r}, inputs: {inputs})"
 
-    def evaluate(self, **entries: Unpack[Entries]) -> Result:
+    def evaluate(self, **entries: Unpack[SpecEntries]) -> Result:
         """Return the outputs at the point: `(*batch, *out)`."""
         return self._result("evaluate", entries)
 
-    def gradient(self, **entries: Unpack[Entries]) -> Result:
+    def gradient(self, **entries: Unpack[SpecEntries]) -> Result:
         """Return the gradient of a scalar output: `(*batch, *in)`."""
         return self._result("gradient", entries)
 
-    def jacobian(self, **entries: Unpack[Entries]) -> Result:
+    def jacobian(self, **entries: Unpack[SpecEntries]) -> Result:
         """Return the Jacobian: `(*batch, *out, *in)`."""
         return self._result("jacobian", entries)
 
-    def hessian(self, **entries: Unpack[Entries]) -> Result:
+    def hessian(self, **entries: Unpack[SpecEntries]) -> Result:
         """Return the Hessian of each output entry: `(*batch, *out, *in1, *in2)`."""
         return self._result("hessian", entries)
 
-    def jvp(self, **entries: Unpack[Entries]) -> Result:
+    def jvp(self, **entries: Unpack[SpecEntries]) -> Result:
         """Return the Jacobian times a tangent, the `vector`: `(*batch, *out)`."""
         return self._result("jvp", entries)
 
-    def vjp(self, **entries: Unpack[Entries]) -> Result:
+    def vjp(self, **entries: Unpack[SpecEntries]) -> Result:
         """Return a cotangent, the `vector`, times the Jacobian: `(*batch, *in)`."""
         return self._result("vjp", entries)
 
-    def hvp(self, **entries: Unpack[Entries]) -> Result:
+    def hvp(self, **entries: Unpack[SpecEntries]) -> Result:
         """Return the Hessian of a scalar output times a tangent, the `vector`: `(*batch, *in)`."""
         return self._result("hvp", entries)
 
@@ -191,7 +191,7 @@ class Model:
         against: str | None = None,
         certify: bool = False,
         correct_digits: int | None = None,
-        **entries: Unpack[Entries],
+        **entries: Unpack[SpecEntries],
     ) -> Report:
         """Return whether the derivative is right: `str(report)`, `report.data()`, `report.passed`.
 
@@ -213,7 +213,7 @@ class Model:
         products: int | None = None,
         probes: int | None = None,
         seed: int | None = None,
-        **entries: Unpack[Entries],
+        **entries: Unpack[SpecEntries],
     ) -> Report:
         """Return spectrum, rank, condition, definiteness: `str(report)`, `report.data()`.
 
@@ -223,7 +223,7 @@ class Model:
                    "probes": probes, "seed": seed}  # fmt: skip
         return self._report("analyze", options, entries)
 
-    def plan(self, *, of: str | None = None, **entries: Unpack[Entries]) -> Report:
+    def plan(self, *, of: str | None = None, **entries: Unpack[SpecEntries]) -> Report:
         """Return what would be computed, how and why: `str(report)`, `report.data()`."""
         return self._report("plan", {"of": of}, entries)
 

@@ -232,6 +232,27 @@ def test_modules_are_short_and_say_what_they_are_for(path: Path) -> None:
     assert ast.get_docstring(ast.parse(text))
 
 
+def test_no_class_name_means_two_things() -> None:
+    homes: dict[str, list[str]] = {}
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(shown(path))
+    assert {name: places for name, places in homes.items() if len(places) > 1} == {}
+
+
+GLOBALS = {"signals.py"}
+"""Modules whose functions assign to module variables: a process has one handler of signals."""
+
+
+@pytest.mark.parametrize("path", MODULES, ids=shown)
+def test_nothing_is_lent_by_a_global(path: Path) -> None:
+    """What differs from call to call is in its context."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assigned = [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Global)]
+    assert not assigned or path.name in GLOBALS
+
+
 def test_modes_are_those_that_are_built() -> None:
     built = {
         "evaluate": {},

@@ -18,7 +18,7 @@ from jaccli.backend import Device
 from jaccli.choices import MODES
 from jaccli.errors import ComputationError, Problem, SpecError, UsageError, expected, listed
 from jaccli.execute import execute, run
-from jaccli.models import Model
+from jaccli.models import LoadedModel
 from jaccli.plan import Plan, make
 from jaccli.result import NonFinite, dense, first_nonfinite
 from jaccli.result.labels import LabelledAxis, Names
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from jaccli.context import Progress
 
 
-def derivative_of(spec: Spec, model: Model, device: Device, asked: str | None) -> str:
+def derivative_of(spec: Spec, model: LoadedModel, device: Device, asked: str | None) -> str:
     """Return which derivative is looked at: `asked`, or the Hessian of a single scalar output."""
     if asked is not None:
         return asked
@@ -42,7 +42,7 @@ def derivative_of(spec: Spec, model: Model, device: Device, asked: str | None) -
 
 
 def subject(
-    spec: Spec, model: Model, device: Device, of: str, top: int | None, progress: Progress
+    spec: Spec, model: LoadedModel, device: Device, of: str, top: int | None, progress: Progress
 ) -> tuple[SpectralProblem, int]:
     """Return the derivative as a matrix, formed where it is small, and the bytes that are left.
 
@@ -74,7 +74,7 @@ def subject(
 
 
 def _formed(
-    spec: Spec, model: Model, device: Device, of: str, progress: Progress
+    spec: Spec, model: LoadedModel, device: Device, of: str, progress: Progress
 ) -> SpectralProblem:
     """Form the matrix, and the gradient beside a Hessian."""
     spec = replace(spec, storage="dense")
@@ -102,7 +102,12 @@ def _computed(plan: Plan, progress: Progress) -> tuple[Array, tuple[LabelledAxis
 
 
 def _linearized(
-    spec: Spec, model: Model, device: Device, of: str, rows: LabelledAxis, columns: LabelledAxis
+    spec: Spec,
+    model: LoadedModel,
+    device: Device,
+    of: str,
+    rows: LabelledAxis,
+    columns: LabelledAxis,
 ) -> tuple[SpectralProblem, int]:
     """Compile products with the matrix."""
     derivative = "hvp" if of == "hessian" else "jvp"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jaccli.commands.outcome import Outcome
     from jaccli.commands.request import Request
 
-    class Run(Protocol):
+    class RunCommand(Protocol):
         """What a command does."""
 
         def __call__(self, request: Any, context: Context) -> Iterator[Outcome]: ...
@@ -57,7 +57,7 @@ class Command(NamedTuple):
         Raises:
             JaccliError: with the place in the user's text.
         """
-        run: Run = import_module(self.module).run
+        run: RunCommand = import_module(self.module).run
         with using(context):
             outcomes = run(request, context)
         while True:

@@ -23,7 +23,7 @@ from jaccli.storage import files
 
 if TYPE_CHECKING:
     from jaccli.backend import Device
-    from jaccli.models import Model
+    from jaccli.models import LoadedModel
     from jaccli.plan import Plan
     from jaccli.tune.program_cache import ProgramCache
 
@@ -265,7 +265,7 @@ def is_complete(target: Path) -> bool:
 
 def load_model(
     spec: Spec, request: SpecRequest, context: Context, *, by_rows: bool = False, held: int = 0
-) -> tuple[Model, Device]:
+) -> tuple[LoadedModel, Device]:
     """Read the inputs, then import JAX, load the model and find the device.
 
     With `by_rows`, batches in large files stay there; `held` bytes have been read before.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jaccli import memory
-from jaccli.models import Model
+from jaccli.models import LoadedModel
 from jaccli.plan import Plan
 from jaccli.result import check_dense, check_layout
 from jaccli.result.io.pattern_files import read_pattern
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jaccli.derivative.sparse import Pattern
 
 
-def given_pattern(spec: Spec, model: Model) -> Pattern | None:
+def given_pattern(spec: Spec, model: LoadedModel) -> Pattern | None:
     """Return the pattern that the user vouches for, read within what the model's arrays leave.
 
     Raises:

@@ -29,7 +29,7 @@ _SHARE = 4
 
 
 @dataclass(frozen=True)
-class Model:
+class LoadedModel:
     """A pure function of the inputs (by name) to the outputs (by name), with its primal point.
 
     `primals` and `vectors` are arrays of the shapes that the spec gives; the inputs in `batch` have
@@ -118,7 +118,7 @@ def needs_x64(spec: Spec, point: Point) -> bool:
     return spec.dtype == "float64" or any(array.dtype.itemsize == 8 for array in arrays)
 
 
-def load(spec: Spec, point: Point, *, allow_python: bool = False) -> Model:
+def load(spec: Spec, point: Point, *, allow_python: bool = False) -> LoadedModel:
     """Return the model of a spec at its point.
 
     Raises:
@@ -126,7 +126,7 @@ def load(spec: Spec, point: Point, *, allow_python: bool = False) -> Model:
         ComputationError: the user's module fails as it is imported.
     """
     function = _function(spec, memory.budget(spec.memory), allow_python)
-    return Model(function, point.primals, point.wrt, spec.batch, point.vectors)
+    return LoadedModel(function, point.primals, point.wrt, spec.batch, point.vectors)
 
 
 def _read(

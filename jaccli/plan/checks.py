@@ -10,7 +10,7 @@ import numpy as np
 from jaccli import memory
 from jaccli.choices import OF_SCALAR_OUTPUT, WITH_VECTOR
 from jaccli.errors import Problem, SpecError, listed
-from jaccli.models import Model, Values
+from jaccli.models import LoadedModel, Values
 from jaccli.plan.shapes import Shape
 from jaccli.spec import Spec
 from jaccli.storage.memmap import Mapped
@@ -48,7 +48,7 @@ def _output_problem(spec: Spec, name: str, message: str, hint: str) -> Problem:
 
 def checked_vectors(
     spec: Spec,
-    model: Model,
+    model: LoadedModel,
     derivative: str,
     outputs: Mapping[str, Shape],
     dtypes: Mapping[str, np.dtype[Any]],

@@ -28,7 +28,7 @@ from jaccli.derivative.select_mode import (
 from jaccli.derivative.structure_losses import Loss
 from jaccli.derivative.trace_info import TraceInfo
 from jaccli.errors import BudgetError, SpecError, UnderivableError, format_bytes
-from jaccli.models import Model, Values
+from jaccli.models import LoadedModel, Values
 from jaccli.plan.checks import check_outputs, checked_vectors
 from jaccli.plan.shapes import BlockPlan, Shape, avals, blocks_of, trace
 from jaccli.spec import Spec
@@ -61,7 +61,7 @@ class Plan:
     """
 
     spec: Spec
-    model: Model
+    model: LoadedModel
     derivative: str
     choice: Choice
     facts: TraceInfo
@@ -165,7 +165,7 @@ class Plan:
 
 def make(
     spec: Spec,
-    model: Model,
+    model: LoadedModel,
     derivative: str,
     devices: Device,
     given: Pattern | None = None,
@@ -265,7 +265,7 @@ def instead(plan: Plan, error: UnderivableError) -> Plan:
     return replace(plan, alternatives=tuple(others), refusal=refusal)
 
 
-def at(plan: Plan, model: Model) -> Plan:
+def at(plan: Plan, model: LoadedModel) -> Plan:
     """Return the plan at another point of its model: arrays of the same shapes and dtypes."""
     model = replace(model, function=plan.model.function)
     dtypes = {name: vector.dtype for name, vector in plan.vectors.items()}
@@ -367,7 +367,7 @@ _TRACED = 256 << 20
 """Bytes that an operator's structure may take that is only compared with others."""
 
 
-def _measures(model: Model, derivative: str, budget: int) -> tuple[Predict, Count]:
+def _measures(model: LoadedModel, derivative: str, budget: int) -> tuple[Predict, Count]:
     """Return what estimates an operator's seconds at one point, and its equations, from a trace.
 
     What takes more than the budget of memory to be traced is as bad as can be.

@@ -10,7 +10,7 @@ from typing import Any
 
 from jaccli import memory
 from jaccli.backend import Device
-from jaccli.models import Model
+from jaccli.models import LoadedModel
 from jaccli.spec import PythonModel, Spec
 from jaccli.spec.schema import deciding
 from jaccli.storage.digest import digest
@@ -19,7 +19,7 @@ _REPLACED = ("mode", "storage", "chunk", "layout", "dtype", "precision")
 """Fields of a spec that callers replace for purposes of their own: `resolved` is as before then."""
 
 
-def identity(spec: Spec, model: Model, derivative: str, device: Device) -> str | None:
+def identity(spec: Spec, model: LoadedModel, derivative: str, device: Device) -> str | None:
     """Return the hash of all that a program is made of, None where that cannot be said.
 
     It has the whole spec but the values of inputs and vectors, of these the shapes and dtypes, and

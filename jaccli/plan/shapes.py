@@ -12,7 +12,7 @@ import numpy as np
 from jaccli.derivative.trace_info import TraceInfo, from_jaxpr
 from jaccli.derivative.traced_function import traced
 from jaccli.errors import ComputationError, SpecError
-from jaccli.models import Model
+from jaccli.models import LoadedModel
 from jaccli.spec import PythonModel, Spec
 from jaccli.tracer_errors import LEAKED
 
@@ -60,7 +60,7 @@ class Trace:
     facts: TraceInfo
 
 
-def trace(spec: Spec, model: Model) -> Trace:
+def trace(spec: Spec, model: LoadedModel) -> Trace:
     """Return what there is to know of a model at its shapes; compute nothing."""
     wrt, rest = avals(model)
     every = {**wrt, **rest}
@@ -102,7 +102,7 @@ def settings_of(spec: Spec) -> Any:
     return jax.default_matmul_precision(None if spec.precision == "default" else spec.precision)
 
 
-def avals(model: Model) -> tuple[dict[str, Any], dict[str, Any]]:
+def avals(model: LoadedModel) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return shapes and dtypes of one point as JAX has them: of the wrt inputs, and of the rest."""
     import jax
 
@@ -116,7 +116,7 @@ def avals(model: Model) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def blocks_of(
-    model: Model,
+    model: LoadedModel,
     derivative: str,
     outputs: Mapping[str, Shape],
     dtypes: Mapping[str, np.dtype[Any]],

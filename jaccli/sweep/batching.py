@@ -18,7 +18,7 @@ import numpy as np
 from jaccli import backend, models
 from jaccli.derivative import cost
 from jaccli.errors import ComputationError, DeviceError, JaccliError, SpecError, UsageError
-from jaccli.models import Model, Point
+from jaccli.models import LoadedModel, Point
 from jaccli.plan import Plan, at, make
 from jaccli.result import Block, Result, Sparse
 from jaccli.sweep.expand import SweepTask
@@ -262,7 +262,7 @@ class _Calls:
         self.program = compiled(plan, Silent())
         return _shared(run(self.program, Silent()), self.group.size)
 
-    def _again(self, point: Model) -> Result:
+    def _again(self, point: LoadedModel) -> Result:
         """Run the program at another point."""
         from jaccli.context import Silent
         from jaccli.execute import run
@@ -271,7 +271,7 @@ class _Calls:
         given = arguments(at(self.program.plan, point))
         return _shared(run(self.program, Silent(), given), self.group.size)
 
-    def _stacked(self, points: Sequence[Point]) -> Model:
+    def _stacked(self, points: Sequence[Point]) -> LoadedModel:
         """Return the model at all points, what varies as batched inputs."""
         first, group = points[0], self.group
         primals = {

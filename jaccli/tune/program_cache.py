@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from jaccli.backend import Device
 from jaccli.execute import Program, functions
 from jaccli.execute.functions import Arguments
-from jaccli.models import Model
+from jaccli.models import LoadedModel
 from jaccli.plan import Plan, at, check_result, identity, make
 from jaccli.spec import Spec
 from jaccli.storage.lru_cache import LRUCache
@@ -57,7 +57,7 @@ class ProgramCache:
     def planned(
         self,
         spec: Spec,
-        model: Model,
+        model: LoadedModel,
         derivative: str,
         devices: Device,
         given: Pattern | None = None,
@@ -106,7 +106,7 @@ class ProgramCache:
         if entry.nbytes <= (self._entries.nbytes or 0) // _SHARE:
             self._entries.put(key, entry)
 
-    def _key(self, spec: Spec, model: Model, derivative: str, devices: Device) -> str | None:
+    def _key(self, spec: Spec, model: LoadedModel, derivative: str, devices: Device) -> str | None:
         """Return the hash of all that a program is made of, None where that cannot be said."""
         arrays = (*model.primals.values(), *model.vectors.values())
         if self._entries.count == 0 or any(isinstance(array, Mapped) for array in arrays):
@@ -125,5 +125,5 @@ def _at(program: Program, plan: Plan) -> Program:
     return replace(program, plan=here, run=run, seconds=0.0, cache="hit")
 
 
-def _moved(plan: Plan, spec: Spec, model: Model) -> Plan:
+def _moved(plan: Plan, spec: Spec, model: LoadedModel) -> Plan:
     return at(replace(plan, spec=spec), model)
