@@ -45,6 +45,9 @@ SERVED = (*DERIVATIVES, "run", "plan", "bench", "check", "analyze", "sparsity")
 
 STORAGES = ("dense", "sparse")
 PRECISIONS = ("default", "high", "highest")
+SCALES = ("none", "relative", "log")
+SCALED = ("gradient", "jacobian")
+"""Derivatives that have a relative form."""
 LAYOUTS = ("blocks", "matrix")
 FORMATS = ("table", "plain", "json", "csv", "npy", "none")
 SUFFIXES = (".npy", ".npz", ".csv", ".json", ".mtx")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, TextIO
+from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 
-from jaccli.commands.options import VECTOR, ResultRequest
+from jaccli.choices import SCALED
+from jaccli.commands.options import SCALE, VECTOR, WITH_VALUE, ResultRequest
 from jaccli.commands.outcome import Outcome
+from jaccli.commands.request import check_choice
 from jaccli.commands.streaming import goes_on, is_streamed, may_be_streamed, stream
 from jaccli.commands.tasks import (
     Task,
@@ -21,7 +23,7 @@ from jaccli.commands.tasks import (
 )
 from jaccli.commands.warnings import nonfinite_problems, remarks
 from jaccli.context import Context
-from jaccli.errors import ComputationError, VerdictError
+from jaccli.errors import ComputationError, UsageError, VerdictError
 
 if TYPE_CHECKING:
     from jaccli.plan import Plan
@@ -40,24 +42,30 @@ class JacobianRequest(OneDerivativeRequest):
     """The Jacobian of each spec."""
 
     derivative = "jacobian"
+    with_value: bool = WITH_VALUE
+    scale: str | None = SCALE
 
 
 class HessianRequest(OneDerivativeRequest):
     """The Hessian of each spec."""
 
     derivative = "hessian"
+    with_value: bool = WITH_VALUE
 
 
 class GradientRequest(OneDerivativeRequest):
     """The gradient of each spec."""
 
     derivative = "gradient"
+    with_value: bool = WITH_VALUE
+    scale: str | None = SCALE
 
 
 class JVPRequest(OneDerivativeRequest):
     """The Jacobian times a tangent, of each spec."""
 
     derivative = "jvp"
+    with_value: bool = WITH_VALUE
     vector: tuple[str, ...] = VECTOR
 
 
@@ -65,6 +73,7 @@ class VJPRequest(OneDerivativeRequest):
     """A cotangent times the Jacobian, of each spec."""
 
     derivative = "vjp"
+    with_value: bool = WITH_VALUE
     vector: tuple[str, ...] = VECTOR
 
 
@@ -72,6 +81,7 @@ class HVPRequest(OneDerivativeRequest):
     """The Hessian times a tangent, of each spec."""
 
     derivative = "hvp"
+    with_value: bool = WITH_VALUE
     vector: tuple[str, ...] = VECTOR
 
 
@@ -83,9 +93,9 @@ class EvaluateRequest(OneDerivativeRequest):
 
 @dataclass(frozen=True, kw_only=True)
 class Computed(Outcome):
-    """A result, and what it was compared with; `layout`, `show` and `digits` say how it is shown.
+    """A result, and what it was compared with; `layout`, `show`, `digits` say how it is shown.
 
-    `heading` is printed before it, where there are several.
+    `heading` is printed before it, where there are several; `outputs` above it, if they are wanted.
     """
 
     result: Result
@@ -93,6 +103,7 @@ class Computed(Outcome):
     show: str | None = None
     digits: int = 6
     heading: str = ""
+    outputs: Result | None = None
     comparison: Comparison | None = None
 
     def write(self) -> None:
@@ -100,7 +111,7 @@ class Computed(Outcome):
         from jaccli.result import write
 
         if self.target is not None:
-            write(self.result, self.target, layout=self.layout, force=self.force)
+            write(self._as_file(), self.target, layout=self.layout, force=self.force)
 
     def print(self, out: TextIO) -> None:
         """Print the result, or the part that `show` picks."""
@@ -109,6 +120,9 @@ class Computed(Outcome):
         if self.heading and self.form in ("table", "plain"):
             print(self.heading, file=out)
         show, digits = self.show, self.digits
+        if self.outputs is not None and self.form in ("table", "plain"):
+            render(self.outputs, self.form, out, digits=digits)
+            print(file=out)
         render(self.result, self.form, out, layout=self.layout, show_text=show, digits=digits)
         out.flush()
 
@@ -116,7 +130,14 @@ class Computed(Outcome):
         """Return the result as a file of this format."""
         from jaccli.result import content
 
-        return content(self.result, f".{form}", layout=self.layout)
+        result = self.result if form == "json" else self._as_file()
+        return content(result, f".{form}", layout=self.layout)
+
+    def _as_file(self) -> Result:
+        """Return the result with the outputs' values if they are wanted; JSON has them always."""
+        is_json = self.target is not None and self.target.suffix.lower() == ".json"
+        wanted = self.outputs is not None or is_json
+        return self.result if wanted else replace(self.result, value=None)
 
 
 def run(request: OneDerivativeRequest, context: Context) -> Iterator[Outcome]:
@@ -133,6 +154,7 @@ def computed(
 ) -> Iterator[Outcome]:
     """Compute tasks; with `expects`, compare results with their specs' `expect:`."""
     check_targets(asked, request, context)
+    _check_beside(asked, request)
     if request.cluster is not None:
         from jaccli.commands import on_cluster
 
@@ -140,7 +162,14 @@ def computed(
         return
     if expects:
         foresee_contents(task.spec.expect.path for task in asked if task.spec.expect is not None)
-    made = plans(asked, request, context, holds_result=_holds_result, by_rows=True)
+    parted = not request.with_value and not scale_of(request)
+    made = plans(
+        asked,
+        request,
+        context,
+        holds_result=lambda task: not (parted and may_be_streamed(task, task.form)),
+        by_rows=not scale_of(request),
+    )
     with closing(made) as planned:
         for task, plan, programs in planned:
             golden = _expected(plan) if expects else None
@@ -148,7 +177,7 @@ def computed(
                 yield Outcome(notes=(f"{task.target}: complete.",))
                 continue
             going_on = goes_on(task, request)
-            if may_be_streamed(task, task.form) and is_streamed(plan, goes_on=going_on):
+            if parted and may_be_streamed(task, task.form) and is_streamed(plan, goes_on=going_on):
                 yield stream(task, plan, request, context)
                 continue
             outcome = _computed(task, plan, programs, request, context)
@@ -157,8 +186,27 @@ def computed(
             yield outcome if golden is None else _compared(task, outcome, golden)
 
 
-def _holds_result(task: Task) -> bool:
-    return not may_be_streamed(task, task.form)
+def scale_of(request: ResultRequest) -> str:
+    """Return the scale that is asked for, or nothing."""
+    return "" if request.scale in (None, "none") else str(request.scale)
+
+
+def _check_beside(asked: list[Task], request: ResultRequest) -> None:
+    """Refuse scales and values beside what cannot have them."""
+    if "scale" in request.options:
+        check_choice(request, "scale")
+    for task in asked:
+        if scale_of(request) and task.derivative not in SCALED:
+            hint = f"It goes with {' and '.join(SCALED)}."
+            raise UsageError(f"--scale: {task.derivative} has no relative form.", hint=hint)
+        suffix = "" if task.target is None else task.target.suffix.lower()
+        alone = suffix if suffix in (".npy", ".csv", ".mtx") else task.form
+        if request.with_value and alone in (".npy", ".csv", ".mtx", "npy", "csv"):
+            message = f"--with-value: {alone.lstrip('.')} holds the derivative alone."
+            raise UsageError(message, hint="Use .npz, .json, or a table.")
+    if request.cluster is not None and (scale_of(request) or request.with_value):
+        flag = "--scale" if scale_of(request) else "--with-value"
+        raise UsageError(f"{flag}: not with --cluster, whose workers write the derivative alone.")
 
 
 def _computed(
@@ -168,22 +216,27 @@ def _computed(
     from jaccli.execute import run
     from jaccli.plan import as_text
     from jaccli.result import dense, first_nonfinite, summary
+    from jaccli.result.scale import scaled
 
     with context.reporter.progress() as progress:
         program = programs.compiled(plan, progress)
         if request.explain or request.verbose:
             context.reporter.tell(as_text(program.plan))
-        result = run(program, progress)
-        if task.is_json:
-            blocks = result.blocks
+        result = outputs = run(program, progress)
+        if task.is_json or request.with_value or scale_of(request) == "log":
             if plan.derivative != "evaluate":
                 made = programs.planned(plan.spec, plan.model, "evaluate", plan.devices)
-                blocks = run(programs.compiled(made, progress), progress).blocks
-            value = {str(block.output): dense(block.values) for block in blocks}
+                outputs = run(programs.compiled(made, progress), progress)
+            value = {str(block.output): dense(block.values) for block in outputs.blocks}
             result = replace(result, value=value)
     nonfinite = first_nonfinite(result)
     if nonfinite is not None and request.fail_on_nonfinite:
         raise ComputationError(*nonfinite_problems(program.plan, nonfinite))
+    if scale := scale_of(request):
+        result = scaled(result, scale, _point(plan), result.value or {})
+        worse = first_nonfinite(result) if nonfinite is None else None
+        if worse is not None and request.fail_on_nonfinite:
+            raise ComputationError(f"{worse}.", *result.warnings)
     if not request.quiet or task.is_json:
         said = remarks(program.plan, nonfinite, debug=request.debug)
         result = replace(result, warnings=(*result.warnings, *said))
@@ -200,7 +253,20 @@ def _computed(
         layout=task.spec.layout,
         show=request.show,
         digits=request.digits or 6,
+        outputs=outputs if request.with_value else None,
     )
+
+
+def _point(plan: Plan) -> dict[str, Any]:
+    """Return the inputs that are differentiated, with their batch axes first."""
+    import numpy as np
+
+    primals, batch = plan.model.primals, plan.model.batch
+    return {
+        name: np.moveaxis(np.asarray(primals[name]), batch[name], 0) if name in batch
+        else np.asarray(primals[name])
+        for name in plan.model.wrt
+    }  # fmt: skip
 
 
 def _expected(plan: Plan) -> Stored | None:

@@ -17,6 +17,7 @@ from jaccli.choices import (
     FORMATS,
     LAYOUTS,
     PRECISIONS,
+    SCALES,
     STORAGES,
     SUFFIXES,
 )
@@ -151,6 +152,10 @@ OUT_DIR = option("--out-dir", help="With several specs: one file each, named aft
                  panel=RESULT, metavar="DIR")
 LAYOUT = option("--layout", help="One array per block, or one labelled matrix.", panel=RESULT,
                 metavar="LAYOUT", choices=LAYOUTS, path=("layout",), over_http=True)
+SCALE = option("--scale", help="relative: x*dy/dx; log: x/y*dy/dx, elasticities.", panel=RESULT,
+               metavar="SCALE", choices=SCALES, over_http=True)
+WITH_VALUE = option("--with-value", help="The outputs' values beside the derivative.", panel=RESULT,
+                    over_http=True)
 DIGITS = option("--digits", help="Significant digits in tables (6).", panel=RESULT, metavar="N",
                 least=1, most=17)
 RESUME = option("--resume", help="Go on with an interrupted result or sweep.", panel=RESULT)
@@ -262,6 +267,8 @@ class ResultRequest(DerivativeRequest):
 
     # fmt: off
     cluster: str | None = CLUSTER
+    scale: str | None = None
+    with_value: bool = False
     format: str | None = printed(FORMATS)
     show: str | None = option("--show", help="Print a part: 'y[0:4], x[3]'.", panel=RESULT,
         metavar="INDEX")

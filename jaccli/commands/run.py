@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from jaccli.commands.derivative import computed
-from jaccli.commands.options import CALL, HOW, RESULT, VECTOR, ResultRequest
+from jaccli.commands.options import CALL, HOW, RESULT, SCALE, VECTOR, WITH_VALUE, ResultRequest
 from jaccli.commands.outcome import Outcome
 from jaccli.commands.request import option
 from jaccli.commands.tasks import load_specs, tasks_of
@@ -21,6 +21,8 @@ class RunRequest(ResultRequest):
     """What the specs say, compared with their `expect:`."""
 
     vector: tuple[str, ...] = VECTOR
+    scale: str | None = SCALE
+    with_value: bool = WITH_VALUE
     # fmt: off
     dry_run: bool = option("--dry-run", help="List a sweep's tasks, bytes and seconds.", panel=CALL)
     fail_fast: bool = option("--fail-fast", help="Stop a sweep at the first task that fails.",

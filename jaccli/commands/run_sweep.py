@@ -63,8 +63,13 @@ def _checked(specs: Sequence[Spec], request: RunRequest) -> Spec:
         hint = "Use --out-dir DIR, and --suffix for the format."
         where = "-o" if request.output is not None else "output.path"
         raise UsageError(f"{where}: a sweep writes a file for each task.", hint=hint)
-    if request.show:
-        raise UsageError("--show goes with one result; a sweep has many.")
+    for flag, given in (
+        ("--show", request.show),
+        ("--scale", request.scale),
+        ("--with-value", request.with_value),
+    ):
+        if given:
+            raise UsageError(f"{flag} goes with one result; a sweep has many.")
     if spec.output.format == "npy":
         hint = expected(("table", "plain", "json", "csv", "none"))
         raise UsageError("--format: 'npy' holds a result; a sweep prints a table.", hint=hint)

@@ -83,6 +83,7 @@ class Result:
     the outputs at the primal, `(*batch, *out)` each.  `seconds` has `compile` and `run`; `cache` is
     `hit` if an earlier process has compiled the program, `miss` if this one has, and `off` if it
     is not kept.  `warnings` say where the numbers are not what they seem.
+    With the `scale` `relative` entries are `x dy/dx`, with `log` `x/y dy/dx`.
 
     `result["y.x"]` is a block; `matrix`, `labels` and `to_scipy` are the matrix layout of all.
     """
@@ -101,6 +102,7 @@ class Result:
     value: dict[str, Array] | None = None
     warnings: tuple[str, ...] = ()
     cache: str = "off"
+    scale: str = "none"
 
     @property
     def storage(self) -> str:
@@ -214,6 +216,7 @@ class Result:
             "cache": self.cache,
             "versions": self.versions,
             "spec_sha256": self.spec_sha256,
+            **({} if self.scale == "none" else {"scale": self.scale}),
             "blocks": {
                 block.key: {"out_shape": block.out_shape, "in_shapes": block.in_shapes}
                 for block in self.blocks

@@ -19,6 +19,9 @@ _REASON = 60
 """Characters of the reason that are shown at most."""
 
 
+_SCALES = {"none": "", "relative": ", times x", "log": ", times x/y"}
+
+
 def summary(result: Result) -> str:
     """Return derivative, shapes, mode and why, device, times and range of a result."""
     blocks = [f"{block.key} {shape_text(block.values.shape)}" for block in result.blocks]
@@ -26,7 +29,7 @@ def summary(result: Result) -> str:
     named = ", ".join(blocks if more <= 1 else [*blocks[:_BLOCKS], f"{more} more"])
     return " · ".join(
         (
-            f"{result.derivative} {named}",
+            f"{result.derivative} {named}{_SCALES[result.scale]}",
             _mode(result),
             f"{result.device} {result.dtype}",
             ", ".join(timings(result.seconds, result.cache)),

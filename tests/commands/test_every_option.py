@@ -73,6 +73,8 @@ RUNS: dict[str, Case] = {
     "suffix": Case(("--suffix", ".txt"), more=("--out-dir", "folder")),
     "resume": Case(("--resume",), more=("--wrt", "x", "-o", "taken.npz")),
     "show": Case(("--show", "x[0]"), more=("--wrt", "x")),
+    "scale": Case(("--scale", "wrong")),
+    "with_value": Case(("--with-value",)),
     "digits": Case(("--digits", "2"), None),
     "fail_on_nonfinite": Case(("--fail-on-nonfinite",), more=("--at", "y=.nan", "--wrt", "z")),
     "explain": Case(("--explain",), None),

@@ -58,6 +58,8 @@ def json_text(view: View, layout: str = "blocks") -> Iterator[str]:
         "precision": result.precision,
         "batch": result.batch,
     }
+    if result.scale != "none":
+        head["scale"] = result.scale
     if view.show is not None:
         head["show"] = view.show
     yield json.dumps(head)[:-1]

@@ -34,6 +34,8 @@ from jaccli.storage.reading import damaged, too_large
 
 _LABELS = ("rows", "columns", "outputs")
 _MANIFEST = "manifest"
+_VALUE = "value."
+"""What the keys of outputs begin with, and another dot where a block is called so."""
 _OTHERWISE = ".manifest"
 """The key of the account where a block is called `manifest`: no name begins with a dot."""
 
@@ -66,6 +68,9 @@ def write(view: View, layout: str, stream: BinaryIO) -> None:
         if any(isinstance(part.values, Sparse) for part in view.parts):
             check([], (), layout, "sparse")
         arrays = {part.slot.key: dense(part.values) for part in view.parts}
+    for name, values in (view.result.value or {}).items():
+        key = f"{_VALUE}{name}"
+        arrays[f".{key}" if key in arrays else key] = values
     account = json.dumps(view.result.manifest())
     arrays[_OTHERWISE if _MANIFEST in arrays else _MANIFEST] = np.array(account)
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
@@ -142,7 +147,8 @@ def _is_text(array: Array | None) -> bool:
 def _is_blocks(manifest: dict[str, Any], arrays: dict[str, Array]) -> bool:
     """Whether the arrays are the blocks that an account names, and no matrix with its labels."""
     blocks = manifest.get("blocks")
-    named = isinstance(blocks, dict) and blocks.keys() == arrays.keys()
+    beside = {key for key in arrays if key.lstrip(".").startswith(_VALUE)}
+    named = isinstance(blocks, dict) and blocks.keys() | beside == arrays.keys()
     return named and not any(array.dtype.kind in "US" for array in arrays.values())
 
 
