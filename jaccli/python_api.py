@@ -157,13 +157,16 @@ class Model:
         """Return the outputs at the point: `(*batch, *out)`."""
         return self._result("evaluate", entries)
 
-    def gradient(self, **entries: Unpack[SpecEntries]) -> Result:
-        """Return the gradient of a scalar output: `(*batch, *in)`."""
-        return self._result("gradient", entries)
+    def gradient(self, *, scale: str = "none", **entries: Unpack[SpecEntries]) -> Result:
+        """Return the gradient of a scalar output: `(*batch, *in)`.
 
-    def jacobian(self, **entries: Unpack[SpecEntries]) -> Result:
-        """Return the Jacobian: `(*batch, *out, *in)`."""
-        return self._result("jacobian", entries)
+        With the scale `relative` it is `x dy/dx`, with `log` the elasticity `x/y dy/dx`.
+        """
+        return self._result("gradient", entries, scale=scale)
+
+    def jacobian(self, *, scale: str = "none", **entries: Unpack[SpecEntries]) -> Result:
+        """Return the Jacobian: `(*batch, *out, *in)`; `scale` as in `gradient`."""
+        return self._result("jacobian", entries, scale=scale)
 
     def hessian(self, **entries: Unpack[SpecEntries]) -> Result:
         """Return the Hessian of each output entry: `(*batch, *out, *in1, *in2)`."""
@@ -227,10 +230,10 @@ class Model:
         """Return what would be computed, how and why: `str(report)`, `report.data()`."""
         return self._report("plan", {"of": of}, entries)
 
-    def _result(self, command: str, entries: Mapping[str, Value]) -> Result:
+    def _result(self, command: str, entries: Mapping[str, Value], **options: str) -> Result:
         from jaccli.commands.derivative import Computed
 
-        outcome = self._outcome(command, {"format": "none"}, entries)
+        outcome = self._outcome(command, {"format": "none", **options}, entries)
         assert isinstance(outcome, Computed)
         return outcome.result
 

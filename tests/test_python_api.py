@@ -92,6 +92,12 @@ def test_nothing_is_compiled_for_other_numbers() -> None:
         np.testing.assert_allclose(result["f.x"], np.diag([slope] * 3), rtol=0, atol=1e-15)
 
 
+def test_elasticities() -> None:
+    model = jaccli.model("x**2 * y**-3", at={"x": 3.0, "y": 2.0})
+    result = model.gradient(scale="log")
+    assert (float(result["f.x"]), float(result["f.y"])) == (2.0, -3.0)
+
+
 def test_a_batch() -> None:
     rows = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
     model = jaccli.model("sum(x**2)", at={"x": rows}, batch="x")

@@ -19,7 +19,7 @@ from jaccli.derivative import autotune, cost, operators, structure_losses
 from jaccli.derivative.basis import Function, Tree, size
 from jaccli.derivative.chosen_arguments import Chosen, real
 from jaccli.derivative.refusal import NotDifferentiable, explained, working
-from jaccli.derivative.repeated_calls import Call, repeated
+from jaccli.derivative.repeated_calls import TracedCall, repeated
 from jaccli.derivative.select_mode import alternatives, choose, family
 from jaccli.derivative.structure_losses import StructureError
 from jaccli.derivative.trace_info import TraceInfo, from_jaxpr
@@ -266,7 +266,7 @@ def _operator(
     single = isinstance(argnums, SupportsIndex)
     numbers = tuple(map(index, [argnums] if isinstance(argnums, SupportsIndex) else argnums))
 
-    def compute(f: Callable[..., Tree], call: Call) -> Tree:
+    def compute(f: Callable[..., Tree], call: TracedCall) -> Tree:
         args: tuple[Any, ...] = call.args
         more: tuple[Tree, ...] = ()
         if derivative == "hvp":
@@ -299,7 +299,7 @@ def _operator(
     return repeated(f, (derivative, mode, single, numbers, has_aux, with_value), compute)
 
 
-def _alike(chosen: Chosen, call: Call) -> tuple[Function, Tree]:
+def _alike(chosen: Chosen, call: TracedCall) -> tuple[Function, Tree]:
     """Return the function and its argument with arrays that can be run, for measuring."""
     args, kwargs = call.actual or (_concrete(call.args), call.kwargs)
     there = replace(chosen, args=args[: len(chosen.args)], kwargs=kwargs)
@@ -314,7 +314,7 @@ def _differentiated(
     x: Tree,
     more: tuple[Tree, ...],
     alike: Any,
-    call: Call,
+    call: TracedCall,
 ) -> Tree:
     """Return a derivative of a traced function at x, by the operator that `mode` stands for.
 
@@ -381,7 +381,7 @@ def _by_values(
     x: Tree,
     more: tuple[Tree, ...],
     error: Exception,
-    call: Call,
+    call: TracedCall,
 ) -> Tree:
     """Return the derivative of a function whose own Python decides by the numbers of x.
 

@@ -37,7 +37,7 @@ _KNOWN = 1 << 16
 
 
 @dataclass
-class Call:
+class TracedCall:
     """A call of a derivative: what the function gets, and the warnings that come of it.
 
     `actual` has the arguments with their numbers where `args` and `kwargs` are traced for a program
@@ -52,7 +52,7 @@ class Call:
     is_tracing: bool = False
 
 
-Compute = Callable[[Callable[..., Tree], Call], Tree]
+Compute = Callable[[Callable[..., Tree], TracedCall], Tree]
 """Answers a call of a derivative of a function."""
 
 
@@ -78,7 +78,7 @@ class _NoCall(Exception):
 _Kinds = LRUCache[Hashable, _Kind]
 _PROGRAMS: dict[int, tuple[weakref.ref[Any], dict[Hashable, _Kinds]]] = {}
 """The programs of each function that lives, by its identity."""
-_CALL: ContextVar[Call] = ContextVar("call")
+_CALL: ContextVar[TracedCall] = ContextVar("call")
 """The call that a program is run for, or traced."""
 
 
@@ -98,7 +98,7 @@ def repeated(f: Callable[..., Tree], options: Hashable, compute: Compute) -> Cal
                 return kind.run(list(args))
             except _NoCall:  # it has to be traced first
                 pass
-        call = Call(args, kwargs)
+        call = TracedCall(args, kwargs)
         try:
             result = _answered(f, compute, kinds, call)
         except Exception as error:  # what JAX raises is of every type
@@ -113,7 +113,7 @@ def repeated(f: Callable[..., Tree], options: Hashable, compute: Compute) -> Cal
     return answer
 
 
-def _answered(f: Callable[..., Tree], compute: Compute, kinds: _Kinds, call: Call) -> Tree:
+def _answered(f: Callable[..., Tree], compute: Compute, kinds: _Kinds, call: TracedCall) -> Tree:
     """Return the result of a call, by its program if it can have one."""
     leaves, structure = jax.tree.flatten((call.args, call.kwargs))
     parted = _parted(leaves)
@@ -136,7 +136,7 @@ def _answered(f: Callable[..., Tree], compute: Compute, kinds: _Kinds, call: Cal
     except Exception:
         if not call.is_tracing:  # it was traced, and failed as it ran
             raise
-        alone = Call(call.args, call.kwargs)
+        alone = TracedCall(call.args, call.kwargs)
         result = compute(f, alone)  # or the error that JAX has of it
         kind.refused.add(_shapes(dynamic))
         kind.array = None
@@ -187,7 +187,7 @@ def _kind(
         arguments, constants = iter(dynamic), iter(parts)
         full = [next(arguments) if token is None else next(constants)() for token in static]
         args, kwargs = jax.tree.unflatten(structure, full)
-        inner = Call(args, kwargs, call.actual, call.warnings)
+        inner = TracedCall(args, kwargs, call.actual, call.warnings)
         result = jax.tree.map(_static_unless_array, compute(function(), inner))
         kind.holds_static |= any(isinstance(leaf, _Static) for leaf in _leaves(result))
         kind.array = None if kind.refused or kind.holds_static else array

@@ -27,7 +27,7 @@ from jaccli.derivative.sparse import index_sets as sets
 from jaccli.derivative.sparse import window_rules as _window_rules  # noqa: F401  registers them
 from jaccli.derivative.sparse.detected_values import (
     UNKNOWN,
-    Context,
+    Detection,
     Shape,
     Value,
     as_rows,
@@ -128,7 +128,7 @@ class _Detector:
 
     def __init__(self, columns: int, most: int) -> None:
         self.columns, self.most = columns, most
-        self.context = Context(columns, most)
+        self.context = Detection(columns, most)
 
     def run(self, jaxpr: Any, consts: Sequence[Any], args: Sequence[Value]) -> list[Value]:
         values = [value if is_known(value) else UNKNOWN for value in map(known, consts)]

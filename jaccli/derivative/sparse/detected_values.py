@@ -17,7 +17,7 @@ Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Context:
+class Detection:
     """How many `columns` sets have, and how many entries all of an array at most."""
 
     columns: int
@@ -50,7 +50,7 @@ def shape_of(atom: Any) -> Shape:
     return tuple(atom.aval.shape)
 
 
-def none(context: Context, var: Any) -> Value:
+def none(context: Detection, var: Any) -> Value:
     """Return a result that does not depend on the seeds."""
     if not is_inexact(var.aval.dtype):
         return UNKNOWN

@@ -25,7 +25,7 @@ from jaccli.derivative.positions import (
 from jaccli.derivative.sparse import index_sets as sets
 from jaccli.derivative.sparse.detected_values import (
     UNKNOWN,
-    Context,
+    Detection,
     Shape,
     Value,
     as_rows,
@@ -52,7 +52,7 @@ def rule(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return register
 
 
-def mixed(context: Context, eqn: Any, operands: list[Value]) -> list[Value]:
+def mixed(context: Detection, eqn: Any, operands: list[Value]) -> list[Value]:
     """Everything depends on everything, but for the leading axes of what works on the last ones."""
     depth = _LAST_AXES.get(eqn.primitive.name)
     rows = []
@@ -93,17 +93,17 @@ def _read(eqn: Any, *indices: Any) -> Any:
 
 
 @rule("broadcast_in_dim", "reshape", "squeeze", "transpose", "rev", "slice", "tile")
-def _move(context: Context, eqn: Any, operands: list[Value]) -> Rows:
+def _move(context: Detection, eqn: Any, operands: list[Value]) -> Rows:
     return sets.taken(operands[0], _read(eqn))
 
 
 @rule("pad")
-def _pad(context: Context, eqn: Any, operands: list[Value]) -> Any:
+def _pad(context: Detection, eqn: Any, operands: list[Value]) -> Any:
     return sets.taken(operands[0], _read(eqn)) if not is_rows(operands[1]) else None
 
 
 @rule("gather", "dynamic_slice")
-def _gather(context: Context, eqn: Any, operands: list[Value]) -> Any:
+def _gather(context: Detection, eqn: Any, operands: list[Value]) -> Any:
     x, *indices = operands
     if all(map(is_known, indices)):
         return sets.taken(x, _read(eqn, *indices))
@@ -147,7 +147,7 @@ def collapsed(shape: Shape, narrow: Shape) -> Any:
 
 
 @rule("dynamic_update_slice")
-def _update_slice(context: Context, eqn: Any, operands: list[Value]) -> Any:
+def _update_slice(context: Detection, eqn: Any, operands: list[Value]) -> Any:
     x, update, *starts = operands
     shape, window = shape_of(eqn.invars[0]), shape_of(eqn.invars[1])
     x, update = (
@@ -166,7 +166,7 @@ def _update_slice(context: Context, eqn: Any, operands: list[Value]) -> Any:
 
 
 @rule("scatter-add", "scatter", "scatter-mul")
-def _scatter(context: Context, eqn: Any, operands: list[Value]) -> Any:
+def _scatter(context: Detection, eqn: Any, operands: list[Value]) -> Any:
     x, indices, updates = operands
     size = math.prod(shape_of(eqn.outvars[0]))
     x = as_rows(x, eqn.invars[0].aval, context.columns)
@@ -208,7 +208,7 @@ def _scattered_anywhere(eqn: Any, updates: Rows) -> Rows:
     "conj", "copy", "name", "complex", "optimization_barrier", "sharding_constraint",
     "mul", "div", "max", "min",
 )  # fmt: skip
-def _elementwise(context: Context, eqn: Any, operands: list[Value]) -> Any:
+def _elementwise(context: Detection, eqn: Any, operands: list[Value]) -> Any:
     if len(eqn.outvars) > 1:  # a barrier: each operand by itself
         return [
             x if is_rows(x) else none(context, v)
@@ -228,7 +228,7 @@ def _elementwise(context: Context, eqn: Any, operands: list[Value]) -> Any:
 
 
 @rule("select_n")
-def _select(context: Context, eqn: Any, operands: list[Value]) -> Any:
+def _select(context: Detection, eqn: Any, operands: list[Value]) -> Any:
     which, *cases = operands
     shape = shape_of(eqn.outvars[0])
     parts = []
@@ -242,7 +242,7 @@ def _select(context: Context, eqn: Any, operands: list[Value]) -> Any:
 
 
 @rule("concatenate", "stack")
-def _join(context: Context, eqn: Any, operands: list[Value]) -> Rows:
+def _join(context: Detection, eqn: Any, operands: list[Value]) -> Rows:
     shapes, out = [shape_of(v) for v in eqn.invars], shape_of(eqn.outvars[0])
     whole = sets.stacked(
         [as_rows(x, v.aval, context.columns) for x, v in zip(operands, eqn.invars, strict=True)]
@@ -256,7 +256,7 @@ def _join(context: Context, eqn: Any, operands: list[Value]) -> Rows:
 
 
 @rule("split", "unstack")
-def _parts(context: Context, eqn: Any, operands: list[Value]) -> list[Rows]:
+def _parts(context: Detection, eqn: Any, operands: list[Value]) -> list[Rows]:
     at, axis = counted(shape_of(eqn.invars[0])), eqn.params["axis"]
     if eqn.primitive.name == "unstack":
         return [
@@ -267,14 +267,14 @@ def _parts(context: Context, eqn: Any, operands: list[Value]) -> list[Rows]:
 
 
 @rule("reduce_sum", "reduce_max", "reduce_min")
-def _reduce(context: Context, eqn: Any, operands: list[Value]) -> Any:
+def _reduce(context: Detection, eqn: Any, operands: list[Value]) -> Any:
     shape, axes = shape_of(eqn.invars[0]), eqn.params["axes"]
     narrow = tuple(1 if d in axes else n for d, n in enumerate(shape))
     return sets.gathered(operands[0], collapsed(shape, narrow), math.prod(narrow))
 
 
 @rule("cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp")
-def _running(context: Context, eqn: Any, operands: list[Value]) -> Any:
+def _running(context: Detection, eqn: Any, operands: list[Value]) -> Any:
     shape, axis = shape_of(eqn.invars[0]), eqn.params["axis"]
     n = shape[axis]
     if n * math.prod(shape) > context.most:
@@ -289,7 +289,7 @@ def _running(context: Context, eqn: Any, operands: list[Value]) -> Any:
 
 
 @rule("triangular_solve")
-def _solve(context: Context, eqn: Any, operands: list[Value]) -> Any:
+def _solve(context: Detection, eqn: Any, operands: list[Value]) -> Any:
     """Of the right-hand sides, each column (or row) by itself."""
     a, b = operands
     if is_rows(a):
@@ -299,7 +299,7 @@ def _solve(context: Context, eqn: Any, operands: list[Value]) -> Any:
 
 
 @rule("sort")
-def _sort(context: Context, eqn: Any, operands: list[Value]) -> Any:
+def _sort(context: Detection, eqn: Any, operands: list[Value]) -> Any:
     shape, axis = shape_of(eqn.invars[0]), eqn.params["dimension"]
     return [
         _along(context, eqn, x, shape, axis) if is_rows(x) else none(context, v)
@@ -308,7 +308,7 @@ def _sort(context: Context, eqn: Any, operands: list[Value]) -> Any:
 
 
 @rule("fft")
-def _fft(context: Context, eqn: Any, operands: list[Value]) -> Any:
+def _fft(context: Detection, eqn: Any, operands: list[Value]) -> Any:
     shape, out = shape_of(eqn.invars[0]), shape_of(eqn.outvars[0])
     depth = len(eqn.params["fft_lengths"])
     lead = shape[: len(shape) - depth]
@@ -318,7 +318,7 @@ def _fft(context: Context, eqn: Any, operands: list[Value]) -> Any:
     return sets.taken(union, np.arange(total) // max(total // max(count, 1), 1))
 
 
-def _along(context: Context, eqn: Any, x: Rows, shape: Shape, axis: int) -> Rows:
+def _along(context: Detection, eqn: Any, x: Rows, shape: Shape, axis: int) -> Rows:
     """Each result may depend on all along an axis."""
     narrow = tuple(1 if d == axis else n for d, n in enumerate(shape))
     to = collapsed(shape, narrow)
@@ -326,7 +326,7 @@ def _along(context: Context, eqn: Any, x: Rows, shape: Shape, axis: int) -> Rows
 
 
 @rule("dot_general")
-def _dot(context: Context, eqn: Any, operands: list[Value]) -> Any:
+def _dot(context: Detection, eqn: Any, operands: list[Value]) -> Any:
     a, b = operands
     if is_rows(a) and is_rows(b):  # a solver's own steps are not linear
         return sets.united([_dot(context, eqn, pair) for pair in ([a, UNKNOWN], [UNKNOWN, b])])

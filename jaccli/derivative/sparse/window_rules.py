@@ -17,7 +17,7 @@ from jaccli.derivative.positions import (
 from jaccli.derivative.sparse import index_sets as sets
 from jaccli.derivative.sparse.detected_values import (
     UNKNOWN,
-    Context,
+    Detection,
     Shape,
     Value,
     is_rows,
@@ -29,7 +29,7 @@ from jaccli.derivative.sparse.set_rules import collapsed, rule
 
 
 @rule("conv_general_dilated")
-def _convolve(context: Context, eqn: Any, operands: list[Value]) -> Any:
+def _convolve(context: Detection, eqn: Any, operands: list[Value]) -> Any:
     """Number by number; channels are united where that would be many."""
     x, kernel = operands
     params = eqn.params
@@ -52,7 +52,7 @@ _MANY = 2**22
 """Links of a convolution that are held one by one."""
 
 
-def _by_place(context: Context, eqn: Any, x: Rows, kernel: Value) -> Any:
+def _by_place(context: Detection, eqn: Any, x: Rows, kernel: Value) -> Any:
     params = eqn.params
     numbers = params["dimension_numbers"]
     shape, out = shape_of(eqn.invars[0]), shape_of(eqn.outvars[0])
@@ -84,12 +84,12 @@ def _by_place(context: Context, eqn: Any, x: Rows, kernel: Value) -> Any:
 
 
 @rule("reduce_window_sum")
-def _window(context: Context, eqn: Any, operands: list[Value]) -> Any:
+def _window(context: Detection, eqn: Any, operands: list[Value]) -> Any:
     return _windowed(eqn, operands[0], shape_of(eqn.invars[0]), shape_of(eqn.outvars[0]))
 
 
 @rule("reduce_window", "reduce")
-def _by_function(context: Context, eqn: Any, operands: list[Value]) -> list[Value]:
+def _by_function(context: Detection, eqn: Any, operands: list[Value]) -> list[Value]:
     """Reductions by a function of the user's, of several arrays: each result sees all of them."""
     count = len(eqn.outvars)
     arrays = [x for x in operands[:count] if is_rows(x)]
@@ -108,7 +108,7 @@ def _by_function(context: Context, eqn: Any, operands: list[Value]) -> list[Valu
 
 
 @rule("select_and_gather_add")
-def _window_chosen(context: Context, eqn: Any, operands: list[Value]) -> Any:
+def _window_chosen(context: Detection, eqn: Any, operands: list[Value]) -> Any:
     """The element whose key is the largest of its window: any of them."""
     tangents, keys = operands
     if not is_rows(tangents) or is_rows(keys):
@@ -117,7 +117,7 @@ def _window_chosen(context: Context, eqn: Any, operands: list[Value]) -> Any:
 
 
 @rule("select_and_scatter_add")
-def _window_spread(context: Context, eqn: Any, operands: list[Value]) -> Any:
+def _window_spread(context: Detection, eqn: Any, operands: list[Value]) -> Any:
     """The transpose of that: from each place of a window to any element in it."""
     source, keys = operands
     if not is_rows(source) or is_rows(keys):
