@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -42,6 +43,15 @@ def configure(*, x64: bool) -> None:
     jax.enable_x64(x64).__enter__()
     # One result is waited for at a time, so dispatch to another thread only costs (46 → 17 µs).
     jax.config.update("jax_cpu_enable_async_dispatch", False)
+
+
+@contextmanager
+def own_precision() -> Iterator[None]:
+    """Leave JAX's 64-bit switch as it was before the block: the process is a user's."""
+    import jax
+
+    with jax.enable_x64(jax.config.read("jax_enable_x64")):
+        yield
 
 
 LOGS_ARE_QUIET = "jax" not in sys.modules or "TF_CPP_MIN_LOG_LEVEL" in os.environ

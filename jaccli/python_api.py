@@ -16,12 +16,11 @@ import io
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, TypedDict, Unpack
 
 from jaccli.commands import COMMANDS
 from jaccli.context import Context, Silent
-from jaccli.errors import Problem, UsageError
+from jaccli.errors import Problem, UsageError, did_you_mean
 from jaccli.spec.nodes import Node
 from jaccli.spec.overrides import Override, option_mapping, option_node, option_text
 from jaccli.storage.files import Local
@@ -77,10 +76,12 @@ def load(
     Raises:
         SpecError: the spec is wrong, with every problem and its place.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise UsageError(f"load: {type(path).__name__} is no path.", hint="Expected a YAML file.")
     arrays = Arrays()
     changes = [
         Override(tuple(name.split(".")), arrays.node(value, "set", name))
-        for name, value in (set or {}).items()
+        for name, value in _mapping({} if set is None else set, "set").items()
     ]
     return Model(os.fspath(path), changes, arrays, allow_python=allow_python)
 
@@ -105,8 +106,9 @@ def model(
     if isinstance(expression, str):
         content = option_mapping("model", [("expression", option_node("model", expression))])
     else:
-        if not expression:
-            raise UsageError("model: no expression is given.")
+        if not isinstance(expression, Mapping) or not expression:
+            hint = "Expected a text, or a mapping of names to texts."
+            raise UsageError("model: no expression is given.", hint=hint)
         named = [(name, option_node("model", text)) for name, text in expression.items()]
         content = option_mapping("model", [("expressions", option_mapping("model", named))])
     changes = [Override(("model",), content), *arrays.changes({"at": at, **entries})]
@@ -204,6 +206,8 @@ class Model:
         """
         options = {"of": of, "probes": probes, "rtol": rtol, "atol": atol, "against": against,
                    "certify": certify, "correct_digits": correct_digits}  # fmt: skip
+        if against is not None and not isinstance(against, str | os.PathLike):
+            raise UsageError("against: expected the path of a result file.")
         return self._report("check", options, entries)
 
     def analyze(
@@ -252,6 +256,10 @@ class Model:
     ) -> Outcome:
         """Perform a command, and return the one thing that it comes to."""
         request_type = COMMANDS[command].request()
+        for name in entries.keys() - SpecEntries.__annotations__.keys():
+            known = [*SpecEntries.__annotations__, *options]
+            hint = did_you_mean(name, [word for word in known if word != "format"])
+            raise UsageError(f"{name}: no keyword of {command}.", hint=hint)
         for name in entries.keys() & {"mode", "vector", "chunk", "storage", "layout"}:
             if name not in request_type.options:
                 raise UsageError(f"{name}: {command} takes no {name}.")
@@ -264,7 +272,9 @@ class Model:
             changes=(*self._changes, *arrays.changes(entries)),
             **untyped,
         )
-        with _own_precision():
+        from jaccli import backend  # which JAX is imported by
+
+        with backend.own_precision():
             outcomes = list(COMMANDS[command].perform(request, self._context(arrays)))
         if len(outcomes) > 1:
             raise UsageError(f"{command}: the spec has several derivatives.", hint="Give `of`.")
@@ -307,6 +317,8 @@ class Arrays(Local):
             UsageError: it is nothing that a spec could have.
         """
         shown = f"{source}[{name!r}]" if name else source
+        if _is_whole(value):
+            value = value.item()
         if value is None or isinstance(value, bool | int | float | str):
             return option_node(shown, value)
         if isinstance(value, os.PathLike):
@@ -355,15 +367,9 @@ class _Warning(Silent):
         warnings.warn(text, JaccliWarning, stacklevel=2)
 
 
-@contextmanager
-def _own_precision() -> Iterator[None]:
-    """Leave JAX's 64-bit switch as it was: the process is the user's."""
-    import jax
-
-    from jaccli import backend  # noqa: F401  before JAX, which it quiets
-
-    with jax.enable_x64(jax.config.read("jax_enable_x64")):
-        yield
+def _is_whole(value: Value) -> bool:
+    """Whether it is a whole number of NumPy: one means what Python's own does."""
+    return getattr(value, "shape", None) == () and value.dtype.kind in "iub"
 
 
 def _is_array(value: Value) -> bool:
@@ -373,4 +379,7 @@ def _is_array(value: Value) -> bool:
 def _mapping(value: Value, name: str) -> Mapping[str, Value]:
     if not isinstance(value, Mapping):
         raise UsageError(f"{name}: {value!r} is not a mapping of names to values.")
+    for key in value:
+        if not isinstance(key, str):
+            raise UsageError(f"{name}: {key!r} is not a name.")
     return value

@@ -73,6 +73,11 @@ def test_integers_stay_integers() -> None:
         jaccli.model("x**2", at={"x": np.arange(3)}, wrt="x").jacobian()
 
 
+@pytest.mark.parametrize("three", [3, np.int64(3), np.array(3)])
+def test_a_whole_number_is_a_number(three: Any) -> None:
+    assert float(jaccli.model("x**2", at={"x": three}).gradient()["f.x"]) == 6.0
+
+
 def test_keywords_concern_their_call_alone(spec: Path) -> None:
     model = jaccli.load(spec, set={"inputs.a": 5.0})
     assert float(model.gradient()["f.x"]) == 30.0
@@ -163,6 +168,13 @@ def test_what_may_be_wrong_is_a_warning(spec: Path) -> None:
         (lambda: jaccli.model("x", at={"x": 1.0}).check(probes=0), "out of range"),
         (lambda: jaccli.model("x", at={"x": 1.0}).jacobian(vector=1.0), "takes no vector"),
         (lambda: jaccli.load("nowhere.yaml"), "no such file"),
+        (lambda: jaccli.load(3), "load: int is no path"),
+        (lambda: jaccli.load("nowhere.yaml", set=["dtype=float64"]), "is not a mapping"),
+        (lambda: jaccli.model(3, at={}), "no expression is given"),
+        (lambda: jaccli.model("x", at={3: 1.0}), "3 is not a name"),
+        (lambda: jaccli.model("x", at={"x": 1.0}).check(against=np.ones(2)), "expected the path"),
+        (lambda: jaccli.model("x", at={"x": 1.0}).jacobian(expect={}), "expect: no keyword"),
+        (lambda: jaccli.model("x", at={"x": 1.0}).jacobian(derivative="hessian"), "no keyword"),
     ],
 )
 def test_what_is_wrong_is_said(work: Any, message: str) -> None:

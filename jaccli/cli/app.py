@@ -60,7 +60,8 @@ def _callback(command: Command) -> Callable[..., int]:
                 given[name] = tuple(value)
         return perform(command, request_type(**given))
 
-    parameters = [_parameter(option) for option in request_type.options.values() if option.is_typed]
+    typed = [option for option in request_type.options.values() if option.is_typed]
+    parameters = [_parameter(option) for option in sorted(typed, key=_place)]
     call.__doc__ = command.summary
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     call.__annotations__ = {p.name: p.annotation for p in parameters}
@@ -79,6 +80,17 @@ def perform(command: Command, request: Request) -> int:
             show(outcome, here.reporter)
         code = max(code, outcome.exit_code)
     return code
+
+
+_PANELS = ("", "Model", "Inputs", "Derivative", "How it is computed", "Result", "This call")
+"""The panels of a command's help, in their order; others stand before the last."""
+
+
+def _place(option: Option) -> int:
+    """Return where an option's panel stands in the help."""
+    if option.panel in _PANELS:
+        return 2 * _PANELS.index(option.panel)
+    return 2 * len(_PANELS) - 3
 
 
 def _parameter(option: Option) -> inspect.Parameter:

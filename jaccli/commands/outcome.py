@@ -6,6 +6,7 @@ shows it: the command line prints it and writes its file, the service sends it.
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -58,7 +59,7 @@ class Outcome:
         raise UsageError(f"no {form} can be made of this.")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class PlainText(Outcome):
     """A text, whatever the format."""
 
@@ -67,12 +68,17 @@ class PlainText(Outcome):
     def __str__(self) -> str:
         return self.text()
 
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(self.text())}</pre>"
+
     def print(self, out: TextIO) -> None:
         """Print the text."""
         put(self.text(), out)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Report(PlainText):
     """A finding that is text for people and JSON for programs; `data` makes the latter."""
 

@@ -73,8 +73,9 @@ def jacobian(
     the local Jacobians without their zeros; `sparse` pushes sums of unit vectors that a coloring of
     the pattern keeps apart (Curtis, Powell and Reid 1974).
 
-    A repeated call of the same `f` with arguments of the same shapes is not traced again, as with
-    `jax.jit`; the result traces under `jit`, `vmap`, `grad` and itself.
+    A repeated call of the same `f` with arguments of the same shapes is not traced again while what
+    `f` captures is the same; what may change in place (a list, an array of NumPy, an object) has it
+    traced each time.  The result traces under `jit`, `vmap`, `grad` and itself.
 
     The Jacobian of tanh(W x) is (1 - tanh²(W x)) W, row by row:
 

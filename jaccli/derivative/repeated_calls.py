@@ -22,6 +22,7 @@ from typing import Any, cast
 import jax
 import numpy as np
 
+from jaccli.derivative.captured import state
 from jaccli.derivative.constants import is_inexact
 from jaccli.derivative.structure_losses import StructureWarning
 from jaccli.storage.lru_cache import LRUCache
@@ -90,8 +91,13 @@ def repeated(f: Callable[..., Tree], options: Hashable, compute: Compute) -> Cal
     """
     kinds = _kinds(f, options)
     of_arrays: dict[int, _Kind] = {}  # of so many arguments, each of them an array of floats
+    of_state: list[Any] = [None]  # what `f` had captured then
 
     def answer(*args: Any, **kwargs: Any) -> Tree:
+        now = state(f)
+        if now != of_state[0]:
+            of_arrays.clear()
+            of_state[0] = now
         kind = None if kwargs else of_arrays.get(len(args))
         if kind is not None and all(kind.takes(arg) for arg in args):
             try:
@@ -100,7 +106,7 @@ def repeated(f: Callable[..., Tree], options: Hashable, compute: Compute) -> Cal
                 pass
         call = TracedCall(args, kwargs)
         try:
-            result = _answered(f, compute, kinds, call)
+            result = _answered(f, compute, kinds, call, now)
         except Exception as error:  # what JAX raises is of every type
             add_explanation(error)
             raise
@@ -113,20 +119,31 @@ def repeated(f: Callable[..., Tree], options: Hashable, compute: Compute) -> Cal
     return answer
 
 
-def _answered(f: Callable[..., Tree], compute: Compute, kinds: _Kinds, call: TracedCall) -> Tree:
-    """Return the result of a call, by its program if it can have one."""
+def _answered(
+    f: Callable[..., Tree],
+    compute: Compute,
+    kinds: _Kinds,
+    call: TracedCall,
+    captured: tuple[Hashable, ...] | None,
+) -> Tree:
+    """Return the result of a call, by its program if it can have one.
+
+    A program is of what the function had `captured` when it was traced; with None, which may
+    change unseen, there is none.
+    """
     leaves, structure = jax.tree.flatten((call.args, call.kwargs))
-    parted = _parted(leaves)
+    parted = None if captured is None else _parted(leaves)
     if parted is None:
         return compute(f, call)
     dynamic, static = parted
+    key = structure, static, captured
     try:
-        kind = kinds.get((structure, static))
+        kind = kinds.get(key)
     except (TypeError, ValueError):  # what is no leaf has no hash, or no equality
         return compute(f, call)
     if kind is None:
         kind = _kind(f, compute, structure, static, leaves)
-        kinds.put((structure, static), kind)
+        kinds.put(key, kind)
     if kind.refused and _shapes(dynamic) in kind.refused:
         return compute(f, call)
     call.actual, call.kind = (call.args, call.kwargs), kind
@@ -234,10 +251,8 @@ def _parted(leaves: Sequence[Any]) -> tuple[list[Any], tuple[Hashable, ...]] | N
                 if token is None:
                     return None
         elif kind not in (float, complex):
-            try:
-                token = kind, weakref.ref(leaf)
-                hash(token)
-            except TypeError:
+            token = state(leaf)
+            if token is None:
                 return None
         if token is None:
             dynamic.append(leaf)
