@@ -20,7 +20,7 @@ from jaccli.models import Model
 from jaccli.plan import Plan, at, check_result, identity, make
 from jaccli.spec import Spec
 from jaccli.storage.lru_cache import LRUCache
-from jaccli.storage.memmap import Mapped
+from jaccli.storage.memmap import MemmapArray
 from jaccli.tune import tuned
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class ProgramCache:
     def _key(self, spec: Spec, model: Model, derivative: str, devices: Device) -> str | None:
         """Return the hash of all that a program is made of, None where that cannot be said."""
         arrays = (*model.primals.values(), *model.vectors.values())
-        if self._entries.count == 0 or any(isinstance(array, Mapped) for array in arrays):
+        if self._entries.count == 0 or any(isinstance(array, MemmapArray) for array in arrays):
             return None
         return identity(spec, model, derivative, devices)
 
