@@ -161,7 +161,7 @@ def _measure(
         times = alternating(
             runs,
             seconds=_MODE_SECONDS * len(programs) if repeat is None else 0.0,
-            least=3 if repeat is None else repeat,
+            min_runs=3 if repeat is None else repeat,
         )
     for mode, seconds in times.items():
         rows[mode] = replace(rows[mode], seconds=tuple(seconds))

@@ -42,7 +42,7 @@ def tuned(plan: Plan, progress: Progress) -> Program:
     """
     if plan.derivative not in REGISTRIES:
         return prepare(plan)
-    cached = remembered(plan)
+    cached = cached_choice(plan)
     if cached is not None:
         return prepare(with_choice(plan, cached))
     count = len(names(plan))
@@ -61,14 +61,14 @@ def tuned(plan: Plan, progress: Progress) -> Program:
         }
         choice = interruptible(lambda: autotune.pick(timed_candidates, plan.operator))
     progress.advance(1)
-    autotune.remember(_key(plan), choice)
+    autotune.store_choice(_key(plan), choice)
     chosen = programs[choice.operator]
     return replace(chosen, plan=replace(chosen.plan, choice=choice))
 
 
-def remembered(plan: Plan) -> Choice | None:
+def cached_choice(plan: Plan) -> Choice | None:
     """Return the fastest operator as measured by an earlier call, or None."""
-    choice = autotune.remembered(_key(plan))
+    choice = autotune.cached_choice(_key(plan))
     return choice if choice is not None and choice.operator in names(plan) else None
 
 

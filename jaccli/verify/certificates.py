@@ -43,7 +43,7 @@ def certificates(data: CheckData, digits: float | None) -> Iterator[CheckResult]
         yield CheckResult("certificate", SKIPPED, detail="the derivative is too large to be formed")
         return
     from jaccli.certify import evaluate
-    from jaccli.certify.balls import Unclear
+    from jaccli.certify.balls import Undecidable
 
     missing = evaluate.functions(model.expressions)
     if missing:
@@ -55,7 +55,7 @@ def certificates(data: CheckData, digits: float | None) -> Iterator[CheckResult]
     except evaluate.NoCertificate as error:
         yield CheckResult("certificate", SKIPPED, detail=str(error))
         return
-    except Unclear as error:
+    except Undecidable as error:
         yield CheckResult("certificate", UNDECIDED, detail=f"balls cannot decide: {error}")
         return
     needed = DIGITS[plan.spec.dtype] if digits is None else digits
