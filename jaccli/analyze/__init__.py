@@ -1,8 +1,8 @@
-"""What a derivative says as a matrix: spectrum, rank, condition, definiteness, stationary point.
+"""Spectral analysis of a derivative: spectrum, rank, condition, definiteness, stationary points.
 
-problem, from_model, from_file    the matrix: formed, read from a file, or known by its products
-linear_operator                   these products, compiled
+problem, from_model, from_file    the matrix: formed, read from a file, or an operator
+linear_operator                   compiled products with it
 dense, lanczos, iterative         its `Spectrum`, by LAPACK or by Lanczos' method
-classify                          what follows from the spectrum, and what does not
+classify                          conclusions from the spectrum, proven or not
 vectors, render                   text and JSON
 """

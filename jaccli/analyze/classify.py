@@ -1,8 +1,7 @@
-"""What follows from a spectrum, in words, and what does not.
+"""Conclusions from a spectrum: inertia, definiteness, kind of stationary point, rank, condition.
 
-A matrix whose values are all there is known.  Of one that Lanczos' method has looked at, only what
-the found values prove is said: a Rayleigh quotient below 0 proves a negative eigenvalue, but that
-none was found proves nothing.
+A complete spectrum proves them.  Lanczos' method finds some values only: a Rayleigh quotient below
+0 proves a negative eigenvalue, but finding none proves nothing.
 
 Boundary: numbers in, words out.
 """
@@ -46,7 +45,7 @@ class Inertia(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """What a stationary point with this inertia is."""
+        """The kind of a stationary point with this inertia."""
         if self.positive and self.negative:
             return SADDLE
         if self.zero:
@@ -55,67 +54,67 @@ class Inertia(NamedTuple):
 
 
 class Classification(NamedTuple):
-    """What is said of a matrix; `proven` is false where values that nobody saw may belie it."""
+    """A statement; `proven` is false if values that were not computed could contradict it."""
 
-    said: str | None
+    statement: str | None
     proven: bool
 
 
 class Rank(NamedTuple):
-    """A rank of `least`, or of more where it is not `known`; `proven` as in a `Classification`."""
+    """A rank of `at_least`, or more unless `is_exact`; `proven` as in a `Classification`."""
 
-    least: int
-    known: bool
+    at_least: int
+    is_exact: bool
     proven: bool
 
 
 def inertia(spectrum: Spectrum) -> Inertia:
-    """Return the inertia of the values that are there."""
-    certain = spectrum.zero
+    """Return the inertia of the values that were computed."""
+    zero = spectrum.zero
     if spectrum.complete:
-        return Inertia.of(spectrum.values, certain)
-    # What a residual leaves open may be zero.
-    uncertain = np.maximum(certain, spectrum.residuals)
-    positive = int(np.count_nonzero(spectrum.values > uncertain))
-    negative = int(np.count_nonzero(spectrum.values < -uncertain))
+        return Inertia.of(spectrum.values, zero)
+    # A value smaller than its residual may be zero.
+    bound = np.maximum(zero, spectrum.residuals)
+    positive = int(np.count_nonzero(spectrum.values > bound))
+    negative = int(np.count_nonzero(spectrum.values < -bound))
     return Inertia(positive, negative, len(spectrum.values) - positive - negative)
 
 
 def definiteness(spectrum: Spectrum) -> Classification:
-    """Return `positive definite` and so on, or nothing where the ends have not been found."""
-    found = inertia(spectrum)
-    if spectrum.complete or found.definiteness == "indefinite":
-        return Classification(found.definiteness, True)
-    # The end that would belie it must have been found.
+    """Return `positive definite` and so on; None if an end of the spectrum has not converged."""
+    counts = inertia(spectrum)
+    if spectrum.complete or counts.definiteness == "indefinite":
+        return Classification(counts.definiteness, True)
+    # The end that could contradict it must have converged.
     if spectrum.converged[0] and spectrum.converged[-1]:
-        return Classification(found.definiteness, False)
+        return Classification(counts.definiteness, False)
     return Classification(None, False)
 
 
 def kind(spectrum: Spectrum, stationary: bool) -> Classification:
-    """Return what kind of point this is."""
+    """Return the kind of the point."""
     if not stationary:
         return Classification(NOT_STATIONARY, True)
     definite = definiteness(spectrum)
-    return Classification(inertia(spectrum).kind if definite.said else None, definite.proven)
+    return Classification(inertia(spectrum).kind if definite.statement else None, definite.proven)
 
 
 def rank(spectrum: Spectrum) -> Rank:
-    """Return the rank, or what is known of it."""
-    found = int(np.count_nonzero(spectrum.values > spectrum.zero))
+    """Return the rank or a lower bound."""
+    count = int(np.count_nonzero(spectrum.values > spectrum.zero))
     if spectrum.complete:
-        return Rank(found, True, True)
-    # The last value is the smallest one that was found.
+        return Rank(count, True, True)
+    # The last value is the smallest.
     smallest = float(spectrum.values[-1] - spectrum.residuals[-1])
     if spectrum.converged[-1] and smallest > spectrum.zero:
         return Rank(spectrum.total, True, False)
-    return Rank(found, False, True)
+    return Rank(count, False, True)
 
 
 def condition(spectrum: Spectrum) -> float | None:
-    """Return the condition number; of found values at least so much, or None if they tell nothing.
+    """Return the condition number, or a lower bound of it; None if the smallest value is unknown.
 
-    An indefinite matrix has its smallest value inside the spectrum, where nobody has looked.
+    The smallest value of an indefinite matrix is inside the spectrum, not at its ends.
     """
     if not spectrum.complete:
         ends_found = bool(spectrum.converged[0] and spectrum.converged[-1])
@@ -126,7 +125,7 @@ def condition(spectrum: Spectrum) -> float | None:
 
 
 def ratio(values: np.ndarray) -> float:
-    """Return the greatest size over the smallest; infinite if that is 0."""
+    """Return the largest magnitude over the smallest; infinite if that is 0."""
     sizes = np.abs(np.asarray(values, float))
     smallest = float(sizes.min())
     return float(sizes.max()) / smallest if smallest else math.inf

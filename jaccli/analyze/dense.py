@@ -10,21 +10,21 @@ import numpy as np
 from jaccli.analyze.spectrum import Array, Spectra, SpectralEstimate, Spectrum
 
 NULL_SPACE = 1024
-"""Columns up to which the whole null space of a wide matrix is computed."""
+"""Maximum number of columns of a wide matrix whose whole null space is computed."""
 
 
 def eigen(matrix: Array, rtol: float | None = None) -> Spectrum:
-    """Return all eigenpairs of a symmetric `(n, n)` matrix; only its symmetric part is seen.
+    """Return all eigenpairs of the symmetric part of an `(n, n)` matrix.
 
     >>> eigen(np.array([[2.0, 1.0], [1.0, 2.0]])).values
     array([1., 3.])
     """
     matrix = _symmetric(matrix)
     values, vectors = np.linalg.eigh(matrix)
-    residuals = lengths(matrix @ vectors - vectors * values, 0)
+    residuals = norms(matrix @ vectors - vectors * values, 0)
     rtol = default_rtol(matrix) if rtol is None else rtol
     return Spectrum(
-        values=values + 0.0,  # which makes -0 a plain 0
+        values=values + 0.0,  # turns -0 into 0
         residuals=residuals,
         converged=np.ones(len(values), bool),
         right=vectors.T,
@@ -32,7 +32,7 @@ def eigen(matrix: Array, rtol: float | None = None) -> Spectrum:
         total=len(values),
         zero=float(rtol * np.abs(values).max()),
         rtol=rtol,
-        frobenius=SpectralEstimate(float(lengths(matrix, (0, 1)))),
+        frobenius=SpectralEstimate(float(norms(matrix, (0, 1)))),
         trace=SpectralEstimate(float(np.trace(matrix))),
     )
 
@@ -51,18 +51,18 @@ def singular(matrix: Array, rtol: float | None = None) -> Spectrum:
     total = min(matrix.shape)
     basis = right[values <= zero]
     left, values, right = left[:count, :total], values[:total], right[:total]
-    forth = lengths(matrix @ right.T - left * values, 0)
-    back = lengths(left.T @ matrix - right * values[:, None], 1)
+    forward = norms(matrix @ right.T - left * values, 0)
+    backward = norms(left.T @ matrix - right * values[:, None], 1)
     return Spectrum(
         values=values,
-        residuals=np.maximum(forth, back),
+        residuals=np.maximum(forward, backward),
         converged=np.ones(total, bool),
         right=right,
         left=left.T,
         total=total,
         zero=zero,
         rtol=rtol,
-        frobenius=SpectralEstimate(float(lengths(matrix, (0, 1)))),
+        frobenius=SpectralEstimate(float(norms(matrix, (0, 1)))),
         determinant=float(_determinant(matrix)) if count == width else None,
         null_space=basis,
     )
@@ -72,14 +72,14 @@ def eigen_rows(matrices: Array, rtol: float | None = None) -> Spectra:
     """Return the eigenvalues of every matrix of a batch `(rows, n, n)`."""
     matrices = _symmetric(matrices)
     values, vectors = np.linalg.eigh(matrices)
-    residuals = lengths(matrices @ vectors - vectors * values[:, None, :], 1)
+    residuals = norms(matrices @ vectors - vectors * values[:, None, :], 1)
     rtol = default_rtol(matrices) if rtol is None else rtol
     return Spectra(
         values=values + 0.0,
         residuals=residuals.max(axis=1),
         zero=rtol * np.abs(values).max(axis=1),
         rtol=rtol,
-        frobenius=lengths(matrices, (1, 2)),
+        frobenius=norms(matrices, (1, 2)),
         trace=np.trace(matrices, axis1=1, axis2=2),
     )
 
@@ -87,24 +87,24 @@ def eigen_rows(matrices: Array, rtol: float | None = None) -> Spectra:
 def singular_rows(matrices: Array, rtol: float | None = None) -> Spectra:
     """Return the singular values of every matrix of a batch `(rows, M, N)`."""
     left, values, right = np.linalg.svd(matrices, full_matrices=False)
-    forth = lengths(matrices @ right.swapaxes(1, 2) - left * values[:, None, :], 1)
-    back = lengths(left.swapaxes(1, 2) @ matrices - right * values[:, :, None], 2)
+    forward = norms(matrices @ right.swapaxes(1, 2) - left * values[:, None, :], 1)
+    backward = norms(left.swapaxes(1, 2) @ matrices - right * values[:, :, None], 2)
     rtol = default_rtol(matrices) if rtol is None else rtol
     square = matrices.shape[1] == matrices.shape[2]
     return Spectra(
         values=values,
-        residuals=np.maximum(forth, back).max(axis=1),
+        residuals=np.maximum(forward, backward).max(axis=1),
         zero=rtol * values[:, 0],
         rtol=rtol,
-        frobenius=lengths(matrices, (1, 2)),
+        frobenius=norms(matrices, (1, 2)),
         determinant=_determinant(matrices) if square else None,
     )
 
 
-def lengths(array: Array, axis: int | tuple[int, int]) -> Array:
+def norms(array: Array, axis: int | tuple[int, int]) -> Array:
     """Return Euclidean norms along one axis, or two, that neither overflow nor underflow.
 
-    >>> lengths(np.array([[3e200], [4e200]]), 0)
+    >>> norms(np.array([[3e200], [4e200]]), 0)
     array([5.e+200])
     """
     greatest = np.abs(array).max(axis=axis, keepdims=True)
@@ -118,7 +118,7 @@ def default_rtol(matrix: Array) -> float:
 
 
 def _determinant(matrix: Array) -> Array:
-    """Return the determinants; what overflows is infinite."""
+    """Return the determinants, infinite where they overflow."""
     with np.errstate(over="ignore", under="ignore"):
         return np.asarray(np.linalg.det(matrix))
 
@@ -129,7 +129,7 @@ def _symmetric(matrix: Array) -> Array:
 
 
 def _padded(matrix: Array) -> Array:
-    """Return a wide matrix with zero rows to make it square: its null space is then complete."""
+    """Return a wide matrix padded with zero rows to a square one, for a complete null space."""
     count, width = matrix.shape
     square = np.zeros((width, width), matrix.dtype)
     square[:count] = matrix

@@ -31,18 +31,20 @@ _KINDS = ("jacobian", "hessian")
 _INDEX = 16
 """Bytes for each row and column of a compressed matrix, and of its transpose."""
 _ASYMMETRY = {"float32": 1e-4, "float64": 1e-6}
-"""How far a Hessian's two halves may be apart, relative to its greatest entry."""
+"""Allowed asymmetry of a Hessian, relative to its largest entry."""
 
 
-def subject(path: Path, of: str | None, *, memory: int, top: int | None) -> SpectralProblem:
-    """Return the matrix of a file; `of` None lets the file decide.
+def spectral_problem(
+    path: Path, of: str | None, *, memory: int, top: int | None
+) -> SpectralProblem:
+    """Return the matrix of a file; if `of` is None, the file decides.
 
-    A file that says which derivative it holds is believed; otherwise a symmetric matrix is a
-    Hessian.  A third axis, in front, is a batch.
+    The file may name its derivative; otherwise a symmetric matrix is taken for a Hessian.  A third
+    axis, in front, is a batch.
 
     Raises:
         SourceError: the file cannot be read.
-        UsageError: it holds no matrix, or not the one that was asked for.
+        UsageError: it holds no matrix, or not the requested one.
         ComputationError: an entry is not finite.
     """
     stored = read(path, limit=memory)
@@ -55,15 +57,15 @@ def subject(path: Path, of: str | None, *, memory: int, top: int | None) -> Spec
     check_size(str(path), values.shape)
     _check_finite(path, values, rows, columns)
     square = values.shape[-1] == values.shape[-2]
-    apart = _asymmetry(values) if square else np.inf
+    asymmetry = _asymmetry(values) if square else np.inf
     allowed = _ASYMMETRY.get(str(values.dtype), 1e-6)
-    of = of or derivative or ("hessian" if apart <= allowed else "jacobian")
+    of = of or derivative or ("hessian" if asymmetry <= allowed else "jacobian")
     if of == "hessian" and not square:
-        message = f"{path}: a Hessian is square; this matrix is {_size(values)}."
+        message = f"{path}: a Hessian is square; this matrix is {_size_text(values)}."
         raise UsageError(message, hint="Its singular values: --of jacobian.")
-    if of == "hessian" and not apart <= allowed:
+    if of == "hessian" and not asymmetry <= allowed:
         message = f"{path}: a Hessian is symmetric; this matrix differs from its transpose "
-        message += f"by {apart:.1e} of its greatest entry."
+        message += f"by {asymmetry:.1e} of its greatest entry."
         raise UsageError(message, hint="Its singular values: --of jacobian.")
     shape = (int(values.shape[-2]), int(values.shape[-1]))
     check_top(top, shape, of)
@@ -83,16 +85,16 @@ def _check_indices(path: Path, stored: Stored, memory: int) -> None:
 
 def _joined(path: Path, stored: Stored, derivative: str | None) -> tuple[Any, Labels, Labels]:
     """Return the one matrix of a file, `(*batch, M, N)`, with its labels."""
-    whole_result = _result(stored) if derivative is not None else None
-    if whole_result is not None:
-        joined = matrix_of(whole(whole_result))
+    result = _result(stored) if derivative is not None else None
+    if result is not None:
+        joined = matrix_of(whole(result))
         if len(joined.sides) != 2:
             message = f"{path}: the Hessian of one scalar output has a spectrum."
             raise UsageError(message, hint="Choose the output with --select as it is computed.")
         return _float(joined.values), joined.sides[0], joined.sides[1]
     if len(stored.arrays) > 1:
-        named = listed(map(repr, stored.arrays))
-        message = f"{path}: {len(stored.arrays)} arrays, {named}, where one matrix is expected."
+        names = listed(map(repr, stored.arrays))
+        message = f"{path}: {len(stored.arrays)} arrays, {names}, where one matrix is expected."
         raise UsageError(message, hint="Write it with --layout matrix.")
     values: Any = next(iter(stored.arrays.values()))
     if len(values.shape) not in (2, 3):
@@ -111,29 +113,29 @@ def _joined(path: Path, stored: Stored, derivative: str | None) -> tuple[Any, La
 
 
 def _result(stored: Stored) -> Result | None:
-    """Return the blocks of a file that says how their axes are split, as a result."""
-    described = stored.manifest.get("blocks")
-    if stored.layout != "blocks" or not isinstance(described, Mapping):
+    """Return a file whose manifest has the shapes of its blocks as a result; None for others."""
+    block_infos = stored.manifest.get("blocks")
+    if stored.layout != "blocks" or not isinstance(block_infos, Mapping):
         return None
     derivative = str(stored.manifest["command"])
     try:
         blocks = []
-        named = split_keys(stored.arrays, derivative) or {}
+        keys = split_keys(stored.arrays, derivative) or {}
         for key, values in stored.arrays.items():
-            output, wrt = named[key]
-            out_shape = tuple(map(int, described[key]["out_shape"]))
-            in_shapes = tuple(tuple(map(int, shape)) for shape in described[key]["in_shapes"])
+            output, wrt = keys[key]
+            out_shape = tuple(map(int, block_infos[key]["out_shape"]))
+            in_shapes = tuple(tuple(map(int, shape)) for shape in block_infos[key]["in_shapes"])
             blocks.append(Block(output, wrt, values, out_shape, in_shapes))
         batch = stored.manifest["batch"]
-        made = Result(derivative, tuple(blocks), batch, "", "", "", "", "", {}, {}, "")
-        matrix_of(whole(made))
-    except (KeyError, TypeError, ValueError):  # not what jaccli wrote
+        result = Result(derivative, tuple(blocks), batch, "", "", "", "", "", {}, {}, "")
+        matrix_of(whole(result))
+    except (KeyError, TypeError, ValueError):  # not written by jaccli
         return None
-    return made
+    return result
 
 
 def _float(values: Any) -> Any:
-    """Return an array of floats that LAPACK knows."""
+    """Return the array with a dtype that LAPACK supports."""
     return values if values.dtype in (np.float32, np.float64) else values.astype(np.float64)
 
 
@@ -147,24 +149,24 @@ def _check_finite(path: Path, values: Any, rows: Labels, columns: Labels) -> Non
     if is_sparse(values):
         coordinates = values.tocoo()
         first = int(np.argmax(~np.isfinite(coordinates.data)))
-        place: tuple[int, ...] = (int(coordinates.row[first]), int(coordinates.col[first]))
+        index: tuple[int, ...] = (int(coordinates.row[first]), int(coordinates.col[first]))
         number = coordinates.data[first]
     else:
-        place = tuple(int(i) for i in np.unravel_index(int(np.argmax(bad)), bad.shape))
-        number = values[place]
+        index = tuple(int(i) for i in np.unravel_index(int(np.argmax(bad)), bad.shape))
+        number = values[index]
     kind = "NaN" if np.isnan(number) else str(number)
-    where = f" at batch row {place[0]}" if len(place) == 3 else ""
-    name = f"{rows[place[-2]]}, {columns[place[-1]]}{where}"
+    where = f" at batch row {index[0]}" if len(index) == 3 else ""
+    name = f"{rows[index[-2]]}, {columns[index[-1]]}{where}"
     total = int(np.prod(values.shape))
     raise ComputationError(f"{path}: {NonFinite(name, kind, count, total)}.")
 
 
 def _asymmetry(values: Any) -> float:
     """Return `max|A − Aᵀ|` relative to `max|A|`."""
-    turned = values.T if is_sparse(values) else values.swapaxes(-1, -2)
+    transposed = values.T if is_sparse(values) else values.swapaxes(-1, -2)
     greatest = float(abs(values).max())
-    return float(abs(values - turned).max()) / greatest if greatest else 0.0
+    return float(abs(values - transposed).max()) / greatest if greatest else 0.0
 
 
-def _size(values: Any) -> str:
+def _size_text(values: Any) -> str:
     return " x ".join(map(str, values.shape[-2:]))

@@ -1,6 +1,6 @@
-"""A `SpectralProblem` from a model at its point: formed, or known by its compiled products.
+"""A `SpectralProblem` from a model at its point: a formed matrix, or compiled products with it.
 
-Boundary: plans and executes through the packages for that.
+Boundary: plans and executes through `plan` and `execute`.
 """
 
 from __future__ import annotations
@@ -33,65 +33,65 @@ if TYPE_CHECKING:
     from jaccli.context import Progress
 
 
-def derivative_of(spec: Spec, model: LoadedModel, device: Device, asked: str | None) -> str:
-    """Return which derivative is looked at: `asked`, or the Hessian of a single scalar output."""
-    if asked is not None:
-        return asked
+def derivative_of(spec: Spec, model: LoadedModel, device: Device, requested: str | None) -> str:
+    """Return the derivative: `requested`, or the Hessian for a single scalar output."""
+    if requested is not None:
+        return requested
     outputs = make(spec, model, "evaluate", device).outputs
     return "hessian" if list(outputs.values()) == [()] else "jacobian"
 
 
-def subject(
+def spectral_problem(
     spec: Spec, model: LoadedModel, device: Device, of: str, top: int | None, progress: Progress
 ) -> tuple[SpectralProblem, int]:
-    """Return the derivative as a matrix, formed where it is small, and the bytes that are left.
+    """Return the derivative as a matrix, formed if it is small, and the remaining bytes.
 
     Raises:
         SpecError: the Hessian of an output that is not a scalar.
-        UsageError: there are no entries, fewer values than `top`, or no such mode.
+        UsageError: the matrix has no entries, or fewer values than `top`.
         ComputationError: an entry, or the gradient, is not finite; or the computation fails.
     """
-    # What is joined and looked at is dense; a mode of another derivative does not concern it.
+    # A mode of the spec may belong to another derivative.
     mode = spec.mode if spec.mode in MODES[of] else "auto"
     spec = replace(spec, mode=mode, layout="matrix", storage="dense")
     shapes = make(replace(spec, chunk=None), model, "evaluate", device)
     outputs = shapes.outputs
     if of == "hessian" and list(outputs.values()) != [()]:
         raise SpecError(_not_scalar(spec, outputs))
-    ins = {name: model.in_shape(name) for name in model.wrt}
-    columns = LabelledAxis(tuple(Names.of(name, shape) for name, shape in ins.items()))
-    width = sum(map(prod, ins.values()))
+    in_shapes = {name: model.in_shape(name) for name in model.wrt}
+    columns = LabelledAxis(tuple(Names.of(name, shape) for name, shape in in_shapes.items()))
+    width = sum(map(prod, in_shapes.values()))
     count = width if of == "hessian" else sum(map(prod, outputs.values()))
-    lead = () if model.batch_size is None else (model.batch_size,)
-    check_size(spec.name, (*lead, count, width))
+    batch = () if model.batch_size is None else (model.batch_size,)
+    check_size(spec.name, (*batch, count, width))
     check_top(top, (count, width), of)
     dtype = np.result_type(*(block.dtype for block in shapes.blocks))
     budget = (memory.budget(spec.memory)) - shapes.input_bytes
-    if lead or is_small((count, width), dtype, budget, top):
-        return _formed(spec, model, device, of, progress), budget
+    if batch or is_small((count, width), dtype, budget, top):
+        return _form(spec, model, device, of, progress), budget
     rows = LabelledAxis(tuple(Names.of(name, shape) for name, shape in outputs.items()))
-    return _linearized(spec, model, device, of, columns if of == "hessian" else rows, columns)
+    return _linearize(spec, model, device, of, columns if of == "hessian" else rows, columns)
 
 
-def _formed(
+def _form(
     spec: Spec, model: LoadedModel, device: Device, of: str, progress: Progress
 ) -> SpectralProblem:
-    """Form the matrix, and the gradient beside a Hessian."""
+    """Return the formed matrix; with a Hessian, the gradient and the value."""
     spec = replace(spec, storage="dense")
     value = gradient = None
     if of == "hessian":
         plain = replace(spec, mode="auto", chunk=None)
-        gradient, _ = _computed(make(plain, model, "gradient", device), progress)
-        values, _ = _computed(make(plain, model, "evaluate", device), progress)
+        gradient, _ = _compute_matrix(make(plain, model, "gradient", device), progress)
+        values, _ = _compute_matrix(make(plain, model, "evaluate", device), progress)
         value = values[..., 0]
     plan = make(spec, model, of, device)
-    formed, (rows, columns) = _computed(plan, progress)
+    formed, (rows, columns) = _compute_matrix(plan, progress)
     output = group(LabelledAxis(tuple(Names.of(n, s) for n, s in plan.outputs.items())))
     return SpectralProblem(spec.name, of, formed, rows, columns, output, value, gradient)
 
 
-def _computed(plan: Plan, progress: Progress) -> tuple[Array, tuple[LabelledAxis, ...]]:
-    """Return a derivative in the matrix layout with its sides, all of it finite."""
+def _compute_matrix(plan: Plan, progress: Progress) -> tuple[Array, tuple[LabelledAxis, ...]]:
+    """Return a derivative as a matrix with the labels of its axes; refuse NaN and infinities."""
     tuned = plan.derivative not in ("gradient", "evaluate")
     result = run(compiled(plan, progress), progress) if tuned else execute(plan, progress)
     nonfinite = first_nonfinite(result)
@@ -101,7 +101,7 @@ def _computed(plan: Plan, progress: Progress) -> tuple[Array, tuple[LabelledAxis
     return dense(joined.values), joined.sides
 
 
-def _linearized(
+def _linearize(
     spec: Spec,
     model: LoadedModel,
     device: Device,
@@ -109,25 +109,27 @@ def _linearized(
     rows: LabelledAxis,
     columns: LabelledAxis,
 ) -> tuple[SpectralProblem, int]:
-    """Compile products with the matrix."""
+    """Return the problem with compiled products, and the remaining bytes."""
     derivative = "hvp" if of == "hessian" else "jvp"
-    still = {name: np.zeros(model.in_shape(name)) for name in model.wrt}
+    zeros = {name: np.zeros(model.in_shape(name)) for name in model.wrt}
     spec = replace(spec, mode="auto", chunk=None)
-    made = Linearized(make(spec, replace(model, vectors=still), derivative, device))
-    output = group(LabelledAxis(tuple(Names.of(n, s) for n, s in made.plan.outputs.items())))
+    linearized = Linearized(make(spec, replace(model, vectors=zeros), derivative, device))
+    output = group(LabelledAxis(tuple(Names.of(n, s) for n, s in linearized.plan.outputs.items())))
     value = None
-    if made.gradient is not None:
-        value = np.asarray(made.value)
-        bad = ~np.isfinite(made.gradient)
+    if linearized.gradient is not None:
+        value = np.asarray(linearized.value)
+        bad = ~np.isfinite(linearized.gradient)
         if bad.any():
             first = int(np.argmax(bad))
-            kind = "NaN" if np.isnan(made.gradient[first]) else str(made.gradient[first])
+            kind = (
+                "NaN" if np.isnan(linearized.gradient[first]) else str(linearized.gradient[first])
+            )
             name = entry("gradient", output, [columns[first]])
             raise ComputationError(f"analyze: {NonFinite(name, kind, int(bad.sum()), len(bad))}.")
-    found = SpectralProblem(
-        spec.name, of, made.operator, rows, columns, output, value, made.gradient
+    problem = SpectralProblem(
+        spec.name, of, linearized.operator, rows, columns, output, value, linearized.gradient
     )
-    return found, made.plan.budget - made.plan.input_bytes - made.held
+    return problem, linearized.plan.budget - linearized.plan.input_bytes - linearized.nbytes
 
 
 def _not_scalar(spec: Spec, outputs: dict[str, tuple[int, ...]]) -> Problem:

@@ -1,8 +1,8 @@
 """Spectra of matrices that are known by their products alone, by Lanczos' method.
 
-What the rest of the spectrum adds to trace and norm is estimated from random vectors of signs:
+What the other values contribute to trace and norm is estimated from random sign vectors:
 M. Hutchinson, A stochastic estimator of the trace of the influence matrix, Commun. Stat. Simul.
-Comput. 19 (1990) 433-450; what was found of the spectrum is taken out of them first.
+Comput. 19 (1990) 433-450; the converged eigenvectors are projected out of them first.
 
 Boundary: scipy's `LinearOperator`, which stands for arrays, sparse matrices and products alike.
 """
@@ -25,10 +25,10 @@ Advance = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How hard Lanczos' method tries.
+    """The limits of Lanczos' method.
 
-    `top` pairs of an end are wanted.  `limit` products at most are spent on them, `probes` on what
-    is estimated; `seed` begins their random vectors.  `memory` has the bytes for the basis.
+    It looks for `top` pairs at each end with at most `limit` products; `probes` more products
+    estimate trace and norm.  `seed` is that of random vectors, `memory` the bytes for the basis.
     """
 
     top: int
@@ -40,27 +40,27 @@ class Effort:
 
 
 def tolerance(dtype: np.dtype[Any]) -> float:
-    """Return up to which residual, relative to the greatest value, a pair counts as converged."""
+    """Return the residual, relative to the greatest value, up to which a pair has converged."""
     return max(1e-6, sqrt(np.finfo(dtype).eps))
 
 
 def basis(effort: Effort, ends: int, size: int, dtype: np.dtype[Any]) -> int:
-    """Return how many vectors the basis has: as many as should be, or as there are, or fit.
+    """Return the size of the basis: the recommended one, or as many vectors as fit.
 
     Raises:
-        BudgetError: not even as many as are needed.
+        BudgetError: fewer vectors fit than are needed.
     """
-    least, good = (min(count, size) for count in lanczos.basis_sizes(ends))
+    needed_count, wanted_count = (min(count, size) for count in lanczos.basis_sizes(ends))
     fitting = effort.memory // (size * dtype.itemsize) - lanczos.SPARE
-    if fitting < least:
-        count = least + lanczos.SPARE
-        needed = format_bytes(count * size * dtype.itemsize)
+    if fitting < needed_count:
+        count = needed_count + lanczos.SPARE
+        size_text = format_bytes(count * size * dtype.itemsize)
         raise BudgetError(
-            f"analyze: {count} vectors of {size} entries for Lanczos' method take {needed}, and "
+            f"analyze: {count} vectors of {size} entries for Lanczos' method take {size_text}, and "
             f"{format_bytes(max(effort.memory, 0))} are left of the memory budget.",
             hint="Raise --memory, or ask for less with --top.",
         )
-    return min(good, fitting)
+    return min(wanted_count, fitting)
 
 
 def eigen(operator: Any, effort: Effort, rtol: float | None) -> Spectrum:
@@ -74,7 +74,7 @@ def eigen(operator: Any, effort: Effort, rtol: float | None) -> Spectrum:
     times = _Counted(operator.matvec, effort.advance)
     high = min(effort.top, size)
     low = min(effort.top, size - high)
-    found = lanczos.extremes(
+    ritz = lanczos.extremes(
         times,
         size,
         dtype,
@@ -87,25 +87,25 @@ def eigen(operator: Any, effort: Effort, rtol: float | None) -> Spectrum:
     )
     residuals = [
         float(np.linalg.norm(times(v) - value * v))
-        for value, v in zip(found.values, found.vectors, strict=True)
+        for value, v in zip(ritz.values, ritz.vectors, strict=True)
     ]
-    greatest = float(np.abs(found.values).max())
+    greatest = float(np.abs(ritz.values).max())
     converged = np.array(residuals) <= bound * greatest
-    known = found.vectors[converged]
-    rest, squares = _probed(times, known, effort)
-    squared = _sum(squares, float((found.values[converged] ** 2).sum()))
+    found_vectors = ritz.vectors[converged]
+    trace_rest, squares = _estimate_rest(times, found_vectors, effort)
+    squared = _sum(squares, float((ritz.values[converged] ** 2).sum()))
     rtol = size * float(np.finfo(dtype).eps) if rtol is None else rtol
     return Spectrum(
-        values=found.values,
+        values=ritz.values,
         residuals=np.array(residuals),
         converged=converged,
-        right=found.vectors,
+        right=ritz.vectors,
         left=None,
         total=size,
         zero=rtol * greatest,
         rtol=rtol,
         frobenius=_root(squared),
-        trace=_sum(rest, float(found.values[converged].sum())),
+        trace=_sum(trace_rest, float(ritz.values[converged].sum())),
         products=times.count,
     )
 
@@ -113,17 +113,17 @@ def eigen(operator: Any, effort: Effort, rtol: float | None) -> Spectrum:
 def singular(operator: Any, effort: Effort, rtol: float | None) -> Spectrum:
     """Return the greatest singular triplets and the smallest one.
 
-    Lanczos' method runs on `JᵀJ` or `JJᵀ`, whichever is smaller: a value is found to about the
-    square root of the precision of the greatest one.
+    Lanczos' method runs on `JᵀJ` or `JJᵀ`, whichever is smaller: small values are accurate to
+    about the square root of the precision of the greatest one.
     """
     dtype, (count, width) = operator.dtype, operator.shape
     size, bound = min(count, width), tolerance(operator.dtype)
-    forth = _Counted(operator.matvec, effort.advance)
-    back = _Counted(operator.rmatvec, effort.advance)
-    tall = width <= count
+    forward = _Counted(operator.matvec, effort.advance)
+    backward = _Counted(operator.rmatvec, effort.advance)
+    on_inputs = width <= count
 
     def squared(v: Array) -> Array:
-        return back(forth(v)) if tall else forth(back(v))
+        return backward(forward(v)) if on_inputs else forward(backward(v))
 
     def judge(values: Array, residuals: Array) -> Array:
         # A residual r of σ² leaves σ uncertain by r/σ, and by √r at most.
@@ -134,7 +134,7 @@ def singular(operator: Any, effort: Effort, rtol: float | None) -> Spectrum:
 
     high = min(effort.top, size)
     low = min(1, size - high)
-    found = lanczos.extremes(
+    ritz = lanczos.extremes(
         squared,
         size,
         dtype,
@@ -145,12 +145,12 @@ def singular(operator: Any, effort: Effort, rtol: float | None) -> Spectrum:
         limit=effort.limit // 2,
         seed=effort.seed,
     )
-    triplets = [_triplet(v, forth, back, tall) for v in found.vectors[::-1]]
-    values, residuals = (np.array([t[place] for t in triplets]) for place in (0, 1))
-    right, left = (np.stack([t[place] for t in triplets]) for place in (2, 3))
+    triplets = [_triplet(v, forward, backward, on_inputs) for v in ritz.vectors[::-1]]
+    values, residuals = (np.array([t[part] for t in triplets]) for part in (0, 1))
+    right, left = (np.stack([t[part] for t in triplets]) for part in (2, 3))
     converged = residuals <= bound * values.max()
-    inputs = right[converged] if tall else left[converged]
-    _, squares = _probed(forth if tall else back, inputs, effort)
+    inputs = right[converged] if on_inputs else left[converged]
+    _, squares = _estimate_rest(forward if on_inputs else backward, inputs, effort)
     rtol = max(count, width) * float(np.finfo(dtype).eps) if rtol is None else rtol
     return Spectrum(
         values=values,
@@ -162,12 +162,12 @@ def singular(operator: Any, effort: Effort, rtol: float | None) -> Spectrum:
         zero=float(rtol * values.max()),
         rtol=rtol,
         frobenius=_root(_sum(squares, float((values[converged] ** 2).sum()))),
-        products=forth.count + back.count,
+        products=forward.count + backward.count,
     )
 
 
 class _Counted:
-    """A product that is counted, and refused where it is not finite."""
+    """A product function that counts its calls, and refuses results that are not finite."""
 
     def __init__(self, product: Callable[[Array], Array], advance: Advance) -> None:
         self.product, self.advance, self.count = product, advance, 0
@@ -182,32 +182,32 @@ class _Counted:
 
 
 def _triplet(
-    vector: Array, forth: _Counted, back: _Counted, tall: bool
+    vector: Array, forward: _Counted, backward: _Counted, on_inputs: bool
 ) -> tuple[float, float, Array, Array]:
-    """Return σ, its residual, v and u from one of the two vectors.
+    """Return σ, its residual, v and u, from v or u.
 
-    A unit vector with `‖Jv‖ = s` proves a singular value of at most s by itself, so a residual
-    never counts for more.
+    A unit vector with `‖Jv‖ = s` proves a singular value of at most s, so the residual is at most
+    s.
     """
-    first, second = (forth, back) if tall else (back, forth)
+    first, second = (forward, backward) if on_inputs else (backward, forward)
     image = first(vector)
     sigma = float(np.linalg.norm(image))
     unit = image / sigma if sigma else image
     residual = float(np.linalg.norm(second(unit) - sigma * vector)) if sigma else 0.0
-    right, left = (vector, unit) if tall else (unit, vector)
+    right, left = (vector, unit) if on_inputs else (unit, vector)
     return sigma, min(residual, sigma), right, left
 
 
-def _probed(
-    product: _Counted, known: Array, effort: Effort
+def _estimate_rest(
+    product: _Counted, basis: Array, effort: Effort
 ) -> tuple[SpectralEstimate, SpectralEstimate]:
-    """Estimate `tr(PHP)` and `‖HP‖²` (Frobenius), where P takes out the known orthonormal rows."""
-    size = known.shape[1]
+    """Estimate `tr(PHP)` and `‖HP‖²` (Frobenius), where P projects out the rows of `basis`."""
+    size = basis.shape[1]
     rng = np.random.default_rng(effort.seed + 1)
     traces, squares = [], []
     for _ in range(effort.probes):
-        probe = rng.integers(0, 2, size).astype(known.dtype) * 2 - 1
-        probe -= (known @ probe) @ known
+        probe = rng.integers(0, 2, size).astype(basis.dtype) * 2 - 1
+        probe -= (basis @ probe) @ basis
         image = product(probe)
         traces.append(float(probe @ image) if len(image) == size else 0.0)
         squares.append(float(image @ image))
@@ -221,8 +221,8 @@ def _mean(samples: list[float]) -> SpectralEstimate:
     )
 
 
-def _sum(estimate: SpectralEstimate, known: float) -> SpectralEstimate:
-    return SpectralEstimate(estimate.value + known, estimate.error)
+def _sum(estimate: SpectralEstimate, addend: float) -> SpectralEstimate:
+    return SpectralEstimate(estimate.value + addend, estimate.error)
 
 
 def _root(squared: SpectralEstimate) -> SpectralEstimate:

@@ -1,7 +1,7 @@
 """The derivative of a model as a linear map: J v, Jᵀ u, H v, compiled once, never a matrix.
 
-The model is linearized at its point, so that a product repeats nothing of the model itself.  A
-product costs 0.4 of a jvp of the gradient where the model dominates, and never more than it.
+The model is linearized at its point once, so that products do not evaluate it again.  A product
+costs 0.4 of a jvp of the gradient where the model dominates, and never more than one.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from jaccli.plan import Plan
 
 
 class Linearized:
-    """A model linearized at its point: `operator` has the products, `held` the bytes they need.
+    """A model linearized at its point: `operator` has the products, `nbytes` counts their memory.
 
-    `plan` is that of a jvp (a Jacobian) or of an hvp (a Hessian).  Of a Hessian, `value` and
+    `plan` is that of a jvp (for a Jacobian) or an hvp (for a Hessian).  For a Hessian, `value` and
     `gradient` `(N,)` are those of the output.
 
     Raises:
@@ -38,37 +38,39 @@ class Linearized:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        barred = "reverse" if plan.facts.no_reverse else "forward" if plan.facts.no_forward else ""
-        if barred:
+        missing_mode = (
+            "reverse" if plan.facts.no_reverse else "forward" if plan.facts.no_forward else ""
+        )
+        if missing_mode:
             raise ComputationError(
                 f"analyze: products with the {_NAMES[plan.derivative]} take both modes, and JAX "
-                f"has no {barred} mode for this model.",
+                f"has no {missing_mode} mode for this model.",
                 hint="Have the matrix formed: leave out --top, or raise --memory.",
             )
         wrt, rest, _ = jax.device_put(functions.arguments(plan), plan.device.handle)
-        ins = {name: plan.model.in_shape(name) for name in plan.model.wrt}
-        dtypes = {name: plan.model.primals[name].dtype for name in ins}
+        in_shapes = {name: plan.model.in_shape(name) for name in plan.model.wrt}
+        dtypes = {name: plan.model.primals[name].dtype for name in in_shapes}
         self.dtype = np.result_type(*dtypes.values(), *(block.dtype for block in plan.blocks))
         self.value: float | None = None
         self.gradient: Array | None = None
-        self.held = 0
-        width = sum(map(prod, ins.values()))
+        self.nbytes = 0
+        width = sum(map(prod, in_shapes.values()))
 
         def split(vector: Any) -> dict[str, Any]:
-            return _split(vector, ins, dtypes)
+            return _split(vector, in_shapes, dtypes)
 
-        def joined(f: Function) -> Function:
-            return lambda x: _joined(f(x), list(plan.outputs))
+        def flattened(f: Function) -> Function:
+            return lambda x: _flatten(f(x), list(plan.outputs))
 
         with settings(plan):
             if plan.derivative == "hvp":
-                self._hessian(wrt, rest, split, list(ins))
+                self._hessian(wrt, rest, split, list(in_shapes))
                 return
-            forward = self._compiled(
-                lambda w, r: jax.linearize(joined(functions.function(plan, r)), w)[1], wrt, rest
+            forward = self._compile_and_call(
+                lambda w, r: jax.linearize(flattened(functions.function(plan, r)), w)[1], wrt, rest
             )
-            backward = self._compiled(
-                lambda w, r: jax.vjp(joined(functions.function(plan, r)), w)[1], wrt, rest
+            backward = self._compile_and_call(
+                lambda w, r: jax.vjp(flattened(functions.function(plan, r)), w)[1], wrt, rest
             )
             count = sum(map(prod, plan.outputs.values()))
             out = jnp.result_type(*(block.dtype for block in plan.blocks))
@@ -77,7 +79,7 @@ class Linearized:
                 dtype=self.dtype,
                 matvec=self._product(lambda f, v: f(split(v)), forward, width),
                 rmatvec=self._product(
-                    lambda f, u: _joined(f(u.astype(out))[0], list(ins)), backward, count
+                    lambda f, u: _flatten(f(u.astype(out))[0], list(in_shapes)), backward, count
                 ),
             )
 
@@ -96,17 +98,17 @@ class Linearized:
                 return gradient, value
 
             gradient, linear, value = jax.linearize(slope, w, has_aux=True)
-            return value, _joined(gradient, names), linear
+            return value, _flatten(gradient, names), linear
 
-        value, gradient, linear = self._compiled(build, wrt, rest)
+        value, gradient, linear = self._compile_and_call(build, wrt, rest)
         self.value, self.gradient = float(value), np.asarray(gradient)
         width = len(self.gradient)
-        product = self._product(lambda f, v: _joined(f(split(v)), names), linear, width)
+        product = self._product(lambda f, v: _flatten(f(split(v)), names), linear, width)
         self.operator = LinearOperator(
             (width, width), dtype=self.dtype, matvec=product, rmatvec=product
         )
 
-    def _compiled(self, function: Callable[..., Tree], *args: Any) -> Tree:
+    def _compile_and_call(self, function: Callable[..., Tree], *args: Any) -> Tree:
         """Compile and call a function, once the budget allows it."""
         try:
             lowered = jax.jit(function).lower(*args)
@@ -114,17 +116,17 @@ class Linearized:
             reason = str(error).strip().split("\n")[0]
             raise ComputationError(f"analyze: the model cannot be linearized: {reason}") from error
         compiled = interruptible(lowered.compile)
-        needs = cost.of(compiled)
-        held = needs.held + self.held
-        if held > self.plan.budget:
+        program_cost = cost.of(compiled)
+        total = program_cost.held + self.nbytes
+        if total > self.plan.budget:
             raise BudgetError(
                 f"analyze: products with the {_NAMES[self.plan.derivative]} take "
-                f"{format_bytes(held)}, more than the memory budget of "
+                f"{format_bytes(total)}, more than the memory budget of "
                 f"{format_bytes(self.plan.budget)}.",
                 hint="Raise --memory.",
             )
-        # What the linear map keeps stays; what it needed to be made goes.
-        self.held += needs.outputs
+        # The outputs, the linear map, stay in memory; temporaries are freed.
+        self.nbytes += program_cost.outputs
         return jax.block_until_ready(compiled(*args))
 
     def _product(
@@ -134,8 +136,8 @@ class Linearized:
         vector = jax.ShapeDtypeStruct((size,), self.dtype)
         with settings(self.plan):
             compiled = interruptible(jax.jit(apply).lower(linear, vector).compile)
-        needs = cost.of(compiled)
-        self.held += needs.temporaries + needs.outputs
+        program_cost = cost.of(compiled)
+        self.nbytes += program_cost.temporaries + program_cost.outputs
 
         def product(vector: Array) -> Array:
             flat = jax.device_put(
@@ -152,7 +154,7 @@ _NAMES = {"jvp": "Jacobian", "hvp": "Hessian"}
 def _split(
     vector: Any, shapes: Mapping[str, tuple[int, ...]], dtypes: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the arrays that a flat vector joins."""
+    """Split a flat vector into named arrays."""
     parts, start = {}, 0
     for name, shape in shapes.items():
         stop = start + prod(shape)
@@ -161,6 +163,6 @@ def _split(
     return parts
 
 
-def _joined(tree: Mapping[str, Any], names: Sequence[str]) -> Any:
+def _flatten(tree: Mapping[str, Any], names: Sequence[str]) -> Any:
     """Return the arrays of a tree, flattened and joined in the order of the names."""
     return jnp.concatenate([tree[name].reshape(-1) for name in names])

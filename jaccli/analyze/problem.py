@@ -1,6 +1,6 @@
-"""The matrix to look at, wherever it comes from, with the names of its rows and columns.
+"""The matrix to analyze, with the names of its rows and columns, and its spectrum.
 
-Boundary: decides between LAPACK and products; prints nothing.
+Boundary: decides between LAPACK and Lanczos' method; prints nothing.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from jaccli.result.labels import LabelledAxis
 from jaccli.result.numerals import floats, norm
 
 SIZE = 2000
-"""LAPACK takes matrices with a smaller side up to this: a few seconds (docs/spectra.md)."""
+"""Maximum of the smaller side of a matrix for LAPACK: a few seconds (docs/spectra.md)."""
 SIZE_OF_TOP = 500
-"""The same where only some values are wanted: Lanczos' method takes a few hundred products."""
+"""The same with `--top`: Lanczos' method takes a few hundred products."""
 _COPIES = 6
-"""Bytes that LAPACK needs for every byte of the matrix, with the matrix and the vectors."""
+"""Bytes that LAPACK needs for each byte of the matrix, matrix and vectors included."""
 
 Labels = Sequence[str] | LabelledAxis
 
@@ -34,8 +34,8 @@ Labels = Sequence[str] | LabelledAxis
 class SpectralProblem:
     """A Jacobian or the Hessian of a scalar output.
 
-    `matrix` is an array `(*batch, M, N)`, a scipy sparse matrix, or a `LinearOperator` that has the
-    products alone.  Where the function is known, a Hessian has the output's `value` `(*batch)` and
+    `matrix` is an array `(*batch, M, N)`, a scipy sparse matrix, or a `LinearOperator` with
+    products alone.  The Hessian of a model has the output's `value` `(*batch)` and
     `gradient` `(*batch, N)`.  `name` is the spec's or the file's, `output` what is differentiated.
     """
 
@@ -62,47 +62,47 @@ class SpectralProblem:
 
 @dataclass(frozen=True, eq=False)
 class SpectrumReport:
-    """A subject with its spectrum; where the gradient is at most `gtol`, a point is stationary."""
+    """A problem with its spectrum; a point is stationary if the gradient is at most `gtol`."""
 
-    subject: SpectralProblem
+    problem: SpectralProblem
     spectrum: Spectrum | Spectra
     gtol: Array | None
 
     @property
     def slope(self) -> Array | None:
         """The Euclidean norm of the gradient, `(*batch)`."""
-        gradient = self.subject.gradient
+        gradient = self.problem.gradient
         return None if gradient is None else np.linalg.norm(gradient.astype(float), axis=-1)
 
 
 def report(
-    subject: SpectralProblem, effort: Effort, *, rtol: float | None, gtol: float | None
+    problem: SpectralProblem, effort: Effort, *, rtol: float | None, gtol: float | None
 ) -> SpectrumReport:
-    """Return what there is to say of a subject.
+    """Return the spectrum of a problem with its tolerances.
 
     `rtol` is the tolerance of zero, relative to the greatest value, by default `max(M, N)·eps`.
     `gtol` is that of the gradient's norm, by default `√eps·max(1, |f|)`; eps is the dtype's.
 
     Raises:
-        BudgetError: Lanczos' method needs more memory than there is.
+        BudgetError: Lanczos' method needs more memory than the budget.
         ComputationError: a product is not finite.
     """
     tolerance = None
-    if subject.gradient is not None:
-        eps = float(np.finfo(subject.gradient.dtype).eps)
-        scale = np.maximum(1.0, np.abs(np.asarray(subject.value, float)))
+    if problem.gradient is not None:
+        eps = float(np.finfo(problem.gradient.dtype).eps)
+        scale = np.maximum(1.0, np.abs(np.asarray(problem.value, float)))
         tolerance = np.asarray(np.sqrt(eps) * scale if gtol is None else np.full_like(scale, gtol))
-    return SpectrumReport(subject, _spectrum(subject, effort, rtol), tolerance)
+    return SpectrumReport(problem, _spectrum(problem, effort, rtol), tolerance)
 
 
 def is_small(shape: tuple[int, int], dtype: np.dtype[Any], memory: int, top: int | None) -> bool:
-    """Whether LAPACK takes a matrix: it fits and takes seconds, or less for `top` values alone."""
+    """Whether to use LAPACK: the matrix fits into memory and takes seconds at most."""
     count, width = shape
     if _COPIES * count * width * dtype.itemsize > memory:
         return False
     size = SIZE if top is None else SIZE_OF_TOP
     wanted = 2 * (top or 0) + 1
-    # A basis of Lanczos' method is smaller than the space.
+    # Lanczos' method needs a basis that is smaller than the space.
     return count * width * min(shape) <= size**3 or lanczos.basis_sizes(wanted)[1] >= min(shape)
 
 
@@ -121,24 +121,24 @@ def check_size(name: str, shape: tuple[int, ...]) -> None:
         raise UsageError(f"{name}: the matrix is {text}: it has no entries, and no spectrum.")
 
 
-def _spectrum(subject: SpectralProblem, effort: Effort, rtol: float | None) -> Spectrum | Spectra:
-    matrix, symmetric = subject.matrix, subject.of == "hessian"
-    if subject.batch is not None:
+def _spectrum(problem: SpectralProblem, effort: Effort, rtol: float | None) -> Spectrum | Spectra:
+    matrix, symmetric = problem.matrix, problem.of == "hessian"
+    if problem.batch is not None:
         return (dense.eigen_rows if symmetric else dense.singular_rows)(matrix, rtol)
     if isinstance(matrix, np.ndarray):
         return (dense.eigen if symmetric else dense.singular)(matrix, rtol)
-    found = (iterative.eigen if symmetric else iterative.singular)(
+    spectrum = (iterative.eigen if symmetric else iterative.singular)(
         aslinearoperator(matrix), effort, rtol
     )
     if isinstance(matrix, LinearOperator):
-        return found
-    # Of entries that are there, nothing has to be estimated.
+        return spectrum
+    # A sparse matrix has its trace and norm exactly.
     trace = SpectralEstimate(float(matrix.diagonal().sum())) if symmetric else None
-    return replace(found, trace=trace, frobenius=SpectralEstimate(norm(floats(matrix.data))))
+    return replace(spectrum, trace=trace, frobenius=SpectralEstimate(norm(floats(matrix.data))))
 
 
 def as_matrix(matrix: Any, memory: int, top: int | None) -> Any:
-    """Return a matrix as it is looked at: an array for LAPACK, otherwise what has products."""
+    """Return a matrix as an array for LAPACK, or as one with products for Lanczos' method."""
     small = len(matrix.shape) == 3 or is_small(matrix.shape, matrix.dtype, memory, top)
     if small:
         return matrix.toarray() if is_sparse(matrix) else matrix

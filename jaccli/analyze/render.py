@@ -1,6 +1,6 @@
 """Reports as text, and as plain data for JSON.
 
-A statement is a `Line`, which has both; a new one is one line of `_lines`.
+A statement is a `Line`, with both forms; a new one is one line of `_lines`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from jaccli.result.render.columns import columns
 
 Number = Callable[[float], str]
 _ENDS = 5
-"""Values of each end that a table shows at most."""
-_NULL = 5
-"""Directions of the null space that are shown at most."""
+"""Maximum number of values of each end in a table."""
+_MAX_NULL = 5
+"""Maximum number of directions of the null space."""
 _UNSEEN = "as far as the values found tell"
 
 
@@ -35,7 +35,7 @@ class Line(NamedTuple):
 
 
 def as_text(report: SpectrumReport, *, digits: int | None, top: int | None) -> str:
-    """Return a report for people: to `digits`, the middle left out; or in full with None."""
+    """Return a report for people: to `digits`, without the middle of the table; in full if None."""
     number: Number = (lambda v: repr(float(v))) if digits is None else _rounded(digits)
     lines = [line for line in _lines(report, number) if line.text]
     width = max(len(line.name) for line in lines)
@@ -44,23 +44,23 @@ def as_text(report: SpectrumReport, *, digits: int | None, top: int | None) -> s
 
 
 def as_json(report: SpectrumReport, top: int | None) -> dict[str, Any]:
-    """Return a report as plain data; what is not finite as JSON's results spell it."""
-    found = {"schema": 1, "command": "analyze"}
-    found |= {line.key: line.value for line in _lines(report, repr)}
-    found |= {_key(report): list(_records(report, top)), "versions": backend.versions()}
-    spelled: dict[str, Any] = _spelled(found)
-    return spelled
+    """Return a report as plain data, with texts for numbers that are not finite."""
+    data = {"schema": 1, "command": "analyze"}
+    data |= {line.key: line.value for line in _lines(report, repr)}
+    data |= {_key(report): list(_records(report, top)), "versions": backend.versions()}
+    plain: dict[str, Any] = _json_value(data)
+    return plain
 
 
 def _rounded(digits: int) -> Number:
     return lambda value: significant(float(value), digits)
 
 
-def _spelled(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _spelled(item) for key, item in value.items()}
+        return {key: _json_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_spelled(item) for item in value]
+        return [_json_value(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return value
@@ -70,18 +70,18 @@ def _spelled(value: Any) -> Any:
 
 
 def _lines(report: SpectrumReport, number: Number) -> Iterator[Line]:
-    """Yield what is said of a subject as a whole."""
-    subject, spectrum = report.subject, report.spectrum
-    count, width = subject.shape
-    kind = str(subject.matrix.dtype)
-    of = f"{subject.output}: " if subject.output else ""
-    batch = f"{subject.batch} of " if subject.batch is not None else ""
-    yield Line(subject.of, f"{of}{batch}{count} x {width}, {kind}, {subject.name}", "source",
-               subject.name)  # fmt: skip
-    yield Line("", "", "of", subject.of)
-    yield Line("", "", "output", subject.output or None)
+    """Yield the statements about a problem as a whole."""
+    problem, spectrum = report.problem, report.spectrum
+    count, width = problem.shape
+    kind = str(problem.matrix.dtype)
+    of = f"{problem.output}: " if problem.output else ""
+    batch = f"{problem.batch} of " if problem.batch is not None else ""
+    yield Line(problem.of, f"{of}{batch}{count} x {width}, {kind}, {problem.name}", "source",
+               problem.name)  # fmt: skip
+    yield Line("", "", "of", problem.of)
+    yield Line("", "", "output", problem.output or None)
     yield Line("", "", "shape", [count, width])
-    yield Line("", "", "batch", subject.batch)
+    yield Line("", "", "batch", problem.batch)
     yield Line("", "", "dtype", kind)
     if isinstance(spectrum, Spectra):
         zero = f"values up to {significant(spectrum.rtol, 3)} of the row's greatest are zero"
@@ -92,11 +92,11 @@ def _lines(report: SpectrumReport, number: Number) -> Iterator[Line]:
     how = "LAPACK" if products is None else f"Lanczos, {products} products, never formed"
     yield Line("method", how, "method", "lapack" if products is None else "lanczos")
     yield Line("", "", "products", products)
-    if subject.of == "hessian":
-        yield from _point(report, spectrum, number)
-        yield from _definite(spectrum)
+    if problem.of == "hessian":
+        yield from _point_lines(report, spectrum, number)
+        yield from _definiteness_lines(spectrum)
     else:
-        yield from _ranked(subject, spectrum)
+        yield from _rank_lines(problem, spectrum)
     yield from _condition(spectrum, number)
     if spectrum.determinant is not None:
         determinant = spectrum.determinant
@@ -107,65 +107,65 @@ def _lines(report: SpectrumReport, number: Number) -> Iterator[Line]:
     yield Line("", "", "zero", {"rtol": spectrum.rtol, "tolerance": spectrum.zero})
 
 
-def _point(report: SpectrumReport, spectrum: Spectrum, number: Number) -> Iterator[Line]:
-    """Yield what kind of point it is, where the gradient is known."""
+def _point_lines(report: SpectrumReport, spectrum: Spectrum, number: Number) -> Iterator[Line]:
+    """Yield the kind of the point, if the gradient is known."""
     slope, gtol = report.slope, report.gtol
     if slope is None or gtol is None:
         yield Line("", "", "kind", None)
         return
     stationary = bool(slope <= gtol)
-    found = classify.kind(spectrum, stationary)
+    kind = classify.kind(spectrum, stationary)
     text = (
-        found.said
+        kind.statement
         or "stationary; which kind is not known: an end of the spectrum has not converged"
     )
-    if found.said == classify.DEGENERATE:
+    if kind.statement == classify.DEGENERATE:
         zeros = classify.inertia(spectrum).zero
         text += f": cannot tell, {_counted(zeros, 'zero eigenvalue')}"
         if not spectrum.complete:
             text += " among those found"
-    elif found.said and not found.proven:
+    elif kind.statement and not kind.proven:
         text += f", {_UNSEEN}"
-    yield Line("point", text, "kind", found.said)
-    yield Line("", "", "kind_proven", found.proven)
+    yield Line("point", text, "kind", kind.statement)
+    yield Line("", "", "kind_proven", kind.proven)
     relation = "at most" if stationary else "more than"
     norm = f"{number(float(slope))} ({relation} {significant(float(gtol), 3)})"
     yield Line("gradient norm", norm, "gradient_norm", float(slope))
     yield Line("", "", "gtol", float(gtol))
 
 
-def _definite(spectrum: Spectrum) -> Iterator[Line]:
-    said, proven = classify.definiteness(spectrum)
-    text = said or "not known: an end of the spectrum has not converged"
-    yield Line("definiteness", text if proven or not said else f"{text}, {_UNSEEN}",
-               "definiteness", said)  # fmt: skip
+def _definiteness_lines(spectrum: Spectrum) -> Iterator[Line]:
+    statement, proven = classify.definiteness(spectrum)
+    text = statement or "not known: an end of the spectrum has not converged"
+    yield Line("definiteness", text if proven or not statement else f"{text}, {_UNSEEN}",
+               "definiteness", statement)  # fmt: skip
     yield Line("", "", "definiteness_proven", proven)
-    found = classify.inertia(spectrum)
+    inertia = classify.inertia(spectrum)
     which = "" if spectrum.complete else f"of the {len(spectrum.values)} looked for: "
     zeros = "zero" if spectrum.complete else "that may be zero"
-    counts = f"{found.positive} positive, {found.negative} negative, {found.zero} {zeros}"
+    counts = f"{inertia.positive} positive, {inertia.negative} negative, {inertia.zero} {zeros}"
     zero = significant(spectrum.zero, 3)
     yield Line("inertia", f"{which}{counts} (zero: up to {zero})", "inertia",
-               found._asdict() if spectrum.complete else None)  # fmt: skip
+               inertia._asdict() if spectrum.complete else None)  # fmt: skip
 
 
-def _ranked(subject: SpectralProblem, spectrum: Spectrum) -> Iterator[Line]:
-    width = subject.shape[1]
+def _rank_lines(problem: SpectralProblem, spectrum: Spectrum) -> Iterator[Line]:
+    width = problem.shape[1]
     rank = classify.rank(spectrum)
-    text = f"{'' if rank.known else 'at least '}{rank.least} of {spectrum.total}"
+    text = f"{'' if rank.is_exact else 'at least '}{rank.at_least} of {spectrum.total}"
     text += "" if rank.proven else f", {_UNSEEN}"
     yield Line("rank", f"{text} (zero: up to {significant(spectrum.zero, 3)})", "rank",
-               rank.least if rank.known else None)  # fmt: skip
-    yield Line("", "", "rank_at_least", rank.least)
-    nullity = width - rank.least
-    many = f"{'' if rank.known else 'at most '}{_counted(nullity, 'dimension')}"
+               rank.at_least if rank.is_exact else None)  # fmt: skip
+    yield Line("", "", "rank_at_least", rank.at_least)
+    nullity = width - rank.at_least
+    nullity_text = f"{'' if rank.is_exact else 'at most '}{_counted(nullity, 'dimension')}"
     basis, _ = vectors.orient(_basis(spectrum), None)
-    shown = [vectors.text(vector, subject.columns) for vector in basis[:_NULL]]
+    shown = [vectors.text(vector, problem.columns) for vector in basis[:_MAX_NULL]]
     shown += ["..."] * bool(shown and nullity > len(shown))
-    yield Line("null space", "\n  ".join([many, *shown]), "nullity",
-               nullity if rank.known else None)  # fmt: skip
-    found = [vectors.as_json(vector, subject.columns) for vector in basis[:_NULL]]
-    yield Line("", "", "null_space", found)
+    yield Line("null space", "\n  ".join([nullity_text, *shown]), "nullity",
+               nullity if rank.is_exact else None)  # fmt: skip
+    directions = [vectors.as_json(vector, problem.columns) for vector in basis[:_MAX_NULL]]
+    yield Line("", "", "null_space", directions)
 
 
 def _basis(spectrum: Spectrum) -> Array:
@@ -175,21 +175,21 @@ def _basis(spectrum: Spectrum) -> Array:
 
 
 def _condition(spectrum: Spectrum, number: Number) -> Iterator[Line]:
-    found = classify.condition(spectrum)
-    if found is None:
+    value = classify.condition(spectrum)
+    if value is None:
         text = "not known: it takes the smallest value"
     else:
-        text = f"{'' if spectrum.complete else 'at least '}{number(found)}"
-    yield Line("condition", text, "condition", found if spectrum.complete else None)
-    yield Line("", "", "condition_at_least", found)
+        text = f"{'' if spectrum.complete else 'at least '}{number(value)}"
+    yield Line("condition", text, "condition", value if spectrum.complete else None)
+    yield Line("", "", "condition_at_least", value)
 
 
-def _estimate(name: str, key: str, found: SpectralEstimate, number: Number) -> Line:
-    value = {"value": found.value, "standard_error": found.error}
-    if found.error is None:
-        return Line(name, number(found.value), key, value)
-    error = significant(found.error, 2)
-    return Line(name, f"{number(found.value)} +- {error} (standard error)", key, value)
+def _estimate(name: str, key: str, estimate: SpectralEstimate, number: Number) -> Line:
+    data = {"value": estimate.value, "standard_error": estimate.error}
+    if estimate.error is None:
+        return Line(name, number(estimate.value), key, data)
+    error = significant(estimate.error, 2)
+    return Line(name, f"{number(estimate.value)} +- {error} (standard error)", key, data)
 
 
 def _counted(count: int, what: str) -> str:
@@ -202,7 +202,7 @@ def _counted(count: int, what: str) -> str:
 def _key(report: SpectrumReport) -> str:
     if isinstance(report.spectrum, Spectra):
         return "rows"
-    return "eigenvalues" if report.subject.of == "hessian" else "singular_values"
+    return "eigenvalues" if report.problem.of == "hessian" else "singular_values"
 
 
 def _table(
@@ -211,33 +211,33 @@ def _table(
     """Return the table of values: eigenpairs or triplets, or a row for each of a batch."""
     if isinstance(report.spectrum, Spectra):
         rows = [_batch_cells(report, row, number) for row in _batch(report)]
-        header = [name for name in _BATCH[report.subject.of] if name in rows[0]]
+        header = [name for name in _BATCH[report.problem.of] if name in rows[0]]
         body = [[row[name] for name in header] for row in rows]
         return [header, *_cut(body, len(body) if not cut else 2 * _ENDS)]
-    subject, spectrum = report.subject, report.spectrum
+    problem, spectrum = report.problem, report.spectrum
     header = (
         ["eigenvalue", "residual", "direction"]
-        if subject.of == "hessian"
+        if problem.of == "hessian"
         else ["singular value", "residual", "input direction", "output direction"]
     )
-    places = _places(report, top)
+    indices = _shown_indices(report, top)
     right, left = vectors.orient(
-        spectrum.right[places], None if spectrum.left is None else spectrum.left[places]
+        spectrum.right[indices], None if spectrum.left is None else spectrum.left[indices]
     )
     body = []
-    for row, place in enumerate(places):
-        value = number(spectrum.values[place]) if spectrum.converged[place] else "not converged"
-        cells = [value, significant(float(spectrum.residuals[place]), 2)]
-        cells.append(vectors.text(right[row], subject.columns))
+    for row, index in enumerate(indices):
+        value = number(spectrum.values[index]) if spectrum.converged[index] else "not converged"
+        cells = [value, significant(float(spectrum.residuals[index]), 2)]
+        cells.append(vectors.text(right[row], problem.columns))
         if left is not None:
-            cells.append(vectors.text(left[row], subject.rows))
+            cells.append(vectors.text(left[row], problem.rows))
         body.append(cells)
     rows_ = [header, *_cut(body, len(body) if not cut else 2 * _ENDS)]
-    return _left(rows_, 2)
+    return _left_aligned(rows_, 2)
 
 
-def _left(rows: list[list[str]], first: int) -> list[list[str]]:
-    """Pad the columns from `first` on, so that they stand to the left."""
+def _left_aligned(rows: list[list[str]], first: int) -> list[list[str]]:
+    """Pad the cells of the columns from `first` on, which aligns them left."""
     widths = [max(len(row[c]) for row in rows) for c in range(len(rows[0]))]
     return [
         [cell.ljust(widths[c]) if c >= first else cell for c, cell in enumerate(row)]
@@ -245,46 +245,46 @@ def _left(rows: list[list[str]], first: int) -> list[list[str]]:
     ]
 
 
-def _cut(rows: list[list[str]], most: int) -> list[list[str]]:
-    """Leave out the middle of more than `most` rows."""
-    if len(rows) <= most:
+def _cut(rows: list[list[str]], max_rows: int) -> list[list[str]]:
+    """Return at most `max_rows` rows, without the middle."""
+    if len(rows) <= max_rows:
         return rows
-    half = most // 2
+    half = max_rows // 2
     return [*rows[:half], ["..."] + [""] * (len(rows[0]) - 1), *rows[-half:]]
 
 
-def _places(report: SpectrumReport, top: int | None) -> Sequence[int]:
-    """Return which values are shown: all, or the `top` of a Jacobian, or of each end."""
+def _shown_indices(report: SpectrumReport, top: int | None) -> Sequence[int]:
+    """Return the indices of the values to show: all, or `top` of a Jacobian or of each end."""
     spectrum = report.spectrum
     count = spectrum.values.shape[-1]
     found_by_top = isinstance(spectrum, Spectrum) and not spectrum.complete
     if top is None or found_by_top:
         return range(count)
-    if report.subject.of == "jacobian":
+    if report.problem.of == "jacobian":
         return range(min(top, count))
     return range(count) if 2 * top >= count else [*range(top), *range(count - top, count)]
 
 
 def _records(report: SpectrumReport, top: int | None) -> Iterator[dict[str, Any]]:
     """Yield the values as plain data."""
-    places = _places(report, top)
+    indices = _shown_indices(report, top)
     if isinstance(report.spectrum, Spectra):
-        yield from (_batch_record(row, places, report.subject.of) for row in _batch(report))
+        yield from (_batch_record(row, indices, report.problem.of) for row in _batch(report))
         return
-    subject, spectrum = report.subject, report.spectrum
+    problem, spectrum = report.problem, report.spectrum
     right, left = vectors.orient(
-        spectrum.right[places], None if spectrum.left is None else spectrum.left[places]
+        spectrum.right[indices], None if spectrum.left is None else spectrum.left[indices]
     )
-    for row, place in enumerate(places):
-        converged = bool(spectrum.converged[place])
+    for row, index in enumerate(indices):
+        converged = bool(spectrum.converged[index])
         record: dict[str, Any] = {
-            "value": float(spectrum.values[place]) if converged else None,
-            "residual": float(spectrum.residuals[place]),
+            "value": float(spectrum.values[index]) if converged else None,
+            "residual": float(spectrum.residuals[index]),
             "converged": converged,
-            "direction": vectors.as_json(right[row], subject.columns),
+            "direction": vectors.as_json(right[row], problem.columns),
         }
         if left is not None:
-            record["output_direction"] = vectors.as_json(left[row], subject.rows)
+            record["output_direction"] = vectors.as_json(left[row], problem.rows)
         yield record
 
 
@@ -368,10 +368,10 @@ def _batch_cells(report: SpectrumReport, row: _Row, number: Number) -> dict[str,
     return cells
 
 
-def _batch_record(row: _Row, places: Sequence[int], of: str) -> dict[str, Any]:
+def _batch_record(row: _Row, indices: Sequence[int], of: str) -> dict[str, Any]:
     """Return one row as plain data."""
     record: dict[str, Any] = {
-        "values": row.values[places].tolist(),
+        "values": row.values[indices].tolist(),
         "residual": row.residual,
         "zero": row.zero,
         "condition": classify.ratio(row.values),

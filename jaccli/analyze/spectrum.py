@@ -1,4 +1,4 @@
-"""The data: eigenpairs or singular triplets, each with its residual, and what belongs to them.
+"""The data of a spectrum: eigenpairs or singular triplets with residuals, norms, null space.
 
 Boundary: plain data; computes nothing.
 """
@@ -27,9 +27,9 @@ class Spectrum:
 
     `values` has the shape `(k,)`; `right` `(k, N)` holds the eigenvectors or right singular
     vectors as rows, `left` `(k, M)` the left ones, or None for eigenvectors.  `residuals` `(k,)`
-    are `‖Hv − λv‖`, or the greater one of `‖Jv − σu‖` and `‖Jᵀu − σv‖`; what has not come below
-    the tolerance of the method is not `converged`.  There are `total` values in all; `products`
-    counts the products with the matrix, and is None where LAPACK has taken all of it.
+    are `‖Hv − λv‖`, or the greater one of `‖Jv − σu‖` and `‖Jᵀu − σv‖`; pairs whose residual
+    is above the tolerance of the method are not `converged`.  There are `total` values in all;
+    `products` counts the products with the matrix, None for LAPACK.
 
     Values up to `zero` in size count as 0: `rtol` times the greatest one.  `null_space` `(d, N)`
     spans the null space, as far as it was computed.
@@ -51,7 +51,7 @@ class Spectrum:
 
     @property
     def complete(self) -> bool:
-        """Whether all values are there."""
+        """Whether all values were computed."""
         return self.products is None
 
 

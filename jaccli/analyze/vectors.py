@@ -10,68 +10,68 @@ import numpy as np
 from jaccli.analyze.problem import Labels
 from jaccli.analyze.spectrum import Array
 
-_TERMS = 4
-"""Components that are shown at most."""
-_WHOLE = 0.99
-"""The part of the squared length from which on nothing is said to be missing."""
+_MAX_TERMS = 4
+"""Maximum number of components of a text."""
+_ENOUGH = 0.99
+"""Share of the squared length from which on the other components are not mentioned."""
 _EQUAL = 1e-4
-"""The relative difference up to which two components are of one size."""
-_LISTED = 8
-"""Components that JSON holds at most."""
+"""Relative difference up to which two components count as equal."""
+_MAX_JSON = 8
+"""Maximum number of components in JSON."""
 
 
 def orient(right: Array, left: Array | None) -> tuple[Array, Array | None]:
     """Return unit vectors with the greatest component of each of `right` positive.
 
-    The signs of singular vectors are arbitrary but for their product, those of eigenvectors wholly.
+    Signs of eigenvectors are arbitrary; a pair of singular vectors has one arbitrary sign.
     """
     if not right.size:
         return right, left
     sizes = np.abs(right)
-    # Of components that are equal to rounding, the first.
-    places = (sizes >= (1 - _EQUAL) * sizes.max(axis=1, keepdims=True)).argmax(axis=1)
-    greatest = np.take_along_axis(right, places[:, None], axis=1)
+    # Among components that are equal to rounding, the first.
+    indices = (sizes >= (1 - _EQUAL) * sizes.max(axis=1, keepdims=True)).argmax(axis=1)
+    greatest = np.take_along_axis(right, indices[:, None], axis=1)
     signs = np.where(greatest < 0, -1, 1).astype(right.dtype)
     return right * signs, None if left is None else left * signs
 
 
 def text(vector: Array, labels: Labels) -> str:
-    """Return the greatest components of a unit vector, with dots where others matter.
+    """Return the greatest components of a unit vector, with dots if the others matter.
 
     >>> text(np.array([0.6, 0.0, -0.8]), ["x", "y", "z"])
     '-0.8 z + 0.6 x'
     """
     terms, length = "", 0.0
-    for place in _greatest(vector, _TERMS):
-        if length >= _WHOLE:
+    for index in _greatest(vector, _MAX_TERMS):
+        if length >= _ENOUGH:
             break
-        number = float(vector[place])
+        number = float(vector[index])
         length += number**2
         size = f"{abs(number):.2g}"
-        name = labels[place] if size == "1" else f"{size} {labels[place]}"
+        name = labels[index] if size == "1" else f"{size} {labels[index]}"
         if terms:
             terms += f" {'-' if number < 0 else '+'} {name}"
         else:
             terms = f"-{name}" if number < 0 else name
-    return f"{terms} + ..." if length < _WHOLE and terms else terms
+    return f"{terms} + ..." if length < _ENOUGH and terms else terms
 
 
 def as_json(vector: Array, labels: Labels) -> dict[str, float]:
     """Return the greatest components by name."""
-    return {labels[place]: float(vector[place]) for place in _greatest(vector, _LISTED)}
+    return {labels[index]: float(vector[index]) for index in _greatest(vector, _MAX_JSON)}
 
 
 def _greatest(vector: Array, count: int) -> list[int]:
-    """Return where the greatest components are, the greatest first, without zeros.
+    """Return the indices of the greatest components, the greatest first, without zeros.
 
-    What is equal to rounding keeps its order, so that the text does not depend on rounding.
+    Components that are equal to rounding keep their order, so that texts do not depend on it.
     """
     sizes = np.abs(vector.astype(float))
     if len(sizes) > count:
-        places = np.sort(np.argpartition(-sizes, count - 1)[:count])
+        indices = np.sort(np.argpartition(-sizes, count - 1)[:count])
     else:
-        places = np.arange(len(sizes))
+        indices = np.arange(len(sizes))
     greatest = sizes.max(initial=0.0)
-    rounded = np.round(sizes[places] / greatest / _EQUAL) if greatest else sizes[places]
+    rounded = np.round(sizes[indices] / greatest / _EQUAL) if greatest else sizes[indices]
     order = np.argsort(-rounded, kind="stable")
-    return [int(place) for place in places[order] if sizes[place] > _EQUAL**2 * greatest]
+    return [int(index) for index in indices[order] if sizes[index] > _EQUAL**2 * greatest]

@@ -1,4 +1,4 @@
-"""Reductions, shapes and order statistics of balls.  What numpy does to objects is numpy's."""
+"""Reductions, shapes and order statistics of balls; numpy's functions where possible."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from flint import arb
 
-from jaccli.certify.balls import array, is_ball, less, on_balls, real, whole
+from jaccli.certify.balls import array, floor, is_ball, less, on_balls, real
 from jaccli.certify.elementwise import ELEMENTWISE
 
 _E = ELEMENTWISE
@@ -21,21 +21,17 @@ def _numpy(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function of numpy's that takes objects as well."""
 
     def of_arrays(*arguments: Any, **keywords: Any) -> Any:
-        made = function(*map(_plain, arguments), **{k: _plain(v) for k, v in keywords.items()})
-        return (
-            type(made)(map(_filled_in, made))
-            if isinstance(made, list | tuple)
-            else _filled_in(made)
-        )
+        out = function(*map(_plain, arguments), **{k: _plain(v) for k, v in keywords.items()})
+        return type(out)(map(_filled_in, out)) if isinstance(out, list | tuple) else _filled_in(out)
 
     return of_arrays
 
 
-def _filled_in(made: Any) -> Any:
+def _filled_in(out: Any) -> Any:
     """Return an array whose entries are balls: numpy fills in integers, as the zeros of `tril`."""
-    if isinstance(made, np.ndarray) and made.dtype == object:
-        return on_balls(lambda value: value)(made)
-    return made
+    if isinstance(out, np.ndarray) and out.dtype == object:
+        return on_balls(lambda value: value)(out)
+    return out
 
 
 def _plain(value: Any) -> Any:
@@ -53,10 +49,10 @@ def _along(function: Callable[[list[Any]], Any]) -> Callable[..., Any]:
         axes = tuple(a % x.ndim for a in axes)
         kept = [a for a in range(x.ndim) if a not in axes]
         rows = np.transpose(x, (*kept, *axes)).reshape(*(x.shape[a] for a in kept), -1)
-        made = np.empty(rows.shape[:-1], object)
-        for index in np.ndindex(made.shape):
-            made[index] = function([_ball(each) for each in rows[index]])
-        return np.expand_dims(made, axes) if keepdims else made
+        out = np.empty(rows.shape[:-1], object)
+        for index in np.ndindex(out.shape):
+            out[index] = function([_ball(each) for each in rows[index]])
+        return np.expand_dims(out, axes) if keepdims else out
 
     return reduce
 
@@ -81,7 +77,7 @@ def _quantile_of(q: Any) -> Callable[[list[Any]], Any]:
     def of_row(row: list[Any]) -> Any:
         ordered = [value for value, _ in _ranked(row)]
         place = real(q) * (len(ordered) - 1)
-        low = int(whole(place).unique_fmpz())
+        low = int(floor(place).unique_fmpz())
         part = place - low
         high = min(low + 1, len(ordered) - 1)
         return ordered[low] + part * (ordered[high] - ordered[low])
@@ -147,25 +143,25 @@ def _argsort(x: Any, axis: int = -1) -> Any:
 
 def _per_row(x: Any, axis: int, function: Callable[[list[Any]], list[Any]]) -> Any:
     last = np.moveaxis(array(x), axis, -1)
-    made = np.empty(last.shape, object)
+    out = np.empty(last.shape, object)
     for index in np.ndindex(last.shape[:-1]):
-        made[index] = function([_ball(each) for each in last[index]])
-    return np.moveaxis(made, -1, axis)
+        out[index] = function([_ball(each) for each in last[index]])
+    return np.moveaxis(out, -1, axis)
 
 
 def _cov(x: Any) -> Any:
     rows = np.atleast_2d(array(x))
     centered = rows - np.sum(rows, axis=1, keepdims=True) / rows.shape[1]
-    made = centered @ centered.T / (rows.shape[1] - 1)
-    return made[0, 0] if np.ndim(x) < 2 else made
+    out = centered @ centered.T / (rows.shape[1] - 1)
+    return out[0, 0] if np.ndim(x) < 2 else out
 
 
 def _corrcoef(x: Any) -> Any:
-    made = array(_cov(x))
-    if not made.ndim:
-        return made / made
-    roots = _E["sqrt"](np.diagonal(made))
-    return made / np.outer(roots, roots)
+    out = array(_cov(x))
+    if not out.ndim:
+        return out / out
+    roots = _E["sqrt"](np.diagonal(out))
+    return out / np.outer(roots, roots)
 
 
 def _average(x: Any, axis: Any = None, weights: Any = None) -> Any:
@@ -196,8 +192,8 @@ def _interp(x: Any, xp: Any, fp: Any) -> Any:
 
 
 def _where(condition: Any, x: Any, y: Any) -> Any:
-    made = np.where(np.asarray(condition, bool), array(x), array(y))
-    return made
+    out = np.where(np.asarray(condition, bool), array(x), array(y))
+    return out
 
 
 def _trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
@@ -234,11 +230,11 @@ def _arange(start: Any, stop: Any = None, step: Any = 1) -> Any:
 
 
 def _filled(value: int) -> Callable[..., Any]:
-    def made(*shape: Any) -> Any:
+    def out(*shape: Any) -> Any:
         size = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else shape
         return np.full(size, arb(value), object)
 
-    return made
+    return out
 
 
 def _objects(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -261,19 +257,19 @@ def _running(better: Callable[[Any, Any], bool]) -> Callable[..., Any]:
 
 
 def _select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
-    made = array(real(default) if np.ndim(default) == 0 else default)
+    out = array(real(default) if np.ndim(default) == 0 else default)
     for condition, choice in reversed(list(zip(condlist, choicelist, strict=True))):
-        made = _where(condition, choice, made)
-    return _filled_in(made)
+        out = _where(condition, choice, out)
+    return _filled_in(out)
 
 
 def _piecewise(x: Any, condlist: Any, funclist: Any) -> Any:
     values = list(funclist)
     last = values.pop() if len(values) > len(condlist) else arb(0)
-    made = np.broadcast_to(array(last), np.shape(x))
+    out = np.broadcast_to(array(last), np.shape(x))
     for condition, value in zip(condlist, values, strict=True):
-        made = _where(condition, value, made)
-    return _filled_in(made)
+        out = _where(condition, value, out)
+    return _filled_in(out)
 
 
 def _gradient(f: Any, spacing: Any = 1.0, axis: int | None = None) -> Any:
@@ -296,11 +292,11 @@ def _gradient(f: Any, spacing: Any = 1.0, axis: int | None = None) -> Any:
 def _segment_sum(x: Any, segment_ids: Any, num_segments: int | None = None) -> Any:
     x, ids = array(x), np.asarray(segment_ids)
     count = num_segments if num_segments is not None else int(ids.max(initial=-1)) + 1
-    made = np.full((count, *x.shape[1:]), arb(0), object)
+    out = np.full((count, *x.shape[1:]), arb(0), object)
     for place, each in zip(ids, x, strict=True):
         if 0 <= place < count:
-            made[place] = made[place] + each
-    return made
+            out[place] = out[place] + each
+    return out
 
 
 def _take_along(x: Any, indices: Any, axis: int = -1) -> Any:
@@ -313,11 +309,11 @@ def _top(x: Any, k: int) -> tuple[Any, Any]:
         return sorted(pairs, key=_order, reverse=True)[:k]  # of equal ones the first comes first
 
     x = array(x)
-    made = np.empty((*x.shape[:-1], k, 2), object)
+    out = np.empty((*x.shape[:-1], k, 2), object)
     for index in np.ndindex(x.shape[:-1]):
         for rank, pair in enumerate(of_row([_ball(each) for each in x[index]])):
-            made[(*index, rank)] = pair
-    return made[..., 0], made[..., 1].astype(np.int64)
+            out[(*index, rank)] = pair
+    return out[..., 0], out[..., 1].astype(np.int64)
 
 
 def _searchsorted(a: Any, v: Any, side: str = "left") -> Any:

@@ -15,11 +15,11 @@ BITS = 1500
 Array = np.ndarray[Any, Any]
 
 
-class Unclear(Exception):
+class Undecidable(Exception):
     """A comparison that the balls cannot decide, or an operation that has no value; says which."""
 
 
-def precise() -> None:
+def set_precision() -> None:
     """Compute with the precision of certificates from here on."""
     ctx.prec = BITS
 
@@ -42,9 +42,9 @@ def array(value: Any) -> Array:
     if isinstance(value, np.ndarray):
         return value
     if isinstance(value, arb):
-        made = np.empty((), object)
-        made[()] = value
-        return made
+        out = np.empty((), object)
+        out[()] = value
+        return out
     return balls(value)
 
 
@@ -61,11 +61,11 @@ def elementwise(function: Callable[..., Any]) -> Callable[..., Array]:
     def of_arrays(*arrays: Any, **fixed: Any) -> Array:
         each = [array(operand) for operand in arrays]
         shape = np.broadcast_shapes(*(one.shape for one in each))
-        made = np.empty(shape, object)
-        spread = [np.broadcast_to(one, shape) for one in each]
+        out = np.empty(shape, object)
+        broadcast = [np.broadcast_to(one, shape) for one in each]
         for index in np.ndindex(shape):
-            made[index] = function(*(one[index] for one in spread), **fixed)
-        return made
+            out[index] = function(*(one[index] for one in broadcast), **fixed)
+        return out
 
     return of_arrays
 
@@ -77,8 +77,8 @@ def on_balls(function: Callable[..., Any]) -> Callable[..., Array]:
 
 def truth(function: Callable[..., bool]) -> Callable[..., Array]:
     """Return a function of balls to truth values as one of arrays."""
-    made = on_balls(function)
-    return lambda *arrays, **fixed: made(*arrays, **fixed).astype(bool)
+    out = on_balls(function)
+    return lambda *arrays, **fixed: out(*arrays, **fixed).astype(bool)
 
 
 def less(a: Any, b: Any) -> bool:
@@ -93,10 +93,10 @@ def less(a: Any, b: Any) -> bool:
         return False
     if a.is_nan() or b.is_nan():
         return False
-    raise Unclear("a comparison of numbers that are equal to 400 digits")
+    raise Undecidable("a comparison of numbers that are equal to 400 digits")
 
 
-def whole(x: Any) -> Any:
+def floor(x: Any) -> Any:
     """Return the integer below.
 
     Raises:
@@ -106,5 +106,5 @@ def whole(x: Any) -> Any:
         return x
     below = x.floor().unique_fmpz()
     if below is None:
-        raise Unclear("a number that is an integer to 400 digits")
+        raise Undecidable("a number that is an integer to 400 digits")
     return arb(below)

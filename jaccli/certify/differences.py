@@ -1,7 +1,7 @@
 """Derivatives over balls by central differences, with a step so small that they are exact.
 
-With 1,500 bits and a step of 2**-500 (2**-400 for second derivatives) what the difference leaves
-out is below 2**-700 of the third and fourth derivative; what arithmetic has lost is in the balls.
+With 1,500 bits and a step of 2**-500 (2**-400 for second derivatives) the truncation
+error is below 2**-700 of the third and fourth derivative; rounding errors are in the balls.
 One-sided differences that disagree are a kink.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from flint import arb
 
-from jaccli.certify.balls import Array, Unclear
+from jaccli.certify.balls import Array, Undecidable
 
 _FIRST, _SECOND = -500, -400
 _KINK = arb(2) ** -200
@@ -31,7 +31,7 @@ def first(f: Function, base: Array, j: int) -> Array:
     for up, at, down in zip(above, base, below, strict=True):
         bend = abs((up - at) - (at - down)) / h
         if bend.is_finite() and bend > _KINK * (1 + abs(up - at) / h):
-            raise Unclear("a kink: one-sided differences disagree")
+            raise Undecidable("a kink: one-sided differences disagree")
     slope: Array = (above - below) / (2 * h)
     return slope
 
@@ -48,7 +48,7 @@ def second(f: Function, base: Array, i: int, j: int) -> Array:
         left, right = (base - below) / h, (above - base) / h
         for a, b in zip(left, right, strict=True):
             if abs(a - b).is_finite() and abs(a - b) > _KINK * (1 + abs(a)):
-                raise Unclear("a kink: one-sided differences disagree")
+                raise Undecidable("a kink: one-sided differences disagree")
         curved: Array = (above - 2 * base + below) / (h * h)
         return curved
     corners = [f([(i, si * h), (j, sj * h)]) for si in (1, -1) for sj in (1, -1)]

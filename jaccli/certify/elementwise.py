@@ -7,7 +7,7 @@ from typing import Any
 
 from flint import arb
 
-from jaccli.certify.balls import Unclear, elementwise, less, on_balls, truth, whole
+from jaccli.certify.balls import Undecidable, elementwise, floor, less, on_balls, truth
 
 _SELU = arb(1.0507009873554804934193349852946)
 _ALPHA = arb(1.6732632423543772848170429916717)
@@ -26,11 +26,11 @@ def _sign(x: arb) -> arb:
 
 
 def _trunc(x: arb) -> Any:
-    return -whole(-x) if less(x, arb(0)) else whole(x)
+    return -floor(-x) if less(x, arb(0)) else floor(x)
 
 
 def _rint(x: arb) -> Any:
-    below = whole(x)
+    below = floor(x)
     half = x - below - arb(0.5)
     if not less(half, arb(0)) and not less(arb(0), half):  # exactly: to the even one
         return below if (below / 2).is_integer() else below + 1
@@ -130,7 +130,7 @@ def _squareplus(x: arb, b: Any = 4.0) -> arb:
 def _nan_to_num(x: arb, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> arb:
     if x.is_finite():
         return x
-    raise Unclear("nan_to_num of what is not finite")
+    raise Undecidable("nan_to_num of what is not finite")
 
 
 def _copysign(x: arb, y: arb) -> arb:
@@ -149,7 +149,7 @@ _ONE: dict[str, Callable[..., Any]] = {
     "log10": lambda x: x.log() / arb.const_log10(), "log1p": arb.log1p, "sqrt": arb.sqrt,
     "cbrt": _cbrt, "square": lambda x: x * x, "reciprocal": lambda x: 1 / x,
     "negative": lambda x: -x,
-    "floor": whole, "ceil": lambda x: -whole(-x), "trunc": _trunc, "rint": _rint,
+    "floor": floor, "ceil": lambda x: -floor(-x), "trunc": _trunc, "rint": _rint,
     "round": _round, "nan_to_num": _nan_to_num,
     "relu": lambda x: _maximum(x, arb(0)),
     "relu6": lambda x: _minimum(_maximum(x, arb(0)), arb(6)),
@@ -178,8 +178,8 @@ _ONE: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 _TWO: dict[str, Callable[..., Any]] = {
     "add": lambda a, b: a + b, "subtract": lambda a, b: a - b, "multiply": lambda a, b: a * b,
-    "divide": lambda a, b: a / b, "floor_divide": lambda a, b: whole(a / b),
-    "mod": lambda a, b: a - b * whole(a / b), "fmod": lambda a, b: a - b * _trunc(a / b),
+    "divide": lambda a, b: a / b, "floor_divide": lambda a, b: floor(a / b),
+    "mod": lambda a, b: a - b * floor(a / b), "fmod": lambda a, b: a - b * _trunc(a / b),
     "arctan2": arb.atan2, "hypot": lambda a, b: (a * a + b * b).sqrt(),
     "logaddexp": lambda a, b: (a.exp() + b.exp()).log(),
     "logaddexp2": lambda a, b: (arb(2) ** a + arb(2) ** b).log() / arb.const_log2(),

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from jaccli.certify.balls import Array, Unclear, array, balls, is_ball
+from jaccli.certify.balls import Array, Undecidable, array, balls, is_ball
 from jaccli.certify.table import CERTIFIED, UNCERTIFIED
 from jaccli.expression import FUNCTIONS, Expression, scalars
 from jaccli.expression.function_table import CONSTANTS, FunctionKind
@@ -68,8 +68,8 @@ class _Evaluation:
 
     def array(self, node: ast.expr) -> Array:
         """Return a node's value as an array of balls."""
-        made = array(self.operand(self.node(node)))
-        return made if made.dtype == object else balls(made.astype(float))
+        ball_array = array(self.operand(self.node(node)))
+        return ball_array if ball_array.dtype == object else balls(ball_array.astype(float))
 
     def operand(self, value: Any) -> Any:
         """Return what operators take: literals as the numbers of the dtype, lists as arrays."""
@@ -98,11 +98,11 @@ class _Evaluation:
             case ast.Compare():
                 return self.compare(node)
             case ast.IfExp(test=test, body=body, orelse=orelse):
-                holds = self.node(test)
-                if isinstance(holds, _NUMBER):
-                    return self.node(body if holds else orelse)
+                condition = self.node(test)
+                if isinstance(condition, _NUMBER):
+                    return self.node(body if condition else orelse)
                 branches = (self.operand(self.node(each)) for each in (body, orelse))
-                return CERTIFIED["where"](holds, *branches)
+                return CERTIFIED["where"](condition, *branches)
             case ast.Tuple(elts=elements) | ast.List(elts=elements):
                 return tuple(self.node(element) for element in elements)
             case ast.Subscript(value=value, slice=index):
@@ -139,8 +139,8 @@ class _Evaluation:
         values = [self.node(node.left), *map(self.node, node.comparators)]
         result: Any = True
         for op, left, right in zip(node.ops, values, values[1:], strict=False):
-            holds = self.binary(OPERATORS[type(op)], left, right)
-            result = holds if result is True else np.logical_and(result, holds)
+            condition = self.binary(OPERATORS[type(op)], left, right)
+            result = condition if result is True else np.logical_and(result, condition)
         return result
 
     def subscript(self, value: Any, index: ast.expr) -> Any:
@@ -167,16 +167,16 @@ class _Evaluation:
         positional: list[Any] = []
         keywords: dict[str, Any] = {}
         for parameter in parameters(function):
-            given = bound.get(parameter.name)
-            if isinstance(given, list):
-                positional += [self.argument(parameter.kind, each) for each in given]
-            elif given is not None and parameter.required:
-                positional.append(self.argument(parameter.kind, given))
-            elif given is not None:
-                keywords[parameter.name] = self.argument(parameter.kind, given)
+            argument_node = bound.get(parameter.name)
+            if isinstance(argument_node, list):
+                positional += [self.argument(parameter.kind, each) for each in argument_node]
+            elif argument_node is not None and parameter.required:
+                positional.append(self.argument(parameter.kind, argument_node))
+            elif argument_node is not None:
+                keywords[parameter.name] = self.argument(parameter.kind, argument_node)
         try:
             return CERTIFIED[function.name](*positional, **keywords)
-        except (Unclear, NoCertificate):
+        except (Undecidable, NoCertificate):
             raise
         except Exception as error:
             message = f"{function.name} has no certificate for these arguments ({error})"

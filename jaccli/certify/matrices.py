@@ -9,7 +9,7 @@ import numpy as np
 from flint import arb, arb_mat
 
 from jaccli.certify.arrays import ARRAYS
-from jaccli.certify.balls import Array, Unclear, array, less, real
+from jaccli.certify.balls import Array, Undecidable, array, less, real
 from jaccli.certify.elementwise import ELEMENTWISE
 
 _E = ELEMENTWISE
@@ -21,10 +21,10 @@ def _matrix(a: Array) -> arb_mat:
 
 def _array(matrix: arb_mat) -> Array:
     rows, columns = matrix.nrows(), matrix.ncols()
-    made = np.empty((rows, columns), object)
+    out = np.empty((rows, columns), object)
     for i, j in np.ndindex(rows, columns):
-        made[i, j] = matrix[i, j]
-    return made
+        out[i, j] = matrix[i, j]
+    return out
 
 
 def _each(function: Callable[[Array], Any]) -> Callable[[Any], Array]:
@@ -34,10 +34,10 @@ def _each(function: Callable[[Array], Any]) -> Callable[[Any], Array]:
         a = array(a)
         results = {index: array(function(a[index])) for index in np.ndindex(a.shape[:-2])}
         first = next(iter(results.values()))
-        made = np.empty((*a.shape[:-2], *first.shape), object)
+        out = np.empty((*a.shape[:-2], *first.shape), object)
         for index, result in results.items():
-            made[index] = result if result.ndim else result[()]
-        return made
+            out[index] = result if result.ndim else result[()]
+        return out
 
     return of_stack
 
@@ -46,7 +46,7 @@ def _solved(a: arb_mat, b: arb_mat) -> arb_mat:
     try:
         return a.solve(b)
     except ZeroDivisionError:
-        raise Unclear("a matrix that is singular to 400 digits") from None
+        raise Undecidable("a matrix that is singular to 400 digits") from None
 
 
 def _det(a: Array) -> Any:
@@ -57,13 +57,13 @@ def _det(a: Array) -> Any:
     """
     a = array(a)
     size = len(a)
-    made = a
+    out = a
     for _ in range(size - 1):
-        upper = np.triu(made, 1)
+        upper = np.triu(out, 1)
         for i in range(size - 1):
-            upper[i, i] = -np.sum(np.diagonal(made)[i + 1 :])
-        made = upper @ a
-    return real(made[0, 0]) * (-1) ** (size - 1)
+            upper[i, i] = -np.sum(np.diagonal(out)[i + 1 :])
+        out = upper @ a
+    return real(out[0, 0]) * (-1) ** (size - 1)
 
 
 def _inverse(a: Array) -> Array:
@@ -73,9 +73,9 @@ def _inverse(a: Array) -> Array:
 def _solve(a: Any, b: Any) -> Array:
     a, b = array(a), array(b)
     if a.ndim > 2 or b.ndim > 2:
-        raise Unclear("a stack of linear systems")
-    made = _array(_solved(_matrix(a), _matrix(b if b.ndim == 2 else b[:, None])))
-    return made if b.ndim == 2 else made[:, 0]
+        raise Undecidable("a stack of linear systems")
+    out = _array(_solved(_matrix(a), _matrix(b if b.ndim == 2 else b[:, None])))
+    return out if b.ndim == 2 else out[:, 0]
 
 
 def _solve_triangular(a: Any, b: Any, lower: bool = False) -> Array:
@@ -146,16 +146,16 @@ def _eigenvalues(a: Array) -> Array:
     try:
         found = [value.real for value in _matrix(symmetric).eig()]
     except ValueError:
-        raise Unclear("eigenvalues that are equal to 400 digits") from None
-    made: Array = ARRAYS["sort"](np.array(found, dtype=object))
-    return made
+        raise Undecidable("eigenvalues that are equal to 400 digits") from None
+    out: Array = ARRAYS["sort"](np.array(found, dtype=object))
+    return out
 
 
 def _svdvals(a: Array) -> Array:
     a = array(a)
     small = a @ a.T if a.shape[0] <= a.shape[1] else a.T @ a
-    made: Array = _E["sqrt"](_eigenvalues(small))[::-1]
-    return made
+    out: Array = _E["sqrt"](_eigenvalues(small))[::-1]
+    return out
 
 
 def _pinv(a: Array) -> Array:
@@ -192,29 +192,29 @@ def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> 
 def _matrix_power(a: Any, n: int) -> Any:
     a = array(a)
     base = a if n >= 0 else _each(_inverse)(a)
-    made = np.broadcast_to(np.eye(a.shape[-1], dtype=int).astype(object), a.shape)
+    out = np.broadcast_to(np.eye(a.shape[-1], dtype=int).astype(object), a.shape)
     for _ in range(abs(n)):
-        made = made @ base
-    return made
+        out = out @ base
+    return out
 
 
 def _toeplitz(c: Any, r: Any = None) -> Array:
     c = np.ravel(array(c))
     r = c if r is None else np.ravel(array(r))
-    made = np.empty((len(c), len(r)), object)
-    for i, j in np.ndindex(made.shape):
-        made[i, j] = c[i - j] if i >= j else r[j - i]
-    return made
+    out = np.empty((len(c), len(r)), object)
+    for i, j in np.ndindex(out.shape):
+        out[i, j] = c[i - j] if i >= j else r[j - i]
+    return out
 
 
 def _block_diag(*arrays: Any) -> Array:
     blocks = [np.atleast_2d(array(each)) for each in arrays]
-    made = np.full(tuple(np.sum([b.shape for b in blocks], axis=0)), arb(0), object)
+    out = np.full(tuple(np.sum([b.shape for b in blocks], axis=0)), arb(0), object)
     row = column = 0
     for block in blocks:
-        made[row : row + block.shape[0], column : column + block.shape[1]] = block
+        out[row : row + block.shape[0], column : column + block.shape[1]] = block
         row, column = row + block.shape[0], column + block.shape[1]
-    return made
+    return out
 
 
 MATRICES: dict[str, Callable[..., Any]] = {

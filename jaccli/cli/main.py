@@ -12,7 +12,7 @@ import typer
 from jaccli.cli.app import build
 from jaccli.commands import COMMANDS
 from jaccli.errors import INTERRUPTED, BudgetError, UsageError, verdict
-from jaccli.storage.files import NotHere, Unanswered, is_local
+from jaccli.storage.files import MissingAnswers, MustRunLocally, is_local
 from jaccli.terminal import shown
 
 _DONE = 0
@@ -27,7 +27,10 @@ def run(arguments: Sequence[str]) -> int:
         if code == INTERRUPTED:  # Typer has turned Ctrl-C into this number
             _say("jaccli: interrupted.")
         return int(code or _DONE)
-    except (Unanswered, NotHere):  # a session has to ask its client, or leaves it to do this
+    except (
+        MissingAnswers,
+        MustRunLocally,
+    ):  # a session has to ask its client, or leaves it to do this
         raise
     except BaseException as error:
         if _reader_left(error):
@@ -36,7 +39,7 @@ def run(arguments: Sequence[str]) -> int:
             return _DONE
         if isinstance(error, BudgetError) and not is_local():
             # A service has less to give than the client's own machine.
-            raise NotHere(_verdict(error)[0].removeprefix(_NAME)) from None
+            raise MustRunLocally(_verdict(error)[0].removeprefix(_NAME)) from None
         if "--debug" in arguments and is_local():  # a client learns nothing of this machine
             traceback.print_exc()
         message, code = _verdict(error)

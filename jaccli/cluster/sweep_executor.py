@@ -18,10 +18,15 @@ from jaccli.sweep.scheduler import Workers
 from jaccli.sweep.worker import TaskChunk
 
 
-def workers(cluster: Cluster, share: int = 1) -> Workers:
-    """Return the workers; a machine's memory budget is divided among `share` of them."""
+def workers(cluster: Cluster, memory_divisor: int = 1) -> Workers:
+    """Return the workers; a machine's memory budget is divided among `memory_divisor` of them."""
     stop = partial(cluster.executor.shutdown, cancel_futures=True)
-    return Workers(_Placed(cluster), slots=lambda: max(cluster.workers, 1), stop=stop, share=share)
+    return Workers(
+        _Placed(cluster),
+        slots=lambda: max(cluster.workers, 1),
+        stop=stop,
+        memory_divisor=memory_divisor,
+    )
 
 
 class _Placed(Executor):
@@ -43,7 +48,7 @@ class _Placed(Executor):
                 self._latest[place] = chunk.key
         where = {} if place is None else {"workers": [place], "allow_other_workers": True}
         executor = self._cluster.executor
-        future = executor.submit(worker.alone, chunk.order.home, fn, *args, **where)
+        future = executor.submit(worker.alone, chunk.options.home, fn, *args, **where)
         future.add_done_callback(lambda _: self._idle(place))
         return future
 

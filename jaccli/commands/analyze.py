@@ -119,7 +119,9 @@ def _analyze_specs(request: AnalyzeRequest, context: Context) -> Iterator[Outcom
             of = from_model.derivative_of(spec, model, device, task.derivative or None)
             from_model.check_mode(request.mode, of)
             with context.reporter.progress() as progress:
-                found, left = from_model.subject(spec, model, device, of, request.top, progress)
+                found, left = from_model.spectral_problem(
+                    spec, model, device, of, request.top, progress
+                )
                 report = _spectrum(found, left, request, progress)
             yield _report(report, task.form, task.target, request, force=spec.output.force)
 
@@ -157,7 +159,7 @@ def _analyze_files(
 
     form = "none" if target is not None else "table" if context.is_terminal else "plain"
     for name in names:
-        found = from_file.subject(Path(name), request.of, memory=memory, top=request.top)
+        found = from_file.spectral_problem(Path(name), request.of, memory=memory, top=request.top)
         with context.reporter.progress() as progress:
             report = _spectrum(found, memory, request, progress)
         yield _report(report, request.format or form, target, request, force=request.force)

@@ -48,9 +48,9 @@ def _planned(task: Task, made: Plan, *, may_stream: bool) -> Report:
     from jaccli.execute import prepare
     from jaccli.plan import with_choice
     from jaccli.tune.candidates import candidates, names
-    from jaccli.tune.tuned import remembered
+    from jaccli.tune.tuned import cached_choice
 
-    known = remembered(made) if task.spec.mode == "tuned" else None
+    known = cached_choice(made) if task.spec.mode == "tuned" else None
     found: list[Candidate] = []
     if may_stream and is_streamed(made):
         made = planned_stream(made)

@@ -19,7 +19,7 @@ from jaccli.spec import PythonModel, Spec
 
 if TYPE_CHECKING:
     from jaccli.commands.run import RunRequest
-    from jaccli.sweep.runner import Request as SweepJob
+    from jaccli.sweep.runner import SweepJob
     from jaccli.sweep.scheduler import Workers
     from jaccli.sweep.table import Row
     from jaccli.sweep.task_record import TaskRecord
@@ -102,7 +102,7 @@ def _job(spec: Spec, request: RunRequest) -> SweepJob:
 
     tasks = expand(spec)
     startup.import_numpy()
-    from jaccli.sweep.runner import Request as SweepJob
+    from jaccli.sweep.runner import SweepJob
 
     if isinstance(spec.model, PythonModel) and not request.allow_python:
         from jaccli.models.python import load_function
@@ -124,12 +124,12 @@ def _job(spec: Spec, request: RunRequest) -> SweepJob:
 def _forecast(job: SweepJob, request: RunRequest, context: Context) -> Outcome:
     """Report what would be done."""
     from jaccli.sweep import dry_run
-    from jaccli.sweep.runner import survey
+    from jaccli.sweep.runner import scan_folder
 
     _explain(job, request, context)
     jobs = _jobs(job, request)
-    rows = dry_run.rows(job, survey(job), jobs)
-    line = dry_run.account(rows, str(job.folder), jobs)
+    rows = dry_run.rows(job, scan_folder(job), jobs)
+    line = dry_run.summary_line(rows, str(job.folder), jobs)
     return _table(rows, job, request, context, verdict=line)
 
 
@@ -149,7 +149,9 @@ def _perform(job: SweepJob, request: RunRequest, context: Context) -> Outcome:
         progress.start(len(job.tasks))
         found = perform(job, lambda record, kept: progress.advance(1), workers)
     records, name = found.records, Path(job.spec.name).stem
-    line = table.account(records, len(found.kept), duration(found.seconds), str(job.folder))
+    line = table.summary_line(
+        records, len(found.up_to_date), duration(found.seconds), str(job.folder)
+    )
     pages = {
         "junit": lambda: ci_reports.junit(records, name),
         "markdown": lambda: ci_reports.markdown(records, name, line),

@@ -29,9 +29,9 @@ def may_be_streamed(task: Task, form: str) -> bool:
 
 def goes_on(task: Task, request: DerivativeRequest) -> bool:
     """Return whether there is something begun, and it is to be gone on with."""
-    from jaccli.result import is_begun
+    from jaccli.result import has_partial
 
-    return request.resume and task.target is not None and is_begun(task.target)
+    return request.resume and task.target is not None and has_partial(task.target)
 
 
 def is_streamed(plan: Plan, *, goes_on: bool = False) -> bool:

@@ -137,7 +137,7 @@ def load_all(request: SpecRequest, changes: Sequence[Override]) -> list[Spec]:
     for option in ("resume", "cluster"):
         if getattr(request, option):
             files.require_local(f"--{option}")
-    files.foresee(("read", name) for name in names if name is not None)
+    files.prefetch(("read", name) for name in names if name is not None)
     specs: list[Spec] = []
     problems: list[Problem] = []
     for name in names:
@@ -249,7 +249,7 @@ def check_targets(tasks: list[Task], request: SpecRequest, context: Context) -> 
             raise UsageError(f"--out-dir: {request.out_dir}: {error.strerror}.") from error
     forced = {str(task.target): task.spec.output.force for task in tasks if task.target}
     writable = [("check_writable", name, force) for name, force in forced.items()]
-    files.foresee([*writable, *(("is_begun", name) for name in forced)])
+    files.prefetch([*writable, *(("has_partial", name) for name in forced)])
     for task in tasks:
         if task.target is None or (request.resume and is_complete(task.target)):
             continue
@@ -260,7 +260,7 @@ def check_targets(tasks: list[Task], request: SpecRequest, context: Context) -> 
 
 def is_complete(target: Path) -> bool:
     """Return whether a file is there and nothing of it is begun: `--resume` leaves it alone."""
-    return target.exists() and not files.is_begun(target)
+    return target.exists() and not files.has_partial(target)
 
 
 def load_model(
@@ -284,7 +284,7 @@ def load_model(
 def foresee_contents(paths: Iterable[Path]) -> None:
     """Say which files will be read whole: those of arrays."""
     suffixed = (path for path in paths if path.suffix.lower() in SUFFIXES)
-    files.foresee(("content", str(path)) for path in suffixed)
+    files.prefetch(("content", str(path)) for path in suffixed)
 
 
 def _read_for(spec: Spec) -> Iterator[Path]:

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jaccli.choices import DECIDED_MODES, MODES
 from jaccli.derivative import autotune, cost, operators, structure_losses
 from jaccli.derivative.basis import Function, Tree, size
-from jaccli.derivative.chosen_arguments import Chosen, real
+from jaccli.derivative.chosen_arguments import ChosenArguments, real
 from jaccli.derivative.refusal import NotDifferentiable, explained, working
 from jaccli.derivative.repeated_calls import TracedCall, repeated
 from jaccli.derivative.select_mode import alternatives, choose, family
@@ -191,13 +191,13 @@ def jvp(
     """
     floats = tuple(jax.tree.map(real, x) for x in primals)
     pairs = zip(floats, tangents, strict=True)
-    alike = tuple(jax.tree.map(lambda x, v: jnp.asarray(v, x.dtype), *pair) for pair in pairs)
+    converted = tuple(jax.tree.map(lambda x, v: jnp.asarray(v, x.dtype), *pair) for pair in pairs)
     try:
-        found: tuple[Tree, ...] = jax.jvp(f, floats, alike, has_aux=has_aux)
+        results: tuple[Tree, ...] = jax.jvp(f, floats, converted, has_aux=has_aux)
     except Exception as error:  # what JAX raises is of every type
         add_explanation(error)
         raise
-    return found
+    return results
 
 
 @_refusing
@@ -275,7 +275,7 @@ def _operator(
                 raise TypeError("hvp: the arguments are the primals and, last, the tangent")
             *primals, tangent = args
             args, more = tuple(primals), (tangent,)
-        chosen = Chosen(f, numbers, single, args, call.kwargs, has_aux)
+        chosen = ChosenArguments(f, numbers, single, args, call.kwargs, has_aux)
         x = chosen.x
         if derivative == "hvp":
             more = (jax.tree.map(_tangent, x, tangent),)
@@ -289,8 +289,8 @@ def _operator(
             if with_value and not has_aux:
                 value = chosen.main(x)
         else:
-            alike = _alike(chosen, call) if mode == "tuned" else None
-            result = _differentiated(derivative, mode, once, x, more, alike, call)
+            concrete_call = _concrete_call(chosen, call) if mode == "tuned" else None
+            result = _differentiated(derivative, mode, once, x, more, concrete_call, call)
             value, aux = once(x) if with_value else None, chosen.aux
         if with_value:
             value = jax.tree.map(jnp.asarray, value)
@@ -300,7 +300,7 @@ def _operator(
     return repeated(f, (derivative, mode, single, numbers, has_aux, with_value), compute)
 
 
-def _alike(chosen: Chosen, call: TracedCall) -> tuple[Function, Tree]:
+def _concrete_call(chosen: ChosenArguments, call: TracedCall) -> tuple[Function, Tree]:
     """Return the function and its argument with arrays that can be run, for measuring."""
     args, kwargs = call.actual or (_concrete(call.args), call.kwargs)
     there = replace(chosen, args=args[: len(chosen.args)], kwargs=kwargs)
@@ -314,31 +314,31 @@ def _differentiated(
     once: TracedFunction,
     x: Tree,
     more: tuple[Tree, ...],
-    alike: Any,
+    concrete_call: Any,
     call: TracedCall,
 ) -> Tree:
     """Return a derivative of a traced function at x, by the operator that `mode` stands for.
 
     Where JAX or the engine refuses that one, `auto`, `tuned` and `sparse` take a plain one.
-    `alike` is the function and x with arrays that can be run, for measuring.
+    `concrete_call` is the function and x with arrays that can be run, for measuring.
     """
     registry = operators.REGISTRIES[derivative]
     if derivative in ("gradient", "hvp"):
         _check_scalar(derivative, once.out)
-    about = from_jaxpr(once.jaxpr, [True] * len(once.jaxpr.in_avals), size(x), size(once.out))
+    info = from_jaxpr(once.jaxpr, [True] * len(once.jaxpr.in_avals), size(x), size(once.out))
 
     measures = cost.measures(lambda operator: partial(registry[operator], once), (x,))
     if mode == "tuned":
-        operator = _tuned(derivative, about, alike, more)
+        operator = _tuned(derivative, info, concrete_call, more)
     elif mode in DECIDED_MODES:
-        operator = choose(derivative, about, mode, *measures).operator
+        operator = choose(derivative, info, mode, *measures).operator
     else:
         operator = mode
-    tried = [operator]
-    if mode in _FALLING_BACK:
-        tried += [name for name in alternatives(derivative, about) if name != operator]
+    operators_tried = [operator]
+    if mode in _WITH_FALLBACK:
+        operators_tried += [name for name in alternatives(derivative, info) if name != operator]
     first: Exception | None = None
-    for name in tried:
+    for name in operators_tried:
         try:
             with structure_losses.recorded() as lost:
                 result = registry[name](once, x, *more)
@@ -349,30 +349,30 @@ def _differentiated(
             if loss.failure:
                 call.warnings.append(loss.warning)
         if first is not None and family(operator) in ("structured", "sparse"):
-            why = f"{family(operator)}: {explained(first, about)}; computed by mode {name}"
+            why = f"{family(operator)}: {explained(first, info)}; computed by mode {name}"
             call.warnings.append(why)
         return result
     assert first is not None
     if isinstance(first, StructureError):
         raise first
-    others = [name for name in alternatives(derivative, about) if name not in tried]
+    others = [name for name in alternatives(derivative, info) if name not in operators_tried]
     works = working(others, lambda name: jax.eval_shape(partial(registry[name], once), x, *more))
     hint = f"; mode {' or '.join(works)} works" if works else ""
     raise NotDifferentiable(
-        f"{derivative} by mode {mode}: {explained(first, about)}{hint}"
+        f"{derivative} by mode {mode}: {explained(first, info)}{hint}"
     ) from first
 
 
-_FALLING_BACK = ("auto", "tuned", "sparse")
+_WITH_FALLBACK = ("auto", "tuned", "sparse")
 """Modes that take a plain one where theirs is refused."""
 
 
-def _tuned(derivative: str, about: TraceInfo, alike: Any, more: tuple[Tree, ...]) -> str:
+def _tuned(derivative: str, info: TraceInfo, concrete_call: Any, more: tuple[Tree, ...]) -> str:
     """Return the operator that is measured to be the fastest, or what `auto` takes if none runs."""
     try:
-        return autotune.tuned(derivative, *alike, *map(_concrete, more)).operator
+        return autotune.tuned(derivative, *concrete_call, *map(_concrete, more)).operator
     except Exception:  # what JAX raises is of every type; the operator says why in its turn
-        return choose(derivative, about, "auto").operator
+        return choose(derivative, info, "auto").operator
 
 
 def _by_values(
@@ -388,7 +388,7 @@ def _by_values(
 
     It has no program of its own; JAX looks at the numbers where there are any.
     """
-    if mode not in _FALLING_BACK:
+    if mode not in _WITH_FALLBACK:
         raise error
     forward = size(x) <= size(f(x))
     plain: dict[str, Callable[[], Tree]] = {

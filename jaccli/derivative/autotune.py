@@ -1,7 +1,7 @@
-"""`tuned`: candidates are compiled, the hopeless dropped, the rest timed, the winner remembered.
+"""`tuned`: candidates are compiled, slow ones dropped by prediction, the rest timed.
 
-A roofline over XLA's own counts misjudges candidates by less than the factor at which they are
-dropped (docs/benchmarks/engine.txt), so that what it puts above that need not be run.
+The prediction is a roofline over XLA's counts; its errors are smaller than the ratio above which
+candidates are dropped (docs/benchmarks/engine.txt).  The fastest one is cached on disk.
 """
 
 from __future__ import annotations
@@ -23,67 +23,69 @@ from jaccli.derivative.trace_info import TraceInfo, facts
 from jaccli.storage import disk_cache
 from jaccli.storage.digest import digest
 
-HOPELESS = 3.0
-"""Candidates predicted to take more than so many times the best one's time are not run."""
+MAX_PREDICTED_RATIO = 3.0
+"""Candidates are dropped if they are predicted to take this multiple of the best one's time."""
 SECONDS = 0.3
-"""How long the timing takes together, about."""
+"""Target for the seconds of all timing runs together."""
 _FOLDER = "tuned"
 
 
 class TimedCandidate(NamedTuple):
-    """A way to compute: its predicted seconds, what runs a part of it and waits, how many parts."""
+    """A candidate: predicted seconds, a function that runs one part, the number of parts."""
 
     predicted: float
     run: Callable[[], object]
-    parts: float = 1.0
+    part_count: float = 1.0
 
 
-def candidates(derivative: str, about: TraceInfo) -> tuple[str, ...]:
-    """Return the operators that `tuned` chooses among: all that may win."""
-    if derivative in ("jvp", "vjp"):  # one pass, however it is taken
-        return (choose(derivative, about).operator,)
-    out = {"loop"} if may_be_colored(derivative, about) else {"loop", "sparse"}
-    if derivative == "hvp" and not about.no_reverse:
+def candidates(derivative: str, info: TraceInfo) -> tuple[str, ...]:
+    """Return the operators that `tuned` chooses from."""
+    if derivative in ("jvp", "vjp"):  # one pass in any mode
+        return (choose(derivative, info).operator,)
+    out = {"loop"} if may_be_colored(derivative, info) else {"loop", "sparse"}
+    if derivative == "hvp" and not info.no_reverse:
         out.add("fwd-fwd")  # one pass for each input
     return tuple(name for name in operators.REGISTRIES.get(derivative, ()) if name not in out)
 
 
-def pick(found: Mapping[str, TimedCandidate], first: str, seconds: float = SECONDS) -> Choice:
-    """Return the fastest candidate; `first`, which the rule would take, is timed in any case."""
-    least = min(candidate.predicted for candidate in found.values())
-    kept = {
+def pick(timed: Mapping[str, TimedCandidate], default: str, seconds: float = SECONDS) -> Choice:
+    """Return the fastest candidate; `default`, which the rule would take, is timed in any case."""
+    fastest = min(candidate.predicted for candidate in timed.values())
+    selected = {
         name: candidate.run
-        for name, candidate in found.items()
-        if name == first or candidate.predicted <= HOPELESS * least
+        for name, candidate in timed.items()
+        if name == default or candidate.predicted <= MAX_PREDICTED_RATIO * fastest
     }
     start = time.perf_counter()
-    for run in kept.values():
+    for run in selected.values():
         run()
-    slow = time.perf_counter() - start > seconds  # then once more is enough
-    found_times = alternating(kept, seconds=seconds, least=1 if slow else 3)
-    times = {name: found[name].parts * float(np.median(each)) for name, each in found_times.items()}
+    is_slow = time.perf_counter() - start > seconds  # then once more is enough
+    run_times = alternating(selected, seconds=seconds, min_runs=1 if is_slow else 3)
+    times = {
+        name: timed[name].part_count * float(np.median(each)) for name, each in run_times.items()
+    }
     ranked = sorted(times, key=times.__getitem__)
     best = ranked[0]
     others = [f"{name} {times[name] / times[best]:.2f}x" for name in ranked[1:3]]
-    dropped = len(found) - len(kept)
-    parts = [", ".join([f"{best} was the fastest of {len(found)}", *others])]
+    dropped = len(timed) - len(selected)
+    part_count = [", ".join([f"{best} was the fastest of {len(timed)}", *others])]
     if dropped:
-        parts.append(f"{dropped} not run, predicted above {HOPELESS:.0f}x")
-    return Choice(family(best), best, "; ".join(parts))
+        part_count.append(f"{dropped} not run, predicted above {MAX_PREDICTED_RATIO:.0f}x")
+    return Choice(family(best), best, "; ".join(part_count))
 
 
-def key(derivative: str, about: TraceInfo, device: str, *more: object) -> str:
-    """Return the name under which a choice is remembered.
+def key(derivative: str, info: TraceInfo, device: str, *more: object) -> str:
+    """Return the cache key of a choice.
 
-    It depends on structure, shapes and dtypes, on the device, the processor, the versions and
-    `more`; on no number.
+    It depends on structure, shapes, dtypes, device, processor, versions and `more`, but not on
+    values.
     """
     versions = [version(package) for package in ("jaccli", "jax", "jaxlib")]
-    return digest(derivative, about.text, device, disk_cache.processor(), versions, *map(str, more))
+    return digest(derivative, info.text, device, disk_cache.processor(), versions, *map(str, more))
 
 
-def remembered(name: str) -> Choice | None:
-    """Return the choice that was remembered under that name, by this process or another one."""
+def cached_choice(name: str) -> Choice | None:
+    """Return the cached choice for a key, from this process or the disk, or None."""
     record = _MEMORY.get(name) or disk_cache.read(_FOLDER, name)
     if record is None or not {"operator", "reason"} <= record.keys():
         return None
@@ -92,8 +94,8 @@ def remembered(name: str) -> Choice | None:
     return Choice(family(operator), operator, f"{record['reason']} (remembered)")
 
 
-def remember(name: str, choice: Choice) -> None:
-    """Keep a choice for this process and later ones."""
+def store_choice(name: str, choice: Choice) -> None:
+    """Store a choice for this process and later ones."""
     _MEMORY[name] = {"operator": choice.operator, "reason": choice.reason}
     disk_cache.write(_FOLDER, name, _MEMORY[name])
 
@@ -109,40 +111,40 @@ def tuned(derivative: str, f: Function, x: Tree, *more: Tree) -> Choice:
     """
     args = jax.tree.map(concrete, (x, *more))
     with jax.ensure_compile_time_eval():
-        device = next(iter(jnp.zeros(()).devices()))  # where arrays go at present
+        device = next(iter(jnp.zeros(()).devices()))  # the default device
     precision = jax.config.values["jax_default_matmul_precision"]
     shapes = [(np.shape(leaf), jnp.result_type(leaf)) for leaf in jax.tree.leaves(args)]
     where = f"{device} {device.device_kind}"
-    about = facts(f, args[0])
-    if any(isinstance(const, jax.core.Tracer) for const in about.jaxpr.consts):
-        return choose(derivative, about)  # arrays that f holds are traced: nothing can be run
-    name = key(derivative, about, where, precision, shapes)
-    choice = remembered(name)
-    if choice is None or choice.operator not in candidates(derivative, about):
-        choice = measured(derivative, f, about, *args)
-        remember(name, choice)
+    info = facts(f, args[0])
+    if any(isinstance(const, jax.core.Tracer) for const in info.jaxpr.consts):
+        return choose(derivative, info)  # arrays that f holds are traced: nothing can be run
+    name = key(derivative, info, where, precision, shapes)
+    choice = cached_choice(name)
+    if choice is None or choice.operator not in candidates(derivative, info):
+        choice = measure(derivative, f, info, *args)
+        store_choice(name, choice)
     return choice
 
 
-def measured(derivative: str, f: Function, about: TraceInfo, *args: Tree) -> Choice:
+def measure(derivative: str, f: Function, info: TraceInfo, *args: Tree) -> Choice:
     """Return the fastest operator at the point `args[0]`, measured now.
 
     Raises:
         TypeError, ValueError, NotImplementedError: JAX has no way to differentiate `f`.
     """
-    found: dict[str, TimedCandidate] = {}
-    failed: Exception | None = None
-    for operator in candidates(derivative, about):
+    timed: dict[str, TimedCandidate] = {}
+    last_error: Exception | None = None
+    for operator in candidates(derivative, info):
         compute = operators.REGISTRIES[derivative][operator]
         try:
             compiled = jax.jit(lambda *a, c=compute: c(f, *a)).lower(*args).compile()
         except (TypeError, ValueError, NotImplementedError) as error:  # not in this direction
-            failed = error
+            last_error = error
             continue
-        found[operator] = TimedCandidate(cost.of(compiled).seconds, _runner(compiled, args))
-    if not found and failed is not None:
-        raise failed
-    return pick(found, choose(derivative, about).operator)
+        timed[operator] = TimedCandidate(cost.of(compiled).seconds, _runner(compiled, args))
+    if not timed and last_error is not None:
+        raise last_error
+    return pick(timed, choose(derivative, info).operator)
 
 
 def _runner(compiled: Any, args: Any) -> Callable[[], object]:

@@ -41,7 +41,7 @@ def unit(like: Tree, index: jax.Array) -> Tree:
 
 @dataclass(frozen=True)
 class ChunkKernel:
-    """What computes the chunks of one axis: the steps of the array `axis`, `chunk` at a time.
+    """Computes the chunks of one axis: the steps of the array `axis`, `chunk` at a time.
 
     `compute(x, index)` returns the arrays of the chunk that begins at `index` (a number for each
     dim of `axis`); they go to the arrays `targets` of the whole, whose first dims are those of the
@@ -54,27 +54,27 @@ class ChunkKernel:
     targets: Sequence[int]
     axis_last: bool = False
 
-    def write(self, whole: Sequence[np.ndarray], chunk: Chunk, values: Tree) -> None:
+    def write(self, arrays: Sequence[np.ndarray], chunk: Chunk, values: Tree) -> None:
         """Write what `compute` returned for a chunk to its place in the whole."""
         start = index_of(self.axis, chunk.offset)
         box = tuple(slice(i, i + n) for i, n in zip(start, self.chunk, strict=True))
         index: tuple[Any, ...] = (..., *box) if self.axis_last else box
         for target, leaf in zip(self.targets, jax.tree.leaves(values), strict=True):
-            whole[target][index] = leaf
+            arrays[target][index] = leaf
 
 
 class Chunked(Protocol):
-    """A derivative that can be taken in chunks, into numpy arrays."""
+    """A derivative that can be computed in chunks, into numpy arrays."""
 
     def kernels(self, size: int) -> Sequence[ChunkKernel]:
-        """Return what computes `size` unit vectors at a time, one kernel for each axis."""
+        """Return kernels that compute `size` unit vectors at a time, one for each axis."""
         ...
 
     def empty(self) -> list[np.ndarray]:
         """Return the arrays that the chunks fill."""
         ...
 
-    def assemble(self, whole: list[np.ndarray]) -> Tree:
+    def assemble(self, arrays: list[np.ndarray]) -> Tree:
         """Return the derivative, `tree(out)` of `tree(in)`, from the filled arrays."""
         ...
 
@@ -121,9 +121,9 @@ class BasisProduct:
             for leaf in jax.tree.leaves(self._slice())
         ]
 
-    def assemble(self, whole: list[np.ndarray]) -> Tree:
+    def assemble(self, arrays: list[np.ndarray]) -> Tree:
         """Return the derivative from the stacked slices."""
-        return self.assembled(jax.tree.unflatten(jax.tree.structure(self._slice()), whole))
+        return self.assembled(jax.tree.unflatten(jax.tree.structure(self._slice()), arrays))
 
     def _slice(self) -> Tree:
         """Return the shapes of one slice, with its first axis."""

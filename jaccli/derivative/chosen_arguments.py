@@ -18,7 +18,7 @@ Tree = Any
 
 
 @dataclass
-class Chosen:
+class ChosenArguments:
     """A function with all of its arguments, of which `numbers` are differentiated.
 
     With `has_aux` it returns a pair, and `aux` is what is beside its output once it is traced.
@@ -50,9 +50,9 @@ class Chosen:
 
     def main(self, x: Tree) -> Tree:
         """Return the output, without what is beside it."""
-        return self._pair(x)[0]
+        return self._output_and_aux(x)[0]
 
-    def _pair(self, x: Tree) -> tuple[Tree, Tree]:
+    def _output_and_aux(self, x: Tree) -> tuple[Tree, Tree]:
         full = list(self.args)
         for position, each in zip(self.positions, (x,) if self.single else x, strict=True):
             full[position] = each
@@ -69,17 +69,17 @@ class Chosen:
         x = self.x
         if not self.has_aux:
             return traced(self.main, x)
-        beside: list[Any] = []
+        aux_parts: list[Any] = []
 
         def both(x: Tree) -> tuple[Tree, list[Any]]:
-            main, aux = self._pair(x)
-            beside[:] = jax.tree.flatten(aux)
-            return main, [leaf for leaf in beside[0] if isinstance(leaf, jax.Array)]
+            main, aux = self._output_and_aux(x)
+            aux_parts[:] = jax.tree.flatten(aux)
+            return main, [leaf for leaf in aux_parts[0] if isinstance(leaf, jax.Array)]
 
         pair = traced(both, x)
         arrays = iter(pair(x)[1])
-        leaves = [next(arrays) if isinstance(leaf, jax.Array) else leaf for leaf in beside[0]]
-        self.aux = jax.tree.unflatten(beside[1], leaves)
+        leaves = [next(arrays) if isinstance(leaf, jax.Array) else leaf for leaf in aux_parts[0]]
+        self.aux = jax.tree.unflatten(aux_parts[1], leaves)
         return traced(lambda x: pair(x)[0], x)
 
 

@@ -1,11 +1,11 @@
-"""Arrays that are known while tracing, because they are computed from constants alone.
+"""Arrays that are known while tracing: constants, and results computed from constants alone.
 
 Indices and masks decide where a derivative has entries: `x[(2 * i - 1) % n]` with `i =
 jnp.arange(n)` reaches JAX as a dozen equations and a gather.  They are computed here in numpy, as
 XLA would compute them, to the bit: integers and booleans, and of floating-point operations those
 that IEEE 754 rounds correctly.
 
-Boundary: numpy only; what is not in the table is simply not known.
+Boundary: numpy only; results of primitives that are not in the table are not known.
 """
 
 from __future__ import annotations
@@ -83,12 +83,12 @@ def evaluate(eqn: Equation, operands: Sequence[Any], limit: int = LIMIT) -> list
         return None
     try:
         with np.errstate(all="ignore"):
-            found = compute(eqn, *arrays)
+            result = compute(eqn, *arrays)
     except (ArithmeticError, IndexError, TypeError, ValueError):  # XLA has a value for everything
         return None
-    if found is None:
+    if result is None:
         return None
-    results = found if isinstance(found, list) else [found]
+    results = result if isinstance(result, list) else [result]
     return [
         _shaped(np.asarray(y), aval.shape, aval.dtype)
         for y, aval in zip(results, avals, strict=True)

@@ -1,8 +1,8 @@
-"""What a program costs: as XLA says of a compiled one, or as a trace tells before compiling.
+"""The estimated cost of a program: by XLA's counts once compiled, or before by a trace.
 
-Both are rooflines with the same rates: good for comparing programs, and for telling 1 from 3, not
-as a clock.  The trace's is over equations: element-wise ones are fused and cost the numbers that
-they compute, products their multiplications; what is moved about is free until it is read.
+Both are rooflines with the same rates, accurate enough to tell apart programs that differ by a
+factor of 3.  The trace's is over equations: element-wise ones are fused and cost their results,
+products their multiplications; moving data is free until the data is read.
 
 Boundary: reads jaxprs and compiled programs; compiles and runs nothing.
 """
@@ -26,14 +26,14 @@ _RATES = {"operations": 30e9, "traffic": 8e9, "transcendentals": 0.5e9}
 """Per second, of one CPU core and its memory.  Programs are compared, so ratios matter alone."""
 _PER_OPERATION, _PER_TRANSCENDENTAL = 1 / _RATES["operations"], 1 / _RATES["transcendentals"]
 _PER_NUMBER = 1 / 3e9
-"""Seconds for a number that is computed and written where it is read next."""
+"""Seconds for a number that is computed and written."""
 _MOVING = {
     "reshape", "broadcast_in_dim", "squeeze", "iota", "copy", "transpose", "slice",
     "rev", "pad", "convert_element_type", "stop_gradient",
 }  # fmt: skip
 _INDEXING = ("gather", "dynamic_")
 _PER_UPDATE = 20
-"""Numbers that XLA computes in the time of one update of a scatter, about."""
+"""Estimated cost of one update of a scatter, in computed numbers."""
 _TRANSCENDENTAL = {
     "tanh", "exp", "exp2", "expm1", "log", "log1p", "sin", "cos", "tan", "logistic", "erf", "pow",
     "sqrt", "rsqrt", "cbrt", "atan2", "lgamma", "digamma", "sinh", "cosh", "asin", "acos", "atan",
@@ -42,7 +42,7 @@ _FACTORIZING = {
     "triangular_solve", "cholesky", "lu", "eigh", "eig", "svd", "qr", "geqrf", "fft", "sort",
 }  # fmt: skip
 _UNKNOWN_LENGTH = 10
-"""Rounds of a loop whose length is not known."""
+"""Assumed number of rounds of a loop of unknown length."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Cost:
 
 
 def of(compiled: Any) -> Cost:
-    """Return the cost of a compiled program; what the platform does not tell is 0."""
+    """Return the cost of a compiled program; counts that the platform does not report are 0."""
     analysis = compiled.cost_analysis() or {}
     memory = compiled.memory_analysis()
 
@@ -106,20 +106,20 @@ def equations(operator: Any, *args: Any) -> int:
 
 
 def measures(
-    function: Callable[[str], Any], args: Sequence[Any], most: int | None = None
+    function: Callable[[str], Any], args: Sequence[Any], max_bytes: int | None = None
 ) -> tuple[Callable[[str], float], Callable[[str], int]]:
-    """Return what estimates an operator's seconds, and what counts its equations, for comparing.
+    """Return functions that estimate an operator's seconds, and count its equations.
 
-    `function(operator)` is what it computes of `args`.  What cannot be traced, or not in `most`
-    bytes of memory, is as bad as can be.
+    `function(operator)` is traced at `args`.  If it cannot be traced within `max_bytes` bytes of
+    memory, the results are infinity and 0.
     """
     too_large = set[str]()
 
-    def measured(measure: Callable[..., Any], failed: Any) -> Callable[[str], Any]:
+    def comparable(measure: Callable[..., Any], failed: Any) -> Callable[[str], Any]:
         def of(operator: str) -> Any:
             if family(operator) in too_large:
                 return failed
-            limited = nullcontext() if most is None else memory.growing_by(most)
+            limited = nullcontext() if max_bytes is None else memory.growing_by(max_bytes)
             try:
                 with limited, structure_losses.recorded():  # and forgotten: it is only compared
                     return measure(function(operator), *args)
@@ -131,7 +131,7 @@ def measures(
 
         return of
 
-    return measured(estimated, math.inf), measured(equations, 0)
+    return comparable(estimated, math.inf), comparable(equations, 0)
 
 
 def _seconds(jaxpr: Any) -> float:
@@ -140,7 +140,7 @@ def _seconds(jaxpr: Any) -> float:
 
 
 def _of_equation(eqn: Any) -> float:
-    name, written = eqn.primitive.name, sum(map(_size, eqn.outvars))
+    name, result_size = eqn.primitive.name, sum(map(_size, eqn.outvars))
     parts = [_seconds(inner) for inner in inner_jaxprs(eqn.params)]
     if name == "scan":
         return float(eqn.params["length"] * sum(parts))
@@ -155,23 +155,23 @@ def _of_equation(eqn: Any) -> float:
     if name == "dot_general":
         (summed, _), _ = eqn.params["dimension_numbers"]
         length = math.prod(eqn.invars[0].aval.shape[d] for d in summed)
-        touched = written + sum(map(_size, eqn.invars))
-        return float(2 * written * length * _PER_OPERATION + touched * _PER_NUMBER / 2)
+        touched = result_size + sum(map(_size, eqn.invars))
+        return float(2 * result_size * length * _PER_OPERATION + touched * _PER_NUMBER / 2)
     if name == "conv_general_dilated":
-        return 2 * written * _size(eqn.invars[1]) * _PER_OPERATION
+        return 2 * result_size * _size(eqn.invars[1]) * _PER_OPERATION
     if name in _FACTORIZING:
         last = max((v.aval.shape[-1] for v in eqn.invars if v.aval.shape), default=1)
-        return 2 * written * last * _PER_OPERATION + written * _PER_NUMBER
+        return 2 * result_size * last * _PER_OPERATION + result_size * _PER_NUMBER
     if name.startswith(("reduce_", "cum", "arg")):
         return sum(map(_size, eqn.invars)) * _PER_NUMBER
     if name.startswith("scatter"):  # one update after another
-        return (_PER_UPDATE * _size(eqn.invars[2]) + written) * _PER_NUMBER
+        return (_PER_UPDATE * _size(eqn.invars[2]) + result_size) * _PER_NUMBER
     if name.startswith(_INDEXING):
-        return 3 * written * _PER_NUMBER
+        return 3 * result_size * _PER_NUMBER
     if parts:
         return float(sum(parts))
     each = _PER_NUMBER + (_PER_TRANSCENDENTAL if name in _TRANSCENDENTAL else 0.0)
-    return written * each
+    return result_size * each
 
 
 def _size(atom: Any) -> int:

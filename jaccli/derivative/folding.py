@@ -1,4 +1,4 @@
-"""Partial evaluation: what does not depend on a function's inputs is computed once, at the start.
+"""Constant folding: equations that do not depend on a function's inputs are computed once.
 
 Every equation whose operands are known is computed while tracing, inside calls and branches too;
 branches whose index is known are taken.  The structured engine, the detection of patterns and the
@@ -57,7 +57,7 @@ def limit_of(closed: ClosedJaxpr) -> int:
 
 
 def folded(closed: ClosedJaxpr) -> ClosedJaxpr:
-    """Return the same function without what does not depend on its arguments."""
+    """Return the same function with the equations that depend on no argument folded."""
     if not _has_work(closed.jaxpr):
         return closed
     fold = _Fold(limit_of(closed))

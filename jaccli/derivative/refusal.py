@@ -1,4 +1,4 @@
-"""What JAX refuses to differentiate, in one sentence: the operation, its line, what works.
+"""Errors of JAX's differentiation in one sentence: the operation, its line, modes that work.
 
 Boundary: reads errors and facts; traces operators to find one that works, runs nothing.
 """
@@ -24,7 +24,7 @@ _KNOWN = (
     ("can't apply forward-mode autodiff (jvp) to a custom_vjp", "custom_vjp_call"),
     ("custom_lin", "custom_vjp_call"),
 )
-"""Parts of JAX's texts, and the operation that bars the way."""
+"""Parts of JAX's messages, and the operation that each is about."""
 _SENTENCES = {
     "while": "reverse mode does not go through a `while_loop`",
     "custom_vjp_call": "forward mode does not go through a function with a custom_vjp",
@@ -109,17 +109,17 @@ def _line(jaxpr: Any, operation: str) -> str:
 
 def working(names: Iterable[str], traces: Callable[[str], object]) -> list[str]:
     """Return the operators among `names` that `traces` does not raise for."""
-    found = []
+    operators = []
     for name in names:
         try:
             traces(name)
         except Exception:  # whatever JAX raises, this way is none
             continue
-        found.append(name)
-    return found
+        operators.append(name)
+    return operators
 
 
 def advice(works: Iterable[str]) -> str:
-    """Return which modes work, in words."""
+    """Return a hint that names the modes that work."""
     modes = list(works)
     return f"Use --mode {' or '.join(modes)}." if modes else "No mode differentiates it."

@@ -31,15 +31,15 @@ from jaccli.tracer_errors import add_explanation
 Tree = Any
 
 _KINDS = 64
-"""Programs of one derivative of one function at most: the least recently used go first."""
+"""Maximum number of programs of one derivative of one function."""
 _FLOATS = frozenset(map(np.dtype, (np.float64, np.float32, np.float16)))
 _KNOWN = 1 << 16
-"""Bytes of an array of integers that is a part of a program at most; larger ones are arguments."""
+"""Maximum bytes of an integer array that is a constant of a program; larger ones are arguments."""
 
 
 @dataclass
 class TracedCall:
-    """A call of a derivative: what the function gets, and the warnings that come of it.
+    """A call of a derivative: the arguments of the function, and the resulting warnings.
 
     `actual` has the arguments with their numbers where `args` and `kwargs` are traced for a program
     that will serve this and later calls.
@@ -78,7 +78,7 @@ class _NoCall(Exception):
 
 _Kinds = LRUCache[Hashable, _Kind]
 _PROGRAMS: dict[int, tuple[weakref.ref[Any], dict[Hashable, _Kinds]]] = {}
-"""The programs of each function that lives, by its identity."""
+"""The programs of each live function, by its `id`."""
 _CALL: ContextVar[TracedCall] = ContextVar("call")
 """The call that a program is run for, or traced."""
 
@@ -106,7 +106,7 @@ def repeated(f: Callable[..., Tree], options: Hashable, compute: Compute) -> Cal
                 pass
         call = TracedCall(args, kwargs)
         try:
-            result = _answered(f, compute, kinds, call, now)
+            result = _result(f, compute, kinds, call, now)
         except Exception as error:  # what JAX raises is of every type
             add_explanation(error)
             raise
@@ -119,7 +119,7 @@ def repeated(f: Callable[..., Tree], options: Hashable, compute: Compute) -> Cal
     return answer
 
 
-def _answered(
+def _result(
     f: Callable[..., Tree],
     compute: Compute,
     kinds: _Kinds,
@@ -128,14 +128,14 @@ def _answered(
 ) -> Tree:
     """Return the result of a call, by its program if it can have one.
 
-    A program is of what the function had `captured` when it was traced; with None, which may
+    A program depends on what the function had `captured` when it was traced; with None, which may
     change unseen, there is none.
     """
     leaves, structure = jax.tree.flatten((call.args, call.kwargs))
-    parted = None if captured is None else _parted(leaves)
-    if parted is None:
+    split_leaves = None if captured is None else _split_leaves(leaves)
+    if split_leaves is None:
         return compute(f, call)
-    dynamic, static = parted
+    dynamic, static = split_leaves
     key = structure, static, captured
     try:
         kind = kinds.get(key)
@@ -186,12 +186,12 @@ def _kind(
     leaves: Sequence[Any],
 ) -> _Kind:
     """Return the program of calls of this structure, with these parts that are no arguments."""
-    function = _held(f)
+    function = _reference(f)
     whole = jax.tree.structure((tuple(leaves), {})) == structure and leaves and not any(static)
     array = type(leaves[0]) if whole and isinstance(leaves[0], jax.Array) else None
     parts = [
         # An array may be changed by its owner, and a program is traced again for other shapes.
-        partial(np.copy, leaf.copy()) if isinstance(leaf, np.ndarray) else _held(leaf)
+        partial(np.copy, leaf.copy()) if isinstance(leaf, np.ndarray) else _reference(leaf)
         for token, leaf in zip(static, leaves, strict=True)
         if token is not None
     ]
@@ -215,10 +215,10 @@ def _kind(
     return kind
 
 
-def _held(value: Any) -> Callable[[], Any]:
-    """Return what gives a value: without keeping it alive, if that is possible.
+def _reference(value: Any) -> Callable[[], Any]:
+    """Return a function that returns the value, by a weak reference if possible.
 
-    An array of JAX is kept: another one with the same numbers may ask for the program.
+    A JAX array is referenced strongly: another array with equal numbers may use the program.
     """
     try:
         if not isinstance(value, jax.Array):
@@ -228,11 +228,11 @@ def _held(value: Any) -> Callable[[], Any]:
     return lambda: value
 
 
-def _parted(leaves: Sequence[Any]) -> tuple[list[Any], tuple[Hashable, ...]] | None:
-    """Return the arguments of a program, and for each leaf what it is a part of a program by.
+def _split_leaves(leaves: Sequence[Any]) -> tuple[list[Any], tuple[Hashable, ...]] | None:
+    """Return the arguments of a program, and for each leaf a token, None for an argument.
 
-    That is None for an argument.  The whole is None where there can be no program: within a
-    transformation, or with an object that says nothing of its equality.
+    The token of any other leaf, a constant of the program, is hashable and identifies it.  Returns
+    None if there can be no program: within a transformation, or with an unhashable object.
     """
     dynamic: list[Any] = []
     static: list[Hashable] = []
@@ -247,7 +247,7 @@ def _parted(leaves: Sequence[Any]) -> tuple[list[Any], tuple[Hashable, ...]] | N
             return None  # with a mask, or with rules of its own
         elif isinstance(leaf, jax.Array | np.ndarray | np.generic):
             if not _is_argument(leaf):
-                token = _of_array(leaf)
+                token = _array_token(leaf)
                 if token is None:
                     return None
         elif kind not in (float, complex):
@@ -270,7 +270,7 @@ def _is_argument(leaf: Any) -> bool:
     return is_inexact(leaf.dtype)  # bfloat16 and the like, which numpy does not know
 
 
-def _of_array(leaf: Any) -> Hashable:
+def _array_token(leaf: Any) -> Hashable:
     """Return what tells an array of integers from others, None for one of objects."""
     array = np.asarray(leaf)
     if array.dtype.kind not in "iub":

@@ -1,8 +1,8 @@
-"""Which operator a mode stands for, from sizes and structure alone, with the reason in words.
+"""The operator for a mode, selected by sizes and structure, with the reason in words.
 
-One rule serves one-shot calls: it runs nothing and compiles one candidate.
+The rule is for calls that run once: it runs nothing and compiles one candidate.
 
-Boundary: no JAX; facts in, words out.
+Boundary: no JAX; `TraceInfo` in, `Choice` out.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ Count = Callable[[str], int]
 """An operator's number of equations, from a trace of its program."""
 Predict = Callable[[str], float]
 """An operator's estimated seconds, from a trace of its program (`cost.py`)."""
-LARGE = 16_384
-"""Entries of a derivative from which on it is worth while to trace both directions."""
-LONG = 300
-"""Equations of a function from which on they are compared."""
-MORE = 1.5
-"""So many times more of them are not worth it."""
-CLEARLY = 3.0
-"""The other direction is taken where it is estimated to be so many times faster."""
+MANY_ENTRIES = 16_384
+"""Number of entries from which on both directions are traced and compared."""
+MANY_EQUATIONS = 300
+"""Number of equations of a function from which on compile times are compared."""
+MAX_EQUATION_RATIO = 1.5
+"""The plain mode is selected if the structured one has this many times its equations."""
+MIN_SPEEDUP = 3.0
+"""The other direction is selected if it is estimated to be this many times faster."""
 
 
 @dataclass(frozen=True)
@@ -54,16 +54,16 @@ def choose(
     cheaper.  A small derivative of a long program is a matter of compile time: `auto` takes the
     plain mode where that has clearly fewer `equations`.
     """
-    if derivative in _WAYS and mode in ("auto", "structured"):
+    if derivative in _DIRECTIONS and mode in ("auto", "structured"):
         choice = _decided(derivative, facts, mode, predict)
         plain = choice.operator.removeprefix("structured-")
         if (
             mode == "auto"
             and equations is not None
             and plain != choice.operator
-            and facts.equations >= LONG
-            and facts.entries(derivative) < LARGE
-            and equations(choice.operator) > MORE * equations(plain)
+            and facts.equations >= MANY_EQUATIONS
+            and facts.entries(derivative) < MANY_ENTRIES
+            and equations(choice.operator) > MAX_EQUATION_RATIO * equations(plain)
         ):
             why = f"{_sizes(facts)}: {_WORDS[plain]}, with fewer equations to compile"
             return Choice(plain, plain, why)
@@ -77,14 +77,14 @@ def alternatives(derivative: str, facts: TraceInfo) -> tuple[str, ...]:
     """Return the plain operators, those first that are expected to work, then to be fast."""
     if derivative not in _PLAIN:
         return ()
-    forward = derivative in _WAYS and facts.inputs <= facts.outputs
+    forward = derivative in _DIRECTIONS and facts.inputs <= facts.outputs
 
     def rank(operator: str) -> tuple[int, bool]:
         # The outer derivative is of what the inner one became: a custom rule is gone by then.
-        barred = facts.no_reverse * operator.count("rev") + facts.no_forward * (
+        unavailable = facts.no_reverse * operator.count("rev") + facts.no_forward * (
             operator.endswith("fwd")
         )
-        return barred, not (forward and operator == "fwd")
+        return unavailable, not (forward and operator == "fwd")
 
     return tuple(sorted(_PLAIN[derivative], key=rank))
 
@@ -102,7 +102,11 @@ _PLAIN = {
 
 def may_be_colored(derivative: str, facts: TraceInfo) -> bool:
     """Return whether a coloring may win, and looking for one is known to end soon."""
-    return derivative in _WAYS and not facts.mixes and facts.entries(derivative) >= _WORTH_COLORING
+    return (
+        derivative in _DIRECTIONS
+        and not facts.mixes
+        and facts.entries(derivative) >= _WORTH_COLORING
+    )
 
 
 _WORTH_COLORING = 2**16
@@ -120,25 +124,29 @@ def _decided(derivative: str, facts: TraceInfo, mode: str, predict: Predict | No
     # A Hessian's inner derivative meets the outer one's columns: it goes in reverse for longer.
     weight = _INNER_FORWARD if hessian and facts.inputs > 1 else 1
     forward = weight * facts.inputs <= facts.outputs
-    side, why = _side(facts, forward)
-    count = facts.inputs if side == "fwd" or hessian else facts.outputs
-    ways = _WAYS[derivative]
+    direction, why = _direction(facts, forward)
+    count = facts.inputs if direction == "fwd" or hessian else facts.outputs
+    directions = _DIRECTIONS[derivative]
     if count <= 1 and mode == "auto":
-        return Choice(ways[side], ways[side], f"{_sizes(facts)}: {_ALONE[ways[side]]}{why}")
-    operator = f"structured-{ways[side]}"
+        return Choice(
+            directions[direction],
+            directions[direction],
+            f"{_sizes(facts)}: {_ALONE[directions[direction]]}{why}",
+        )
+    operator = f"structured-{directions[direction]}"
     if (
         predict is not None
-        and facts.entries(derivative) >= LARGE
+        and facts.entries(derivative) >= MANY_ENTRIES
         and not (facts.no_forward or facts.no_reverse)
     ):
-        other = f"structured-{ways['rev' if side == 'fwd' else 'fwd']}"
-        if CLEARLY * predict(other) < predict(operator):
+        other = f"structured-{directions['rev' if direction == 'fwd' else 'fwd']}"
+        if MIN_SPEEDUP * predict(other) < predict(operator):
             operator, why = other, ", which its structure makes cheaper"
     words = _WORDS[operator.removeprefix("structured-")]
     return Choice("structured", operator, f"{_sizes(facts)}: {words}{why}, zeros left out")
 
 
-def _side(facts: TraceInfo, forward: bool) -> tuple[str, str]:
+def _direction(facts: TraceInfo, forward: bool) -> tuple[str, str]:
     """Return `fwd` or `rev`, and what bars the other where that decides."""
     if facts.no_reverse and not facts.no_forward:
         return "fwd", "" if forward else " (its loop has no reverse mode)"
@@ -149,7 +157,7 @@ def _side(facts: TraceInfo, forward: bool) -> tuple[str, str]:
 
 _INNER_FORWARD = 4
 _JACOBIAN = {"fwd": "fwd", "rev": "rev"}
-_WAYS = {
+_DIRECTIONS = {
     "gradient": _JACOBIAN,
     "jacobian": _JACOBIAN,
     # The outer derivative has at least as many outputs as inputs, so it goes forward.

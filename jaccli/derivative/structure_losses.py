@@ -1,7 +1,7 @@
 """Where structure is lost, or an operation fails: what it was, and the line that it comes from.
 
-The engine notes them while it traces.  Who asks (`recorded`) gets a list; without that, a failure
-is a Python warning, and what is merely dense is not mentioned.
+The engine notes them while it traces.  `recorded` collects them in a list; without it, a failure is
+a Python warning, and dense operations are not reported.
 
 Boundary: reads equations; decides nothing.
 """
@@ -42,7 +42,7 @@ class Loss:
 
     @property
     def warning(self) -> str:
-        """What is said of a failure."""
+        """The warning about a failure."""
         return f"the structured engine failed on {self.place}: {self.failure}; it is taken densely"
 
 
@@ -52,10 +52,10 @@ _RECORD: ContextVar[list[Loss] | None] = ContextVar("losses", default=None)
 @contextmanager
 def recorded() -> Iterator[list[Loss]]:
     """Collect the losses of what is traced within, each once."""
-    found: list[Loss] = []
-    token = _RECORD.set(found)
+    losses: list[Loss] = []
+    token = _RECORD.set(losses)
     try:
-        yield found
+        yield losses
     finally:
         _RECORD.reset(token)
 
@@ -112,7 +112,7 @@ def _placed(operation: str, line: str) -> str:
 
 
 def name(eqn: Any) -> str:
-    """Return what an equation does, by the name of the function that it stands for."""
+    """Return the name of the function that an equation stands for, or of its primitive."""
     named = eqn.params.get("name")
     return f"{named}" if isinstance(named, str) and named else str(eqn.primitive.name)
 

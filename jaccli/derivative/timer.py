@@ -1,6 +1,6 @@
-"""Fair times: candidates in turns within one process, in random order.
+"""Interleaved timing: candidates run in turns within one process, in random order.
 
-Boundary: calls what it is given; knows nothing of derivatives.
+Boundary: knows nothing of derivatives.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ def alternating(
     runs: Mapping[str, Callable[[], object]],
     *,
     seconds: float,
-    least: int = 3,
-    most: int = 1_000,
-    each: Callable[[str], None] = lambda name: None,
+    min_runs: int = 3,
+    max_runs: int = 1_000,
+    on_run: Callable[[str], None] = lambda name: None,
 ) -> dict[str, list[float]]:
-    """Return the times in seconds of every run, each of which waits for its own result.
+    """Return the times in seconds of every run; each run must wait for its own result.
 
-    Every candidate takes part in at least `least` and at most `most` rounds, and in between until
-    it has used its share of `seconds`.  The order changes from round to round: whose buffers are
-    still in the cache must not matter.  `each` is told the name after every run.
+    Every candidate runs at least `min_runs` and at most `max_runs` times, in between until it has
+    used its share of `seconds`.  The order is random in each round, so that cached buffers favor
+    none.  `on_run` is called with the name after every run.
     """
     order = random.Random(0)
     times: dict[str, list[float]] = {name: [] for name in runs}
-    share = seconds / max(len(runs), 1)
+    seconds_each = seconds / max(len(runs), 1)
 
-    def goes_on(name: str) -> bool:
+    def is_unfinished(name: str) -> bool:
         taken = times[name]
-        return len(taken) < least or (sum(taken) < share and len(taken) < most)
+        return len(taken) < min_runs or (sum(taken) < seconds_each and len(taken) < max_runs)
 
-    while going := [name for name in runs if goes_on(name)]:
-        order.shuffle(going)
-        for name in going:
+    while unfinished := [name for name in runs if is_unfinished(name)]:
+        order.shuffle(unfinished)
+        for name in unfinished:
             start = time.perf_counter()
             runs[name]()
             times[name].append(time.perf_counter() - start)
-            each(name)
+            on_run(name)
     return times

@@ -1,4 +1,4 @@
-"""What is known of a function before it is differentiated: sizes, and which ways are barred.
+"""Properties of a function by a trace: sizes, and the directions that JAX does not support.
 
 Boundary: traces the function once; computes nothing.
 """
@@ -32,7 +32,7 @@ _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 @dataclass(frozen=True)
 class TraceInfo:
-    """n `inputs` and m `outputs` (numbers, of one point), and what bars a way.
+    """n `inputs` and m `outputs` (numbers, of one point), and unsupported directions.
 
     `mixes` says that an operation makes whole axes depend on each other, so that a derivative has
     hardly any zeros.  `jaxpr` is the function as JAX traced it; `equations` is how many it has.
@@ -72,22 +72,22 @@ def facts(f: Function, x: Tree) -> TraceInfo:
 
 def from_jaxpr(jaxpr: Any, varied: Sequence[bool], inputs: int, outputs: int) -> TraceInfo:
     """Return the facts of a closed jaxpr that is differentiated by its `varied` arguments."""
-    found = {eqn.primitive.name for eqn in _differentiated(jaxpr.jaxpr, varied)}
-    no_forward, no_reverse = "custom_vjp_call" in found, "while" in found
-    if no_forward or no_reverse or not _DOUBTFUL.isdisjoint(found):
+    primitives = {eqn.primitive.name for eqn in _differentiated(jaxpr.jaxpr, varied)}
+    no_forward, no_reverse = "custom_vjp_call" in primitives, "while" in primitives
+    if no_forward or no_reverse or not _DOUBTFUL.isdisjoint(primitives):
         # Rules and libraries may open a way, or close one: JAX has the last word.
-        no_forward, no_reverse = _refused(jaxpr, varied)
+        no_forward, no_reverse = _unsupported(jaxpr, varied)
     return TraceInfo(
         inputs=inputs,
         outputs=outputs,
         no_forward=no_forward,
         no_reverse=no_reverse,
-        mixes=not _MIXING.isdisjoint(found),
+        mixes=not _MIXING.isdisjoint(primitives),
         jaxpr=jaxpr,
     )
 
 
-def _refused(jaxpr: Any, varied: Sequence[bool]) -> tuple[bool, bool]:
+def _unsupported(jaxpr: Any, varied: Sequence[bool]) -> tuple[bool, bool]:
     """Return whether JAX refuses to differentiate forward, and in reverse: both are traced."""
     avals = [jax.ShapeDtypeStruct(aval.shape, aval.dtype) for aval in jaxpr.in_avals]
     moving = [
@@ -103,7 +103,7 @@ def _refused(jaxpr: Any, varied: Sequence[bool]) -> tuple[bool, bool]:
         out, pull = jax.vjp(partial(by_moving, args), *(args[k] for k in moving))
         return pull(out)
 
-    return _is_refused(forward, avals), _is_refused(reverse, avals)
+    return _fails_to_trace(forward, avals), _fails_to_trace(reverse, avals)
 
 
 def of_moving(
@@ -116,13 +116,13 @@ def of_moving(
     return [y for y in call(*full) if constants.is_inexact(y.dtype)]
 
 
-def _is_refused(f: Any, avals: Sequence[Any]) -> bool:
+def _fails_to_trace(f: Any, avals: Sequence[Any]) -> bool:
     """Return whether a derivative cannot be traced, whatever JAX or a library says of it."""
     try:
-        found = jax.make_jaxpr(f)(*avals)
+        jaxpr = jax.make_jaxpr(f)(*avals)
     except Exception:
         return True
-    return jaxprs.contains(found.jaxpr, UNFINISHED)
+    return jaxprs.contains(jaxpr.jaxpr, UNFINISHED)
 
 
 def _differentiated(jaxpr: Any, varied: Sequence[bool]) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""A function that is traced once: what needs it afterwards runs its equations, not the user's code.
+"""A function that is traced once; later calls run its equations, not the user's code.
 
 Boundary: traces and folds; differentiates nothing.
 """
@@ -52,7 +52,7 @@ class TracedFunction:
 
     @cached_property
     def folded(self) -> ClosedJaxpr:
-        """What is left of the jaxpr; all of it, if that cannot be said."""
+        """The jaxpr without what depends on no argument; the whole jaxpr if folding fails."""
         try:
             return folded(self.jaxpr)
         except MemoryError:
@@ -83,28 +83,28 @@ def _rules(jaxpr: Any) -> Iterator[Any]:
 
 def _holds_tracers(rule: Any) -> bool:
     """Return whether a function holds a tracer, in what it closes over or is wrapped around."""
-    left, seen = [rule], set[int]()
-    while left and len(seen) < _MOST:
-        each = left.pop()
+    remaining, seen = [rule], set[int]()
+    while remaining and len(seen) < _MAX_OBJECTS:
+        each = remaining.pop()
         if isinstance(each, jax.core.Tracer):
             return True
         if id(each) in seen or isinstance(each, type):
             continue
         seen.add(id(each))
         if isinstance(each, tuple | list):
-            left += each
+            remaining += each
         elif isinstance(each, dict):
-            left += each.values()
+            remaining += each.values()
         else:
             cells = getattr(each, "__closure__", None) or ()
-            left += [cell.cell_contents for cell in cells if cell != CellType()]
-            left += [getattr(each, name, None) for name in _WRAPPED]
+            remaining += [cell.cell_contents for cell in cells if cell != CellType()]
+            remaining += [getattr(each, name, None) for name in _WRAPPED]
     return False
 
 
 _WRAPPED = ("f", "fun", "func", "jvp", "fwd", "bwd", "args", "keywords", "__self__", "__wrapped__")
 """Where callables keep what they call."""
-_MOST = 10_000
+_MAX_OBJECTS = 10_000
 
 
 def _is_like(leaf: Any, aval: Any) -> bool:

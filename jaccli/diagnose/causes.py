@@ -1,7 +1,7 @@
-"""What made an entry of a derivative NaN or infinite: the operation, its arguments, the remedy.
+"""The cause of a NaN or infinite entry of a derivative: the operation, its arguments, a remedy.
 
-The model is pushed forward along the entry's unit vectors, and every operation is asked whether
-its result was the first that was not finite.
+The model is differentiated forward along the entry's unit vectors; the cause is the first operation
+whose result is not finite.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _SHAPES = dict[str, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Cause:
-    """What made an entry not finite; `key` tells the operation, None where an input did."""
+    """The cause of a NaN or infinity; `key` identifies the operation, None for an input."""
 
     key: Any
     problem: Problem
@@ -42,11 +42,12 @@ class Cause:
 
 
 @dataclass(frozen=True)
-class _Account:
-    """What is known of one step: at which place its result is first not finite, for each order.
+class _StepState:
+    """One step: the flat index at which its result is first not finite (or -1), for each order.
 
-    `clean` says for each order whether all its arguments are finite; `operands` has the value of
-    each argument at that place, or its only value, or NaN; `reason` says why, of whole arrays.
+    `clean` says for each order whether all arguments are finite; `operands` has for each argument
+    its value at that index (or NaN), its smallest and its largest.  `reason` explains operations on
+    whole arrays.
     """
 
     step: Step
@@ -57,61 +58,65 @@ class _Account:
     reason: str = ""
 
 
-def cause(plan: Plan, found: NonFinite) -> Cause | None:
-    """Return what made an entry not finite, or None where that cannot be told.
+def cause(plan: Plan, nonfinite: NonFinite) -> Cause | None:
+    """Return the cause of an entry that is not finite, or None if it is not found.
 
     Raises:
         ComputationError: the model fails as it is evaluated.
     """
-    given = _input(plan, found)
+    input_cause = _input(plan, nonfinite)
     if plan.facts.no_forward and plan.derivative != "evaluate":
-        return given
+        return input_cause
     masking = operations.names(plan) & {*MASKING}
-    if given is not None and not masking:
-        return given
-    accounts, outputs = _accounts(plan, found)
-    for account in accounts:
-        if account.step.name in MASKING and account.reason:
-            order = next((k for k, bad in enumerate(account.bad) if bad >= 0), 1)
-            return _said(plan, found, account, order, left_out=False)
-    if given is not None or not accounts:
-        return given
-    of_value = any(bad >= 0 for name, bad in outputs[0].items() if found.output in (None, name))
+    if input_cause is not None and not masking:
+        return input_cause
+    states, outputs = _step_states(plan, nonfinite)
+    for state in states:
+        if state.step.name in MASKING and state.reason:
+            order = next((k for k, bad in enumerate(state.bad) if bad >= 0), 1)
+            return _explained(plan, nonfinite, state, order, left_out=False)
+    if input_cause is not None or not states:
+        return input_cause
+    of_value = any(bad >= 0 for name, bad in outputs[0].items() if nonfinite.output in (None, name))
     for order in [0] if of_value else range(1, len(outputs)):
-        makers = [a for a in accounts if a.bad[order] >= 0 and all(a.clean[: order + 1])]
+        origins = [a for a in states if a.bad[order] >= 0 and all(a.clean[: order + 1])]
         # Forward, a branch that is not taken is left out; in reverse it counts as 0 * inf.
         shows = any(bad >= 0 for bad in outputs[order].values())
         if shows:
-            makers = [a for a in makers if not _hidden(a, accounts, order)]
-        if makers:
-            return _said(plan, found, makers[0], order, left_out=not shows)
+            origins = [a for a in origins if not _hidden(a, states, order)]
+        if origins:
+            return _explained(plan, nonfinite, origins[0], order, left_out=not shows)
     return None
 
 
-def _hidden(account: _Account, accounts: Sequence[_Account], order: int) -> bool:
+def _hidden(state: _StepState, states: Sequence[_StepState], order: int) -> bool:
     """Whether a `where` around the step has left its result out."""
     return any(
         each.step.name == "where"
         and each.bad[order] < 0
-        and account.step.origin.is_within(each.step.origin)
-        for each in accounts
-        if each is not account
+        and state.step.origin.is_within(each.step.origin)
+        for each in states
+        if each is not state
     )
 
 
-def _input(plan: Plan, found: NonFinite) -> Cause | None:
-    """Return the input that is not finite, if one is that the model uses."""
+def _input(plan: Plan, nonfinite: NonFinite) -> Cause | None:
+    """Return an input that the model uses and that is not finite, or None."""
     used = set(plan.model.primals)
     if isinstance(plan.spec.model, ExpressionModel):
-        from jaccli.diagnose.expression_operations import Reading
+        from jaccli.diagnose.expression_operations import DependencyAnalysis
 
-        live = Reading.of(plan.spec.model, plan.model.wrt).live
+        live = DependencyAnalysis.of(plan.spec.model, plan.model.wrt).live
         used &= {name for expression in live.values() for name in expression.names}
     for name, array in plan.model.primals.items():
         if name not in used or array.dtype.kind != "f":
             continue
         axis = plan.model.batch.get(name)
-        values = array[...] if found.row is None or axis is None else row_of(array, found.row, axis)
+        values = (
+            array[...]
+            if nonfinite.row is None or axis is None
+            else row_of(array, nonfinite.row, axis)
+        )
         bad = ~np.isfinite(values)
         if bad.any():
             place = int(np.argmax(bad))
@@ -124,13 +129,15 @@ def _input(plan: Plan, found: NonFinite) -> Cause | None:
     return None
 
 
-# What is computed.
+# Computation
 
 
-def _accounts(plan: Plan, found: NonFinite) -> tuple[list[_Account], list[Mapping[str, int]]]:
+def _step_states(
+    plan: Plan, nonfinite: NonFinite
+) -> tuple[list[_StepState], list[Mapping[str, int]]]:
     """Return an account of every step, and the outputs' first places that are not finite."""
     taken: list[tuple[Step, _SHAPES]] = []
-    directions = _directions(plan, found)
+    directions = _directions(plan, nonfinite)
 
     def values(wrt: Any, rest: Any) -> Any:
         taken.clear()
@@ -139,35 +146,35 @@ def _accounts(plan: Plan, found: NonFinite) -> tuple[list[_Account], list[Mappin
         def watch(step: Step) -> Any:
             leaves = [x for x in jax.tree.leaves(step.result) if _floating(x)]
             if leaves and isinstance(step.result, jax.Array | tuple):
-                given = {n: jnp.asarray(x) for n, x in step.arguments.items() if _numeric(x)}
-                taken.append((step, {name: jnp.shape(x) for name, x in given.items()}))
-                whole = _examined(step)
-                pushed.append((leaves, {n: x * 1.0 for n, x in given.items()}, whole))
+                arguments = {n: jnp.asarray(x) for n, x in step.arguments.items() if _numeric(x)}
+                taken.append((step, {name: jnp.shape(x) for name, x in arguments.items()}))
+                whole = _examine(step)
+                pushed.append((leaves, {n: x * 1.0 for n, x in arguments.items()}, whole))
             return step.result
 
-        return pushed, operations.run(plan, {**rest, **wrt}, watch, every=True)
+        return pushed, operations.run(plan, {**rest, **wrt}, watch, include_constants=True)
 
     def examine(wrt: Any, rest: Any) -> Any:
         orders: list[Callable[[Any], Any]] = [lambda wrt: values(wrt, rest)]
         for direction in directions:
             orders.append(_along(orders[-1], {n: jnp.asarray(v) for n, v in direction.items()}))
         pushed = [order(wrt) for order in orders]
-        accounts = []
+        states = []
         for number in range(len(taken)):
             of_step = [steps_of[number] for steps_of, _ in pushed]
             bad = [_first_of(leaves) for leaves, *_ in of_step]
-            clean = [_finite(given) for _, given, _ in of_step]
+            clean = [_finite(arguments) for _, arguments, _ in of_step]
             place = jnp.max(jnp.stack(bad))
             shape = jnp.shape(of_step[0][0][0])
             operands = {n: _at(x, shape, place) for n, x in of_step[0][1].items()}
-            accounts.append((bad, clean, operands, of_step[0][2]))
-        return accounts, [{n: _first(y) for n, y in outputs.items()} for _, outputs in pushed]
+            states.append((bad, clean, operands, of_step[0][2]))
+        return states, [{n: _first(y) for n, y in outputs.items()} for _, outputs in pushed]
 
-    computed = at_row(plan, examine, found.row)
+    computed = at_row(plan, examine, nonfinite.row)
     if computed is None:
         return [], []
-    accounts = [
-        _Account(
+    states = [
+        _StepState(
             step,
             shapes,
             tuple(map(int, bad)),
@@ -177,11 +184,11 @@ def _accounts(plan: Plan, found: NonFinite) -> tuple[list[_Account], list[Mappin
         )
         for (step, shapes), (bad, clean, operands, whole) in zip(taken, computed[0], strict=True)
     ]
-    return accounts, computed[1]
+    return states, computed[1]
 
 
-def _examined(step: Step) -> Any:
-    """Return the operand of a step whose entries tell why it is not finite, if it is small."""
+def _examine(step: Step) -> Any:
+    """Return the operand that explains a step on whole arrays, if it is small; else None."""
     name = REASONS.get(step.name, ("",))[0]
     operand = step.arguments.get(name)
     if operand is None or not _numeric(operand):
@@ -190,17 +197,19 @@ def _examined(step: Step) -> Any:
     return array * 1.0 if 0 < array.size <= LARGEST else None
 
 
-def _directions(plan: Plan, found: NonFinite) -> list[dict[str, np.ndarray]]:
+def _directions(plan: Plan, nonfinite: NonFinite) -> list[dict[str, np.ndarray]]:
     """Return the tangents of the wrt inputs that the entry is the derivative along."""
     model = plan.model
     zero = {n: np.zeros(model.in_shape(n), model.primals[n].dtype) for n in model.wrt}
     units = []
-    for name, place in zip(found.wrt, found.places[found.output is not None :], strict=True):
+    for name, place in zip(
+        nonfinite.wrt, nonfinite.places[nonfinite.output is not None :], strict=True
+    ):
         unit = {**zero, name: zero[name].copy()}
         unit[name].flat[place] = 1
         units.append(unit)
     if plan.derivative in ("jvp", "hvp"):
-        row = found.row if plan.vector_batched else None
+        row = nonfinite.row if plan.vector_batched else None
         units.append({n: v[... if row is None else row] for n, v in plan.vectors.items()})
     return units
 
@@ -256,31 +265,33 @@ def _at(array: Any, shape: tuple[int, ...], place: Any) -> Any:
     return jnp.stack([own, jnp.min(array), jnp.max(array)])
 
 
-# What is said.
+# Messages
 
 
-def _said(plan: Plan, found: NonFinite, account: _Account, order: int, *, left_out: bool) -> Cause:
-    """Return what to say of the step that made it; `left_out` if it is of no branch taken."""
-    step = account.step
+def _explained(
+    plan: Plan, nonfinite: NonFinite, state: _StepState, order: int, *, left_out: bool
+) -> Cause:
+    """Return the cause with its message; `left_out` for a step in a branch that is not taken."""
+    step = state.step
     shape = jnp.shape(jax.tree.leaves(step.result)[0])
-    place = account.bad[order]
+    place = state.bad[order]
     index = [int(i) for i in np.unravel_index(place, shape)]
-    parts = [part for name in account.operands if (part := _operand(account, name, shape, index))]
+    parts = [part for name in state.operands if (part := _operand(state, name, shape, index))]
     at = f" at {' and '.join(parts)}" if parts else ""
-    at = f": {account.reason}" if account.reason else at
+    at = f": {state.reason}" if state.reason else at
     if order:
         message = f"{step.origin.text} has no finite {_ORDERS[order]}{at}."
     else:
         message = f"{step.origin.text} is not finite{at}."
-    along: list[Mapping[str, Any]] = [*_directions(plan, found)[:order]]
-    hint = remedy(plan, found, step, order, left_out, along)
+    along: list[Mapping[str, Any]] = [*_directions(plan, nonfinite)[:order]]
+    hint = remedy(plan, nonfinite, step, order, left_out, along)
     return Cause(step.origin.key, step.origin.problem(message, hint))
 
 
-def _operand(account: _Account, name: str, shape: tuple[int, ...], index: Sequence[int]) -> str:
+def _operand(state: _StepState, name: str, shape: tuple[int, ...], index: Sequence[int]) -> str:
     """Return `x[3] = 0`, or `x = 0` of equal entries; nothing where there is no one value."""
-    own, least, most = account.operands[name]
-    text, dims = account.step.origin.operand(name), account.shapes[name]
+    own, least, most = state.operands[name]
+    text, dims = state.step.origin.operand(name), state.shapes[name]
     if is_number(text):
         return ""
     if not math.isnan(own):

@@ -1,8 +1,8 @@
-"""Loops and branches of JAX's control flow taken apart, so that what is inside can be watched.
+"""JAX's loops and branches unrolled, so that the operations inside can be watched.
 
-A branch is a `where` between the results of all branches, a loop so many bodies one after another;
-what is left of a long one is taken as it is.  What a branch that is not taken, or a loop that has
-ended, would compute is marked as not active.
+A branch becomes a `where` between the results of all branches, a loop a sequence of its bodies; the
+rest of a long loop runs as it is.  Operations of branches that are not taken, and of loops that
+have ended, are marked as not active.
 
 Boundary: knows how JAX writes control flow; nothing of kinks.
 """
@@ -18,9 +18,9 @@ from jax.extend.core import jaxpr_as_fun
 from jaccli.derivative.primitives import bind, scan_of, while_of
 
 _STEPS = 1_000
-"""Equations that all turns of a loop may have together."""
+"""Maximum number of equations of all unrolled turns of a loop."""
 _TURNS = 40
-"""Turns of a loop of unknown length that are watched."""
+"""Maximum number of watched turns of a loop of unknown length."""
 
 Run = Callable[[Any, Sequence[Any], Any], list[Any]]
 """Runs a closed jaxpr on arrays, while what it computes counts (`active`)."""
@@ -42,7 +42,7 @@ def scan(eqn: Any, arrays: Sequence[Any], active: Any, run: Run) -> list[Any] | 
 
 
 def loop(eqn: Any, arrays: Sequence[Any], active: Any, run: Run) -> list[Any] | None:
-    """Return the results of a `while`, of which the first turns are watched."""
+    """Return the results of a `while`, with its first turns watched; None under vmap."""
     parts = while_of(eqn)
     condition, body, begin = parts.condition, parts.body, parts.ends + parts.consts
     ends, consts = list(arrays[: parts.ends]), list(arrays[parts.ends : begin])

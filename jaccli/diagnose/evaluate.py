@@ -20,14 +20,14 @@ from jaccli.execute.interruptible import interruptible
 from jaccli.models import Values
 from jaccli.plan import Plan
 
-_PIECE = 64 << 20
-"""Bytes of values that the rows taken together may have."""
+_ROW_BYTES = 64 << 20
+"""Maximum bytes of the intermediate values of the rows of one call."""
 
-_QUICK: dict[str, str | bool] = {
+_QUICK_OPTIONS: dict[str, str | bool] = {
     "xla_backend_optimization_level": "0",
     "xla_llvm_disable_expensive_passes": True,
 }
-"""What runs once is compiled in a third of the time without optimization."""
+"""Options for programs that run once: without optimization, compiling takes a third of the time."""
 
 Inputs = dict[str, Any]
 PointFunction = Callable[[Inputs, Inputs], Any]
@@ -43,31 +43,31 @@ def at_rows(plan: Plan, f: PointFunction) -> Any:
         return None
     wrt, rest, _ = arguments(plan)
     if plan.model.batch_size is None:
-        return _computed(plan, f, wrt, rest)
+        return _compute(plan, f, wrt, rest)
     axes = batch_axes(plan)
 
-    def whole(wrt: Inputs, rest: Inputs) -> Any:
-        given = {**wrt, **rest}
-        along = {name: axis for part in axes[:2] for name, axis in part.items()}
-        rows = {n: jnp.moveaxis(given[n], a, 0) for n, a in along.items() if a is not None}
+    def all_rows(wrt: Inputs, rest: Inputs) -> Any:
+        inputs = {**wrt, **rest}
+        axis_of = {name: axis for part in axes[:2] for name, axis in part.items()}
+        rows = {n: jnp.moveaxis(inputs[n], a, 0) for n, a in axis_of.items() if a is not None}
 
-        def one(row: Inputs) -> Any:
-            point = {**given, **row}
+        def one_row(row: Inputs) -> Any:
+            point = {**inputs, **row}
             return f({name: point[name] for name in wrt}, {name: point[name] for name in rest})
 
-        return jax.lax.map(one, rows, batch_size=_together(plan))
+        return jax.lax.map(one_row, rows, batch_size=_rows_per_call(plan))
 
-    return _computed(plan, whole, wrt, rest)
+    return _compute(plan, all_rows, wrt, rest)
 
 
 def at_row(plan: Plan, f: PointFunction, row: int | None) -> Any:
     """Return the arrays that `f` gives at one row of the batch, or None beyond the budget."""
     wrt, rest, _ = arguments(plan)
     if row is not None:
-        for part in (wrt, rest):
-            batched = {n: axis for n, axis in plan.model.batch.items() if n in part}
-            part |= {name: row_of(part[name], row, axis) for name, axis in batched.items()}
-    return _computed(plan, f, wrt, rest)
+        for inputs in (wrt, rest):
+            batched = {n: axis for n, axis in plan.model.batch.items() if n in inputs}
+            inputs |= {name: row_of(inputs[name], row, axis) for name, axis in batched.items()}
+    return _compute(plan, f, wrt, rest)
 
 
 def row_of(array: Values, row: int, axis: int) -> np.ndarray:
@@ -75,19 +75,19 @@ def row_of(array: Values, row: int, axis: int) -> np.ndarray:
     return array[(slice(None),) * (axis % array.ndim) + (row,)]
 
 
-def _computed(plan: Plan, f: PointFunction, wrt: Inputs, rest: Inputs) -> Any:
+def _compute(plan: Plan, f: PointFunction, wrt: Inputs, rest: Inputs) -> Any:
     """Compile a function and run it on the plan's device."""
     with settings(plan):
-        compiled = jax.jit(f).lower(wrt, rest).compile({**_QUICK, **options(plan)})
+        compiled = jax.jit(f).lower(wrt, rest).compile({**_QUICK_OPTIONS, **options(plan)})
         memory = compiled.memory_analysis()
         if memory is not None and memory.temp_size_in_bytes > plan.budget:
             return None
         return interruptible(lambda: jax.tree.map(np.asarray, compiled(wrt, rest)))
 
 
-def _together(plan: Plan) -> int:
-    """Return how many rows to take at a time: as many as stay small."""
+def _rows_per_call(plan: Plan) -> int:
+    """Return the number of rows of one call."""
     avals = [v.aval for eqn in plan.facts.jaxpr.jaxpr.eqns for v in eqn.outvars]
     size: int = sum(math.prod(aval.shape) * aval.dtype.itemsize for aval in avals)
     rows = plan.model.batch_size or 1
-    return max(1, min(rows, min(_PIECE, plan.budget // 8) // max(1, size)))
+    return max(1, min(rows, min(_ROW_BYTES, plan.budget // 8) // max(1, size)))

@@ -1,4 +1,4 @@
-"""What is to be said of a derivative at its point: what made it not finite, and its kinks."""
+"""Warnings about a derivative at its point: the cause of NaN or infinity, and kinks."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from jaccli.result import NonFinite
 def explain(
     plan: Plan, nonfinite: NonFinite | None = None
 ) -> tuple[Problem | None, tuple[Problem, ...]]:
-    """Return what made an entry not finite, if that can be told, and the kinks at the point.
+    """Return the cause of an entry that is not finite, or None, and the kinks at the point.
 
-    Each problem names the operation, where it stands, the entries of its arguments that are at
-    the point, and what JAX takes or what to write instead.  A kink that is the cause is left out.
+    Each problem names the operation with its place in the source, the entries of its arguments, and
+    the slope that JAX takes or what to write instead.  A kink that is the cause is left out.
 
     Raises:
         ComputationError: the model fails as it is evaluated.
@@ -25,7 +25,7 @@ def explain(
         from jaccli.diagnose import causes
 
         cause = causes.cause(plan, nonfinite)
-    found = kinks.explain(plan)
+    kinks_found = kinks.explain(plan)
     if cause is None:
-        return None, tuple(each.problem for each in found)
-    return cause.problem, tuple(each.problem for each in found if each.key != cause.key)
+        return None, tuple(each.problem for each in kinks_found)
+    return cause.problem, tuple(each.problem for each in kinks_found if each.key != cause.key)

@@ -1,4 +1,4 @@
-"""The steps of expressions: operations of the syntax tree, with their text and its place."""
+"""The operations of expressions, from the syntax tree, with their text and place."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from jaccli.diagnose.operations import (
     ALIASES,
     COMPARISONS,
-    FLAT,
+    PIECEWISE_CONSTANT,
     SYMBOLS,
     ComparedOperands,
     Origin,
@@ -31,7 +31,7 @@ _LOGIC = {"logical_and", "logical_or", "logical_not", "logical_xor"}
 
 
 def function_of(node: ast.AST) -> str | None:
-    """Return the function that a node calls, operators by the function of their meaning."""
+    """Return the function that a node calls; for an operator, the equivalent function."""
     match node:
         case ast.Call(func=ast.Name(id=name)):
             return ALIASES.get(name, name)
@@ -68,7 +68,7 @@ def operands(node: ast.AST) -> dict[str, ast.expr | list[ast.expr]]:
 
 
 @dataclass(frozen=True)
-class Written:
+class ExpressionOperation:
     """An operation of an expression: an Origin."""
 
     expression: Expression
@@ -91,8 +91,8 @@ class Written:
 
     def operand(self, name: str) -> str:
         """Return one operand as it is written, in brackets where an index needs them."""
-        found = operands(self.node).get(name)
-        return written(self.expression, found) if isinstance(found, ast.AST) else name
+        node = operands(self.node).get(name)
+        return written(self.expression, node) if isinstance(node, ast.AST) else name
 
     def problem(self, message: str, hint: str = "") -> Problem:
         """Return a problem with its caret under the operation."""
@@ -100,7 +100,7 @@ class Written:
 
     def is_within(self, other: Origin) -> bool:
         """Whether the operation is part of another."""
-        return isinstance(other, Written) and any(
+        return isinstance(other, ExpressionOperation) and any(
             each is self.node for each in ast.walk(other.node)
         )
 
@@ -117,8 +117,8 @@ class Written:
             node = _only(operands(self.node)[operand])
         assert isinstance(node, ast.expr)
         start, end = self.expression.span(node)
-        whole = self.expression.text
-        return self.expression, f"{whole[:start]}({text}){whole[end:]}"
+        full_text = self.expression.text
+        return self.expression, f"{full_text[:start]}({text}){full_text[end:]}"
 
     def _around(self) -> tuple[ast.AST, str] | tuple[()]:
         """Return the innermost `where` around the operation, and in which branch it is."""
@@ -144,10 +144,10 @@ class Written:
             return ""
         node, name = around
         text = self.expression.text
-        part = partial(_text, self.expression)
-        kept = part(inner), safe
-        branches = kept if name == "x" else kept[::-1]
-        guard = f"where({part(_only(operands(node)['condition']))}, {', '.join(branches)})"
+        text_of = partial(_text, self.expression)
+        values = text_of(inner), safe
+        branches = values if name == "x" else values[::-1]
+        guard = f"where({text_of(_only(operands(node)['condition']))}, {', '.join(branches)})"
         (start, end), (first, last) = self.expression.span(node), self.expression.span(inner)
         return " ".join((text[start:first] + guard + text[last:end]).split())
 
@@ -172,18 +172,18 @@ def written(expression: Expression, node: ast.expr) -> str:
 
 
 @dataclass(frozen=True)
-class Reading:
-    """Expressions read for what depends on the wrt inputs, without values.
+class DependencyAnalysis:
+    """Which nodes of expressions depend on the wrt inputs, without evaluating them.
 
-    `live` are the expressions that the outputs need, in order; `moving` has the nodes whose value
-    has a derivative, by id.
+    `live` are the expressions that the outputs need, in order; `moving` has the ids of the nodes
+    whose value has a derivative.
     """
 
     live: dict[str, Expression]
     moving: frozenset[int]
 
     @staticmethod
-    def of(model: ExpressionModel, wrt: tuple[str, ...]) -> Reading:
+    def of(model: ExpressionModel, wrt: tuple[str, ...]) -> DependencyAnalysis:
         """Read the model's expressions."""
         needed = set(model.outputs)
         for name, expression in reversed(model.expressions.items()):
@@ -196,14 +196,14 @@ class Reading:
             for node in _bottom_up(expression.tree):
                 inside = any(id(child) in moving for child in ast.iter_child_nodes(node))
                 named = isinstance(node, ast.Name) and node.id in varying
-                if named or (inside and function_of(node) not in FLAT):
+                if named or (inside and function_of(node) not in PIECEWISE_CONSTANT):
                     moving.add(id(node))
             if id(expression.tree) in moving:
                 varying.add(name)
-        return Reading(live, frozenset(moving))
+        return DependencyAnalysis(live, frozenset(moving))
 
     def is_step(self, node: ast.AST) -> bool:
-        """Whether an operation is given what has a derivative, or chooses by it."""
+        """Whether an argument of an operation, or its condition, depends on the wrt inputs."""
         if any(id(child) in self.moving for child in ast.iter_child_nodes(node)):
             return True
         condition = self.condition(node)
@@ -229,7 +229,7 @@ class Reading:
         return None
 
     def is_truth(self, node: ast.expr) -> bool:
-        """Whether a node is a comparison, or is made of such."""
+        """Whether a node is a comparison, or a logical combination of comparisons."""
         if isinstance(node, ast.Name) and node.id in self.live:
             return self.is_truth(self.live[node.id].tree)
         return function_of(node) in {*COMPARISONS, *_LOGIC}
@@ -249,10 +249,14 @@ def _bottom_up(tree: ast.expr) -> list[ast.AST]:
 
 
 def run(
-    plan: Plan, model: ExpressionModel, inputs: Mapping[str, Any], watch: Watch, every: bool
+    plan: Plan,
+    model: ExpressionModel,
+    inputs: Mapping[str, Any],
+    watch: Watch,
+    include_constants: bool,
 ) -> dict[str, Any]:
-    """Return the outputs by name; see `steps.run`."""
-    watching = _Watching(Reading.of(model, plan.model.wrt), watch, every)
+    """Return the outputs by name; see `operations.run`."""
+    watching = _Watching(DependencyAnalysis.of(model, plan.model.wrt), watch, include_constants)
     return of_expressions(model, plan.spec.dtype, plan.budget, watching)(inputs)
 
 
@@ -260,9 +264,9 @@ def run(
 class _Watching:
     """Makes steps of the operations of one evaluation: an `expression.evaluation.Watch`."""
 
-    reading: Reading
+    reading: DependencyAnalysis
     watch: Watch
-    every: bool
+    include_constants: bool
 
     @cached_property
     def expressions(self) -> frozenset[int]:
@@ -282,7 +286,9 @@ class _Watching:
         arguments: Mapping[str, Any],
         result: Any,
     ) -> Any:
-        if id(expression) not in self.expressions or not (self.every or self.reading.is_step(node)):
+        if id(expression) not in self.expressions or not (
+            self.include_constants or self.reading.is_step(node)
+        ):
             return result
         name = ALIASES.get(name, name)
         name = SYMBOLS.get(name, name) if "x2" in arguments else name
@@ -290,13 +296,13 @@ class _Watching:
             self.compare(expression, node, name, arguments)
         condition = self.reading.condition(node)
         compared = () if condition is None else tuple(self.conditions(condition))
-        step = Step(name, arguments, result, Written(expression, node), compared)
+        step = Step(name, arguments, result, ExpressionOperation(expression, node), compared)
         return self.watch(step)
 
     def compare(
         self, expression: Expression, node: ast.expr, name: str, arguments: Mapping[str, Any]
     ) -> None:
-        """Remember a comparison for the conditions that are made of it."""
+        """Record a comparison, for conditions that contain it."""
         seen = self.comparisons.setdefault(id(node), [])
         if isinstance(node, ast.Compare):
             sides = [node.left, *node.comparators][len(seen) : len(seen) + 2]

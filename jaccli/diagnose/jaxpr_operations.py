@@ -1,6 +1,6 @@
-"""The steps of Python models: equations of the jaxpr, with the user's line that made each.
+"""The operations of Python models: equations of the jaxpr, with the user's line of each.
 
-Calls are followed, and the bodies of loops and branches (see `control`).
+Calls are followed, and so are the bodies of loops and branches (`control_flow`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,14 @@ from jaccli.derivative.constants import known_literal
 from jaccli.derivative.jaxprs import chosen, closed_parts, depends, evaluate
 from jaccli.derivative.primitives import bind
 from jaccli.diagnose import control_flow
-from jaccli.diagnose.operations import COMPARISONS, FLAT, ComparedOperands, Origin, Step, Watch
+from jaccli.diagnose.operations import (
+    COMPARISONS,
+    PIECEWISE_CONSTANT,
+    ComparedOperands,
+    Origin,
+    Step,
+    Watch,
+)
 from jaccli.errors import Place, Problem
 from jaccli.plan import Plan
 from jaccli.tracer_errors import is_users
@@ -58,7 +65,7 @@ _ORDER = ["condition", "x", "y", "x1", "x2", "min", "max"]
 """Parameters as the functions take them."""
 
 _CARRY = ("broadcast_in_dim", "reshape", "squeeze", "convert_element_type", "copy")
-"""What leaves the entries of a condition what they are."""
+"""Operations that do not change the entries of a condition."""
 _LOGIC = ("and", "or", "not", "xor")
 _UNNAMED = {"x1": "left", "x2": "right"}
 _BRANCHES = {"x": "the first branch", "y": "the second branch"}
@@ -69,13 +76,13 @@ class Value:
     """A value of the evaluation: whether it has a derivative, its name, what it was compared of."""
 
     array: Any
-    moves: bool = False
+    varies: bool = False
     name: str = ""
     comparisons: tuple[ComparedOperands, ...] = ()
 
 
 @dataclass(frozen=True)
-class Equation:
+class JaxprOperation:
     """An equation of a jaxpr: an Origin.
 
     `names` are how the operands are written, by parameter; `line` is the equation that the user's
@@ -115,11 +122,11 @@ class Equation:
         return Problem(message, place=_place(self.line), hint=hint)
 
     def is_within(self, other: Origin) -> bool:
-        """No: what is around an equation is not known."""
+        """False: the operations around an equation are not known."""
         return False
 
     def guarded(self, operand: str, safe: str) -> str:
-        """Return nothing, for the same reason."""
+        """Return an empty text, for the same reason."""
         return ""
 
 
@@ -146,22 +153,22 @@ def _function(eqn: Any) -> tuple[str, list[str]]:
     return function, parameters.split()
 
 
-def _moving(jaxpr: Any, live: set[Any]) -> Iterator[Any]:
-    """Yield the equations that are given what has a derivative, or what was compared of it."""
+def _varying(jaxpr: Any, live: set[Any]) -> Iterator[Any]:
+    """Yield the equations with an operand that has a derivative, or is a comparison of such."""
     for eqn in jaxpr.eqns:
-        moves = [depends(v, live) for v in eqn.invars]
-        if not any(moves):
+        varies = [depends(v, live) for v in eqn.invars]
+        if not any(varies):
             continue
         inner = _called(eqn)
         if inner is not None:
             called, _ = closed_parts(inner)
-            within = chosen(called.invars, moves)
-            yield from _moving(called, within)
+            within = chosen(called.invars, varies)
+            yield from _varying(called, within)
             results = zip(eqn.outvars, called.outvars, strict=True)
             live.update(v for v, out in results if depends(out, within))
             continue
         for body in control_flow.inner(eqn):
-            yield from _moving(body.jaxpr, set(body.jaxpr.invars))
+            yield from _varying(body.jaxpr, set(body.jaxpr.invars))
         yield eqn
         if _keeps(eqn) or any(v.aval.dtype == bool for v in eqn.outvars):
             live.update(eqn.outvars)
@@ -169,7 +176,7 @@ def _moving(jaxpr: Any, live: set[Any]) -> Iterator[Any]:
 
 def _keeps(eqn: Any) -> bool:
     """Whether the results have a derivative when an operand has."""
-    flat = _function(eqn)[0] in FLAT or eqn.primitive.name == "stop_gradient"
+    flat = _function(eqn)[0] in PIECEWISE_CONSTANT or eqn.primitive.name == "stop_gradient"
     return not flat and any(jnp.issubdtype(v.aval.dtype, jnp.inexact) for v in eqn.outvars)
 
 
@@ -189,21 +196,23 @@ def names_of(plan: Plan) -> set[str]:
     jaxpr = plan.facts.jaxpr.jaxpr
     flags = zip(jaxpr.invars, sorted(plan.model.primals), strict=True)
     live = {v for v, name in flags if name in plan.model.wrt}
-    found = {_function(eqn)[0] for eqn in _moving(jaxpr, live)}
-    return found if found & {*COMPARISONS} else found - {"multiply"}
+    functions = {_function(eqn)[0] for eqn in _varying(jaxpr, live)}
+    return functions if functions & {*COMPARISONS} else functions - {"multiply"}
 
 
-def run(plan: Plan, inputs: Mapping[str, Any], watch: Watch, every: bool) -> dict[str, Any]:
-    """Return the outputs by name; see `steps.run`."""
+def run(
+    plan: Plan, inputs: Mapping[str, Any], watch: Watch, include_constants: bool
+) -> dict[str, Any]:
+    """Return the outputs by name; see `operations.run`."""
     closed = plan.facts.jaxpr
-    wrt = [*inputs] if every else plan.model.wrt
-    given = [Value(inputs[name], name in wrt, name) for name in sorted(inputs)]
-    results = _interpret(closed, given, watch)
+    wrt = [*inputs] if include_constants else plan.model.wrt
+    values = [Value(inputs[name], name in wrt, name) for name in sorted(inputs)]
+    results = _interpret(closed, values, watch)
     return dict(zip(sorted(plan.outputs), (value.array for value in results), strict=True))
 
 
 @dataclass(frozen=True)
-class _Place:
+class _CallSite:
     """Where a jaxpr is called: the library's call that it is in, the user's rule, if it counts."""
 
     line: Any = None
@@ -212,34 +221,36 @@ class _Place:
 
 
 def _interpret(
-    called: Any, given: Sequence[Value], watch: Watch, at: _Place = _Place()
+    called: Any, arguments: Sequence[Value], watch: Watch, at: _CallSite = _CallSite()
 ) -> list[Value]:
     """Return the results of a jaxpr, its equations taken one by one."""
 
     def results(eqn: Any, operands: Sequence[Value]) -> list[Value]:
         inner = _called(eqn)
         if inner is None:
-            return _controlled(eqn, operands, watch, at) or _apply(eqn, operands, watch, at)
+            return _control_flow(eqn, operands, watch, at) or _apply(eqn, operands, watch, at)
         within = eqn if at.line is None and not _is_users(inner) else at.line
         rule = _RULES.get(eqn.primitive.name, at.rule)
-        return _interpret(inner, operands, watch, _Place(within, rule, at.active))
+        return _interpret(inner, operands, watch, _CallSite(within, rule, at.active))
 
     def literal(atom: Any) -> Value:
         return Value(known_literal(atom, atom.val), name=f"{atom.val:.6g}")
 
     jaxpr, consts = closed_parts(called)
-    return evaluate(jaxpr, list(map(Value, consts)), given, results, literal=literal, every=True)
+    return evaluate(
+        jaxpr, list(map(Value, consts)), arguments, results, literal=literal, every=True
+    )
 
 
-def _controlled(
-    eqn: Any, operands: Sequence[Value], watch: Watch, at: _Place
+def _control_flow(
+    eqn: Any, operands: Sequence[Value], watch: Watch, at: _CallSite
 ) -> list[Value] | None:
     """Return the results of a loop or of branches taken apart, or None."""
     if not control_flow.inner(eqn) or not any(
-        value.moves or value.comparisons for value in operands
+        value.varies or value.comparisons for value in operands
     ):
         return None
-    moves = any(value.moves for value in operands)
+    varies = any(value.varies for value in operands)
 
     def run(body: Any, arrays: Sequence[Any], active: Any) -> list[Any]:
         floats = [jnp.issubdtype(jnp.result_type(array), jnp.inexact) for array in arrays]
@@ -248,32 +259,34 @@ def _controlled(
         ]  # fmt: skip
         named = names if len(names) == len(arrays) else [""] * len(arrays)
         given = [
-            Value(array, moves and each, name)
+            Value(array, varies and each, name)
             for array, each, name in zip(arrays, floats, named, strict=True)
         ]
-        place = _Place(at.line, at.rule, active)
+        place = _CallSite(at.line, at.rule, active)
         return [value.array for value in _interpret(body, given, watch, place)]
 
     arrays = [value.array for value in operands]
-    keeps = _keeps(eqn) and moves
+    keeps = _keeps(eqn) and varies
     if eqn.primitive.name != "cond":
         take = control_flow.scan if eqn.primitive.name == "scan" else control_flow.loop
         results = take(eqn, arrays, at.active, run)
         return None if results is None else [Value(array, keeps) for array in results]
-    found = control_flow.branches(eqn, arrays, at.active, run)
-    if len(found) != 2:
-        picked = [jax.lax.select_n(arrays[0], *each) for each in zip(*found, strict=True)]
-        return [Value(array, keeps) for array in picked]
-    return [_switched(eqn, operands[0], y, x, watch, at) for y, x in zip(*found, strict=True)]
+    branches = control_flow.branches(eqn, arrays, at.active, run)
+    if len(branches) != 2:
+        selected = [jax.lax.select_n(arrays[0], *each) for each in zip(*branches, strict=True)]
+        return [Value(array, keeps) for array in selected]
+    return [
+        _branch_result(eqn, operands[0], y, x, watch, at) for y, x in zip(*branches, strict=True)
+    ]
 
 
-def _switched(eqn: Any, index: Value, y: Any, x: Any, watch: Watch, at: _Place) -> Value:
+def _branch_result(eqn: Any, index: Value, y: Any, x: Any, watch: Watch, at: _CallSite) -> Value:
     """Return one result of a `cond` as that of a `where` between its branches."""
     condition = index.array.astype(bool)
     result = jnp.where(condition, x, y)
     if not jnp.issubdtype(result.dtype, jnp.inexact):
         return Value(result)
-    origin = Equation(eqn, "cond", {}, eqn if at.line is None else at.line, at.rule)
+    origin = JaxprOperation(eqn, "cond", {}, eqn if at.line is None else at.line, at.rule)
     compared = tuple(
         each for each in index.comparisons if not (jnp.ndim(each.left) or jnp.ndim(each.right))
     )
@@ -291,12 +304,12 @@ def _is_users(called: Any) -> bool:
     return is_users(str(source).rpartition(" at ")[2].rpartition(":")[0])
 
 
-def _apply(eqn: Any, operands: Sequence[Value], watch: Watch, at: _Place) -> list[Value]:
+def _apply(eqn: Any, operands: Sequence[Value], watch: Watch, at: _CallSite) -> list[Value]:
     """Return the results of one equation, shown to the watch if it is a step."""
     arrays = bind(eqn, [value.array for value in operands])
     if not arrays:  # a print
         return []
-    if not any(value.moves or value.comparisons for value in operands):
+    if not any(value.varies or value.comparisons for value in operands):
         kept = operands[0].name if eqn.primitive.name in _CARRY and not jnp.ndim(arrays[0]) else ""
         return [Value(array, name=kept) for array in arrays]
     function, parameters = _function(eqn)
@@ -308,14 +321,14 @@ def _apply(eqn: Any, operands: Sequence[Value], watch: Watch, at: _Place) -> lis
         sides = [value.name or _UNNAMED[key] for key, value in named.items()]
         compared = (ComparedOperands(COMPARISONS[function], *arguments.values(), *sides),)
     elif eqn.primitive.name in _CARRY:
-        compared = tuple(_carried(eqn, each) for each in compared)
+        compared = tuple(_carry_comparison(eqn, each) for each in compared)
         name = operands[0].name if eqn.primitive.name == "convert_element_type" else ""
         return [Value(arrays[0], keeps, name, compared)]
     if eqn.primitive.name == "sort" and len(operands) > 1:
         function = "sort of several"
-    arguments |= _settings(eqn)
+    arguments |= _parameters(eqn)
     names = {name: value.name for name, value in named.items()}
-    origin = Equation(eqn, function, names, eqn if at.line is None else at.line, at.rule)
+    origin = JaxprOperation(eqn, function, names, eqn if at.line is None else at.line, at.rule)
     given = tuple(arrays) if len(arrays) > 1 else arrays[0]
     result = watch(Step(function, arguments, given, origin, compared, at.active))
     carried = compared if function in COMPARISONS or eqn.primitive.name in _LOGIC else ()
@@ -328,14 +341,14 @@ def _apply(eqn: Any, operands: Sequence[Value], watch: Watch, at: _Place) -> lis
     return [Value(array, keeps, "", carried) for array in same]
 
 
-def _settings(eqn: Any) -> dict[str, Any]:
+def _parameters(eqn: Any) -> dict[str, Any]:
     """Return an equation's parameters as the function of the table takes them."""
     if eqn.primitive.name in ("reduce_max", "reduce_min"):
         return {"axis": tuple(eqn.params["axes"])}
     return {"axis": eqn.params["dimension"]} if eqn.primitive.name == "sort" else {}
 
 
-def _carried(eqn: Any, compared: ComparedOperands) -> ComparedOperands:
+def _carry_comparison(eqn: Any, compared: ComparedOperands) -> ComparedOperands:
     """Return a comparison whose entries have been moved as its truth values have been."""
     if eqn.primitive.name == "convert_element_type":
         return compared

@@ -2,8 +2,8 @@
 
 One entry of `KINKS` per function.  A kink is a point where the pieces of a function meet; a `Tie`
 holds where an argument is at one, and the pieces, so that it can be told whether they meet with
-one slope (then there is no kink).  What JAX takes is that of JAX 0.10.1; the tests hold it
-against JAX.  Points of infinite slope (`sqrt` at 0) are in `singular`.
+one slope (then there is no kink).  What JAX takes is that of JAX 0.10.1, and tested
+against JAX.  Points of infinite slope (`sqrt` at 0) are in `singularity_table`.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ class Tie(NamedTuple):
 
     at: Array
     pairs: tuple[Pair, ...]
-    says: str
+    text: str
     operands: dict[str, tuple[str, tuple[int, ...]]]
-    joined: bool = False
-    spread: Callable[[Array], Array] = _same
-    settle: Callable[[Array], Array] = _same
+    among_entries: bool = False
+    to_tie_shape: Callable[[Array], Array] = _same
+    to_operand_shape: Callable[[Array], Array] = _same
     takes: str = ""
 
 
@@ -57,12 +57,12 @@ class Kink(NamedTuple):
     ties: Callable[[Step], list[Tie]]
 
 
-def _tie(step: Step, at: Array, pairs: list[Pair], says: str, *operands: str, **more: Any) -> Tie:
+def _tie(step: Step, at: Array, pairs: list[Pair], text: str, *operands: str, **more: Any) -> Tie:
     """Return a tie, its operands by the names of their parameters."""
     named = {
         name: (step.origin.operand(name), jnp.shape(step.arguments[name])) for name in operands
     }
-    return Tie(at, tuple(pairs), says, named, **more)
+    return Tie(at, tuple(pairs), text, named, **more)
 
 
 def _pieces(
@@ -84,12 +84,12 @@ def _constant(value: float) -> Callable[[Array], Array]:
     return lambda x: jnp.full_like(x, value)
 
 
-def _jumps(at: Callable[[Array], Array], says: str) -> Callable[[Step], list[Tie]]:
+def _jumps(at: Callable[[Array], Array], text: str) -> Callable[[Step], list[Tie]]:
     """Describe a function of `x` that is constant between its jumps."""
 
     def ties(step: Step) -> list[Tie]:
         x = step.arguments["x"]
-        return [_tie(step, at(x), [(x, jax.lax.stop_gradient(x))], says, "x")]
+        return [_tie(step, at(x), [(x, jax.lax.stop_gradient(x))], text, "x")]
 
     return ties
 
@@ -212,7 +212,7 @@ def _pinv(step: Step) -> list[Tie]:
             ((total, jax.lax.stop_gradient(total)),),
             "{a} has less than full rank",
             {"a": (step.origin.operand("a"), ())},
-            spread=lambda array: jnp.sum(jnp.abs(array), axis=(-2, -1)),
+            to_tie_shape=lambda array: jnp.sum(jnp.abs(array), axis=(-2, -1)),
         )
     ]
 
@@ -231,11 +231,11 @@ def _extreme(*finds: Callable[..., Array]) -> Callable[[Step], list[Tie]]:
 
 
 def _group(step: Step, x: Array, find: Callable[..., Array]) -> Tie:
-    axis, spread = _axis(step)
+    axis, to_tie_shape = _axis(step)
     extreme = find(x, axis=axis, keepdims=True)
     at = x == extreme
     at &= jnp.sum(at, axis=axis, keepdims=True) > 1
-    return _tie(step, at, [(x, extreme)], "{x}", "x", joined=True, spread=spread)
+    return _tie(step, at, [(x, extreme)], "{x}", "x", among_entries=True, to_tie_shape=to_tie_shape)
 
 
 def _norm(step: Step) -> list[Tie]:
@@ -248,14 +248,14 @@ def _norm(step: Step) -> list[Tie]:
         return [_group(step, jnp.abs(x), jnp.max if order > 0 else jnp.min)]
     if order != 1:
         return []
-    return [_tie(step, x == 0, [(x, -x)], "{x} = 0", "x", spread=_axis(step)[1])]
+    return [_tie(step, x == 0, [(x, -x)], "{x} = 0", "x", to_tie_shape=_axis(step)[1])]
 
 
 def _ranked(
     step: Step,
     axis: Any,
     which: Callable[[int], list[int]] | None,
-    spread: Callable[[Array], Array],
+    to_tie_shape: Callable[[Array], Array],
 ) -> list[Tie]:
     """Return the ties of neighbors in the order of size; `which` of them by their number."""
     x = step.arguments["x"]
@@ -268,10 +268,10 @@ def _ranked(
     low, high = ranked[..., :-1], ranked[..., 1:]
     at = low == high
     if which is not None:
-        asked = [k for k in which(last.shape[-1]) if 0 <= k < last.shape[-1] - 1]
-        at &= jnp.zeros(last.shape[-1] - 1, bool).at[jnp.array(asked, int)].set(True)
+        selected = [k for k in which(last.shape[-1]) if 0 <= k < last.shape[-1] - 1]
+        at &= jnp.zeros(last.shape[-1] - 1, bool).at[jnp.array(selected, int)].set(True)
 
-    def settle(tied: Array) -> Array:
+    def to_operand_shape(tied: Array) -> Array:
         edge = [(0, 0)] * (tied.ndim - 1)
         both = jnp.pad(tied, [*edge, (0, 1)]) | jnp.pad(tied, [*edge, (1, 0)])
         order = jnp.argsort(jax.lax.stop_gradient(last), axis=-1)
@@ -279,18 +279,29 @@ def _ranked(
         return jnp.moveaxis(settled, -1, axis).reshape(jnp.shape(step.arguments["x"]))
 
     pairs = [(low, high)]
-    return [_tie(step, at, pairs, "{x}", "x", joined=True, spread=spread, settle=settle)]
+    return [
+        _tie(
+            step,
+            at,
+            pairs,
+            "{x}",
+            "x",
+            among_entries=True,
+            to_tie_shape=to_tie_shape,
+            to_operand_shape=to_operand_shape,
+        )
+    ]
 
 
 def _sort(step: Step) -> list[Tie]:
     """Describe `sort`: equal neighbors matter where they are put to different use."""
     axis = step.arguments.get("axis", -1)
 
-    def spread(array: Array) -> Array:
+    def to_tie_shape(array: Array) -> Array:
         ranked = jnp.moveaxis(array, axis, -1)
         return ranked[..., 1:] - ranked[..., :-1]
 
-    return _ranked(step, axis, None, spread)
+    return _ranked(step, axis, None, to_tie_shape)
 
 
 def _quantile(portion: Callable[[Step], Any]) -> Callable[[Step], list[Tie]]:
@@ -302,19 +313,19 @@ def _quantile(portion: Callable[[Step], Any]) -> Callable[[Step], list[Tie]]:
             return []
 
         def which(count: int) -> list[int]:
-            place = q * (count - 1)
-            low, high = math.floor(place), math.ceil(place)
-            within = [] if place - low in (0, 0.5) else [low]
+            position = q * (count - 1)
+            low, high = math.floor(position), math.ceil(position)
+            within = [] if position - low in (0, 0.5) else [low]
             return [low - 1, *within, high]
 
         axis, keeps = step.arguments.get("axis"), step.arguments.get("keepdims")
 
-        def spread(array: Array) -> Array:
+        def to_tie_shape(array: Array) -> Array:
             if axis is None:
                 return jnp.ravel(array)
             return jnp.moveaxis(array, axis, -1) if keeps else array[..., None]
 
-        return _ranked(step, axis, which, spread)
+        return _ranked(step, axis, which, to_tie_shape)
 
     return ties
 

@@ -1,4 +1,4 @@
-"""Kinks found: where a derivative is taken at a point at which there is none.
+"""Detection of kinks: points at which a function has no derivative.
 
 An entry is reported where an argument is exactly at a kink of its function, the pieces that meet
 there differ in slope along the wrt inputs, and the outputs depend on the entry.  Nothing is run
@@ -33,7 +33,7 @@ _SECOND = ("hessian", "hvp")
 
 @dataclass(frozen=True)
 class Finding:
-    """A kink at the primal point: `key` tells the operation, `problem` what to say of it."""
+    """A kink at the primal point: `key` identifies the operation, `problem` has the message."""
 
     key: Hashable
     problem: Problem
@@ -46,16 +46,16 @@ class Finding:
 class _Sites:
     """The kinks of one trace of the model, in the order in which they are evaluated."""
 
-    found: list[tuple[Step, Tie]] = field(default_factory=list)
+    ties: list[tuple[Step, Tie]] = field(default_factory=list)
 
-    def look(self, step: Step) -> bool:
+    def add_ties(self, step: Step) -> bool:
         """Note the ties of a step; return whether it has any."""
         kink = KINKS.get(step.name)
         if kink is None or isinstance(step.result, tuple) or step.result.dtype == bool:
             return False
-        ties = [tie._replace(at=tie.at & step.active) for tie in kink.ties(step)]
-        self.found += [(step, tie) for tie in ties]
-        return bool(ties)
+        active = [tie._replace(at=tie.at & step.active) for tie in kink.ties(step)]
+        self.ties += [(step, tie) for tie in active]
+        return bool(active)
 
 
 def explain(plan: Plan) -> tuple[Finding, ...]:
@@ -71,54 +71,54 @@ def explain(plan: Plan) -> tuple[Finding, ...]:
     sites = _Sites()
 
     def tied(wrt: Any, rest: Any) -> list[Any]:
-        sites.found.clear()
+        sites.ties.clear()
 
         def watch(step: Step) -> Any:
-            sites.look(step)
+            sites.add_ties(step)
             return step.result
 
         operations.run(plan, {**rest, **wrt}, watch)
-        return [jnp.any(tie.at) for _, tie in sites.found]
+        return [jnp.any(tie.at) for _, tie in sites.ties]
 
     # Most points are on no kink: one cheap program says so.
     if not any(map(np.any, at_rows(plan, tied) or ())):
         return ()
-    noticed = at_rows(plan, _mattering(plan, sites))
+    noticed = at_rows(plan, _noticed_entries(plan, sites))
     return () if noticed is None else tuple(_findings(plan, sites, noticed))
 
 
-# What matters.
+# Relevance
 
 
-def _mattering(plan: Plan, sites: _Sites) -> Callable[[Any, Any], list[Any]]:
-    """Return the function that says which entries of each tie the derivative notices."""
+def _noticed_entries(plan: Plan, sites: _Sites) -> Callable[[Any, Any], list[Any]]:
+    """Return a function from the inputs to the entries of each tie that affect the derivative."""
     second = plan.derivative in _SECOND
 
-    def mattering(wrt: Any, rest: Any) -> list[Any]:
+    def noticed_entries(wrt: Any, rest: Any) -> list[Any]:
         shifts = jax.eval_shape(lambda wrt: _shapes(plan, {**rest, **wrt}), wrt)
         zero = [jnp.zeros(s.shape, jnp.result_type(s.dtype, jnp.float32)) for s in shifts]
 
         def total(shifts: list[Any], wrt: Any) -> Any:
             """Return a mix of the outputs, with every site's result shifted; and the pieces."""
-            sites.found.clear()
+            sites.ties.clear()
             left = iter(shifts)
 
             def watch(step: Step) -> Any:
-                return step.result + next(left) if sites.look(step) else step.result
+                return step.result + next(left) if sites.add_ties(step) else step.result
 
             outputs = operations.run(plan, {**rest, **wrt}, watch)
             floats = [y for y in outputs.values() if jnp.issubdtype(y.dtype, jnp.inexact)]
             mix = sum(jnp.sum(y * _generic(y, salt)) for salt, y in enumerate(floats))
-            pairs = [[_alike(*pair) for pair in tie.pairs] for _, tie in sites.found]
-            return mix, (pairs, [tie.at for _, tie in sites.found])
+            pairs = [[_alike(*pair) for pair in tie.pairs] for _, tie in sites.ties]
+            return mix, (pairs, [tie.at for _, tie in sites.ties])
 
         toward = {name: _generic(array, salt) for salt, (name, array) in enumerate(wrt.items())}
-        slopes = _pieces(plan, lambda wrt: total(zero, wrt)[1][0], wrt, toward, second)
+        slopes = _piece_derivatives(plan, lambda wrt: total(zero, wrt)[1][0], wrt, toward, second)
         weights = _weights(plan, lambda s, w: total(s, w)[0], zero, wrt, toward, second)
         _, (_, at) = total(zero, wrt)
         owner = _owners(sites)
         noticed_at = []
-        for number, (step, tie) in enumerate(sites.found):
+        for number, (step, tie) in enumerate(sites.ties):
             matters = at[number]
             for pair in range(len(tie.pairs)):
                 matters &= _differ([order[number][pair] for order in slopes])
@@ -127,12 +127,12 @@ def _mattering(plan: Plan, sites: _Sites) -> Callable[[Any, Any], list[Any]]:
             if slopes and KINKS[step.name].kind == "switch":
                 jumps = _differ([slopes[0][number][-1]])
             if weights:
-                *kinks, jump = [tie.spread(order[owner[number]]) != 0 for order in weights]
+                *kinks, jump = [tie.to_tie_shape(order[owner[number]]) != 0 for order in weights]
                 matters &= functools.reduce(operator.or_, kinks, jump & jumps)
-            noticed_at.append(tie.settle(matters))
+            noticed_at.append(tie.to_operand_shape(matters))
         return noticed_at
 
-    return mattering
+    return noticed_entries
 
 
 def _alike(*pair: Any) -> list[Any]:
@@ -146,7 +146,7 @@ def _shapes(plan: Plan, inputs: Any) -> list[Any]:
     sites, results = _Sites(), []
 
     def watch(step: Step) -> Any:
-        if sites.look(step):
+        if sites.add_ties(step):
             results.append(step.result)
         return step.result
 
@@ -157,8 +157,8 @@ def _shapes(plan: Plan, inputs: Any) -> list[Any]:
 def _owners(sites: _Sites) -> list[int]:
     """Return which of the steps with kinks each tie is of."""
     owners: list[int] = []
-    for number, (step, _) in enumerate(sites.found):
-        again = number > 0 and sites.found[number - 1][0] is step
+    for number, (step, _) in enumerate(sites.ties):
+        again = number > 0 and sites.ties[number - 1][0] is step
         owners.append(owners[-1] + (not again) if owners else 0)
     return owners
 
@@ -169,7 +169,7 @@ def _generic(array: Any, salt: int) -> Any:
     return 1 + jnp.mod(count * 0.6180339887 + salt * 0.7548776662, 1)
 
 
-def _pieces(plan: Plan, f: Any, wrt: Any, toward: Any, second: bool) -> list[Any]:
+def _piece_derivatives(plan: Plan, f: Any, wrt: Any, toward: Any, second: bool) -> list[Any]:
     """Return the pieces' values, their derivatives along `toward`, and perhaps the second ones."""
     if plan.facts.no_forward:
         return []
@@ -210,16 +210,16 @@ def _differ(orders: Sequence[Any]) -> Any:
     return differ
 
 
-# What is said.
+# Messages
 
 
 def _findings(plan: Plan, sites: _Sites, noticed: Sequence[np.ndarray]) -> Iterator[Finding]:
-    """Yield what to say of the ties of which some entries, `(*batch, *shape)`, are noticed."""
-    said: set[tuple[Hashable, str]] = set()
-    for (step, tie), at in zip(sites.found, noticed, strict=True):
-        if not at.any() or (step.origin.key, tie.says) in said:  # an earlier turn of the loop
+    """Yield the kinks whose entries `(*batch, *shape)` are noticed by the derivative."""
+    reported: set[tuple[Hashable, str]] = set()
+    for (step, tie), at in zip(sites.ties, noticed, strict=True):
+        if not at.any() or (step.origin.key, tie.text) in reported:  # an earlier turn of the loop
             continue
-        said.add((step.origin.key, tie.says))
+        reported.add((step.origin.key, tie.text))
         where = ""
         if plan.model.batch_size is not None:
             rows = np.flatnonzero(at.reshape(len(at), -1).any(axis=1))
@@ -243,16 +243,16 @@ def _rows(rows: np.ndarray) -> str:
 
 def _entries(tie: Tie, at: np.ndarray) -> str:
     """Return `x[3] = 0`, `x[0] = 0, x[3] = 0 and 2 more entries` or `x[0] and x[4] are tied`."""
-    places = np.flatnonzero(at)
+    indices = np.flatnonzero(at)
     shown = []
-    for place in places[:_SHOWN]:
-        index = [int(i) for i in np.unravel_index(place, at.shape)]
+    for flat_index in indices[:_SHOWN]:
+        index = [int(i) for i in np.unravel_index(flat_index, at.shape)]
         named = {name: entry(text, own, index) for name, (text, own) in tie.operands.items()}
-        shown.append(tie.says.format(**named))
-    more = len(places) - len(shown)
+        shown.append(tie.text.format(**named))
+    more = len(indices) - len(shown)
     if more:
         shown.append(f"{more:,} more entr{'y' if more == 1 else 'ies'}")
-    return f"{_listed(shown)} are tied" if tie.joined else _listed(shown)
+    return f"{_listed(shown)} are tied" if tie.among_entries else _listed(shown)
 
 
 def _listed(parts: list[str]) -> str:

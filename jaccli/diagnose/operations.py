@@ -1,4 +1,4 @@
-"""A model evaluated operation by operation, with the place of each in what the user wrote.
+"""A model evaluated operation by operation, with the place of each in the user's source.
 
 Expressions are followed along their syntax trees, Python models along their jaxpr.  Boundary:
 knows what operations are called and where they stand; nothing of kinks or of what is finite.
@@ -75,7 +75,7 @@ class Step:
 
 
 Watch = Callable[[Step], Any]
-"""Is shown every step, and returns the result to go on with."""
+"""Callback for each operation; returns the value that evaluation continues with."""
 
 COMPARISONS = {
     "less": "<",
@@ -110,48 +110,48 @@ ALIASES = {
     "atanh": "arctanh",
     "atan2": "arctan2",
 }
-"""Functions of two names."""
+"""Functions with two names."""
 
 _FLAT = """
     floor ceil trunc rint round sign heaviside floor_divide argmax argmin argsort count_nonzero any
     all isclose isnan isinf isfinite signbit zeros_like ones_like shape size ndim
 """
-FLAT = frozenset(_FLAT.split()) | {*COMPARISONS}
-"""Functions that are constant but for jumps: what they return has no derivative."""
+PIECEWISE_CONSTANT = frozenset(_FLAT.split()) | {*COMPARISONS}
+"""Functions that are constant between jumps: their results have no derivative."""
 
 
 def names(plan: Plan) -> set[str]:
     """Return the functions of all steps, without computing: `multiply` only by a truth value."""
     if isinstance(plan.spec.model, ExpressionModel):
-        from jaccli.diagnose.expression_operations import Reading
+        from jaccli.diagnose.expression_operations import DependencyAnalysis
 
-        return Reading.of(plan.spec.model, plan.model.wrt).names()
+        return DependencyAnalysis.of(plan.spec.model, plan.model.wrt).names()
     from jaccli.diagnose.jaxpr_operations import names_of
 
     return names_of(plan)
 
 
 def run(
-    plan: Plan, inputs: Mapping[str, Any], watch: Watch, *, every: bool = False
+    plan: Plan, inputs: Mapping[str, Any], watch: Watch, *, include_constants: bool = False
 ) -> dict[str, Any]:
     """Return the outputs of one point by name; `watch` sees the steps in the order they are taken.
 
     To be traced by JAX: `inputs` are arrays of all inputs by name, without a batch axis.  With
-    `every`, the operations on constants are steps too.
+    `include_constants`, the operations on constants are steps too.
     """
     if isinstance(plan.spec.model, ExpressionModel):
         from jaccli.diagnose import expression_operations
 
-        return expression_operations.run(plan, plan.spec.model, inputs, watch, every)
+        return expression_operations.run(plan, plan.spec.model, inputs, watch, include_constants)
     from jaccli.diagnose import jaxpr_operations
 
-    return jaxpr_operations.run(plan, inputs, watch, every)
+    return jaxpr_operations.run(plan, inputs, watch, include_constants)
 
 
-def fits(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
+def fits(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
     """Whether an array of a shape can be broadcast to another."""
-    pairs = zip(reversed(shape), reversed(whole), strict=False)
-    return len(shape) <= len(whole) and all(a in (1, b) for a, b in pairs)
+    pairs = zip(reversed(shape), reversed(target), strict=False)
+    return len(shape) <= len(target) and all(a in (1, b) for a, b in pairs)
 
 
 def is_number(text: str) -> bool:
@@ -168,9 +168,9 @@ def entry(text: str, shape: tuple[int, ...], index: Sequence[int]) -> str:
 
     `index` is that of an array which the operand, of this shape, is broadcast to.
     """
-    own = index[len(index) - len(shape) :]
-    places = [str(0 if size == 1 else i) for size, i in zip(shape, own, strict=True)]
-    return f"{text}[{','.join(places)}]" if places and not is_number(text) else bare(text)
+    last = index[len(index) - len(shape) :]
+    indices = [str(0 if size == 1 else i) for size, i in zip(shape, last, strict=True)]
+    return f"{text}[{','.join(indices)}]" if indices and not is_number(text) else bare(text)
 
 
 def bare(text: str) -> str:

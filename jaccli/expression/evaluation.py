@@ -21,7 +21,7 @@ from jaccli.expression import indexing, scalars, size_limits
 from jaccli.expression.function_table import CONSTANTS, FUNCTIONS, FunctionKind
 from jaccli.expression.library.powers import power
 from jaccli.expression.names import check_names
-from jaccli.expression.promotion import Several, arrays, operand, settled
+from jaccli.expression.promotion import MultipleResults, arrays, in_spec_dtype, operand
 from jaccli.expression.signature import Parameter, bind, parameters
 from jaccli.expression.syntax import OPERATORS, Expression
 
@@ -148,7 +148,7 @@ class _Evaluation:
         except Exception as error:
             shown = f"{_shown(left)} {symbol} {_shown(right)}"
             raise self.failure(node, shown, [left, right], error) from error
-        result = settled(result, [left, right], self.dtype)
+        result = in_spec_dtype(result, [left, right], self.dtype)
         return self.watched(node, symbol, {"x1": left, "x2": right}, result)
 
     def unary(self, node: ast.expr, symbol: str, value: Any) -> Any:
@@ -193,7 +193,7 @@ class _Evaluation:
             condition, body, orelse = map(_shown, operands)
             shown = f"{body} if {condition} else {orelse}"
             raise self.failure(node, shown, operands, error) from error
-        result = settled(result, operands[1:], self.dtype)
+        result = in_spec_dtype(result, operands[1:], self.dtype)
         arguments = dict(zip(("condition", "x", "y"), operands, strict=True))
         return self.watched(node, "where", arguments, result)
 
@@ -205,7 +205,7 @@ class _Evaluation:
         nodes = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
         parts = tuple(self.part(each) for each in nodes)
         try:
-            if isinstance(value, Several):
+            if isinstance(value, MultipleResults):
                 return _chosen(value, parts)
             array = jnp.asarray(self.operand(node.value, value))
             return indexing.select(array, parts)
@@ -215,7 +215,7 @@ class _Evaluation:
             reason = _reason(error) or "the index does not fit"
             raise self.error(node, f"{self.expression.segment(node)}: {reason}") from error
 
-    def part(self, node: ast.expr) -> indexing.Part:
+    def part(self, node: ast.expr) -> indexing.IndexPart:
         """Return one part of an index."""
         if isinstance(node, ast.Slice):
             return slice(*(self.bound(each) for each in (node.lower, node.upper, node.step)))
@@ -270,9 +270,9 @@ class _Evaluation:
         if isinstance(result, jax.Array):
             if function.category == "creation" and not operands and result.dtype != bool:
                 return result.astype(self.dtype)
-            result = settled(result, operands, self.dtype)
+            result = in_spec_dtype(result, operands, self.dtype)
         result = self.watched(node, function.name, arguments, result)
-        return Several(tuple(result)) if isinstance(result, tuple | list) else result
+        return MultipleResults(tuple(result)) if isinstance(result, tuple | list) else result
 
     def argument(self, call: ast.Call, parameter: Parameter, node: ast.expr) -> Any:
         """Return the value of an argument, as its parameter takes it."""
@@ -282,10 +282,10 @@ class _Evaluation:
         kind = parameter.kind
         if kind is FunctionKind.ARRAY:
             return self.operand(node, value)
-        if kind is FunctionKind.ARRAYS and isinstance(value, tuple | Several):
-            entries = value.values if isinstance(value, Several) else value
+        if kind is FunctionKind.ARRAYS and isinstance(value, tuple | MultipleResults):
+            entries = value.values if isinstance(value, MultipleResults) else value
             return [self.operand(node, entry) for entry in entries]
-        if isinstance(value, Several):
+        if isinstance(value, MultipleResults):
             value = value.values
         if _ACCEPTED[kind](value):
             return value
@@ -359,7 +359,7 @@ _ACCEPTED: dict[FunctionKind, Callable[[Any], bool]] = {
 """Whether a value is what a parameter of this kind takes."""
 
 
-def _chosen(several: Several, parts: tuple[indexing.Part, ...]) -> Any:
+def _chosen(several: MultipleResults, parts: tuple[indexing.IndexPart, ...]) -> Any:
     """Return one of several results, or some of them."""
     if len(parts) != 1 or not isinstance(parts[0], int | slice):
         raise IndexError(f"one literal integer chooses among {len(several.values)} results")
@@ -368,7 +368,7 @@ def _chosen(several: Several, parts: tuple[indexing.Part, ...]) -> Any:
     except IndexError:
         count = len(several.values)
         raise IndexError(f"index {parts[0]} is out of range for {count} results") from None
-    return Several(chosen) if isinstance(chosen, tuple) else chosen
+    return MultipleResults(chosen) if isinstance(chosen, tuple) else chosen
 
 
 def _exponent(base: Any, exponent: Any) -> Any:

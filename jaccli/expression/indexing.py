@@ -16,11 +16,11 @@ import numpy as np
 if TYPE_CHECKING:
     from jax import Array
 
-Part = int | slice | EllipsisType | np.ndarray | jax.Array | None
+IndexPart = int | slice | EllipsisType | np.ndarray | jax.Array | None
 """One part of an index; numpy arrays hold literals, JAX arrays hold what is known at run time."""
 
 
-def literal(value: Any) -> Part:
+def literal(value: Any) -> IndexPart:
     """Return one part of an index, from an evaluated node.
 
     Raises TypeError or IndexError for what cannot be an index.
@@ -49,7 +49,7 @@ def _integers(array: np.ndarray | Array) -> np.ndarray | Array:
     return array
 
 
-def select(array: Array, parts: tuple[Part, ...]) -> Array:
+def select(array: Array, parts: tuple[IndexPart, ...]) -> Array:
     """Return `array[parts]`.
 
     Raises IndexError for a literal out of range and for more parts than axes.
@@ -58,9 +58,9 @@ def select(array: Array, parts: tuple[Part, ...]) -> Array:
     if not any(isinstance(part, np.ndarray | jax.Array) for part in parts):
         # Static slices, which keep the structure of the derivative.
         return array[parts]
-    known = not any(isinstance(part, jax.Array) for part in parts)
+    all_literal = not any(isinstance(part, jax.Array) for part in parts)
     inexact = jnp.issubdtype(array.dtype, jnp.inexact)
-    if known:
+    if all_literal:
         return array.at[parts].get(mode="promise_in_bounds")
     return array.at[parts].get(mode="fill", fill_value=jnp.nan if inexact else None)
 
@@ -73,18 +73,18 @@ def at_positions(array: Array, axis: int, positions: Any) -> Array:
     return select(array, (*before, literal(positions)))
 
 
-def _checked(shape: tuple[int, ...], parts: tuple[Part, ...]) -> tuple[Part, ...]:
+def _checked(shape: tuple[int, ...], parts: tuple[IndexPart, ...]) -> tuple[IndexPart, ...]:
     """Return the parts with literals counted from 0, after checking them against the axes."""
-    used = sum(part is not None and part is not ... for part in parts)
-    if used > len(shape):
-        raise IndexError(f"{used} indices for {len(shape)} axes")
+    index_count = sum(part is not None and part is not ... for part in parts)
+    if index_count > len(shape):
+        raise IndexError(f"{index_count} indices for {len(shape)} axes")
     if sum(part is ... for part in parts) > 1:
         raise IndexError("'...' may stand only once")
-    checked: list[Part] = []
+    checked: list[IndexPart] = []
     axis = 0
     for part in parts:
         if part is ...:
-            axis += len(shape) - used
+            axis += len(shape) - index_count
         elif part is not None:
             part = _within(part, axis, shape[axis])
             axis += 1
@@ -92,7 +92,7 @@ def _checked(shape: tuple[int, ...], parts: tuple[Part, ...]) -> tuple[Part, ...
     return tuple(checked)
 
 
-def _within(part: Part, axis: int, size: int) -> Part:
+def _within(part: IndexPart, axis: int, size: int) -> IndexPart:
     """Return a literal counted from 0, or raise IndexError where it points outside the axis."""
     if isinstance(part, slice) and part.step == 0:
         raise IndexError("the step of a slice is not 0")

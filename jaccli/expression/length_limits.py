@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 MAX_LENGTH = 20_000
 MAX_PROBLEMS = 20
-"""Problems reported of one expression; the rest would not be read."""
+"""Maximum number of problems that are reported for one expression."""
 MAX_NESTING = 100
 """Brackets within brackets, operations within operations."""
 
@@ -57,7 +57,7 @@ _RAISED = re.compile("[²³¹⁰⁴-⁹]")
 
 
 class Fault(NamedTuple):
-    """What is wrong with `text[start:end]`."""
+    """An error in `text[start:end]`."""
 
     message: str
     start: int
@@ -71,8 +71,8 @@ def short(source: str, limit: int = 60) -> str:
     return source if len(source) <= limit else f"{source[: limit - 1]}…"
 
 
-def scan(text: str) -> list[Fault]:
-    """Return what keeps `text` from the parser; an empty list means that parsing it is safe."""
+def lexical_faults(text: str) -> list[Fault]:
+    """Return the lexical errors of `text`; an empty list means that parsing it is safe."""
     if len(text) > MAX_LENGTH:
         return [
             Fault(

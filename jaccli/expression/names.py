@@ -15,7 +15,7 @@ from jaccli.expression.length_limits import short
 from jaccli.expression.syntax import Expression
 
 _LISTED = 8
-"""Known names that a hint lists at most."""
+"""Maximum number of known names in a hint."""
 
 
 def check_names(
@@ -23,8 +23,8 @@ def check_names(
 ) -> list[Problem]:
     """Return a problem for every name of the expression that is neither known nor a constant.
 
-    `known` are the inputs and the expressions before this one.  Hints take work: one of very many
-    problems needs none.
+    `known` are the inputs and the expressions before this one.  Hints are expensive, so
+    that very many problems should have none.
     """
     return [
         expression.problem(
@@ -38,7 +38,7 @@ def check_names(
 
 
 def _hint(name: str, known: Collection[str]) -> str:
-    """Return what may have been meant by a name."""
+    """Return a suggestion for an unknown name."""
     close = suggest(name, [*known, *CONSTANTS] if len(name) > 2 else known)
     return close or _unknown(name, known)
 
@@ -57,7 +57,7 @@ def _unknown(name: str, known: Collection[str]) -> str:
 
 
 def check_name(name: str, *, path: str = "", place: Place | None = None) -> list[Problem]:
-    """Return what keeps an input or an expression from having this name; empty if nothing does."""
+    """Return the problems of a name for an input or an expression; empty if it is valid."""
     message = ""
     hint = "A name has letters, digits and underscores, and begins with a letter."
     if name in FUNCTIONS and name not in FREE:

@@ -1,4 +1,4 @@
-"""Values of the evaluation: JAX arrays, plain numbers, and lists that become arrays when used.
+"""Values during evaluation: JAX arrays, plain numbers, and lists that become arrays when used.
 
 Lists stay tuples of values until something needs an array, since `axis=(0, 1)` and `[x, y]` look
 alike to the parser.
@@ -23,17 +23,17 @@ _INT32 = 2**31
 
 
 @dataclass(frozen=True, slots=True)
-class Several:
-    """The results of a function that returns more than one; an index takes one out."""
+class MultipleResults:
+    """The results of a function that returns more than one; an index selects one."""
 
     values: tuple[Any, ...]
 
 
 def operand(value: Any, dtype: np.dtype[Any]) -> Array | Number:
-    """Return what a function or an operator works on: an array, or a weakly typed number.
+    """Return an operand as an array or a weakly typed number.
 
-    Lists become arrays, of `dtype` when they hold only numbers.  Raises TypeError for what is no
-    number, ValueError for lists whose entries have different shapes.
+    Lists become arrays, of `dtype` when they hold only numbers.  Raises TypeError for
+    values that are not numbers, ValueError for lists whose entries have different shapes.
     """
     if isinstance(value, jax.Array | bool | float):
         return value
@@ -42,12 +42,12 @@ def operand(value: Any, dtype: np.dtype[Any]) -> Array | Number:
         return value if -_INT32 <= value < _INT32 else float(value)
     if isinstance(value, tuple):
         return _stacked(value, dtype)
-    if isinstance(value, Several):
+    if isinstance(value, MultipleResults):
         raise TypeError("this gives several results; choose one by its index, as in slogdet(a)[1]")
     raise TypeError(f"{value!r} is not a number")
 
 
-def settled(result: Array, operands: list[Any], dtype: np.dtype[Any]) -> Array:
+def in_spec_dtype(result: Array, operands: list[Any], dtype: np.dtype[Any]) -> Array:
     """Return the result in `dtype` if it is floating and no floating array took part in it.
 
     So `sin(2)`, `eye(3)` and `argmax(x) / 3` follow the spec, not JAX's default.

@@ -1,4 +1,4 @@
-"""Calls held against signatures: argument counts and keyword names, without calling anything.
+"""Calls checked against signatures: argument counts and keyword names.
 
 Reads the signature strings of the function table.  Imports neither JAX nor numpy.
 """
@@ -37,7 +37,7 @@ def parameters(function: Function) -> tuple[Parameter, ...]:
     assert isinstance(definition, ast.FunctionDef)
     declared = definition.args
     required = len(declared.args) - len(declared.defaults)
-    found = [
+    declared_parameters = [
         Parameter(arg.arg, KINDS.get(arg.arg, FunctionKind.ARRAY), index < required)
         for index, arg in enumerate(declared.args)
     ]
@@ -49,12 +49,12 @@ def parameters(function: Function) -> tuple[Parameter, ...]:
             if KINDS.get(name) is FunctionKind.INTEGERS
             else FunctionKind.ARRAY
         )
-        found.append(Parameter(name, kind, required=True, variadic=True))
-    found += [
+        declared_parameters.append(Parameter(name, kind, required=True, variadic=True))
+    declared_parameters += [
         Parameter(arg.arg, KINDS.get(arg.arg, FunctionKind.ARRAY), default is None, named=True)
         for arg, default in zip(declared.kwonlyargs, declared.kw_defaults, strict=True)
     ]
-    return tuple(found)
+    return tuple(declared_parameters)
 
 
 def bind(function: Function, call: ast.Call) -> tuple[Bound, list[Fault]]:
@@ -69,12 +69,12 @@ def bind(function: Function, call: ast.Call) -> tuple[Bound, list[Fault]]:
         if index < len(positional) and not positional[index].variadic:
             bound[positional[index].name] = argument
         elif variadic:
-            rest = bound.setdefault(variadic.name, [])
-            assert isinstance(rest, list)
-            rest.append(argument)
+            variadic_arguments = bound.setdefault(variadic.name, [])
+            assert isinstance(variadic_arguments, list)
+            variadic_arguments.append(argument)
         else:
-            found = f"takes {_count(positional)}, found {len(call.args)}"
-            faults.append((argument, f"{function.name} {found}", usage))
+            message = f"takes {_count(positional)}, found {len(call.args)}"
+            faults.append((argument, f"{function.name} {message}", usage))
             break
     keywords = {one.name for one in declared if not one.variadic}
     for keyword in call.keywords:
@@ -98,9 +98,13 @@ def bind(function: Function, call: ast.Call) -> tuple[Bound, list[Fault]]:
 
 def _count(positional: list[Parameter]) -> str:
     """Return how many positional arguments a function takes: `1 or 2 arguments`."""
-    most = len(positional)
-    least = sum(one.required for one in positional)
-    noun = "argument" if most == 1 else "arguments"
-    if least == most:
-        return f"{most} {noun}"
-    return f"{least} to {most} {noun}" if most - least > 1 else f"{least} or {most} {noun}"
+    max_count = len(positional)
+    min_count = sum(one.required for one in positional)
+    noun = "argument" if max_count == 1 else "arguments"
+    if min_count == max_count:
+        return f"{max_count} {noun}"
+    return (
+        f"{min_count} to {max_count} {noun}"
+        if max_count - min_count > 1
+        else f"{min_count} or {max_count} {noun}"
+    )

@@ -1,4 +1,4 @@
-"""Expression text to checked syntax tree: what is not allowed here is never evaluated.
+"""Expression text to checked syntax tree; only checked trees are evaluated.
 
 An allowlist over Python's `ast`; limits on size and depth; positions that lead back to the text
 the user wrote.  Imports neither JAX nor numpy, and never uses `eval`.
@@ -12,7 +12,14 @@ from dataclasses import dataclass
 
 from jaccli.errors import Place, Problem, SpecError, suggest
 from jaccli.expression.function_table import FREE, FUNCTIONS, INSTEAD, SPELLINGS, FunctionKind
-from jaccli.expression.length_limits import MAX_NESTING, MAX_PROBLEMS, SIGNS, SYMBOLS, scan, short
+from jaccli.expression.length_limits import (
+    MAX_NESTING,
+    MAX_PROBLEMS,
+    SIGNS,
+    SYMBOLS,
+    lexical_faults,
+    short,
+)
 from jaccli.expression.signature import bind, parameters
 
 MAX_NODES = 4_000
@@ -104,7 +111,7 @@ def parse(text: str, *, path: str = "", place: Place | None = None) -> Expressio
     SpecError with every problem found; names are checked later, by `check_names`.
     """
     text = text.translate(SIGNS)
-    faults = scan(text)
+    faults = lexical_faults(text)
     if faults:
         raise SpecError(
             *(
@@ -139,7 +146,7 @@ class _Checker:
         self.text, self.path, self.place = text, path, place
         self.problems: list[Problem] = []
         self.uses: list[ast.Name] = []
-        self.todo: list[tuple[ast.AST, str, int]] = []
+        self.stack: list[tuple[ast.AST, str, int]] = []
 
     def refuse(self, node: ast.AST, message: str, hint: str = "") -> None:
         """Record a problem."""
@@ -148,10 +155,10 @@ class _Checker:
 
     def check(self, tree: ast.expr) -> None:
         """Check the tree; stops early only where it is too large or too deep."""
-        self.todo = [(tree, "value", 0)]
+        self.stack = [(tree, "value", 0)]
         count = 0
-        while self.todo and len(self.problems) < MAX_PROBLEMS:
-            node, role, depth = self.todo.pop()
+        while self.stack and len(self.problems) < MAX_PROBLEMS:
+            node, role, depth = self.stack.pop()
             count += 1
             if count > MAX_NODES:
                 self.refuse(tree, f"the expression has more than {MAX_NODES:,} parts")
@@ -161,12 +168,12 @@ class _Checker:
                 return
             self.node(node, role, depth + 1)
 
-    def later(self, role: str, depth: int, *nodes: ast.AST | None) -> None:
-        """Put nodes on the list, so that the first is checked first."""
-        self.todo += [(node, role, depth) for node in reversed(nodes) if node is not None]
+    def push(self, role: str, depth: int, *nodes: ast.AST | None) -> None:
+        """Push nodes on the stack, so that the first is checked first."""
+        self.stack += [(node, role, depth) for node in reversed(nodes) if node is not None]
 
     def node(self, node: ast.AST, role: str, depth: int) -> None:
-        """Check one node; `role` is what it is used as: value, argument, text or index."""
+        """Check one node; its `role` is value, argument, text or index."""
         match node:
             case ast.Constant():
                 self.constant(node, role)
@@ -175,29 +182,29 @@ class _Checker:
             case ast.BinOp(left=left, op=op, right=right):
                 self.operator(node, op)
                 # A sum of a thousand terms is one level, however Python nests it.
-                self.later("value", depth, right)
-                self.later("value", depth - isinstance(left, ast.BinOp), left)
+                self.push("value", depth, right)
+                self.push("value", depth - isinstance(left, ast.BinOp), left)
             case ast.UnaryOp(op=op, operand=operand):
                 self.operator(node, op)
-                self.later("value", depth, operand)
+                self.push("value", depth, operand)
             case ast.BoolOp(op=op, values=values):
                 self.operator(node, op)
-                self.later("value", depth, *values)
+                self.push("value", depth, *values)
             case ast.Compare(left=left, ops=ops, comparators=comparators):
                 for comparison in ops:
                     self.operator(node, comparison)
-                self.later("value", depth, left, *comparators)
+                self.push("value", depth, left, *comparators)
             case ast.IfExp(test=test, body=body, orelse=orelse):
-                self.later("value", depth, test, body, orelse)
+                self.push("value", depth, test, body, orelse)
             case ast.Tuple(elts=elements) | ast.List(elts=elements):
                 if not elements and role == "value":
                     self.refuse(node, "an array literal needs at least one entry")
-                self.later(role if role == "index" else "value", depth, *elements)
+                self.push(role if role == "index" else "value", depth, *elements)
             case ast.Subscript(value=value, slice=index):
-                self.later("index", depth, index)
-                self.later("value", depth, value)
+                self.push("index", depth, index)
+                self.push("value", depth, value)
             case ast.Slice(lower=lower, upper=upper, step=step) if role == "index":
-                self.later("argument", depth, lower, upper, step)
+                self.push("argument", depth, lower, upper, step)
             case ast.Call():
                 self.call(node, depth)
             case ast.Attribute():
@@ -230,11 +237,11 @@ class _Checker:
         if node.id in FUNCTIONS and node.id not in FREE:
             signature = FUNCTIONS[node.id].signature
             self.refuse(node, f"{node.id} is a function", f"Call it: {signature}.")
-        elif self.normal(node, node.id):
+        elif self.check_spelling(node, node.id):
             node.id = SYMBOLS.get(node.id, node.id)
             self.uses.append(node)
 
-    def normal(self, node: ast.AST, name: str) -> bool:
+    def check_spelling(self, node: ast.AST, name: str) -> bool:
         """Tell whether a name is written as Python reads it, and is not one of Python's own."""
         start = 0 if self.text.isascii() else _span(self.text, node)[0]
         if not self.text.isascii() and self.text[start : start + len(name)] != name:
@@ -261,11 +268,11 @@ class _Checker:
         elif not isinstance(node.func, ast.Name):
             hint = "If this is a product, write '*' before the bracket."
             self.refuse(node, "only functions can be called", hint)
-            self.later("value", depth, node.func)
+            self.push("value", depth, node.func)
         elif node.func.id not in FUNCTIONS and node.func.id not in SPELLINGS:
-            if self.normal(node.func, node.func.id):
+            if self.check_spelling(node.func, node.func.id):
                 self.problems.append(self.unknown(node.func))
-        elif self.normal(node.func, node.func.id):
+        elif self.check_spelling(node.func, node.func.id):
             node.func.id = SPELLINGS.get(node.func.id, node.func.id)
             function = FUNCTIONS[node.func.id]
             bound, faults = bind(function, node)
@@ -275,9 +282,9 @@ class _Checker:
             # Arguments that fit no parameter have their own problem already.
             for name, argument in bound.items():
                 nodes = argument if isinstance(argument, list) else [argument]
-                self.later(roles[name], depth, *nodes)
+                self.push(roles[name], depth, *nodes)
             return
-        self.later("argument", depth, *arguments)
+        self.push("argument", depth, *arguments)
 
     def unknown(self, function: ast.Name) -> Problem:
         """Return the problem of a call of something that is no function."""
@@ -340,7 +347,7 @@ _PRODUCT = re.compile(r"(?:[\d.]+|[)\]])[^\S\n]+[\w(]")
 
 
 def _syntax_problem(text: str, error: SyntaxError, path: str, place: Place | None) -> Problem:
-    """Return what Python's parser says, at its place in the text."""
+    """Return the error of Python's parser as a problem, at its place in the text."""
     lines = text.split("\n")
     row = max((error.lineno or 2) - 2, 0)
     if row >= len(lines):

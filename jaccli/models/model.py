@@ -16,13 +16,13 @@ from jaccli.errors import BudgetError, Problem, SpecError, format_bytes
 from jaccli.models.python import load_function
 from jaccli.spec import ExpressionModel, PythonModel, Spec, batch_problems, integer_problem
 from jaccli.spec.input_sources import Source
-from jaccli.storage.memmap import Mapped
+from jaccli.storage.memmap import MemmapArray
 
 if TYPE_CHECKING:
     from jaccli.expression.evaluation import Watch
 
 Arrays = dict[str, Any]
-Values = np.ndarray | Mapped
+Values = np.ndarray | MemmapArray
 """The numbers of an input or a vector: in memory, or of a batch that stays in its file."""
 _SHARE = 4
 """The part of the memory budget that batched inputs are read whole within."""
@@ -57,7 +57,7 @@ class LoadedModel:
             name: array
             for name, array in self.primals.items()
             if array.dtype.kind in "iub" and name not in self.batch and name not in self.wrt
-            if not isinstance(array, Mapped)
+            if not isinstance(array, MemmapArray)
         }
 
     @property
@@ -93,8 +93,8 @@ def read(
 
     Of the memory budget, `held` bytes are taken by what was read before.
 
-    With `by_rows`, of a batch whose `.npy` files are large the rows stay there (`Mapped`), to be
-    read when they are needed.
+    With `by_rows`, the rows of a batch stay in large `.npy` files (`MemmapArray`) until they are
+    needed.
 
     Raises:
         SpecError: an input does not fit what the spec does with it.
@@ -161,7 +161,7 @@ def _read(
 
 def nbytes(arrays: Mapping[str, Values]) -> int:
     """Return the bytes of arrays that are held, not in their files."""
-    return sum(array.nbytes for array in arrays.values() if not isinstance(array, Mapped))
+    return sum(array.nbytes for array in arrays.values() if not isinstance(array, MemmapArray))
 
 
 def _vectors(spec: Spec, budget: int, held: int, *, by_rows: bool) -> dict[str, Values]:

@@ -13,7 +13,7 @@ from jaccli.errors import Problem, SpecError, listed
 from jaccli.models import LoadedModel, Values
 from jaccli.plan.shapes import Shape
 from jaccli.spec import Spec
-from jaccli.storage.memmap import Mapped
+from jaccli.storage.memmap import MemmapArray
 
 
 def check_outputs(
@@ -90,11 +90,15 @@ def checked_vectors(
 
 def _whole(vector: Values, limit: int) -> np.ndarray:
     """Return what all batch rows share, in memory."""
-    return vector.whole(limit) if isinstance(vector, Mapped) else vector
+    return vector.read_all(limit) if isinstance(vector, MemmapArray) else vector
 
 
 def _typed(vector: Values, dtype: np.dtype[Any]) -> Values:
-    return vector.then(dtype) if isinstance(vector, Mapped) else vector.astype(dtype, copy=False)
+    return (
+        vector.astype(dtype)
+        if isinstance(vector, MemmapArray)
+        else vector.astype(dtype, copy=False)
+    )
 
 
 def _vector_problem(

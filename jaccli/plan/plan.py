@@ -32,7 +32,7 @@ from jaccli.models import LoadedModel, Values
 from jaccli.plan.checks import check_outputs, checked_vectors
 from jaccli.plan.shapes import BlockPlan, Shape, avals, blocks_of, trace
 from jaccli.spec import Spec
-from jaccli.storage.memmap import Mapped
+from jaccli.storage.memmap import MemmapArray
 
 if TYPE_CHECKING:
     from jaccli.derivative.sparse import Pattern, Prepared
@@ -207,7 +207,7 @@ def make(
         )
         raise SpecError(spec.problem("model", message, "Choose fewer with --wrt and --select."))
     arrays = (*model.primals.values(), *vectors.values())
-    mapped = sum(array.nbytes for array in arrays if isinstance(array, Mapped))
+    mapped = sum(array.nbytes for array in arrays if isinstance(array, MemmapArray))
     plan = Plan(
         spec=spec,
         model=model,

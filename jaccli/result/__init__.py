@@ -34,7 +34,7 @@ from jaccli.result.result import Block, BlockShape, Result, block_key
 from jaccli.result.selection import check_show
 from jaccli.result.sparse import Sparse, dense
 from jaccli.result.summary import Measures, Measuring, duration, measure, summary, timings
-from jaccli.storage.files import is_begun, publishing
+from jaccli.storage.files import has_partial, publishing
 
 __all__ = [
     "READ_LIMIT",
@@ -62,7 +62,7 @@ __all__ = [
     "dense",
     "duration",
     "first_nonfinite",
-    "is_begun",
+    "has_partial",
     "measure",
     "publishing",
     "read",

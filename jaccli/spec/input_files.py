@@ -29,7 +29,7 @@ class NotInFile(SourceError):
 def read(path: Path, entries: dict[str, Any], limit: int, above: int | None = None) -> Any:
     """Return the array of a file; `entries` may hold `key`, `column` or `columns`.
 
-    An `.npy` array of more than `above` bytes stays in its file where it can (`Mapped`).
+    An `.npy` array of more than `above` bytes stays in its file where it can (`MemmapArray`).
 
     Raises:
         SourceError: the file is missing, broken, not what its suffix says, or over `limit` bytes.

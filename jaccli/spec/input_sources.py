@@ -100,7 +100,7 @@ class Source:
 
         Of the budget, `held` bytes are taken by what was read before.
         Integers of `.npy` and `.npz` files stay integers.  An `.npy` array of more than `above`
-        bytes stays in its file, where that is possible: it is `Mapped`.
+        bytes stays in its file, where that is possible: it is `MemmapArray`.
 
         Raises:
             SpecError: the values do not fit the dtype, or a column or key is not in the file.

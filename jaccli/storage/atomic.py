@@ -1,7 +1,7 @@
-"""Files that appear whole or not at all.
+"""Atomic writes: a file appears with all of its content, or not at all.
 
-What is written goes to a temporary file beside the target, which takes its place once everything
-is on the disk.  Devices and pipes are written directly, symbolic links are written through.
+Data goes to a temporary file beside the target, which replaces the target once it is on the disk.
+Devices and pipes are written directly, and symbolic links are followed.
 
 Standard library only, and errors are imported where one is raised: see the package.
 """
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from jaccli.errors import UsageError
 
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
-"""What file systems without hard links answer."""
+"""Errors of file systems without hard links."""
 
 
 class _Unseekable(io.BufferedWriter):
-    """A stream that only goes forward: some devices say that they can seek, and do not."""
+    """A stream without seek: some devices claim that they can seek, and cannot."""
 
     def seekable(self) -> bool:
         return False
@@ -36,7 +36,7 @@ class _Unseekable(io.BufferedWriter):
 
 
 def is_special(path: str) -> bool:
-    """Whether the path is a device, a pipe or a socket: no file that could be replaced."""
+    """Whether the path is a device, a pipe or a socket, which cannot be replaced."""
     try:
         mode = os.stat(path).st_mode
     except OSError:
@@ -56,7 +56,7 @@ def check_writable(path: str, *, force: bool) -> None:
     if not os.path.isdir(folder):
         raise _refused(f"{path}: there is no folder {folder!r}.", "Create it first.")
     try:
-        # Permissions do not tell of read-only and special file systems: only trying does.
+        # Permissions do not show read-only and special file systems: only a trial does.
         trial = _temporary(os.path.join(folder, os.path.basename(path)))
         _unfinished.add(trial)
         with open(trial, "xb"):
@@ -68,23 +68,23 @@ def check_writable(path: str, *, force: bool) -> None:
 
 
 def _temporary(target: str) -> str:
-    """Return a name beside the target that nothing has."""
+    """Return an unused name in the folder of the target."""
     return os.path.join(os.path.dirname(target), f".jaccli-{os.urandom(8).hex()}.tmp")
 
 
 def remove_leftovers(folder: str) -> None:
-    """Remove the temporary files of a process that was killed; nobody else may be writing there."""
+    """Remove temporary files of killed processes; no other process may be writing in the folder."""
     for name in os.listdir(folder):
         if name.startswith(".jaccli-") and name.endswith(".tmp"):
             _remove(os.path.join(folder, name))
 
 
 _unfinished: set[str] = set()
-"""Temporary files that there may be."""
+"""Temporary files of this process that may exist."""
 
 
 def remove_unfinished() -> None:
-    """Remove what this process has begun to write: a signal may come anywhere."""
+    """Remove the temporary files of this process, as when a signal ends it."""
     for path in list(_unfinished):
         _remove(path)
 
@@ -95,7 +95,7 @@ def _remove(path: str) -> None:
 
 
 def exists_already(path: str) -> UsageError:
-    """Return the error for a target that is there and must not be replaced."""
+    """Return the error for a target that exists and must not be replaced."""
     hint = "Choose another name, or replace it with --force."
     return _refused(f"{path}: exists already.", hint)
 
@@ -110,8 +110,8 @@ def _refused(message: str, hint: str = "") -> UsageError:
 def publishing(path: str, *, force: bool = False) -> Iterator[BinaryIO]:
     """Open a stream whose content becomes the file `path` when the block ends without an error.
 
-    Without `force` a file that has appeared meanwhile is not replaced.  With it, the new file has
-    the permissions of the one it replaces.
+    Without `force`, an existing file is not replaced, even if it was created meanwhile.  With
+    `force`, the new file has the permissions of the one that it replaces.
     """
     try:
         if is_special(path):
@@ -131,7 +131,7 @@ def publishing(path: str, *, force: bool = False) -> Iterator[BinaryIO]:
             else:
                 _claim(temporary, target)
         finally:
-            _remove(temporary)  # gone already when it has been renamed
+            _remove(temporary)  # which does not exist any more if it was renamed
             _unfinished.discard(temporary)
     except BrokenPipeError:
         raise
@@ -143,14 +143,14 @@ def publishing(path: str, *, force: bool = False) -> Iterator[BinaryIO]:
 
 
 def replace(temporary: str, target: str) -> None:
-    """Give the temporary file the name, and the permissions, of the one it replaces."""
+    """Rename the temporary file to the target, with the permissions of the file it replaces."""
     with contextlib.suppress(FileNotFoundError):
         os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))
     os.replace(temporary, target)
 
 
 def _claim(temporary: str, target: str) -> None:
-    """Give the temporary file its name, unless something else has it."""
+    """Rename the temporary file to the target, unless the target exists."""
     try:
         os.link(temporary, target)
     except FileExistsError:
@@ -158,7 +158,7 @@ def _claim(temporary: str, target: str) -> None:
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        # Without hard links: take the name with an empty file, then put the full one in its place.
+        # Without hard links: create the target as an empty file, then replace it.
         try:
             os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
         except FileExistsError:

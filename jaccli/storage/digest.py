@@ -1,7 +1,7 @@
-"""Hashes that identify things: SHA-256, in hexadecimal digits.
+"""SHA-256 hashes, in hexadecimal digits.
 
-`digest` makes the keys of caches.  The others are of texts, files and arrays as they are: results,
-sweep folders and partial files of earlier runs have them, and are found again by them.
+`digest` makes the keys of caches.  The others hash the bytes of texts, files and arrays as they
+are: they are stored in results, sweep folders and partial files, and compared by later runs.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-_SCALARS = (bool, int, float, str)  # a bool is an int: the first one that fits counts
+_SCALARS = (bool, int, float, str)  # a bool is an int: the first type that matches counts
 
 
 def digest(*values: object) -> str:
-    """Return the hash of values: of None, numbers, texts, bytes, arrays, and collections of them.
+    """Return the hash of None, numbers, texts, bytes, arrays, and nested collections of them.
 
-    Each has its type and its length before it, so that no other values give the same bytes.
-    Entries of a mapping count in their order, and so does whether a number is an integer.
+    Type and length precede each value, so that different values give different bytes.  The order of
+    a mapping's entries matters, and so does whether a number is an integer.
     """
-    found = hashlib.sha256()
-    for part in _framed(values):
-        found.update(part)
-    return found.hexdigest()
+    sha256 = hashlib.sha256()
+    for data in _framed(values):
+        sha256.update(data)
+    return sha256.hexdigest()
 
 
 def _framed(value: Any) -> Iterator[Any]:
@@ -59,7 +59,7 @@ def text_digest(text: str) -> str:
 
 
 def file_digest(path: Path) -> str:
-    """Return the hash of a file's content; of one that cannot be read, `missing`."""
+    """Return the hash of a file's content, or `missing` if it cannot be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -68,17 +68,17 @@ def file_digest(path: Path) -> str:
 
 
 def arrays_digest(arrays: Mapping[str, Any]) -> str:
-    """Return the hash of arrays and their names, in the order of the names."""
-    found = hashlib.sha256()
+    """Return the hash of named arrays, in the order of their names."""
+    sha256 = hashlib.sha256()
     for name, array in sorted(arrays.items()):
-        found.update(f"{name}{array.dtype}{array.shape}".encode())
-        for block in _numbers(array):
-            found.update(block)
-    return found.hexdigest()
+        sha256.update(f"{name}{array.dtype}{array.shape}".encode())
+        for data in _numbers(array):
+            sha256.update(data)
+    return sha256.hexdigest()
 
 
 def _numbers(array: Any) -> Iterator[memoryview]:
-    """Yield the bytes of an array's numbers, which may be in a file."""
+    """Yield the bytes of an array, which may be memory-mapped."""
     import numpy as np
 
     from jaccli.storage.memmap import blocks

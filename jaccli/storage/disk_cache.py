@@ -1,7 +1,7 @@
-"""What is kept in the user's cache folder from one process to the next: JSON, arrays, programs.
+"""The cache on disk, in the user's cache folder: JSON records, arrays, compiled programs.
 
-The folder is the user's alone (mode 0700, owner checked).  What cannot be read or written is as if
-it were not there: a cache never fails a call.  Imports nothing of the package.
+The folder is private to the user (mode 0700, owner checked).  Entries that cannot be read or
+written are treated as missing: the cache never makes a call fail.  Imports nothing of the package.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ KINDS = {
     "tuned": "modes that were the fastest",
     "colorings": "colorings of sparse derivatives",
 }
-"""The folders that there are, and what they hold."""
+"""The folders of the cache, with a description of their content."""
 LIMIT = 256 << 20
-"""Bytes of the files of one folder at most.
+"""Maximum bytes of one folder.
 
-Those that were used (blobs) or written (others) least recently go."""
-_FORGOTTEN = 3600
-"""Seconds after which a file that somebody is writing is one that somebody did not finish."""
+The least recently used blobs, or least recently written files, are evicted first."""
+_ABANDONED = 3600
+"""Age, in seconds, after which a temporary file is considered abandoned."""
 OFF = "JACCLI_NO_CACHE"
-"""The variable that turns the cache off, whatever is in it."""
+"""The environment variable that turns the cache off if it is not empty."""
 _PROCESSOR = ("vendor_id", "model name", "flags", "CPU implementer", "CPU part", "Features")
-"""Lines of /proc/cpuinfo that tell which instructions there are, and how code is tuned."""
+"""Lines of /proc/cpuinfo about instruction sets and the processor's model."""
 
 
 def home() -> Path | None:
-    """Return `$XDG_CACHE_HOME/jaccli`, there or not; None where there is no home."""
-    given = os.environ.get("XDG_CACHE_HOME", "")
-    if given.startswith("/"):
-        return Path(given) / "jaccli"
+    """Return `$XDG_CACHE_HOME/jaccli`, which may not exist; None without a home folder."""
+    configured = os.environ.get("XDG_CACHE_HOME", "")
+    if configured.startswith("/"):
+        return Path(configured) / "jaccli"
     try:
         user = Path.home()
     except RuntimeError:
@@ -49,9 +49,9 @@ def home() -> Path | None:
 
 
 def folder(name: str) -> Path | None:
-    """Return the folder of that name in `$XDG_CACHE_HOME/jaccli`, made if need be.
+    """Return a folder of the cache, created if it does not exist.
 
-    None where it cannot be made, or belongs to somebody else, or the user wants none.
+    None if it cannot be created, belongs to another user, or the cache is turned off.
     """
     base = home()
     if base is None or os.environ.get(OFF):
@@ -70,97 +70,97 @@ def folder(name: str) -> Path | None:
 
 
 def _is_own(path: Path) -> bool:
-    """Whether this is a folder, not a link to one, and the user's."""
-    found = path.lstat()
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+    """Whether this is a folder that the user owns, and no link."""
+    status = path.lstat()
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
 
 
 def read(name: str, key: str) -> dict[str, Any] | None:
-    """Return the record of that key (a file name), or None."""
+    """Return the record of a key (a file name), or None."""
     path = folder(name)
     if path is None:
         return None
     try:
         record = json.loads((path / f"{key}.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):  # RecursionError: brackets without end
+    except (OSError, ValueError, RecursionError):  # RecursionError: deeply nested brackets
         return None
     return record if isinstance(record, dict) else None
 
 
 def write(name: str, key: str, record: dict[str, Any]) -> None:
-    """Keep a record under that key; it appears whole or not at all."""
-    _keep(name, f"{key}.json", lambda file: file.write(json.dumps(record).encode()))
+    """Store a record under a key, atomically."""
+    _store(name, f"{key}.json", lambda file: file.write(json.dumps(record).encode()))
 
 
 def read_arrays(name: str, key: str) -> dict[str, Any] | None:
-    """Return the numpy arrays of that key (a file name) by name, or None."""
+    """Return the numpy arrays of a key (a file name) by name, or None."""
     import numpy as np
 
     path = folder(name)
     if path is None:
         return None
     try:
-        # numpy leaves a damaged file open that it has opened itself.
+        # If numpy opens a damaged file by itself, it does not close it.
         with (path / f"{key}.npz").open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return dict(archive)
-    except Exception:  # a damaged archive raises whatever its bytes seem to say
+    except Exception:  # a damaged archive may raise any exception
         return None
 
 
 def write_arrays(name: str, key: str, arrays: Mapping[str, Any]) -> None:
-    """Keep numpy arrays under that key; they appear whole or not at all."""
+    """Store numpy arrays under a key, atomically."""
     import numpy as np
 
-    _keep(name, f"{key}.npz", lambda file: np.savez(file, **arrays))
+    _store(name, f"{key}.npz", lambda file: np.savez(file, **arrays))
 
 
 def read_blob(name: str, key: str) -> bytes | None:
-    """Return the bytes of that key exactly as they were written, or None.
+    """Return the bytes of a key exactly as they were written, or None.
 
-    They may be code, so nobody but the user may have been able to write the file.
+    They may be code, so files that others can write are rejected.
     """
     path = folder(name)
     if path is None:
         return None
     try:
-        number = os.open(path / f"{key}.bin", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with open(number, "rb") as file:
-            found = os.fstat(number)
-            if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
+        descriptor = os.open(path / f"{key}.bin", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with open(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
                 return None
-            if found.st_mode & 0o022:
+            if status.st_mode & 0o022:
                 return None
             digest, content = file.read(hashlib.sha256().digest_size), file.read()
-            with suppress(OSError):  # as where nothing can be written
-                os.utime(number)  # it was used
+            with suppress(OSError):  # a read-only file system
+                os.utime(descriptor)  # mark as recently used
     except OSError:
         return None
     return content if hashlib.sha256(content).digest() == digest else None
 
 
 def write_blob(name: str, key: str, content: bytes) -> bool:
-    """Keep bytes under that key, unless they are very many; return whether they are kept."""
+    """Store bytes under a key unless they are too many; return whether they were stored."""
     if len(content) > LIMIT // 4:
         return False
     blob = hashlib.sha256(content).digest() + content
-    return _keep(name, f"{key}.bin", lambda file: file.write(blob))
+    return _store(name, f"{key}.bin", lambda file: file.write(blob))
 
 
-def _keep(name: str, file: str, save: Callable[[IO[bytes]], object]) -> bool:
-    """Write a file beside its name and rename it; nothing if that fails.  Others may have to go."""
+def _store(name: str, file: str, save: Callable[[IO[bytes]], object]) -> bool:
+    """Write a file atomically and evict others; return whether it was written."""
     path = folder(name)
     if path is None:
         return False
-    # Hidden, and of a name that no other thread, process or machine takes.
-    new = path / f".{file}.{os.urandom(8).hex()}"
+    # Hidden, with a name that is unique among threads, processes and machines.
+    temporary = path / f".{file}.{os.urandom(8).hex()}"
     try:
-        number = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(number, "wb") as stream:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(descriptor, "wb") as stream:
             save(stream)
-        new.replace(path / file)
+        temporary.replace(path / file)
     except OSError:
         with suppress(OSError):
-            new.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
         return False
     finally:
         _prune(path)
@@ -168,10 +168,10 @@ def _keep(name: str, file: str, save: Callable[[IO[bytes]], object]) -> bool:
 
 
 def _prune(path: Path) -> None:
-    """Remove the files of a folder beyond the limit, and what others have not finished."""
+    """Evict files beyond the limit, and remove abandoned temporary files."""
     now, files = time.time(), list(_files(path))
     finished = [file for file in files if not file.is_unfinished]
-    stale = [file for file in files if file.is_unfinished and now - file.used > _FORGOTTEN]
+    stale = [file for file in files if file.is_unfinished and now - file.used > _ABANDONED]
     excess = sum(file.nbytes for file in finished) - LIMIT
     for file in sorted(finished, key=lambda file: file.used):
         if excess <= 0:
@@ -194,34 +194,34 @@ class _File(NamedTuple):
 
 
 def _files(path: Path) -> Iterator[_File]:
-    """Yield the files of a folder; what else there may be is not from here."""
+    """Yield the regular files of a folder."""
     with suppress(OSError), os.scandir(path) as entries:
         for entry in entries:
             with suppress(OSError):
                 if entry.is_file(follow_symlinks=False):
-                    found = entry.stat(follow_symlinks=False)
-                    yield _File(entry.name, found.st_size, found.st_mtime)
+                    status = entry.stat(follow_symlinks=False)
+                    yield _File(entry.name, status.st_size, status.st_mtime)
 
 
 class Usage(NamedTuple):
-    """What a folder of the cache holds."""
+    """The number of entries and of bytes in a folder of the cache."""
 
     entries: int
     nbytes: int
 
 
 def usage() -> dict[str, Usage]:
-    """Return what there is of each kind, without making a folder."""
-    found = {}
+    """Return the usage of each folder, without creating one."""
+    usage_by_kind = {}
     for name in KINDS:
         files = list(_files(path)) if (path := _present(name)) else []
         entries = sum(not file.is_unfinished for file in files)
-        found[name] = Usage(entries, sum(file.nbytes for file in files))
-    return found
+        usage_by_kind[name] = Usage(entries, sum(file.nbytes for file in files))
+    return usage_by_kind
 
 
 def clear() -> dict[str, Usage]:
-    """Remove the files of each kind, and the folders if nothing else is in them; return what went.
+    """Remove all files of the cache, and folders that are empty then; return what was removed.
 
     Raises:
         OSError: a file cannot be removed.
@@ -235,7 +235,7 @@ def clear() -> dict[str, Usage]:
             (path / file.name).unlink(missing_ok=True)
             entries, nbytes = removed[name]
             removed[name] = Usage(entries + (not file.is_unfinished), nbytes + file.nbytes)
-        with suppress(OSError):  # there is something else
+        with suppress(OSError):  # not empty
             path.rmdir()
     base = home()
     if base is not None:
@@ -245,14 +245,14 @@ def clear() -> dict[str, Usage]:
 
 
 def is_refused() -> bool:
-    """Whether there is something in the folder's place that is not a folder of the user's own."""
+    """Whether a path of the cache exists that is not a folder owned by the user."""
     base = home()
     paths = [] if base is None else [base, *(base / name for name in KINDS)]
     return any(os.path.lexists(path) and not _is_own(path) for path in paths)
 
 
 def _present(name: str) -> Path | None:
-    """Return the folder of that name if it is there, and the user's own."""
+    """Return a folder of the cache if it exists and the user owns it."""
     base = home()
     if base is None:
         return None
@@ -263,19 +263,19 @@ def _present(name: str) -> Path | None:
 
 
 def processor() -> list[str]:
-    """Return what tells machines apart that share the folder, for keys: features of the processor.
+    """Return the processor's features and usable cores, for keys: machines may share the folder.
 
-    And how many cores this process may use: for XLA, the variable NPROC decides.
+    For XLA, the environment variable NPROC decides the number of cores.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    found = [platform.machine(), os.environ.get("NPROC") or str(cores)]
+    features = [platform.machine(), os.environ.get("NPROC") or str(cores)]
     try:
         with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as lines:
             for line in lines:
-                if not line.strip():  # the others are like the first
+                if not line.strip():  # further processors are the same
                     break
                 if line.startswith(_PROCESSOR):
-                    found.append(line)
+                    features.append(line)
     except OSError:  # not Linux
-        found.append(platform.processor())
-    return found
+        features.append(platform.processor())
+    return features

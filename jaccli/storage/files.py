@@ -1,10 +1,10 @@
-"""The user's files: what a command reads of theirs, and what it publishes, goes through here.
+"""All access to the user's files.
 
-Usually that is the file system (`local_files`, `atomic`).  The context of a call for a client of
-the service has the client's files instead: the names in it are never looked up on this machine.
+Usually these are in the file system (`local_files`, `atomic`).  A session of the service uses its
+client's files instead: their names are never looked up on this machine.
 
-Boundary: knows nothing of specs and results.  Standard library only, and little of it: a client of
-the service answers the same questions, and must not wait for numpy.
+Boundary: knows nothing of specs and results.  Imports little of the standard library, because the
+client of the service must start fast.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
     Name = str | os.PathLike[str]
 
 
-class Unanswered(BaseException):
-    """Ends a run that cannot go on before its client has answered `questions`."""
+class MissingAnswers(BaseException):
+    """Ends a run that needs the client's answers to `questions` first."""
 
     def __init__(self, *questions: Question) -> None:
         super().__init__(questions)
         self.questions = questions
 
 
-class NotHere(BaseException):
-    """Ends a session's run that its client has to do by itself, for a `reason`: a sentence."""
+class MustRunLocally(BaseException):
+    """Ends a session's run that the client must perform locally; `reason` is a sentence."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -49,12 +49,12 @@ class Local:
     local = True
 
     def ask(self, question: Question) -> Any:
-        """Do one of the operations."""
+        """Perform one of the operations."""
         operation, *arguments = question
         return OPERATIONS[str(operation)](*arguments)
 
-    def foresee(self, questions: Iterable[Question]) -> None:
-        """Look at nothing before its time."""
+    def prefetch(self, questions: Iterable[Question]) -> None:
+        """Do nothing: local files are fast."""
 
     def open(self, name: str) -> BinaryIO:
         """Open a file to read."""
@@ -73,18 +73,18 @@ _LOCAL = Local()
 
 
 def _provider() -> Provider:
-    """Return where the files of the call are that this thread works for."""
+    """Return the provider of files for the call that this thread performs."""
     return context.current().files or _LOCAL
 
 
 def require_local(what: str) -> None:
-    """End a session here, if it is one: its client does this by itself.
+    """Refuse to continue in a session: its client must do this locally.
 
     Raises:
-        NotHere: the files are a client's.
+        MustRunLocally: the files are a client's.
     """
     if not _provider().local:
-        raise NotHere(f"{what}: not in the service.")
+        raise MustRunLocally(f"{what}: not in the service.")
 
 
 def is_local() -> bool:
@@ -92,15 +92,15 @@ def is_local() -> bool:
     return _provider().local
 
 
-def foresee(questions: Iterable[Question]) -> None:
-    """Say what will be asked soon, so that a client can answer all of it at once."""
-    _provider().foresee(questions)
+def prefetch(questions: Iterable[Question]) -> None:
+    """Announce questions, so that a client can answer all of them at once."""
+    _provider().prefetch(questions)
 
 
 def read(name: Name) -> bytes:
     """Return the text of a file or a pipe, or of standard input (`-`).
 
-    Of one that is longer than `local.LONGEST_TEXT` so much that this can be seen.
+    A text longer than `local_files.LONGEST_TEXT` is truncated to one byte more.
 
     Raises:
         OSError: it cannot be read.
@@ -114,7 +114,7 @@ def open_to_read(name: Name) -> tuple[BinaryIO, int]:
 
     Raises:
         OSError: it cannot be read.
-        SourceError: it is something else, of which reading might never end.
+        SourceError: it is not a regular file.
     """
     stream = _provider().open(os.fspath(name))
     size = stream.seek(0, io.SEEK_END)
@@ -126,7 +126,7 @@ def check_writable(name: Name, *, force: bool) -> None:
     """Refuse, before anything is computed, a target that `publishing` would refuse.
 
     Raises:
-        UsageError: it is there and must not be replaced, or cannot be written.
+        UsageError: it exists and must not be replaced, or cannot be written.
     """
     _provider().ask(("check_writable", os.fspath(name), force))
 
@@ -134,7 +134,7 @@ def check_writable(name: Name, *, force: bool) -> None:
 def publishing(name: Name, *, force: bool = False) -> AbstractContextManager[BinaryIO]:
     """Open a stream whose content becomes the file when the block ends without an error.
 
-    Without `force` a file that has appeared meanwhile is not replaced.
+    Without `force`, an existing file is not replaced, even if it was created meanwhile.
 
     Raises:
         ComputationError: it cannot be written.
@@ -143,30 +143,30 @@ def publishing(name: Name, *, force: bool = False) -> AbstractContextManager[Bin
 
 
 def is_special(name: Name) -> bool:
-    """Return whether it is a device, a pipe or a socket: no file that could be replaced."""
+    """Return whether this is a device, a pipe or a socket, which cannot be replaced."""
     return bool(_provider().ask(("is_special", os.fspath(name))))
 
 
-def is_begun(name: Name) -> bool:
-    """Return whether there is a partial result of this target, of a run that was stopped."""
-    return bool(_provider().ask(("is_begun", os.fspath(name))))
+def has_partial(name: Name) -> bool:
+    """Return whether an interrupted run has left a partial result of this target."""
+    return bool(_provider().ask(("has_partial", os.fspath(name))))
 
 
 def make_folder(name: Name) -> None:
-    """Make a folder, and those above it; one that is there will do.
+    """Create a folder and its parents, unless it exists.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
     _provider().ask(("make_folder", os.fspath(name)))
 
 
 def identity(name: Name) -> str:
-    """Return a name that is the same for two names of one file: absolute, links followed."""
+    """Return the absolute path of a file with symbolic links resolved."""
     return str(_provider().ask(("identity", os.fspath(name))))
 
 
 def relative(name: Name, folder: Name) -> str:
-    """Return a file's name as it is written in a folder."""
+    """Return a file's path relative to a folder."""
     here = _provider().folder()
     return os.path.relpath(os.path.join(here, name), os.path.join(here, folder))

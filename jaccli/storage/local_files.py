@@ -1,6 +1,6 @@
-"""What is asked of the file system, as a table of operations on names.
+"""Operations on the local file system, as a table.
 
-A client of the service answers with the same functions.  Standard library only.
+The client of the service uses the same functions to answer questions.  Standard library only.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 LONGEST_TEXT = 32 * 2**20
-"""Bytes of a spec at most."""
+"""Maximum bytes of a spec."""
 
 
 _read_already: dict[str, bytes] = {}
 
 
 def keep(name: str, text: bytes) -> None:
-    """Let `read` return a text that has been read: of a pipe it would not come again."""
+    """Let the next `read` return this text: a pipe cannot be read twice."""
     _read_already[name] = text
 
 
 def read(name: str) -> bytes:
-    """Return the text, not longer than need be, of what can be opened or is standard input."""
+    """Return the text of a file, a pipe or standard input, at most `LONGEST_TEXT` + 1 bytes."""
     if name in _read_already:
         return _read_already.pop(name)
     if name != STDIN:
@@ -45,7 +45,7 @@ def open_regular(name: str) -> BinaryIO:
     """Open a regular file to read.
 
     Raises:
-        SourceError: it is a folder, a device or a pipe, which might wait for somebody to write.
+        SourceError: it is not a regular file; reading a device or a pipe might block.
     """
     if not stat.S_ISREG(os.stat(name).st_mode):
         from jaccli.errors import SourceError
@@ -55,35 +55,35 @@ def open_regular(name: str) -> BinaryIO:
 
 
 def content(name: str) -> bytes:
-    """Return the whole of a regular file."""
+    """Return the content of a regular file."""
     with open_regular(name) as file:
         return file.read()
 
 
 def data_of(name: str) -> str:
-    """Return the name of the partial result of a target, as it grows."""
+    """Return the name of the file with the partial result of a target."""
     folder, file = os.path.split(os.path.realpath(name))
     return os.path.join(folder, f".{file}.partial")
 
 
 def journal_of(name: str) -> str:
-    """Return the name of the account of a partial result's parts."""
+    """Return the name of the journal of a partial result."""
     folder, file = os.path.split(os.path.realpath(name))
     return os.path.join(folder, f".{file}.journal")
 
 
-def is_begun(name: str) -> bool:
-    """Return whether there is a partial result of a target."""
+def has_partial(name: str) -> bool:
+    """Return whether a target has a partial result."""
     return os.path.exists(journal_of(name)) and os.path.exists(data_of(name))
 
 
 def make_folder(name: str) -> None:
-    """Make a folder, and those above it."""
+    """Create a folder and its parents."""
     os.makedirs(name, exist_ok=True)
 
 
 def identity(name: str) -> str:
-    """Return the name that all names of a file share."""
+    """Return the absolute path with symbolic links resolved."""
     return os.path.realpath(name)
 
 
@@ -91,9 +91,9 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "read": read,
     "content": content,
     "check_writable": lambda name, force: check_writable(name, force=force),
-    "is_begun": is_begun,
+    "has_partial": has_partial,
     "is_special": is_special,
     "make_folder": make_folder,
     "identity": identity,
 }
-"""By the names that a session uses to ask its client."""
+"""The operations by the names that a session uses in its questions to the client."""

@@ -1,6 +1,6 @@
-"""A cache of bounded size, from which the least recently used entries go first.
+"""A cache of bounded size that evicts the least recently used entries first.
 
-Boundary: takes no lock; who shares one between threads does.
+Boundary: takes no lock; callers that share a cache between threads must.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ V = TypeVar("V")
 
 
 class LRUCache(Generic[K, V]):
-    """At most `count` entries, of `nbytes` together by `size`; `evicted` is told of those that go.
+    """At most `count` entries, of at most `nbytes` together by `size` (None: no limit).
 
-    None for `nbytes` stands for no limit.
+    `on_evict` is called with the key of each evicted entry.
     """
 
     def __init__(
@@ -25,12 +25,12 @@ class LRUCache(Generic[K, V]):
         nbytes: int | None = None,
         *,
         size: Callable[[V], int] = lambda _: 0,
-        evicted: Callable[[K], object] = lambda _: None,
+        on_evict: Callable[[K], object] = lambda _: None,
     ) -> None:
         self.count, self.nbytes = count, nbytes
-        self._size, self._evicted = size, evicted
+        self._size, self._on_evict = size, on_evict
         self._entries: OrderedDict[K, V] = OrderedDict()
-        self._held = 0
+        self._size_sum = 0
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -42,25 +42,25 @@ class LRUCache(Generic[K, V]):
         return iter(self._entries)
 
     def peek(self, key: K) -> V | None:
-        """Return the value of a key, None if there is none; its turn to go stays."""
+        """Return the value of a key or None, without marking it as used."""
         return self._entries.get(key)
 
     def get(self, key: K) -> V | None:
-        """Return the value of a key, None if there is none; it is the last to go now."""
+        """Return the value of a key or None, and mark it as most recently used."""
         if key not in self._entries:
             return None
         self._entries.move_to_end(key)
         return self._entries[key]
 
     def put(self, key: K, value: V) -> None:
-        """Set the value of a key, and evict what is too much."""
+        """Set the value of a key, and evict entries beyond the limits."""
         self.remove(key)
         self._entries[key] = value
-        self._held += self._size(value)
-        while len(self) > self.count or (self.nbytes is not None and self._held > self.nbytes):
+        self._size_sum += self._size(value)
+        while len(self) > self.count or (self.nbytes is not None and self._size_sum > self.nbytes):
             oldest = next(iter(self))
             self.remove(oldest)
-            self._evicted(oldest)
+            self._on_evict(oldest)
 
     def clear(self) -> None:
         """Remove all entries."""
@@ -68,6 +68,6 @@ class LRUCache(Generic[K, V]):
             self.remove(key)
 
     def remove(self, key: K) -> None:
-        """Remove an entry, if it is there."""
+        """Remove an entry, if it exists."""
         if key in self._entries:
-            self._held -= self._size(self._entries.pop(key))
+            self._size_sum -= self._size(self._entries.pop(key))

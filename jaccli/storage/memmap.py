@@ -1,6 +1,6 @@
-"""An array that stays in its `.npy` file: what is taken of it is read, and nothing else.
+"""An array that stays in its `.npy` file: only the parts that are indexed are read.
 
-Boundary: knows nothing of specs; what the numbers become is its maker's.
+Boundary: knows nothing of specs; the caller defines the conversion of values (`cast`).
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from jaccli.errors import SourceError, format_bytes
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-_BLOCK = 1 << 20
-"""Numbers that `blocks` reads at a time."""
+_BLOCK_SIZE = 1 << 20
+"""Numbers in a block of `blocks`."""
 
 
 class OpenFile:
-    """An open file under a number of its own, which is closed when nobody needs it any more.
+    """A duplicated file descriptor, closed when the object is garbage-collected.
 
-    `stamp` is what changes when the file does: its size, and the time of its last change.
+    `stamp` has the size and the modification time, by which changes of the file are detected.
     """
 
     def __init__(self, number: int) -> None:
@@ -36,7 +36,7 @@ class OpenFile:
         os.close(self.number)
 
     def map(self) -> mmap.mmap | None:
-        """Return the content, or None if it is no longer what it was."""
+        """Return the content, or None if the file was changed."""
         if self._stamp() != self.stamp:
             return None
         return mmap.mmap(self.number, 0, access=mmap.ACCESS_READ)
@@ -47,11 +47,11 @@ class OpenFile:
 
 
 @dataclass(frozen=True, eq=False)
-class Mapped:
-    """An array of `shape` and `dtype`, of which parts are taken by index, as numpy arrays.
+class MemmapArray:
+    """A memory-mapped array of `shape` and `dtype`; indexing reads a part as a numpy array.
 
-    The numbers are in `file`, called `name` in messages, from `offset` on in row-major order.
-    `stored` is their dtype there, and `cast` makes of them what they are to be, in `dtype`.
+    The numbers are in `file`, called `name` in messages, from `offset` on in row-major order, with
+    the dtype `stored`.  `cast` converts them to `dtype`.
     """
 
     file: OpenFile
@@ -69,46 +69,46 @@ class Mapped:
 
     @property
     def nbytes(self) -> int:
-        """The bytes that the whole would take, in the file or in memory, whichever is more."""
+        """The bytes of the array in the file or in memory, whichever is larger."""
         return prod(self.shape) * max(self.stored.itemsize, self.dtype.itemsize)
 
     def __getitem__(self, index: Any) -> Array:
         """Read a part.
 
         Raises:
-            SourceError: the file is not what it was.
-            JaccliError: what `cast` raises of numbers that do not fit.
+            SourceError: the file was changed, or cannot be read.
+            JaccliError: `cast` refuses the numbers.
         """
-        return self._taken(self._numbers()[index])
+        return self._converted(self._raw()[index])
 
-    def whole(self, limit: int) -> Array:
-        """Read all of it, if that is no more than `limit` bytes.
+    def read_all(self, limit: int) -> Array:
+        """Read the whole array, if it has at most `limit` bytes.
 
         Raises:
-            SourceError: it is more, or as for a part.
+            SourceError: it has more bytes, was changed, or cannot be read.
         """
         if self.nbytes > limit:
             needed = f"the array needs {format_bytes(self.nbytes)}"
             raise SourceError(f"{self.name}: {needed}, more than the limit {format_bytes(limit)}.")
         return self[...]
 
-    def then(self, dtype: np.dtype[Any]) -> Mapped:
-        """Return the array in another dtype, which the numbers fit."""
+    def astype(self, dtype: np.dtype[Any]) -> MemmapArray:
+        """Return the array with another dtype, which must be able to represent the numbers."""
         return replace(self, dtype=dtype, cast=lambda values: self.cast(values).astype(dtype))
 
     def flat(self, start: int, stop: int) -> Array:
         """Read the numbers from `start` to `stop` in row-major order."""
-        return self._taken(self._numbers().reshape(-1)[start:stop])
+        return self._converted(self._raw().reshape(-1)[start:stop])
 
-    def _taken(self, numbers: Array) -> Array:
+    def _converted(self, numbers: Array) -> Array:
         values = self.cast(numbers)
         return values.copy() if np.may_share_memory(values, numbers) else values
 
-    def _numbers(self) -> Array:
-        """Return the file's numbers as they are, in a memory map of their own.
+    def _raw(self) -> Array:
+        """Return the file's numbers without conversion, in a new memory map.
 
-        Pages that have been touched count as resident for as long as their map is there: one map
-        for all parts would end up as large as the file.
+        Touched pages stay resident as long as their map exists: a map that is shared by all reads
+        would end up as large as the file.
         """
         try:
             content = self.file.map()
@@ -121,10 +121,10 @@ class Mapped:
         return flat.reshape(self.shape)
 
 
-def blocks(array: Array | Mapped) -> Iterator[Array]:
+def blocks(array: Array | MemmapArray) -> Iterator[Array]:
     """Yield all numbers of an array in row-major order, a flat contiguous block at a time."""
-    if not isinstance(array, Mapped):
+    if not isinstance(array, MemmapArray):
         yield np.ascontiguousarray(array).reshape(-1)
         return
-    for start in range(0, prod(array.shape), _BLOCK):
-        yield array.flat(start, start + _BLOCK)
+    for start in range(0, prod(array.shape), _BLOCK_SIZE):
+        yield array.flat(start, start + _BLOCK_SIZE)

@@ -1,9 +1,9 @@
-"""The `.npy` format, read without trust: inputs and results, alone or inside an `.npz`.
+"""The `.npy` format, read from untrusted files: inputs and results, alone or inside an `.npz`.
 
-A sparse matrix of scipy's is several arrays in an `.npz`, of one of five formats.
+A sparse matrix of scipy is several arrays in an `.npz`, in one of five formats.
 
-What a header declares is compared with the bytes there are before anything is allocated, and
-nothing is unpickled.
+The size that a header declares is compared with the size of the file before anything is allocated,
+and nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from typing import Any, BinaryIO, NamedTuple, cast
 import numpy as np
 
 from jaccli.errors import SourceError, format_bytes
-from jaccli.storage.memmap import Mapped, OpenFile
+from jaccli.storage.memmap import MemmapArray, OpenFile
 from jaccli.storage.reading import damaged, too_large
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def _header_3_0(stream: BinaryIO) -> Any:
-    """Read a header of version 3: one of version 2 in UTF-8, for the names of fields."""
+    """Read a header of version 3, which differs from version 2 in its encoding, UTF-8."""
     (length,) = struct.unpack("<I", stream.read(4))
     text = stream.read(length).decode("utf-8").encode("latin1", "replace")
     return np.lib.format.read_array_header_2_0(io.BytesIO(struct.pack("<I", len(text)) + text))
 
 
-_PART = 1 << 20
-"""Bytes that are read at a time."""
+_READ_SIZE = 1 << 20
+"""Bytes of one read."""
 _HEADERS: dict[tuple[int, int], Callable[[BinaryIO], Any]] = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -51,7 +51,7 @@ def write_array(values: Array, stream: BinaryIO) -> None:
 
 
 class _Header(NamedTuple):
-    """What the header of an array says, checked against the bytes that follow it."""
+    """The header of an array, checked against the size of the file."""
 
     shape: tuple[int, ...]
     fortran_order: bool
@@ -60,7 +60,7 @@ class _Header(NamedTuple):
 
 
 def check_array(stream: BinaryIO, size: int, limit: int) -> int:
-    """Return the bytes of an array, by its header alone; refuse one of more than `limit`."""
+    """Return the bytes of an array by its header; refuse more than `limit`."""
     return _within(_header(stream, size), limit).nbytes
 
 
@@ -71,11 +71,11 @@ def _within(header: _Header, limit: int) -> _Header:
 
 
 def read_array(stream: BinaryIO, size: int, limit: int) -> Array:
-    """Read one array from a stream of `size` bytes, refusing what is not plain numbers."""
+    """Read an array of plain numbers or texts from a stream of `size` bytes."""
     shape, fortran_order, dtype, declared = _within(_header(stream, size), limit)
     flat = _content(stream, declared).view(dtype) if declared else np.empty(0, dtype)
     if dtype.kind == "U" and _codes(flat).max(initial=0) > sys.maxunicode:
-        # numpy makes texts of any numbers, and Python takes them for characters.
+        # numpy does not check code points.
         raise damaged("its texts have characters that do not exist")
     try:
         return flat.reshape(shape, order="F" if fortran_order else "C")
@@ -84,27 +84,27 @@ def read_array(stream: BinaryIO, size: int, limit: int) -> Array:
 
 
 def _codes(texts: Array) -> Array:
-    """Return the numbers of the characters of texts."""
+    """Return the code points of texts."""
     return texts.view(np.dtype(np.uint32).newbyteorder(texts.dtype.byteorder))
 
 
 def _content(stream: BinaryIO, size: int) -> Array:
-    """Read so many bytes, in parts: a compressed stream takes as much again for each."""
-    found = np.empty(size, np.uint8)
-    view, done = found.data, 0
+    """Read `size` bytes in several reads: a compressed stream needs a buffer for each."""
+    data = np.empty(size, np.uint8)
+    view, done = data.data, 0
     while done < size:
-        count = cast(io.BufferedIOBase, stream).readinto(view[done : done + _PART])
+        count = cast(io.BufferedIOBase, stream).readinto(view[done : done + _READ_SIZE])
         if not count:
             raise damaged(f"the array ends after {done} of its {size} bytes")
         done += count
-    return found
+    return data
 
 
-def map_array(stream: BinaryIO, name: str, size: int, above: int) -> Mapped | None:
+def map_array(stream: BinaryIO, name: str, size: int, above: int) -> MemmapArray | None:
     """Return the array of a file of `size` bytes unread, if it has more than `above` bytes.
 
-    None also where the stream is no file, or its numbers do not stand as numpy has them in memory:
-    in row-major order, in this machine's order of bytes.  It is then where it was.
+    None also if the stream is not a file, or the numbers are not in row-major order or not in this
+    machine's byte order.  The stream's position is unchanged then.
     """
     start = stream.tell()
     shape, fortran_order, dtype, declared = _header(stream, size)
@@ -112,8 +112,8 @@ def map_array(stream: BinaryIO, name: str, size: int, above: int) -> Mapped | No
     try:
         if plain and declared > above:
             file, offset = OpenFile(stream.fileno()), stream.tell()
-            return Mapped(file, name, offset, shape, dtype, dtype, lambda values: values)
-    except OSError:  # it has no number, as streams in memory
+            return MemmapArray(file, name, offset, shape, dtype, dtype, lambda values: values)
+    except OSError:  # no file descriptor, as streams in memory
         pass
     stream.seek(start)
     return None
@@ -126,18 +126,18 @@ def _header(stream: BinaryIO, size: int) -> _Header:
     prefix, version = magic[:-2], tuple(magic[-2:])
     if prefix != np.lib.format.MAGIC_PREFIX or version not in _HEADERS:
         raise SourceError("this is not an .npy array.")
-    with warnings.catch_warnings(action="ignore"):  # of what Python 2 has written
+    with warnings.catch_warnings(action="ignore"):  # about files that Python 2 wrote
         shape, fortran_order, dtype = _HEADERS[version](stream)
     if dtype.hasobject:
         raise SourceError("the array holds Python objects (a pickle), which are never loaded.")
     if not all(type(length) is int and length >= 0 for length in shape):
         raise damaged(f"the array's shape {shape} is not one")
     declared = prod(shape) * dtype.itemsize
-    there = size - (stream.tell() - start)
-    if declared > there:
+    available = size - (stream.tell() - start)
+    if declared > available:
         raise SourceError(
             f"the array is cut short: its shape {shape} needs {format_bytes(declared)}, and "
-            f"{format_bytes(there)} are there."
+            f"{format_bytes(available)} are there."
         )
     return _Header(shape, fortran_order, dtype, declared)
 
@@ -150,12 +150,12 @@ def is_sparse(arrays: Mapping[str, Array]) -> bool:
 
 
 def coordinates(arrays: Mapping[str, Array]) -> tuple[tuple[Array, Array], Array, tuple[int, int]]:
-    """Return the indices and the numbers of a matrix of `scipy.sparse.save_npz`, and its shape.
+    """Return `(rows, columns)`, the values and the shape of a matrix of `scipy.sparse.save_npz`.
 
-    Entries that stand there twice add up.
+    Duplicate entries add up.
 
     Raises:
-        SourceError: the arrays do not fit each other, or their format is not known.
+        SourceError: the arrays are inconsistent, or their format is not supported.
     """
     try:
         kind = arrays["format"].item()
@@ -180,16 +180,16 @@ _Entries = tuple[Array, Array, Array]
 """Rows, columns and numbers."""
 
 
-def _listed(arrays: Mapping[str, Array], shape: tuple[int, int]) -> _Entries:
-    """Return the entries of coordinates."""
+def _coo_entries(arrays: Mapping[str, Array], shape: tuple[int, int]) -> _Entries:
+    """Return the entries of the COO format."""
     if "coords" in arrays:
         return (*arrays["coords"], arrays["data"])
     return arrays["row"], arrays["col"], arrays["data"]
 
 
-def _major(arrays: Mapping[str, Array], count: int) -> Array:
-    """Return the number of the row, or column, of each entry of `count` compressed ones."""
-    starts = _whole(arrays["indptr"])
+def _expanded(arrays: Mapping[str, Array], count: int) -> Array:
+    """Return the row (or column) of each entry of `count` compressed rows (or columns)."""
+    starts = _integers(arrays["indptr"])
     lengths = np.diff(starts)
     entries = len(arrays["indices"])
     if len(starts) != count + 1 or starts[0] or starts[-1] != entries or lengths.min(initial=0) < 0:
@@ -197,18 +197,18 @@ def _major(arrays: Mapping[str, Array], count: int) -> Array:
     return np.repeat(np.arange(count), lengths)
 
 
-def _whole(array: Array) -> Array:
+def _integers(array: Array) -> Array:
     return array.astype(np.int64, casting="safe")
 
 
-def _blocks(arrays: Mapping[str, Array], shape: tuple[int, int]) -> _Entries:
-    """Return the entries of compressed rows of dense blocks."""
+def _bsr_entries(arrays: Mapping[str, Array], shape: tuple[int, int]) -> _Entries:
+    """Return the entries of the BSR format: compressed rows of dense blocks."""
     blocks = arrays["data"]
     count, height, width = blocks.shape
     if not height or not width or shape[0] % height or shape[1] % width:
         raise ValueError("blocks")
-    tops = _major(arrays, shape[0] // height) * height
-    lefts = _whole(arrays["indices"]) * width
+    tops = _expanded(arrays, shape[0] // height) * height
+    lefts = _integers(arrays["indices"]) * width
     if not tops.shape == lefts.shape == (count,):
         raise ValueError("lengths")
     rows = np.broadcast_to(tops[:, None, None] + np.arange(height)[:, None], blocks.shape)
@@ -216,9 +216,9 @@ def _blocks(arrays: Mapping[str, Array], shape: tuple[int, int]) -> _Entries:
     return rows.ravel(), columns.ravel(), blocks.ravel()
 
 
-def _diagonals(arrays: Mapping[str, Array], shape: tuple[int, int]) -> _Entries:
-    """Return the entries of diagonals, each of which is stored by the columns that it crosses."""
-    diagonals, offsets = arrays["data"], _whole(arrays["offsets"])
+def _dia_entries(arrays: Mapping[str, Array], shape: tuple[int, int]) -> _Entries:
+    """Return the entries of the DIA format: diagonals, indexed by column."""
+    diagonals, offsets = arrays["data"], _integers(arrays["offsets"])
     count, width = diagonals.shape
     if offsets.shape != (count,):
         raise ValueError("offsets")
@@ -229,10 +229,10 @@ def _diagonals(arrays: Mapping[str, Array], shape: tuple[int, int]) -> _Entries:
 
 
 _COORDINATES: dict[str, Callable[[Mapping[str, Array], tuple[int, int]], _Entries]] = {
-    "coo": _listed,
-    "csr": lambda a, shape: (_major(a, shape[0]), a["indices"], a["data"]),
-    "csc": lambda a, shape: (a["indices"], _major(a, shape[1]), a["data"]),
-    "bsr": _blocks,
-    "dia": _diagonals,
+    "coo": _coo_entries,
+    "csr": lambda a, shape: (_expanded(a, shape[0]), a["indices"], a["data"]),
+    "csc": lambda a, shape: (a["indices"], _expanded(a, shape[1]), a["data"]),
+    "bsr": _bsr_entries,
+    "dia": _dia_entries,
 }
-"""How the entries of each format are found."""
+"""Readers of the entries of each format."""

@@ -1,7 +1,7 @@
-"""Files of arrays, read without trust: whatever their bytes make a reader raise is one error.
+"""Untrusted files of arrays: any exception while reading one becomes a `SourceError`.
 
-This is the one place that turns the exceptions of zipfile, zlib, struct, json, csv and numpy into a
-sentence: a reader only checks what those would let pass.
+This is the one place that turns exceptions of zipfile, zlib, struct, json, csv and numpy into a
+sentence; readers only check what those libraries do not.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-_REASON = 200
-"""Characters of a library's reason that are shown at most."""
-_CELL = 32
-"""Bytes for each character that a line takes at most while it is split."""
-_SHORT = 1 << 20
-"""Characters that a line may always have."""
+_MAX_REASON = 200
+"""Maximum length of a quoted error message of a library."""
+_BYTES_PER_CHARACTER = 32
+"""Maximum bytes for each character of a line while it is split."""
+_MIN_LINE_LIMIT = 1 << 20
+"""Length of lines that are allowed under any memory limit."""
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def reading(name: files.Name) -> Iterator[tuple[BinaryIO, int]]:
     """Open a regular file to read, with its size in bytes.
 
     Raises:
-        SourceError: it cannot be read, or is damaged; the message is without the file's name.
+        SourceError: it cannot be read, or is damaged; the message does not name the file.
     """
     with undamaged():
         stream, size = files.open_to_read(name)
@@ -41,10 +41,10 @@ def reading(name: files.Name) -> Iterator[tuple[BinaryIO, int]]:
 
 @contextmanager
 def undamaged() -> Iterator[None]:
-    """Read bytes that anybody may have written.
+    """Turn exceptions of the block, which reads untrusted bytes, into a `SourceError`.
 
     Raises:
-        SourceError: they are not what the block takes them for, or cannot be read.
+        SourceError: the bytes are damaged, or cannot be read.
     """
     try:
         yield
@@ -55,7 +55,7 @@ def undamaged() -> Iterator[None]:
     except FileNotFoundError as error:
         raise SourceError("no such file.") from error
     except Exception as error:
-        # Libraries raise OSError too of bytes: seeking to where no file has anything is EINVAL.
+        # Damaged bytes may raise OSError too: a seek to an invalid position is EINVAL.
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             reason = (error.strerror or str(error)).lower()
             raise SourceError(f"cannot be read: {reason}.") from error
@@ -63,14 +63,14 @@ def undamaged() -> Iterator[None]:
 
 
 def damaged(reason: str) -> SourceError:
-    """Return the error for a file whose bytes cannot be right."""
+    """Return the error for a damaged file."""
     reason = reason.strip().split("\n")[0].rstrip(".").replace(". ", ", ")
-    reason = shortened(reason, _REASON)
+    reason = shortened(reason, _MAX_REASON)
     return SourceError(f"this file is damaged: {reason[:1].lower()}{reason[1:]}.")
 
 
 def too_large(what: str, needed: int, limit: int) -> SourceError:
-    """Return the error for a file that needs more bytes than are left of the memory budget."""
+    """Return the error for a file that needs more than the remaining memory budget."""
     return SourceError(
         f"{what} {format_bytes(needed)}, more than the limit {format_bytes(limit)}.",
         hint="Raise --memory: what a call reads must fit into it.",
@@ -78,17 +78,17 @@ def too_large(what: str, needed: int, limit: int) -> SourceError:
 
 
 def lines(stream: BinaryIO, limit: int) -> Iterator[str]:
-    """Yield the lines of a text in UTF-8, with their ends.
+    """Yield the lines of a UTF-8 text, with their line ends.
 
-    None of them takes more than `limit` bytes while it is split.
+    Refuse a line that would take more than `limit` bytes while it is split.
     """
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
-    most = max(limit // _CELL, _SHORT)
+    max_length = max(limit // _BYTES_PER_CHARACTER, _MIN_LINE_LIMIT)
     try:
-        while line := text.readline(most + 1):
-            if len(line) > most:
-                raise too_large("a line needs", _CELL * len(line), limit)
+        while line := text.readline(max_length + 1):
+            if len(line) > max_length:
+                raise too_large("a line needs", _BYTES_PER_CHARACTER * len(line), limit)
             yield line
     finally:
-        if not stream.closed:  # else this is found to be garbage, later
+        if not stream.closed:  # otherwise closing the wrapper would close the stream
             text.detach()

@@ -1,6 +1,6 @@
-"""What a CI server reads of an experiment: a JUnit report, and a page of Markdown.
+"""Reports of a sweep for CI servers: JUnit XML and Markdown.
 
-Source of the JUnit format: what Jenkins, GitLab and GitHub's actions read in common
+Source of the JUnit format: the subset that Jenkins, GitLab and GitHub's actions read
 (https://github.com/testmoapp/junitxml).
 """
 
@@ -15,16 +15,16 @@ from jaccli.sweep.task_record import TaskRecord
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ROWS = 100
-"""Rows of the page's table at most: job summaries are cut at 1 MiB."""
+"""Maximum number of rows of the Markdown table: job summaries are cut at 1 MiB."""
 _FAILURES = 20
-"""Failures that the page tells in full at most."""
+"""Maximum number of failures that are quoted in full."""
 
 
 def junit(records: Sequence[TaskRecord], name: str) -> str:
     """Return a JUnit report in which each task is a test case, with its seconds.
 
-    What `expect:` finds is a failure, what could not be computed an error, and what was not run
-    is skipped.
+    A task whose `expect:` failed is a failure, one that could not be computed an error, and one
+    that was not run is skipped.
     """
     counts = {
         "tests": len(records),
@@ -32,21 +32,25 @@ def junit(records: Sequence[TaskRecord], name: str) -> str:
         "errors": sum(record.status == "failed" and not _is_verdict(record) for record in records),
         "skipped": sum(record.status == "pending" for record in records),
     }
-    whole = {key: str(count) for key, count in counts.items()}
-    whole["time"] = f"{sum(record.took for record in records):.6f}"
-    root = ElementTree.Element("testsuites", {"name": "jaccli", **whole})
-    suite = ElementTree.SubElement(root, "testsuite", {"name": _xml(name), **whole})
+    totals = {key: str(count) for key, count in counts.items()}
+    totals["time"] = f"{sum(record.total_seconds for record in records):.6f}"
+    root = ElementTree.Element("testsuites", {"name": "jaccli", **totals})
+    suite = ElementTree.SubElement(root, "testsuite", {"name": _xml(name), **totals})
     for record in records:
         case = ElementTree.SubElement(
             suite,
             "testcase",
-            {"classname": _xml(name), "name": _xml(record.name), "time": f"{record.took:.6f}"},
+            {
+                "classname": _xml(name),
+                "name": _xml(record.name),
+                "time": f"{record.total_seconds:.6f}",
+            },
         )
         if record.status == "failed":
             kind = "failure" if _is_verdict(record) else "error"
             first = record.error.split("\n", 1)[0]
-            told = ElementTree.SubElement(case, kind, {"message": _xml(first)})
-            told.text = _xml(record.error)
+            detail = ElementTree.SubElement(case, kind, {"message": _xml(first)})
+            detail.text = _xml(record.error)
         elif record.status == "pending":
             ElementTree.SubElement(case, "skipped", {"message": "not run"})
     ElementTree.indent(root)
@@ -59,14 +63,14 @@ def _is_verdict(record: TaskRecord) -> bool:
 
 
 def _xml(text: str) -> str:
-    """Return a text without the characters that XML has no way to write."""
+    """Return the text with characters that XML cannot represent replaced."""
     return _NOT_XML.sub("\ufffd", text)
 
 
-def markdown(records: Sequence[TaskRecord], name: str, account: str) -> str:
-    """Return a page: the account, failures in full, and a table of the tasks."""
+def markdown(records: Sequence[TaskRecord], name: str, summary_line: str) -> str:
+    """Return a page: the summary line, the failures in full, and a table of the tasks."""
     failures = [record for record in records if record.status == "failed"]
-    lines = [f"## {_escaped(name)}", "", account, ""]
+    lines = [f"## {_escaped(name)}", "", summary_line, ""]
     for record in failures[:_FAILURES]:
         fence = "`" * max(3, 1 + _longest_run(record.error))
         lines += [f"**{_escaped(record.name)}** failed:", "", fence, record.error, fence, ""]
@@ -90,6 +94,6 @@ def _longest_run(text: str) -> int:
 
 
 def _escaped(text: str) -> str:
-    """Return a text that Markdown shows as it is, on one line."""
+    """Return the text escaped for Markdown, on one line."""
     one_line = " ".join(text.split("\n"))
     return re.sub(r"([\\`*_\[\]<>|#&])", r"\\\1", one_line)

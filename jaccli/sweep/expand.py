@@ -31,31 +31,30 @@ class SweepTask:
 
 
 def expand(spec: Spec) -> tuple[SweepTask, ...]:
-    """Return the tasks of a spec with a sweep: the last entry fastest, derivatives inmost.
+    """Return the tasks of a sweep: the last entry varies fastest, and derivatives even faster.
 
     Raises:
-        SpecError: an entry cannot be swept, there are too many tasks, or an entry of a task is
-            wrong: at the place of the value in the sweep.
+        SpecError: an entry cannot be swept, there are too many tasks, or a swept value is invalid.
     """
     report = ProblemCollector()
-    found = list(settings(spec.root, report))
+    all_settings = list(settings(spec.root, report))
     if report.problems:
         raise SpecError(*report.problems)
-    titles = [task_names.title(setting) for setting in found]
+    titles = [task_names.title(setting) for setting in all_settings]
     _check_repeated(spec, titles)
-    specs = _specs(spec, found)
-    several = any(len(one.derivative) > 1 for one in specs)
+    specs = _specs(spec, all_settings)
+    many_derivatives = any(len(task_spec.derivative) > 1 for task_spec in specs)
     tasks = []
-    for stem, setting, one in zip(task_names.stems(titles), found, specs, strict=True):
+    for stem, setting, task_spec in zip(task_names.stems(titles), all_settings, specs, strict=True):
         values = {".".join(override.path): override.node.plain() for override in setting}
-        for derivative in one.derivative:
-            name = f"{stem}.{derivative}" if several else stem
-            tasks.append(SweepTask(name, one, derivative, values))
+        for derivative in task_spec.derivative:
+            name = f"{stem}.{derivative}" if many_derivatives else stem
+            tasks.append(SweepTask(name, task_spec, derivative, values))
     return tuple(tasks)
 
 
 def _check_repeated(spec: Spec, titles: list[str]) -> None:
-    """Refuse a sweep with a setting that stands there twice."""
+    """Refuse a sweep in which a setting occurs twice."""
     seen: set[str] = set()
     for title in titles:
         if title in seen:
@@ -63,12 +62,12 @@ def _check_repeated(spec: Spec, titles: list[str]) -> None:
         seen.add(title)
 
 
-def _specs(spec: Spec, found: list[Setting]) -> list[Spec]:
+def _specs(spec: Spec, all_settings: list[Setting]) -> list[Spec]:
     """Return the checked spec of each setting."""
     root = without(spec.root)
     specs: list[Spec] = []
     problems: dict[Problem, None] = {}
-    for setting in found:
+    for setting in all_settings:
         try:
             specs.append(check(spec.name, apply(root, *setting), ProblemCollector()))
         except UsageError as error:

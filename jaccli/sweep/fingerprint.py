@@ -1,8 +1,8 @@
-"""What determines a task's result, as one hash: a result whose hash is the same is kept.
+"""The fingerprint of a task: a hash of everything that determines its result.
 
-That is the resolved spec, the content of every file that it names or that its Python model
-imports, the versions of jaccli, JAX and numpy, and the format of the result's file.  Free text and
-`output:` do not count.
+It covers the resolved spec, the content of every file that the spec names or its Python model
+imports, the versions of jaccli, JAX and numpy, and the format of the result's file, but neither
+free text nor `output:`.  A result with the same fingerprint is up to date.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from jaccli.sweep.expand import SweepTask
 
 
 def fingerprints(suffix: str, versions: Mapping[str, str]) -> Callable[[SweepTask], str]:
-    """Return what gives a task's hash (SHA-256, hexadecimal); a file is read once for all tasks."""
+    """Return a function from a task to its SHA-256; each file is read once for all tasks."""
     content_of, imports = cache(file_digest), cache(sources)
 
     def fingerprint(task: SweepTask) -> str:

@@ -24,10 +24,10 @@ from jaccli.sweep.expand import SweepTask
 
 @dataclass(frozen=True)
 class Group:
-    """Tasks of one program.  `varying` are the inputs whose values are not the same in all.
+    """Tasks that share a program.  The values of the inputs `varying` differ between tasks.
 
-    `vectors_vary` says the same of the vectors.  `size` tasks have the program in common, of which
-    `tasks` may be a part.
+    `vectors_vary` says whether the vectors differ.  `size` counts all tasks of the group, of which
+    `tasks` may be a chunk.
     """
 
     tasks: tuple[SweepTask, ...]
@@ -37,15 +37,15 @@ class Group:
 
 
 def groups(tasks: Iterable[SweepTask]) -> list[Group]:
-    """Return the tasks in groups, in the order of their first tasks.
+    """Return the groups in the order of their first tasks.
 
-    A task with a file that cannot be read is a group of its own.
+    A task with a file that cannot be read forms a group by itself.
     """
-    signed = _Signatures()
-    found: dict[str, list[SweepTask]] = {}
+    signatures = _Signatures()
+    by_signature: dict[str, list[SweepTask]] = {}
     for task in tasks:
-        found.setdefault(signed.of_task(task), []).append(task)
-    return [_group(group) for group in found.values()]
+        by_signature.setdefault(signatures.of_task(task), []).append(task)
+    return [_group(group) for group in by_signature.values()]
 
 
 def _group(tasks: list[SweepTask]) -> Group:
@@ -67,7 +67,7 @@ def _written(task: SweepTask, name: str) -> Any:
 
 
 class _Signatures:
-    """What the tasks of a group have in common, as texts; files are read once."""
+    """Texts that are equal for the tasks of a group; files are read once."""
 
     def __init__(self) -> None:
         self.files: dict[str, list[Any]] = {}
@@ -90,7 +90,7 @@ class _Signatures:
         return {name: self._of(source, spec) for name, source in (spec.vector or {}).items()}
 
     def _of(self, source: Source, spec: Spec) -> list[Any]:
-        """Return shape and dtype; of integers, which may be indices, what they are as well."""
+        """Return shape and dtype, and the values of integers, which may be indices."""
         plain = source.plain(spec.root.text.folder)
         shape, dtype = source.shape(), source.dtype or spec.dtype
         if shape is not None:

@@ -1,10 +1,10 @@
 """Processes on this machine, as an executor that outlives the death of one of them.
 
-`ProcessPoolExecutor` breaks as a whole when a process dies, and cannot tell with which task.  Here
-each process has a thread that waits for it: its death is the failure of what it was doing, and the
-next task starts another.  The process that was busy last is the next to be.
+`ProcessPoolExecutor` breaks as a whole when a process dies, and cannot tell which task
+killed it.  Here a thread waits for each process: if the process dies, only its current call fails,
+and the next call starts another one.  The most recently used process gets the next call.
 
-Boundary: knows nothing of experiments.
+Boundary: knows nothing of sweeps.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ class Processes(Executor):
     def __init__(self, count: int) -> None:
         self._count = count
         self._lock = threading.Lock()
-        self._lanes: list[_Lane] = []
-        self._idle: list[_Lane] = []
+        self._workers: list[_WorkerProcess] = []
+        self._idle: list[_WorkerProcess] = []
         self._waiting: list[_Job] = []
         self._closed = False
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Have the call made by a process, as soon as one is idle."""
+        """Run the call in a process, as soon as one is idle."""
         future: Future[T] = Future()
         job: _Job = (future, (fn, args, kwargs))
         with self._lock:
@@ -56,9 +56,9 @@ class Processes(Executor):
                 raise RuntimeError("the processes have been shut down")
             if self._idle:
                 self._idle.pop().jobs.put(job)
-            elif len(self._lanes) < self._count:
-                self._lanes.append(_Lane(self._next, self._count))
-                self._lanes[-1].jobs.put(job)
+            elif len(self._workers) < self._count:
+                self._workers.append(_WorkerProcess(self._next, self._count))
+                self._workers[-1].jobs.put(job)
             else:
                 self._waiting.append(job)
         return future
@@ -71,30 +71,30 @@ class Processes(Executor):
             for future, _ in dropped:
                 future.cancel()
             dropped.clear()
-            for lane in self._idle:
-                lane.jobs.put(None)
+            for worker in self._idle:
+                worker.jobs.put(None)
             self._idle.clear()
-        for lane in self._lanes:
+        for worker in self._workers:
             if cancel_futures:
-                lane.kill()
+                worker.kill()
             if wait:
-                lane.thread.join()
+                worker.thread.join()
 
-    def _next(self, lane: _Lane) -> None:
-        """Give a process that is idle what waits."""
+    def _next(self, worker: _WorkerProcess) -> None:
+        """Give an idle process the next waiting call."""
         with self._lock:
             if self._waiting:
-                lane.jobs.put(self._waiting.pop(0))
+                worker.jobs.put(self._waiting.pop(0))
             elif self._closed:
-                lane.jobs.put(None)
+                worker.jobs.put(None)
             else:
-                self._idle.append(lane)
+                self._idle.append(worker)
 
 
-class _Lane:
-    """One of `count` processes, and the thread that gives it work and waits for it."""
+class _WorkerProcess:
+    """One of `count` processes, with the thread that sends it calls and waits for results."""
 
-    def __init__(self, is_idle: Callable[[_Lane], None], count: int) -> None:
+    def __init__(self, is_idle: Callable[[_WorkerProcess], None], count: int) -> None:
         self.count = count
         self.jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self.is_idle = is_idle
@@ -118,13 +118,13 @@ class _Lane:
             if not future.set_running_or_notify_cancel():
                 self.is_idle(self)
                 continue
-            tell: Callable[[], None]
+            publish: Callable[[], None]
             try:
-                tell = partial(future.set_result, self._outcome(call))
+                publish = partial(future.set_result, self._outcome(call))
             except BaseException as error:
-                tell = partial(future.set_exception, error)
+                publish = partial(future.set_exception, error)
             self.is_idle(self)  # before whoever waits for the future hears of it
-            tell()
+            publish()
         self._end()
 
     def _outcome(self, call: Any) -> Any:
@@ -155,14 +155,14 @@ class _Lane:
             try:
                 process.start()
             except OSError as error:
-                ours.close()  # whoever asked it would wait for ever
+                ours.close()
                 raise _not_started(error) from error
             finally:
                 theirs.close()  # so that the end of the process is the end of the pipe
             self.connection, self.process = ours, process
 
     def _end(self) -> None:
-        """Let the process end, which it does when nobody can ask it any more."""
+        """Close the connection, which ends the process, and wait for it."""
         if self.process is not None and self.connection is not None:
             self.connection.close()
             self.process.join()
@@ -198,12 +198,12 @@ def _reason(code: int | None) -> str:
 
 
 def _serve(connection: Connection, count: int) -> None:
-    """Make the calls that come in, as one of `count` processes, until nobody is left to ask."""
+    """Run the calls that arrive, as one of `count` processes, until the connection is closed."""
     from jaccli import startup
 
     startup.begin()
     startup.share_cores(count)
-    # Ctrl-C reaches all processes of a terminal: the first one decides what becomes of the others.
+    # Ctrl-C reaches all processes of a terminal: the parent ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(EOFError, OSError):
@@ -219,7 +219,7 @@ def _serve(connection: Connection, count: int) -> None:
 
 
 def _end_with_parent() -> None:
-    """End this process when the one that started it is gone: nobody would hear of its results."""
+    """End this process when its parent has ended."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])

@@ -1,13 +1,13 @@
-"""The folder of an experiment: a result for each task, the accounts of all, and a table.
+"""The folder of a sweep: a result for each task, the records of all, and a table.
 
-    manifest.json    what is to be done, at first; what became of it, at the end
-    journal.jsonl    while it runs: the account of each task that is finished, a line each
+    manifest.json    the records of all tasks: pending ones at first, final ones at the end
+    journal.jsonl    while the sweep runs: the record of each finished task, a line each
     results.csv      at the end, a row for each task
     STEM.npz …       the results
 
-A process that is killed leaves the manifest and the journal, from which the next one goes on: a
-result is kept if its fingerprint is in one of them and its file is there.  The last line of a
-journal may be torn, and is ignored then.
+A process that is killed leaves the manifest and the journal, and the next run continues from them:
+a result is up to date if its fingerprint is in one of them and its file exists.  An incomplete last
+line of the journal is ignored.
 
 Boundary: computes nothing.
 """
@@ -36,27 +36,27 @@ SCHEMA = 1
 
 
 class Folder:
-    """An experiment's folder, held by this process until `close`.
+    """A sweep's folder, locked by this process from `open` to `close`.
 
-    `known` are the accounts that it had, by the name of the result's file.
+    `earlier` has the records of earlier runs, by the name of the result's file.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.known: dict[str, TaskRecord] = {}
+        self.earlier: dict[str, TaskRecord] = {}
         self.journal: IO[str] | None = None
-        self.begun = False
+        self.has_begun = False
 
     def read(self) -> None:
-        """Read the accounts of an earlier run, if there are any.
+        """Read the records of earlier runs, if there are any.
 
         Raises:
-            UsageError: it is no folder, or its manifest is not an experiment's.
+            UsageError: this is not a folder, or its manifest is not that of a sweep.
         """
         if self.path.exists() and not self.path.is_dir():
             raise UsageError(f"{self.path}: this is not a folder.")
         for record in (*self._manifest(), *_lines(self.path / JOURNAL)):
-            self.known[record.file] = record
+            self.earlier[record.file] = record
 
     def _manifest(self) -> list[TaskRecord]:
         path = self.path / MANIFEST
@@ -73,30 +73,30 @@ class Folder:
             hint = "Choose another folder with --out-dir."
             raise UsageError(f"{path}: this is not the manifest of a sweep.", hint=hint) from error
 
-    def keeps(self, record: TaskRecord) -> TaskRecord | None:
-        """Return the account of an equal task whose result is still there, or None."""
-        known = self.known.get(record.file)
-        if known is None or known.status != "done" or known.fingerprint != record.fingerprint:
+    def up_to_date(self, record: TaskRecord) -> TaskRecord | None:
+        """Return the earlier record of the same task if its result exists; None otherwise."""
+        earlier = self.earlier.get(record.file)
+        if earlier is None or earlier.status != "done" or earlier.fingerprint != record.fingerprint:
             return None
-        return known if (self.path / record.file).is_file() else None
+        return earlier if (self.path / record.file).is_file() else None
 
     def check_targets(self, records: Iterable[TaskRecord], *, force: bool) -> None:
         """Refuse to replace files that no earlier run has written.
 
         Raises:
-            UsageError: there is one, or the folder cannot be written.
+            UsageError: there is such a file.
         """
-        own = [MANIFEST, JOURNAL, TABLE] if not self.known else []
-        names = [*own, *(record.file for record in records if record.file not in self.known)]
+        own = [MANIFEST, JOURNAL, TABLE] if not self.earlier else []
+        names = [*own, *(record.file for record in records if record.file not in self.earlier)]
         for name in names:
             if not force and os.path.lexists(self.path / name):
                 raise exists_already(str(self.path / name))
 
     def open(self) -> None:
-        """Make the folder and take hold of it.
+        """Create and lock the folder.
 
         Raises:
-            UsageError: it cannot be written, or another process holds it.
+            UsageError: it cannot be written, or another process has locked it.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -110,21 +110,21 @@ class Folder:
             raise UsageError(Problem(f"{self.path}: another process is writing there."))
 
     def begin(self, head: dict[str, Any], records: Sequence[TaskRecord]) -> None:
-        """Write what is to be done; from here on, the files of these records are this run's."""
+        """Write the manifest with pending tasks: this run owns the files of the records now."""
         assert self.journal is not None
-        if self.known:
+        if self.earlier:
             remove_leftovers(str(self.path))
         self._write_manifest(head, records)
         self.journal.truncate(0)
-        self.begun = True
+        self.has_begun = True
 
     def discard(self, record: TaskRecord) -> None:
-        """Remove what an earlier run has left under the name of a task that failed."""
-        if record.file in self.known:
+        """Remove the file that an earlier run has written for a task that failed now."""
+        if record.file in self.earlier:
             (self.path / record.file).unlink(missing_ok=True)
 
     def note(self, records: Iterable[TaskRecord]) -> None:
-        """Write the accounts of finished tasks into the journal."""
+        """Append the records of finished tasks to the journal."""
         assert self.journal is not None
         for record in records:
             self.journal.write(json.dumps(record.as_json()) + "\n")
@@ -139,21 +139,21 @@ class Folder:
         (self.path / JOURNAL).unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Let go of the folder; if nothing was begun there, as it was."""
+        """Unlock the folder; remove it if it is new and nothing was written."""
         if self.journal is None:
             return
         with suppress(OSError):
-            if not self.begun and not (self.path / JOURNAL).stat().st_size:
+            if not self.has_begun and not (self.path / JOURNAL).stat().st_size:
                 (self.path / JOURNAL).unlink()
                 self.path.rmdir()  # which only succeeds where it is empty
         self.journal.close()
 
     def _write_manifest(self, head: dict[str, Any], records: Sequence[TaskRecord]) -> None:
         names = {record.file for record in records}
-        earlier = [r for r in self.known.values() if r.file not in names]
+        others = [r for r in self.earlier.values() if r.file not in names]
         lines = [f"{json.dumps(name)}: {json.dumps(entry)}" for name, entry in head.items()]
-        for name, accounts in (("tasks", records), ("earlier", earlier)):
-            rows = ",\n".join(f"  {json.dumps(account.as_json())}" for account in accounts)
+        for name, listed in (("tasks", records), ("earlier", others)):
+            rows = ",\n".join(f"  {json.dumps(record.as_json())}" for record in listed)
             lines.append(f'"{name}": [\n{rows}\n]' if rows else f'"{name}": []')
         content = ",\n".join(lines)
         with publishing(self.path / MANIFEST, force=True) as stream:
@@ -161,7 +161,7 @@ class Folder:
 
 
 def _lines(path: Path) -> list[TaskRecord]:
-    """Return the accounts in a journal as far as they are whole."""
+    """Return the records of a journal up to the first damaged line."""
     records = []
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
@@ -173,7 +173,7 @@ def _lines(path: Path) -> list[TaskRecord]:
 
 
 def _lock(file: IO[str]) -> bool:
-    """Whether the file is now locked by this process; where nothing can be locked, it is."""
+    """Lock a file; return whether that succeeded.  True where files cannot be locked."""
     try:
         import fcntl
     except ImportError:  # not on Windows
@@ -188,9 +188,9 @@ def _lock(file: IO[str]) -> bool:
 
 
 def columns(records: Sequence[TaskRecord]) -> dict[str, str]:
-    """Return the swept entries by path, with the short name of each, or the path for a column's."""
-    called = labels(dict.fromkeys(path for record in records for path in record.values))
-    return {path: path if name in COLUMNS else name for path, name in called.items()}
+    """Return the short name of each swept path; the path itself if a column has that name."""
+    short_names = labels(dict.fromkeys(path for record in records for path in record.values))
+    return {path: path if name in COLUMNS else name for path, name in short_names.items()}
 
 
 def table(records: Sequence[TaskRecord]) -> str:
@@ -223,14 +223,14 @@ _FIELDS: dict[str, Callable[[TaskRecord], Any]] = {
     "expect": lambda r: r.verdict,
     "mode": lambda r: r.mode,
     "device": lambda r: r.device,
-    "seconds": lambda r: r.took if r.seconds else None,
+    "seconds": lambda r: r.total_seconds if r.seconds else None,
     "file": lambda r: r.file if r.shapes else "",
     "error": lambda r: r.error,
 }
 
 
 COLUMNS = frozenset({"task", "derivative", "bytes", *_FIELDS})
-"""The names that columns of tables have, and no swept entry beside them."""
+"""Names of columns, which no swept entry may have."""
 
 
 def _cell(value: Any) -> str:

@@ -1,6 +1,6 @@
-"""An experiment from its tasks to a folder that holds them all.
+"""Run a sweep: its tasks computed, and their results and records stored in a folder.
 
-Boundary: prints nothing; `told` hears of every task.
+Boundary: prints nothing; `on_task` is called for each task.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from jaccli import backend
 from jaccli.spec import Spec
-from jaccli.sweep import task_record as accounts_of
+from jaccli.sweep import task_record
 from jaccli.sweep.expand import SweepTask
 from jaccli.sweep.fingerprint import fingerprints
 from jaccli.sweep.grouping import groups
@@ -24,13 +24,13 @@ from jaccli.sweep.task_record import TaskRecord
 if TYPE_CHECKING:
     from jaccli.sweep.scheduler import Workers
 
-Told = Callable[[TaskRecord, bool], None]
-"""Told of each task, and whether its result was kept."""
+OnTask = Callable[[TaskRecord, bool], None]
+"""Called with the record of each task, and whether its result was up to date."""
 
 
 @dataclass(frozen=True)
-class Request:
-    """What is asked of an experiment: its spec, its tasks, and how they are run."""
+class SweepJob:
+    """A sweep to run: its spec, its tasks, and the options of the run."""
 
     spec: Spec
     tasks: tuple[SweepTask, ...]
@@ -43,64 +43,62 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Account:
-    """What an experiment has come to; `kept` are the names of tasks that were not run again."""
+class SweepSummary:
+    """The records of all tasks; `up_to_date` are the names of those that were not run again."""
 
     records: tuple[TaskRecord, ...]
-    kept: frozenset[str]
+    up_to_date: frozenset[str]
     seconds: float
 
 
-class Survey(NamedTuple):
-    """What there is: the folder, the accounts of all tasks, and the names of those `kept`."""
+class FolderState(NamedTuple):
+    """A results folder, the records of all tasks, and the names of those that are `up_to_date`."""
 
     folder: Folder
     records: list[TaskRecord]
-    kept: frozenset[str]
+    up_to_date: frozenset[str]
 
 
-def survey(request: Request) -> Survey:
-    """Look at the folder as it is, and tell which of its results are those of the tasks.
+def scan_folder(job: SweepJob) -> FolderState:
+    """Return the state of the results folder: which tasks have their result there already.
 
     Raises:
         UsageError: a file stands where a result should go.
     """
-    folder = Folder(request.folder)
+    folder = Folder(job.folder)
     folder.read()
-    fingerprint = fingerprints(request.suffix, backend.versions())
-    accounts, kept = [], set()
-    for task in request.tasks:
-        account = accounts_of.pending(task, request.suffix, fingerprint(task))
-        known = None if request.force else folder.keeps(account)
-        if known is not None:
+    fingerprint = fingerprints(job.suffix, backend.versions())
+    records, up_to_date = [], set()
+    for task in job.tasks:
+        record = task_record.pending(task, job.suffix, fingerprint(task))
+        earlier = None if job.force else folder.up_to_date(record)
+        if earlier is not None:
             # The same result may go by another name in a sweep that has changed.
-            account = replace(known, name=task.name, values=account.values)
-            kept.add(task.name)
-        accounts.append(account)
-    folder.check_targets(accounts, force=request.force)
-    return Survey(folder, accounts, frozenset(kept))
+            record = replace(earlier, name=task.name, values=record.values)
+            up_to_date.add(task.name)
+        records.append(record)
+    folder.check_targets(records, force=job.force)
+    return FolderState(folder, records, frozenset(up_to_date))
 
 
-def perform(request: Request, told: Told, workers: Workers | None = None) -> Account:
-    """Compute all tasks that are missing or changed; keep accounts of all.
-
-    Without `workers`, in this process.
+def perform(job: SweepJob, on_task: OnTask, workers: Workers | None = None) -> SweepSummary:
+    """Compute all tasks that are missing or changed, in this process if `workers` is None.
 
     Raises:
-        UsageError: the folder is not fit for it, or the results for their files.
+        UsageError: the folder cannot be used, or a file format cannot hold its result.
         DeviceError: the device is not there.
     """
     start = time.perf_counter()
-    folder, found, kept = survey(request)
-    by_name = {record.name: record for record in found}
-    for name in kept:
-        told(by_name[name], True)
-    pending = [task for task in request.tasks if task.name not in kept]
+    folder, all_records, up_to_date = scan_folder(job)
+    by_name = {record.name: record for record in all_records}
+    for name in up_to_date:
+        on_task(by_name[name], True)
+    pending = [task for task in job.tasks if task.name not in up_to_date]
     folder.open()
     try:
-        computed = _computed(pending, by_name, request, workers)
-        next(computed)  # what is wrong with the whole is known by now
-        folder.begin(_head(request, by_name.values(), 0.0), found)
+        computed = _computed(pending, by_name, job, workers)
+        next(computed)  # raises errors that concern all tasks, before anything is written
+        folder.begin(_head(job, by_name.values(), 0.0), all_records)
         try:
             for records in computed:
                 by_name.update((record.name, record) for record in records)
@@ -109,22 +107,22 @@ def perform(request: Request, told: Told, workers: Workers | None = None) -> Acc
                         folder.discard(record)
                 folder.note(records)
                 for record in records:
-                    told(record, False)
-                if request.fail_fast and any(record.status == "failed" for record in records):
+                    on_task(record, False)
+                if job.fail_fast and any(record.status == "failed" for record in records):
                     break
         finally:
             computed.close()
-            took = time.perf_counter() - start
-            folder.finish(_head(request, by_name.values(), took), list(by_name.values()))
+            elapsed = time.perf_counter() - start
+            folder.finish(_head(job, by_name.values(), elapsed), list(by_name.values()))
     finally:
         folder.close()
-    return Account(tuple(by_name.values()), kept, took)
+    return SweepSummary(tuple(by_name.values()), up_to_date, elapsed)
 
 
-def _head(request: Request, accounts: Any, seconds: float) -> dict[str, Any]:
-    """Return what a manifest says of the experiment as a whole."""
-    spec = request.spec
-    statuses = [account.status for account in accounts]
+def _head(job: SweepJob, records: Any, seconds: float) -> dict[str, Any]:
+    """Return the entries of the manifest about the sweep as a whole."""
+    spec = job.spec
+    statuses = [record.status for record in records]
     return {
         "schema": SCHEMA,
         "spec": spec.name,
@@ -139,29 +137,33 @@ def _head(request: Request, accounts: Any, seconds: float) -> dict[str, Any]:
 def _computed(
     tasks: Sequence[SweepTask],
     records: Mapping[str, TaskRecord],
-    request: Request,
+    job: SweepJob,
     workers: Workers | None,
 ) -> Generator[list[TaskRecord]]:
-    """Compute the tasks, group by group: yield no account when they are planned, then theirs."""
+    """Yield an empty list once the first groups are planned, then the records of finished tasks."""
     if not tasks:
         yield []
         return  # without JAX
     from jaccli.sweep import scheduler, worker
 
-    order = worker.Order(
-        folder=request.folder.absolute(),
-        suffix=request.suffix,
-        allow_python=request.allow_python,
-        fail_on_nonfinite=request.fail_on_nonfinite,
-        fail_fast=request.fail_fast,
+    options = worker.RunOptions(
+        folder=job.folder.absolute(),
+        suffix=job.suffix,
+        allow_python=job.allow_python,
+        fail_on_nonfinite=job.fail_on_nonfinite,
+        fail_fast=job.fail_fast,
         home=Path.cwd(),
-        share=1 if workers is None else workers.share,
+        memory_divisor=1 if workers is None else workers.memory_divisor,
     )
     run = uuid4().hex
     chunks = [
         worker.TaskChunk(
-            f"{run}-{index}", group, tuple(records[t.name] for t in group.tasks), order
+            f"{run}-{index}", group, tuple(records[t.name] for t in group.tasks), options
         )
         for index, group in enumerate(groups(tasks))
     ]
-    yield from scheduler.in_turn(chunks) if workers is None else scheduler.spread(chunks, workers)
+    yield from (
+        scheduler.run_sequential(chunks)
+        if workers is None
+        else scheduler.run_parallel(chunks, workers)
+    )

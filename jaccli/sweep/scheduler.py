@@ -1,8 +1,8 @@
-"""Groups of tasks handed out to processes, here or elsewhere, and their accounts collected.
+"""Send groups of tasks to processes, here or elsewhere, and collect their records.
 
-A process takes a chunk of a group, returns the accounts, and takes the next: it has compiled the
-program by then.  What is lost when all is killed is one chunk for each process.  An idle process
-takes over half of what is left of another's group, if that pays for compiling once more.
+A process gets a chunk of a group, returns the records, and gets the next chunk of the same group,
+whose program it has compiled.  If everything is killed, one chunk for each process is lost.  An
+idle process gets half of the remaining tasks of a group if that outweighs compiling again.
 
 Boundary: processes are behind `concurrent.futures.Executor`; nothing is computed here, and nothing
 written.
@@ -19,155 +19,158 @@ from functools import partial
 from typing import NamedTuple
 
 from jaccli.errors import ComputationError, JaccliError
-from jaccli.sweep import task_record as accounts
+from jaccli.sweep import task_record
 from jaccli.sweep.process_pool import Processes
 from jaccli.sweep.task_record import TaskRecord
-from jaccli.sweep.worker import ChunkDone, TaskChunk, forget, records, work
+from jaccli.sweep.worker import ChunkDone, TaskChunk, compute_chunk, compute_tasks, forget
 
-_PATIENCE = 0.5
-"""Seconds after which a process returns what it has."""
-_MOST = 64
-"""Tasks that are sent at once at most, as long as a call does not take more."""
-_WORTH = 1.5
-"""Seconds of work that an idle process takes over at least: to start and to compile take that."""
+_TIME_SLICE = 0.5
+"""Seconds after which a process returns the records of the tasks that it has computed."""
+_MAX_TASKS = 64
+"""Maximum number of tasks in a chunk, unless a single call takes more."""
+_MIN_SPLIT_SECONDS = 1.5
+"""Minimum seconds of work for which a group is split: starting and compiling take as long."""
 
 
 class Workers(NamedTuple):
-    """Where chunks are computed: `executor` runs `work`, in as many processes as `slots` says.
+    """Where chunks are computed: `executor` runs `compute_chunk` in `slots()` processes.
 
-    `slots` is asked again and again, for there may be more or fewer of them meanwhile.  `share` is
-    among how many processes a machine's memory budget is divided.  To know a process again that has
-    compiled something is up to the executor: best, the last one that was busy is the next to be.
-    After `stop`, which is called in any case, nothing is computed or written any more.
+    `slots` is called repeatedly because the number of workers may change.  `memory_divisor` is the
+    number of processes that share a machine's memory budget.  The executor decides which process
+    gets a chunk; it should prefer the most recently used one, which has the program compiled.
+    `stop` is always called; after it, nothing is computed or written.
     """
 
     executor: Executor
     slots: Callable[[], int]
     stop: Callable[[], None]
-    share: int = 1
+    memory_divisor: int = 1
 
 
 def local(count: int) -> Workers:
-    """Return as many processes on this machine, which share its memory."""
+    """Return `count` processes on this machine, which share its memory."""
     executor = Processes(count)
     stop = partial(executor.shutdown, cancel_futures=True)
-    return Workers(executor, slots=lambda: count, stop=stop, share=count)
+    return Workers(executor, slots=lambda: count, stop=stop, memory_divisor=count)
 
 
 @dataclass
-class _Chain:
-    """What is left of a group's tasks, one chunk after another.
+class _TaskQueue:
+    """The remaining tasks of a group, sent one chunk after another.
 
-    `rows` and `seconds` are of the last chunk (`ChunkDone`), 0 until it is planned.  The next
-    `careful` tasks are taken one call at a time, because a process was lost with them.
+    `rows` and `seconds` are those of the last `ChunkDone`, 0 until the group is planned.  The next
+    `suspects` tasks are computed one call at a time, because a process died while computing them.
     """
 
-    rest: TaskChunk
+    remaining: TaskChunk
     rows: int = 0
     seconds: float = 0.0
-    careful: int = 0
+    suspects: int = 0
     sent: int = 0
 
     def send(self, executor: Executor) -> Future[ChunkDone]:
-        """Have the next chunk computed; first, the program planned."""
-        calls = 1 if self.careful and self.rows else _MOST // max(1, self.rows)
-        self.sent = min(len(self.rest), max(1, calls) * max(1, self.rows))
-        patience = _PATIENCE if self.rows else 0.0
-        return executor.submit(work, self.rest.between(0, self.sent), patience)
+        """Submit the next chunk; the first call only plans the program."""
+        calls = 1 if self.suspects and self.rows else _MAX_TASKS // max(1, self.rows)
+        self.sent = min(len(self.remaining), max(1, calls) * max(1, self.rows))
+        time_slice = _TIME_SLICE if self.rows else 0.0
+        return executor.submit(compute_chunk, self.remaining.between(0, self.sent), time_slice)
 
     def receive(self, future: Future[ChunkDone]) -> list[TaskRecord]:
-        """Go on behind the tasks that are done, and return their accounts.
+        """Remove the finished tasks from the queue, and return their records.
 
         Raises:
-            UsageError, DeviceError: as `work`.
+            UsageError, DeviceError: as `compute_chunk`.
         """
         try:
             done = future.result()
         except JaccliError:
             raise
-        except Exception as error:  # of the executor, which knows why a process is no more
-            return self.lose(str(error).strip().split("\n")[0] or type(error).__name__)
+        except Exception as error:  # from the executor, which knows how the process ended
+            return self.on_worker_lost(str(error).strip().split("\n")[0] or type(error).__name__)
         count = len(done.records)
         self.rows, self.seconds = done.rows, done.seconds
-        self.careful = max(0, self.careful - count)
-        self.rest = self.rest.between(count, None)
+        self.suspects = max(0, self.suspects - count)
+        self.remaining = self.remaining.between(count, None)
         return done.records
 
-    def lose(self, reason: str) -> list[TaskRecord]:
-        """Note that the process was lost.  A call that was tried before has failed."""
-        if not self.careful:
-            self.careful = self.sent
+    def on_worker_lost(self, reason: str) -> list[TaskRecord]:
+        """Mark the sent tasks as suspects, or as failed if they were suspects already."""
+        if not self.suspects:
+            self.suspects = self.sent
             return []
         error = ComputationError(f"{reason} (two attempts).")
-        failed = [accounts.failed(account, error) for account in self.rest.accounts[: self.sent]]
-        self.careful -= self.sent
-        self.rest = self.rest.between(self.sent, None)
+        failed = [
+            task_record.failed(record, error) for record in self.remaining.records[: self.sent]
+        ]
+        self.suspects -= self.sent
+        self.remaining = self.remaining.between(self.sent, None)
         return failed
 
-    def half(self) -> _Chain | None:
-        """Give away the second half of what is left, if it is worth it, cut between two calls."""
-        if not self.rows or self.careful:
+    def split_off(self) -> _TaskQueue | None:
+        """Remove and return the second half of the tasks; None if that is too little work."""
+        if not self.rows or self.suspects:
             return None
-        calls = math.ceil(len(self.rest) / self.rows)
-        kept = self.rows * math.ceil(calls / 2)
-        given = self.rest.between(kept, None)
-        if not given or len(given) * self.seconds < _WORTH:
+        calls = math.ceil(len(self.remaining) / self.rows)
+        first = self.rows * math.ceil(calls / 2)
+        second = self.remaining.between(first, None)
+        if not second or len(second) * self.seconds < _MIN_SPLIT_SECONDS:
             return None
-        self.rest = self.rest.between(0, kept)
-        return _Chain(given, self.rows, self.seconds)
+        self.remaining = self.remaining.between(0, first)
+        return _TaskQueue(second, self.rows, self.seconds)
 
 
-def in_turn(groups: Sequence[TaskChunk]) -> Iterator[list[TaskRecord]]:
-    """Compute the groups in this process; yield each account by itself, first none, as `spread`.
+def run_sequential(groups: Sequence[TaskChunk]) -> Iterator[list[TaskRecord]]:
+    """Compute the groups in this process; yield an empty list first, then each record by itself.
 
     Raises:
-        UsageError, DeviceError: as `work`.
+        UsageError, DeviceError: as `compute_chunk`.
     """
     try:
-        work(groups[0], patience=0.0)
+        compute_chunk(groups[0], time_slice=0.0)
         yield []
         for group in groups:
-            for record in records(group):
+            for record in compute_tasks(group):
                 yield [record]
     finally:
         forget()
 
 
-def spread(groups: Sequence[TaskChunk], workers: Workers) -> Iterator[list[TaskRecord]]:
-    """Have the groups computed, and yield the accounts as they come in.
+def run_parallel(groups: Sequence[TaskChunk], workers: Workers) -> Iterator[list[TaskRecord]]:
+    """Compute the groups in the workers' processes; yield records as they arrive.
 
-    First come none, when the first groups are planned: what is wrong with the whole is known by
-    then, and nothing is computed or written yet.  A process that is lost costs its chunk a second
-    try; what is lost twice has failed.
+    An empty list comes first, once the first groups are planned: errors that concern the whole
+    sweep have been raised by then, before anything is computed or written.  If a process dies, its
+    chunk is computed again; tasks with which two processes died have failed.
 
     Raises:
-        UsageError, DeviceError: as `work`.
+        UsageError, DeviceError: as `compute_chunk`.
     """
     try:
-        yield from _spread(groups, workers)
+        yield from _run_parallel(groups, workers)
     finally:
         workers.stop()
 
 
-def _spread(groups: Sequence[TaskChunk], workers: Workers) -> Iterator[list[TaskRecord]]:
-    executor, waiting = workers.executor, deque(map(_Chain, groups))
-    first = [(chain, chain.send(executor)) for chain in list(waiting)[: workers.slots()]]
-    for chain, future in first:
-        chain.receive(future)
+def _run_parallel(groups: Sequence[TaskChunk], workers: Workers) -> Iterator[list[TaskRecord]]:
+    executor, waiting = workers.executor, deque(map(_TaskQueue, groups))
+    first = [(queue, queue.send(executor)) for queue in list(waiting)[: workers.slots()]]
+    for queue, future in first:
+        queue.receive(future)
     yield []
-    busy: dict[Future[ChunkDone], _Chain] = {}
+    busy: dict[Future[ChunkDone], _TaskQueue] = {}
     while waiting or busy:
-        free = workers.slots() - len(busy)
-        while 0 < len(waiting) < free:
-            given = max(waiting, key=lambda chain: len(chain.rest) * chain.seconds).half()
-            if given is None:
+        idle = workers.slots() - len(busy)
+        while 0 < len(waiting) < idle:
+            split = max(waiting, key=lambda queue: len(queue.remaining) * queue.seconds).split_off()
+            if split is None:
                 break
-            waiting.append(given)
-        for chain in [waiting.popleft() for _ in range(min(free, len(waiting)))]:
-            busy[chain.send(executor)] = chain
+            waiting.append(split)
+        for queue in [waiting.popleft() for _ in range(min(idle, len(waiting)))]:
+            busy[queue.send(executor)] = queue
         for future in wait(busy, return_when=FIRST_COMPLETED).done:
-            chain = busy.pop(future)
-            if found := chain.receive(future):
-                yield found
-            if chain.rest:
-                waiting.appendleft(chain)  # so that the process that is free now goes on with it
+            queue = busy.pop(future)
+            if records := queue.receive(future):
+                yield records
+            if queue.remaining:
+                # Next, so that the process that is idle now continues with it.
+                waiting.appendleft(queue)

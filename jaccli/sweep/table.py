@@ -1,9 +1,6 @@
-"""An experiment's tasks as rows, and rows as text: aligned, CSV or JSON.
+"""A sweep's tasks as rows, and rows as text: aligned, CSV or JSON.
 
-    summary     what became of the tasks
-    account     the same in one line
-
-Boundary: numbers come from the accounts; nothing is computed.
+Boundary: numbers come from the records; computes nothing.
 """
 
 from __future__ import annotations
@@ -22,22 +19,22 @@ from jaccli.sweep.task_record import TaskRecord
 Row = dict[str, Any]
 
 _SHOWN = 40
-"""Rows of a table for a person, of which the middle is left out when there are more."""
+"""Maximum number of rows shown to a person; the middle of a longer table is left out."""
 
 
-def values_of(records: Sequence[TaskRecord]) -> list[Row]:
+def swept_values(records: Sequence[TaskRecord]) -> list[Row]:
     """Return the swept values of each task by short name, and its derivative if there are two."""
-    called = columns(records)
-    several = len({record.derivative for record in records}) > 1
+    short_names = columns(records)
+    many_derivatives = len({record.derivative for record in records}) > 1
     return [
-        {name: record.values.get(path) for path, name in called.items()}
-        | ({"derivative": record.derivative} if several else {})
+        {name: record.values.get(path) for path, name in short_names.items()}
+        | ({"derivative": record.derivative} if many_derivatives else {})
         for record in records
     ]
 
 
 def summary(records: Sequence[TaskRecord]) -> list[Row]:
-    """Return a row for each task: its values, and what became of it."""
+    """Return a row for each task: its swept values, its status, and the numbers of its result."""
     rows = [
         values
         | {
@@ -49,13 +46,13 @@ def summary(records: Sequence[TaskRecord]) -> list[Row]:
             "condition": record.condition,
             "expect": record.verdict or None,
         }
-        for values, record in zip(values_of(records), records, strict=True)
+        for values, record in zip(swept_values(records), records, strict=True)
     ]
     return _without_empty(rows, ("condition", "expect"))
 
 
 def _without_empty(rows: list[Row], names: Iterable[str]) -> list[Row]:
-    """Leave out columns that say nothing in any row."""
+    """Return the rows without those of the named columns that are empty in every row."""
     empty = {name for name in names if all(row[name] is None for row in rows)}
     return [{name: cell for name, cell in row.items() if name not in empty} for row in rows]
 
@@ -119,8 +116,8 @@ RENDERERS: dict[str, Callable[[Sequence[Row], int], str]] = {
 }
 
 
-def account(records: Sequence[TaskRecord], kept: int, took: str, folder: str) -> str:
-    """Return one line: how many tasks have come to what, in what time, and where."""
+def summary_line(records: Sequence[TaskRecord], kept: int, elapsed: str, folder: str) -> str:
+    """Return one line: the number of tasks by status, the elapsed time, and the folder."""
     counts = [
         f"{count} {word}"
         for word, count in (
@@ -132,4 +129,4 @@ def account(records: Sequence[TaskRecord], kept: int, took: str, folder: str) ->
         if count
     ]
     noun = "task" if len(records) == 1 else "tasks"
-    return f"{len(records)} {noun}: {', '.join(counts)} · {took} · {folder}"
+    return f"{len(records)} {noun}: {', '.join(counts)} · {elapsed} · {folder}"

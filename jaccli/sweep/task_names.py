@@ -1,7 +1,7 @@
-"""What a task is called: `x=0.5,lam=2`, from the values that are set, as a file may be named.
+"""Names of tasks, `x=0.5,lam=2`, made of their values and fit for file names.
 
-A name depends on the task's own values and on which entries are swept, so it stays when values are
-added to a sweep.
+A name depends on the values of the task and on which entries are swept, so it does not change when
+values are added to the sweep.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from jaccli.spec.sweep import Setting
 from jaccli.storage.digest import text_digest
 
 _LONGEST = 80
-"""Characters of a name; file systems take 255 bytes, and suffixes and folders come on top."""
+"""Maximum length of a name; file systems allow 255 bytes, suffix included."""
 _HASHED = 8
-"""Hexadecimal digits that tell shortened names apart."""
+"""Hexadecimal digits of the hash that ends a shortened name."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+=,-]+")
 
 
 def labels(paths: Iterable[str]) -> dict[str, str]:
-    """Return what each swept entry is called: `x` for `inputs.x` unless that means another too."""
+    """Return the short name of each swept path: `x` for `inputs.x` if that is unique."""
     paths = list(paths)
     short = {path: path.removeprefix("inputs.") for path in paths}
     taken = Counter(short.values())
@@ -31,7 +31,7 @@ def labels(paths: Iterable[str]) -> dict[str, str]:
 
 
 def text(node: Node) -> str:
-    """Return a value on one line: a scalar as YAML writes it, a list of scalars as `3_2`."""
+    """Return a value as one line of text: a scalar as in YAML, a list of scalars as `3_2`."""
     if isinstance(node.value, list) and not any(
         isinstance(entry.value, dict | list) for entry in node.value
     ):
@@ -43,16 +43,18 @@ def text(node: Node) -> str:
 
 def title(setting: Setting) -> str:
     """Return the values of a setting in full: `x=1_2,lam=2`."""
-    called = labels(".".join(override.path) for override in setting)
+    short_names = labels(".".join(override.path) for override in setting)
     values = (text(override.node) for override in setting)
-    return ",".join(f"{name}={value}" for name, value in zip(called.values(), values, strict=True))
+    return ",".join(
+        f"{name}={value}" for name, value in zip(short_names.values(), values, strict=True)
+    )
 
 
 def stems(titles: Sequence[str]) -> list[str]:
-    """Return a file name without suffix for each title, all different, whatever case counts.
+    """Return a unique file name without suffix for each title; case does not distinguish names.
 
-    What cannot stand in a file name becomes `_`; names that lose something so, or by being
-    shortened, end in a hash of the whole title.
+    Characters that file names cannot have become `_`.  Names that were changed or shortened end in
+    a hash of the title.
     """
     plain = [_UNSAFE.sub("_", title).replace("=_", "=") for title in titles]
     counts: dict[str, int] = {}

@@ -1,6 +1,6 @@
-"""The account of a task: what it was, what became of it, and the numbers of a table's row.
+"""The record of a task: its values, its status, and a summary of its result.
 
-Plain data that survives JSON; what is not finite is the text `NaN`, `Infinity`, `-Infinity` there.
+In JSON, numbers that are not finite are the texts `NaN`, `Infinity` and `-Infinity`.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from jaccli.sweep.expand import SweepTask
 Status = Literal["pending", "done", "failed"]
 
 _CONDITION_SIDE = 256
-"""Rows or columns, whichever is fewer, up to which a condition number costs next to nothing."""
+"""Maximum of the smaller side of a matrix whose condition number is computed."""
 _CONDITION_SIZE = 1 << 17
 
 
 @dataclass(frozen=True)
 class TaskRecord:
-    """What is known of a task; `values` are by path, `shapes` by block.
+    """The stored data of a task; `values` are by path, `shapes` by block.
 
-    `fingerprint` is the hash of what determines the result, `spec_sha256` that of the spec alone.
-    `low`, `high` and `norm` are of the finite entries, `nonfinite` counts the others; `condition`
-    is that of a 2-D result in the 2-norm, where it is cheap.  `verdict` is that of `expect:`:
-    `passed`, `failed`, or empty.  `seconds` are the task's share of the call that it was part of.
+    `fingerprint` is the hash of everything that determines the result, `spec_sha256` that of the
+    spec alone.  `low`, `high` and `norm` are of the finite entries, `nonfinite` counts the others;
+    `condition` is the condition number of a small matrix in the 2-norm.  `verdict` is that of
+    `expect:`: `passed`, `failed`, or empty.  `seconds` is the task's share of its call's time.
     """
 
     name: str
@@ -59,26 +59,26 @@ class TaskRecord:
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
-    def took(self) -> float:
-        """All of its seconds."""
+    def total_seconds(self) -> float:
+        """The sum of its seconds."""
         return sum(self.seconds.values())
 
     def as_json(self) -> dict[str, Any]:
         """Return the record as plain data."""
         numbers = {name: number(getattr(self, name)) for name in _NUMBERS}
-        return asdict(self) | numbers | {"values": _spelled(self.values)}
+        return asdict(self) | numbers | {"values": _json_value(self.values)}
 
 
 _NUMBERS = ("low", "high", "norm", "condition")
-_NAMES = {one.name for one in fields(TaskRecord)}
+_NAMES = {each.name for each in fields(TaskRecord)}
 
 
-def _spelled(value: Any) -> Any:
-    """Return plain data with texts for what JSON has no numbers for."""
+def _json_value(value: Any) -> Any:
+    """Return plain data with texts in place of numbers that are not finite."""
     if isinstance(value, dict):
-        return {name: _spelled(entry) for name, entry in value.items()}
+        return {name: _json_value(entry) for name, entry in value.items()}
     if isinstance(value, list):
-        return [_spelled(entry) for entry in value]
+        return [_json_value(entry) for entry in value]
     return number(value) if isinstance(value, float) else value
 
 
@@ -86,7 +86,7 @@ def from_json(data: Any) -> TaskRecord:
     """Return the record of plain data.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the data is not a record.
     """
     if not isinstance(data, dict) or not set(data) <= _NAMES:
         raise ValueError("not the record of a task")
@@ -115,8 +115,8 @@ def failed(record: TaskRecord, error: JaccliError) -> TaskRecord:
 
 
 def done(record: TaskRecord, result: Result, comparison: Comparison | None) -> TaskRecord:
-    """Return the record of a task with a result; one that is not as expected has failed."""
-    found = measure(result)
+    """Return the record of a task with a result; the task has failed if `expect:` has."""
+    summary = measure(result)
     passed = comparison is None or comparison.passed
     return replace(
         record,
@@ -126,10 +126,10 @@ def done(record: TaskRecord, result: Result, comparison: Comparison | None) -> T
         device=result.device,
         dtype=result.dtype,
         shapes={block.key: shape_text(block.values.shape) for block in result.blocks},
-        low=found.low,
-        high=found.high,
-        norm=found.norm,
-        nonfinite=found.nans + found.infinities,
+        low=summary.low,
+        high=summary.high,
+        norm=summary.norm,
+        nonfinite=summary.nans + summary.infinities,
         condition=condition(result),
         verdict="" if comparison is None else "passed" if passed else "failed",
         error="" if passed else f"expect: {comparison}",
@@ -138,7 +138,7 @@ def done(record: TaskRecord, result: Result, comparison: Comparison | None) -> T
 
 
 def condition(result: Result) -> float | None:
-    """Return the condition number, in the 2-norm, of a result that is a matrix; None if large."""
+    """Return the condition number of a small matrix in the 2-norm; None for other results."""
     if result.derivative not in ("jacobian", "hessian") or result.batch is not None:
         return None
     if any(isinstance(block.values, Sparse) for block in result.blocks):

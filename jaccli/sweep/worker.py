@@ -1,9 +1,9 @@
-"""A chunk of a sweep: its tasks computed, their results written, their accounts returned.
+"""A chunk of a sweep: its tasks computed, their results written, their records returned.
 
-A `TaskChunk` pickles, and `work` is all that another process has to call: it writes the results
-where the sweep's folder is, and touches neither manifest nor journal nor table.
+A `TaskChunk` pickles, and another process only calls `compute_chunk`: it writes the results to the
+sweep's folder, and touches neither manifest nor journal nor table.
 
-Boundary: starts no process and knows of none; whoever hands out chunks keeps the accounts.
+Boundary: starts no process; the caller stores the records.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from jaccli.errors import ComputationError, JaccliError
 from jaccli.result import Result, Stored, first_nonfinite, read, write
 from jaccli.result.compare.compare import compare
 from jaccli.storage.lru_cache import LRUCache
-from jaccli.sweep import task_record as accounts
+from jaccli.sweep import task_record
 from jaccli.sweep.expand import SweepTask
 from jaccli.sweep.grouping import Group
 from jaccli.sweep.task_record import TaskRecord
 
 
 @dataclass(frozen=True)
-class Order:
-    """What is asked of all tasks alike.
+class RunOptions:
+    """Options that all tasks share.
 
-    `home` is what relative paths are relative to.  `share` is among how many the memory budget is
-    divided.
+    Relative paths are relative to `home`.  `memory_divisor` is the number of processes that share
+    the memory budget.
     """
 
     folder: Path
@@ -42,36 +42,36 @@ class Order:
     fail_on_nonfinite: bool
     fail_fast: bool
     home: Path
-    share: int = 1
+    memory_divisor: int = 1
 
 
 @dataclass(frozen=True)
 class TaskChunk:
-    """Consecutive tasks of a group, with the accounts of each that are still to be completed.
+    """Consecutive tasks of a group, with the pending record of each.
 
-    `group.tasks` are the chunk's own; `key` is the same for all chunks of a group and for no
-    others, so that a process need not compile what it has compiled.
+    `group.tasks` has the tasks of the chunk alone.  `key` is the same for all chunks of a group and
+    differs between groups: a process finds the program that it has compiled by it.
     """
 
     key: str
     group: Group
-    accounts: tuple[TaskRecord, ...]
-    order: Order
+    records: tuple[TaskRecord, ...]
+    options: RunOptions
 
     def __len__(self) -> int:
-        return len(self.accounts)
+        return len(self.records)
 
     def between(self, start: int, stop: int | None) -> TaskChunk:
         """Return the chunk of the tasks from `start` to `stop`."""
         group = replace(self.group, tasks=self.group.tasks[start:stop])
-        return replace(self, group=group, accounts=self.accounts[start:stop])
+        return replace(self, group=group, records=self.records[start:stop])
 
 
 class ChunkDone(NamedTuple):
-    """What has become of a chunk's first tasks; `rows` are computed in one call.
+    """The records of a chunk's first tasks; `rows` tasks are computed in one call.
 
-    `seconds` are those of each task without compiling: predicted, or measured where there are some.
-    A group is only ever cut between calls, so each result is the same whoever computes it.
+    `seconds` is the time of a task without compiling: measured, or predicted if none was computed.
+    Groups are cut between calls only, so results do not depend on which process computes them.
     """
 
     records: list[TaskRecord]
@@ -79,125 +79,127 @@ class ChunkDone(NamedTuple):
     seconds: float
 
 
-def work(chunk: TaskChunk, patience: float) -> ChunkDone:
-    """Compute the chunk, call after call, until it is done or `patience` seconds are over.
+def compute_chunk(chunk: TaskChunk, time_slice: float) -> ChunkDone:
+    """Compute the chunk, call after call, until it is done or `time_slice` seconds have passed.
 
-    At least one call is made unless `patience` is 0: then the chunk is only planned, which raises
-    what is wrong with all of the sweep.
+    At least one call is made unless `time_slice` is 0: then the chunk is only planned, which raises
+    the errors that concern the whole sweep.
 
     Raises:
-        UsageError: the results do not fit into files of that suffix.
+        UsageError: files of that suffix cannot hold the results.
         DeviceError: the device is not there, and the sweep does not set it.
     """
-    found: list[TaskRecord] = []
-    with _ONE_AT_A_TIME:
-        computer, start = _bench(chunk).computer, time.monotonic()
-        computer.prepare(_tasks(chunk))
-        if patience == 0:
-            return ChunkDone(found, computer.rows, computer.predicted)
-        compiling = computer.compiling
-        for record in records(chunk):
-            found.append(record)
-            if chunk.order.fail_fast and record.status == "failed":
+    done: list[TaskRecord] = []
+    with _LOCK:
+        runner, start = _group_state(chunk).runner, time.monotonic()
+        runner.prepare(_tasks(chunk))
+        if time_slice == 0:
+            return ChunkDone(done, runner.rows, runner.predicted)
+        compiling = runner.compiling
+        for record in compute_tasks(chunk):
+            done.append(record)
+            if chunk.options.fail_fast and record.status == "failed":
                 break
-            if len(found) % computer.rows == 0 and time.monotonic() - start > patience:
+            if len(done) % runner.rows == 0 and time.monotonic() - start > time_slice:
                 break
-        took = time.monotonic() - start - (computer.compiling - compiling)
-        return ChunkDone(found, computer.rows, took / len(found))
+        elapsed = time.monotonic() - start - (runner.compiling - compiling)
+        return ChunkDone(done, runner.rows, elapsed / len(done))
 
 
-def records(chunk: TaskChunk) -> Iterator[TaskRecord]:
-    """Compute the chunk in this process; yield each account when its result is written.
+def compute_tasks(chunk: TaskChunk) -> Iterator[TaskRecord]:
+    """Compute the chunk in this process; yield each record when its result is written.
 
     Raises:
-        UsageError, DeviceError: as `work`.
+        UsageError, DeviceError: as `compute_chunk`.
     """
-    yield from _bench(chunk).records(chunk)
+    yield from _group_state(chunk).records(chunk)
 
 
-_ONE_AT_A_TIME = threading.Lock()
-"""JAX is set up for one group at a time, and the budget is for one."""
+_LOCK = threading.Lock()
+"""Held while a chunk is computed: JAX is configured, and the budget divided, for one group."""
 
 
-class _Bench:
-    """What tasks of a group have in common as they are computed one chunk after another."""
+class _GroupState:
+    """The compiled program and the files that the chunks of one group share."""
 
     def __init__(self, chunk: TaskChunk) -> None:
-        from jaccli.sweep.batching import Computer  # with JAX, where things are computed
+        from jaccli.sweep.batching import GroupRunner  # imports JAX
 
-        order = chunk.order
-        self.computer = Computer(
+        options = chunk.options
+        self.runner = GroupRunner(
             chunk.group,
-            order.suffix,
-            allow_python=order.allow_python,
-            with_value=order.suffix == ".json",
+            options.suffix,
+            allow_python=options.allow_python,
+            with_value=options.suffix == ".json",
         )
-        self.golden: Callable[[Path, int], Stored] = cache(_golden)
+        self.read_expected: Callable[[Path, int], Stored] = cache(_read_file)
 
     def records(self, chunk: TaskChunk) -> Iterator[TaskRecord]:
-        """Yield the account of each task, in the order of the calls."""
-        pending = {account.name: account for account in chunk.accounts}
-        for task, outcome in self.computer.results(_tasks(chunk)):
-            yield _finished(pending[task.name], task, outcome, chunk.order, self.golden)
+        """Yield the record of each task, in the order of the calls."""
+        pending = {record.name: record for record in chunk.records}
+        for task, outcome in self.runner.results(_tasks(chunk)):
+            yield _finished(pending[task.name], task, outcome, chunk.options, self.read_expected)
 
 
-_latest: LRUCache[str, _Bench] = LRUCache(1)
+_latest: LRUCache[str, _GroupState] = LRUCache(1)
 
 
-def _bench(chunk: TaskChunk) -> _Bench:
-    """Return this process's bench for a group: the last one, where it is the same group's."""
-    if chunk.order.home != Path.cwd():
-        os.chdir(chunk.order.home)
-    bench = _latest.get(chunk.key)
-    if bench is None:
-        bench = _Bench(chunk)
-        _latest.put(chunk.key, bench)
-    return bench
+def _group_state(chunk: TaskChunk) -> _GroupState:
+    """Return the state of a group in this process: the last one if it is of the same group."""
+    if chunk.options.home != Path.cwd():
+        os.chdir(chunk.options.home)
+    state = _latest.get(chunk.key)
+    if state is None:
+        state = _GroupState(chunk)
+        _latest.put(chunk.key, state)
+    return state
 
 
 def forget() -> None:
-    """Let go of the programs and arrays of the last group."""
+    """Release the programs and arrays of the last group."""
     _latest.clear()
 
 
 def _tasks(chunk: TaskChunk) -> list[SweepTask]:
     """Return the chunk's tasks with their share of the memory budget."""
-    return [sharing(task, chunk.order.share) for task in chunk.group.tasks]
+    return [with_memory_share(task, chunk.options.memory_divisor) for task in chunk.group.tasks]
 
 
-def _golden(path: Path, limit: int) -> Stored:
-    """Read what results are compared with."""
+def _read_file(path: Path, limit: int) -> Stored:
+    """Read the file with the expected result."""
     return read(path, limit=limit)
 
 
-def sharing(task: SweepTask, share: int) -> SweepTask:
-    """Return the task with the memory budget that each of `share` processes has."""
-    if share == 1:
+def with_memory_share(task: SweepTask, memory_divisor: int) -> SweepTask:
+    """Return the task with the memory budget that each of `memory_divisor` processes has."""
+    if memory_divisor == 1:
         return task
-    budget = memory.budget(task.spec.memory) // share
+    budget = memory.budget(task.spec.memory) // memory_divisor
     return replace(task, spec=replace(task.spec, memory=budget))
 
 
 def _finished(
-    account: TaskRecord,
+    record: TaskRecord,
     task: SweepTask,
     outcome: Result | JaccliError,
-    order: Order,
-    golden: Callable[[Path, int], Stored],
+    options: RunOptions,
+    read_expected: Callable[[Path, int], Stored],
 ) -> TaskRecord:
-    """Write a result, compare it with what is expected, and return the account of its task."""
+    """Write a result, compare it with what is expected, and return the record of its task."""
     if isinstance(outcome, JaccliError):
-        return accounts.failed(account, outcome)
+        return task_record.failed(record, outcome)
     expect = task.spec.expect
     try:
-        nonfinite = first_nonfinite(outcome) if order.fail_on_nonfinite else None
+        nonfinite = first_nonfinite(outcome) if options.fail_on_nonfinite else None
         if nonfinite is not None:
             raise ComputationError(f"{nonfinite}.")
-        expected = None if expect is None else golden(expect.path, memory.budget(task.spec.memory))
-        write(outcome, order.folder / account.file, layout=task.spec.layout, force=True)
+        expected = (
+            None if expect is None else read_expected(expect.path, memory.budget(task.spec.memory))
+        )
+        write(outcome, options.folder / record.file, layout=task.spec.layout, force=True)
         if expect is None or expected is None:
-            return accounts.done(account, outcome, None)
+            return task_record.done(record, outcome, None)
         comparison = compare(outcome, expected, rtol=expect.rtol, atol=expect.atol)
-        return accounts.done(account, outcome, comparison)
+        return task_record.done(record, outcome, comparison)
     except JaccliError as error:
-        return accounts.failed(account, error)
+        return task_record.failed(record, error)

@@ -1,4 +1,4 @@
-"""How far two derivatives are apart, with one number."""
+"""The difference between two derivatives as one number."""
 
 from __future__ import annotations
 
@@ -11,27 +11,29 @@ import numpy as np
 class Agreement:
     """The largest difference relative to the largest entry (dimensionless).
 
-    Where the reference is not finite, nothing is compared: the engine's structural zeros are 0
-    where plain modes give NaN.  What is not finite where the reference is differs by infinity.
-    Relative to each entry it would say nothing: where tanh saturates, entries are rounding errors.
+    Entries whose reference is not finite are skipped: the engine's structural zeros are 0 where
+    plain modes give NaN.  Entries that are not finite although the reference is differ by infinity.
+    Relative errors of single entries would be meaningless: where tanh saturates, they are rounding.
     """
 
     def __init__(self) -> None:
-        self.off = 0.0
+        self.max_difference = 0.0
         self.scale = 0.0
 
-    def add(self, found: Any, reference: Any) -> Agreement:
-        """Take two trees of arrays alike into account."""
-        for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(reference), strict=True):
+    def add(self, tree: Any, reference: Any) -> Agreement:
+        """Compare another pair of trees, which have the same structure; return self."""
+        for a, b in zip(jax.tree.leaves(tree), jax.tree.leaves(reference), strict=True):
             a, b = np.asarray(a), np.asarray(b)
-            known = np.isfinite(b)
-            if known.any():
-                off = np.abs(a[known] - b[known]).max()
-                self.off = max(self.off, float(off) if np.isfinite(off) else np.inf)
-                self.scale = max(self.scale, float(np.abs(b[known]).max()))
+            finite = np.isfinite(b)
+            if finite.any():
+                difference = np.abs(a[finite] - b[finite]).max()
+                self.max_difference = max(
+                    self.max_difference, float(difference) if np.isfinite(difference) else np.inf
+                )
+                self.scale = max(self.scale, float(np.abs(b[finite]).max()))
         return self
 
     @property
     def difference(self) -> float:
         """The largest difference relative to the largest entry."""
-        return self.off / self.scale if self.scale else self.off
+        return self.max_difference / self.scale if self.scale else self.max_difference

@@ -33,17 +33,17 @@ if TYPE_CHECKING:
 EAGER, LOOP = "eager", "loop"
 LOOPS = (EAGER, LOOP)
 PLAIN = ({*JACOBIAN_SWEEPS} | {*HESSIAN_SWEEPS} | {*HVP}) - {LOOP}
-_SECONDS = 0.5
-"""How long the runs of one mode take together, about, where no number of them is asked for."""
+_MODE_SECONDS = 0.5
+"""Target for the seconds of all runs of one mode, unless `repeat` is given."""
 
 
 @dataclass(frozen=True)
 class ModeTiming:
-    """What was measured of one mode.
+    """The measurements of one mode.
 
     `seconds` are the times of its runs, `compile` that of compiling.  `difference` is the largest
-    one from the reference, relative to its largest entry.  Of a loop that was cut short, `done` of
-    `total` rows were run.  `problem` says why there is nothing.
+    difference from the reference, relative to its largest entry.  A loop that was cut short has run
+    `done` of `total` rows.  `problem` says why the mode could not be run.
     """
 
     mode: str
@@ -76,7 +76,7 @@ class ModeTiming:
 
 @dataclass(frozen=True)
 class BenchReport:
-    """All rows of a plan."""
+    """The timings of all modes of a plan."""
 
     plan: Plan
     rows: tuple[ModeTiming, ...]
@@ -111,7 +111,7 @@ def delta(a: float, b: float) -> float:
 
 
 def modes(plan: Plan) -> tuple[str, ...]:
-    """Return what is timed by default: the loops, then every other mode."""
+    """Return the modes that are timed by default: the loops, then every other mode."""
     return (*(LOOPS if plan.derivative in CHUNKED else ()), *names(plan))
 
 
@@ -123,27 +123,27 @@ def measure(
     Every mode runs `repeat` times; None stands for half a second of runs each, three at least.
     """
     progress.start(2 * len(wanted))
-    return interruptible(lambda: _measured(plan, wanted, progress, repeat))
+    return interruptible(lambda: _measure(plan, wanted, progress, repeat))
 
 
-def _measured(
-    plan: Plan, wanted: Sequence[str], progress: Progress, repeat: int | None
+def _measure(
+    plan: Plan, requested: Sequence[str], progress: Progress, repeat: int | None
 ) -> BenchReport:
     rows: dict[str, ModeTiming] = {}
-    made: dict[str, Program] = {}
+    programs: dict[str, Program] = {}
     reference: Tree | None = None
     # A plain mode is the reference where there is one.
-    compiled = sorted(set(wanted) - {EAGER}, key=lambda mode: (mode not in PLAIN, mode))
+    compiled = sorted(set(requested) - {EAGER}, key=lambda mode: (mode not in PLAIN, mode))
     for mode in compiled[:1]:
-        _compiled(plan, mode)  # once in vain: what a process compiles first takes longer
+        _compile(plan, mode)  # discarded: the first compilation of a process takes longer
     for mode in compiled:
-        candidate = _compiled(plan, mode)
+        candidate = _compile(plan, mode)
         progress.advance(1)
         if candidate.program is None:
             rows[mode] = ModeTiming(mode, problem=candidate.problem)
             progress.advance(1)
             continue
-        made[mode] = candidate.program
+        programs[mode] = candidate.program
         tree = _dense(candidate.program, len(compiled) > 1)
         if reference is None:
             reference = jax.tree.map(np.array, tree)  # a copy: programs reuse their memory
@@ -154,23 +154,23 @@ def _measured(
             difference=Agreement().add(tree, reference).difference,
         )
     with settings(plan):
-        if EAGER in wanted:
+        if EAGER in requested:
             rows[EAGER] = _eager(plan, reference, repeat)
             progress.advance(2)
-        runs = {mode: _runner(program) for mode, program in made.items()}
+        runs = {mode: _runner(program) for mode, program in programs.items()}
         times = alternating(
             runs,
-            seconds=_SECONDS * len(made) if repeat is None else 0.0,
-            least=3 if repeat is None else repeat,
+            seconds=_MODE_SECONDS * len(programs) if repeat is None else 0.0,
+            min_runs=3 if repeat is None else repeat,
         )
     for mode, seconds in times.items():
         rows[mode] = replace(rows[mode], seconds=tuple(seconds))
         progress.advance(1)
-    return BenchReport(plan, tuple(rows[mode] for mode in wanted))
+    return BenchReport(plan, tuple(rows[mode] for mode in requested))
 
 
 def _dense(program: Program, compared: bool) -> Tree:
-    """Return a program's result, with its zeros if it is to be compared."""
+    """Return a program's result; a sparse one as dense arrays if it is compared."""
     tree, plan = program.run(Silent()), program.plan
     if compared and plan.prepared is not None and plan.storage == "sparse":
         return plan.prepared.filled(tree)
@@ -178,11 +178,11 @@ def _dense(program: Program, compared: bool) -> Tree:
 
 
 def _runner(program: Program) -> Callable[[], object]:
-    """Return what runs a whole derivative: in one piece without a look at the result."""
+    """Return a function that computes the whole derivative, without copying the result."""
     return program.sample if program.plan.rounds == 1 else lambda: program.run(Silent())
 
 
-def _compiled(plan: Plan, mode: str) -> Candidate:
+def _compile(plan: Plan, mode: str) -> Candidate:
     """Return a mode's program; a loop takes one unit vector (or batch row) at a time."""
     if mode == LOOP and plan.derivative == "hessian":
         try:
@@ -196,9 +196,11 @@ def _compiled(plan: Plan, mode: str) -> Candidate:
 def _eager(plan: Plan, reference: Tree | None, repeat: int | None) -> ModeTiming:
     """Time the loop without compilation."""
     try:
-        found = row_loop.loop(plan, reference, repeat or 3)
+        timing = row_loop.loop(plan, reference, repeat or 3)
     except (TypeError, ValueError, NotImplementedError) as error:
         return ModeTiming(EAGER, problem=str(error).strip().split("\n")[0])
-    if not found.seconds:
+    if not timing.seconds:
         return ModeTiming(EAGER, problem="there are no rows to loop over")
-    return ModeTiming(EAGER, 0.0, found.seconds, None, found.difference, found.done, found.total)
+    return ModeTiming(
+        EAGER, 0.0, timing.seconds, None, timing.difference, timing.done, timing.total
+    )

@@ -1,4 +1,4 @@
-"""The ways to compute a plan's derivative, each compiled within the budget; nothing is run.
+"""The operators that can compute a plan's derivative, each compiled within the budget.
 
 Boundary: compiles; times nothing, prints nothing.
 """
@@ -18,7 +18,7 @@ from jaccli.plan import Plan, with_choice
 
 @dataclass(frozen=True)
 class Candidate:
-    """An operator with its program, or why there is none."""
+    """An operator with its program, or the problem of compiling it."""
 
     operator: str
     program: Program | None
@@ -28,12 +28,12 @@ class Candidate:
 def names(plan: Plan) -> tuple[str, ...]:
     """Return the operators that may compute the plan's derivative fastest.
 
-    Its own alone where there is no choice: one way, or a result that fits only without its zeros.
+    Only the plan's own if the dense result exceeds the budget.
     """
     if plan.storage == "sparse" and plan.dense_bytes > plan.budget:
         return (plan.operator,)
-    found = autotune.candidates(plan.derivative, plan.facts)
-    return found if plan.operator in found else (*found, plan.operator)
+    operators = autotune.candidates(plan.derivative, plan.facts)
+    return operators if plan.operator in operators else (*operators, plan.operator)
 
 
 def candidates(
@@ -41,8 +41,8 @@ def candidates(
 ) -> Iterator[Candidate]:
     """Compile the plan with one operator after another, to be run once or `repeated`.
 
-    Operators of one family have structures of one size: the second is not tried if the first was
-    too large.
+    The structures of operators of one family have the same size: if one is too large, the others
+    are not tried.
     """
     too_large: dict[str, str] = {}
     for operator in names(plan) if operators is None else operators:

@@ -17,8 +17,8 @@ _NONE = "-"
 
 
 def candidates_as_text(candidates: Sequence[Candidate], chosen: str) -> str:
-    """Return the candidates of a plan with what XLA predicts of each."""
-    least = _least(candidates)
+    """Return a table of the candidates with XLA's predictions."""
+    fastest = _fastest(candidates)
     header = ["candidate", "operations", "traffic", "temporaries", "predicted"]
     rows = []
     for candidate in candidates:
@@ -33,7 +33,7 @@ def candidates_as_text(candidates: Sequence[Candidate], chosen: str) -> str:
                 f"{cost.operations:,.0f}",
                 format_bytes(cost.traffic),
                 format_bytes(cost.temporaries),
-                f"{cost.seconds / least:.1f}x" if least else _NONE,
+                f"{cost.seconds / fastest:.1f}x" if fastest else _NONE,
             ]
         )
     return columns([header, *rows])
@@ -41,13 +41,13 @@ def candidates_as_text(candidates: Sequence[Candidate], chosen: str) -> str:
 
 def candidates_as_json(candidates: Sequence[Candidate]) -> dict[str, Any]:
     """Return the candidates by operator; sizes in bytes, times in seconds."""
-    found: dict[str, Any] = {}
+    data: dict[str, Any] = {}
     for candidate in candidates:
         if candidate.program is None:
-            found[candidate.operator] = {"problem": candidate.problem}
+            data[candidate.operator] = {"problem": candidate.problem}
             continue
         cost = candidate.program.cost
-        found[candidate.operator] = {
+        data[candidate.operator] = {
             "operations": cost.operations,
             "transcendentals": cost.transcendentals,
             "traffic": cost.traffic,
@@ -56,16 +56,16 @@ def candidates_as_json(candidates: Sequence[Candidate]) -> dict[str, Any]:
             "predicted_seconds": cost.seconds,
             "chunk": candidate.program.plan.chunk,
         }
-    return found
+    return data
 
 
 def _short(problem: str) -> str:
-    """Return the first sentence of a problem, without the mode that stands before it."""
+    """Return the first sentence of a problem, without the mode before it."""
     first = problem.split(". ")[0].split(" (")[0]
     return first.partition(": ")[2] if " by mode " in first.partition(": ")[0] else first
 
 
-def _least(candidates: Sequence[Candidate]) -> float:
+def _fastest(candidates: Sequence[Candidate]) -> float:
     return min((c.program.cost.seconds for c in candidates if c.program is not None), default=0.0)
 
 
@@ -94,13 +94,13 @@ def report_as_text(report: BenchReport) -> str:
 def _cells(report: BenchReport, row: ModeTiming) -> list[str]:
     if not row.seconds:
         return [row.mode, _short(row.problem)]
-    against = (report.find(EAGER), report.find(LOOP), report.best_plain)
+    baselines = (report.find(EAGER), report.find(LOOP), report.best_plain)
     return [
         row.mode,
         duration(row.compile) if row.mode != EAGER else _NONE,
         ("~" if row.estimated else "") + duration(row.median),
         f"±{100 * row.spread:.0f}%" if len(row.seconds) > 1 else _NONE,
-        *(f"{other.median / row.median:.3g}x" if other else _NONE for other in against),
+        *(f"{other.median / row.median:.3g}x" if other else _NONE for other in baselines),
         format_bytes(row.temporaries) if row.temporaries is not None else _NONE,
         f"{row.difference:.1e}" if row.difference is not None else _NONE,
     ]
@@ -114,7 +114,7 @@ def _headline(report: BenchReport) -> str:
     parts = [
         f"{_percent(delta(row.median, winner.median))} less time than {row.mode}{what}"
         f"{_doubt(row, winner)}"
-        for row, what in _rivals(report, winner)
+        for row, what in _baselines(report, winner)
     ]
     return f"performance delta: {winner.mode} takes {' and '.join(parts) or 'the least time'}"
 
@@ -131,8 +131,8 @@ def _percent(value: float) -> str:
     return f"{value:.{digits}f} %"
 
 
-def _rivals(report: BenchReport, winner: ModeTiming) -> list[tuple[ModeTiming, str]]:
-    """Return what the winner is held against: the best plain mode (or the best other), the loop."""
+def _baselines(report: BenchReport, winner: ModeTiming) -> list[tuple[ModeTiming, str]]:
+    """Return the modes to compare the winner with: the best plain (or other) mode, the loop."""
     plain, loop = report.best_plain, report.find(EAGER) or report.find(LOOP)
     if plain is not None and plain.mode != winner.mode:
         first = [(plain, ", the best plain mode")]
@@ -159,7 +159,7 @@ def report_as_json(report: BenchReport) -> dict[str, Any]:
         "modes": {row.mode: _row_as_json(report, row) for row in report.rows},
         "winner": winner.mode if winner else None,
         "performance_delta_percent": {
-            row.mode: delta(row.median, winner.median) for row, _ in _rivals(report, winner)
+            row.mode: delta(row.median, winner.median) for row, _ in _baselines(report, winner)
         }
         if winner
         else {},
@@ -171,14 +171,14 @@ def report_as_json(report: BenchReport) -> dict[str, Any]:
 def _row_as_json(report: BenchReport, row: ModeTiming) -> dict[str, Any]:
     if not row.seconds:
         return {"problem": row.problem}
-    against = {"eager": report.find(EAGER), "loop": report.find(LOOP), "plain": report.best_plain}
+    baselines = {"eager": report.find(EAGER), "loop": report.find(LOOP), "plain": report.best_plain}
     return {
         "compile": row.compile,
         "median": row.median,
         "spread": row.spread,
         "runs": len(row.seconds),
         "estimated_from_rows": [row.done, row.total] if row.estimated else None,
-        "speedup": {name: other.median / row.median for name, other in against.items() if other},
+        "speedup": {name: other.median / row.median for name, other in baselines.items() if other},
         "temporaries": row.temporaries,
         "difference": "Infinity" if row.difference == math.inf else row.difference,
         "agrees": None if row.difference is None else row.difference <= report.tolerance,

@@ -20,13 +20,13 @@ from jaccli.execute import functions
 from jaccli.plan import Plan
 from jaccli.tune.agreement import Agreement
 
-PATIENCE = 1.0
+TIME_LIMIT = 1.0
 """Seconds after which a loop is cut short, and its time extrapolated from the rows done."""
 
 
 @dataclass(frozen=True)
-class Loop:
-    """What was measured: `seconds` of whole loops, of which `done` of `total` rows were run."""
+class LoopTiming:
+    """The seconds of each loop, extrapolated to `total` rows if only `done` rows were run."""
 
     seconds: tuple[float, ...]
     done: int
@@ -35,35 +35,35 @@ class Loop:
 
 
 class _Row:
-    """One row (or column): `compute()` it, and `read` it out of the whole derivative."""
+    """One row (or column): `compute()` returns it, `select` takes it from a full derivative."""
 
-    def __init__(self, compute: Callable[[], Tree], read: Callable[[Tree], Tree]) -> None:
+    def __init__(self, compute: Callable[[], Tree], select: Callable[[Tree], Tree]) -> None:
         self.compute = compute
-        self.read = read
+        self.select = select
 
 
-def loop(plan: Plan, reference: Tree | None, repeat: int) -> Loop:
+def loop(plan: Plan, reference: Tree | None, repeat: int) -> LoopTiming:
     """Time the loop `repeat` times; compare the rows of the last time with the reference.
 
-    The first row is run once before: it fills JAX's own caches of operations.
+    The first row is computed once before: that fills JAX's own caches.
     """
     total = count(plan)
     if not total:
-        return Loop((), 0, 0, None)
+        return LoopTiming((), 0, 0, None)
     next(_rows(plan)).compute()
     seconds, agreement = [], Agreement()
     for _ in range(repeat):
-        took, done, agreement = 0.0, 0, Agreement()
+        elapsed, done, agreement = 0.0, 0, Agreement()
         for row in _rows(plan):
             start = time.perf_counter()
-            found = jax.block_until_ready(row.compute())
-            took, done = took + time.perf_counter() - start, done + 1
+            row_values = jax.block_until_ready(row.compute())
+            elapsed, done = elapsed + time.perf_counter() - start, done + 1
             if reference is not None:
-                agreement.add(found, row.read(reference))
-            if took > PATIENCE:
+                agreement.add(row_values, row.select(reference))
+            if elapsed > TIME_LIMIT:
                 break
-        seconds.append(took / done * total)
-    return Loop(tuple(seconds), done, total, agreement.difference)
+        seconds.append(elapsed / done * total)
+    return LoopTiming(tuple(seconds), done, total, agreement.difference)
 
 
 def count(plan: Plan) -> int:
@@ -83,19 +83,19 @@ def _rows(plan: Plan) -> Iterator[_Row]:
     of_point = _columns if plan.derivative == "hessian" else _rows_of_point
     for point in range(batch or 1):
         wrt, rest = (
-            {name: jnp.asarray(_at(array, axes[name], point)) for name, array in part.items()}
-            for part, axes in inputs
+            {name: jnp.asarray(_at(array, axes[name], point)) for name, array in arrays.items()}
+            for arrays, axes in inputs
         )
         for row in of_point(functions.function(plan, rest), wrt):
-            yield row if batch is None else _Row(row.compute, _within(row.read, point))
+            yield row if batch is None else _Row(row.compute, _at_point(row.select, point))
 
 
 def _at(array: np.ndarray, axis: int | None, point: int) -> np.ndarray:
     return array if axis is None else array.take(point, axis)
 
 
-def _within(read: Callable[[Tree], Tree], point: int) -> Callable[[Tree], Tree]:
-    return lambda whole: read(jax.tree.map(lambda block: block[point], whole))
+def _at_point(select: Callable[[Tree], Tree], point: int) -> Callable[[Tree], Tree]:
+    return lambda full: select(jax.tree.map(lambda block: block[point], full))
 
 
 def _rows_of_point(f: Function, x: Tree) -> Iterator[_Row]:
@@ -103,8 +103,8 @@ def _rows_of_point(f: Function, x: Tree) -> Iterator[_Row]:
     for name, unit, index in _units(outputs):
         yield _Row(
             lambda unit=unit: jax.vjp(f, x)[1](unit)[0],  # type: ignore[misc]
-            lambda whole, name=name, index=index: jax.tree.map(  # type: ignore[misc]
-                lambda block: block[index], whole[name]
+            lambda full, name=name, index=index: jax.tree.map(  # type: ignore[misc]
+                lambda block: block[index], full[name]
             ),
         )
 
@@ -113,9 +113,9 @@ def _columns(f: Function, x: Tree) -> Iterator[_Row]:
     for name, unit, index in _units(x):
         yield _Row(
             lambda unit=unit: jax.jvp(jax.jacrev(f), (x,), (unit,))[1],  # type: ignore[misc]
-            lambda whole, name=name, index=index: {  # type: ignore[misc]
+            lambda full, name=name, index=index: {  # type: ignore[misc]
                 output: {first: block[name][(..., *index)] for first, block in blocks.items()}
-                for output, blocks in whole.items()
+                for output, blocks in full.items()
             },
         )
 

@@ -17,8 +17,8 @@ from jaccli.tune.candidates import candidates, names
 if TYPE_CHECKING:
     from jaccli.context import Progress
 
-MANY = 16
-"""So many chunks are repeated use: `auto` measures too, on one chunk of each candidate."""
+MANY_CHUNKS = 16
+"""Number of chunks from which on `auto` measures too, on one chunk of each candidate."""
 
 
 def compiled(plan: Plan, progress: Progress) -> Program:
@@ -26,7 +26,7 @@ def compiled(plan: Plan, progress: Progress) -> Program:
     if plan.spec.mode == "tuned":
         return tuned(plan, progress)
     program = prepare(plan)
-    if plan.spec.mode == "auto" and program.plan.rounds >= MANY:
+    if plan.spec.mode == "auto" and program.plan.rounds >= MANY_CHUNKS:
         return tuned(plan, progress)
     return program
 
@@ -34,18 +34,17 @@ def compiled(plan: Plan, progress: Progress) -> Program:
 def tuned(plan: Plan, progress: Progress) -> Program:
     """Return the compiled plan with the fastest operator.
 
-    Candidates are compiled, those that are predicted to be hopeless dropped, the others timed in
-    turns.  The choice is kept in the user's cache folder, by the model's structure, shapes,
-    dtypes, device and versions.
+    Candidates are compiled, those predicted to be much slower dropped, the others timed in turns.
+    The choice is cached on disk, by the model's structure, shapes, dtypes, device and versions.
 
     Raises:
-        ComputationError: no mode can compute it, or what one needs exceeds the budget.
+        ComputationError: no mode can compute it within the budget.
     """
     if plan.derivative not in REGISTRIES:
         return prepare(plan)
-    known = remembered(plan)
-    if known is not None:
-        return prepare(with_choice(plan, known))
+    cached = cached_choice(plan)
+    if cached is not None:
+        return prepare(with_choice(plan, cached))
     count = len(names(plan))
     progress.start(count + 1)
     programs: dict[str, Program] = {}
@@ -54,22 +53,22 @@ def tuned(plan: Plan, progress: Progress) -> Program:
             programs[candidate.operator] = candidate.program
         progress.advance(1)
     if not programs:
-        return prepare(plan)  # and say why
+        return prepare(plan)  # raises the reason
     with settings(plan):
-        timed = {
-            operator: autotune.TimedCandidate(made.cost.seconds, made.sample, made.samples)
-            for operator, made in programs.items()
+        timed_candidates = {
+            operator: autotune.TimedCandidate(program.cost.seconds, program.sample, program.samples)
+            for operator, program in programs.items()
         }
-        choice = interruptible(lambda: autotune.pick(timed, plan.operator))
+        choice = interruptible(lambda: autotune.pick(timed_candidates, plan.operator))
     progress.advance(1)
-    autotune.remember(_key(plan), choice)
+    autotune.store_choice(_key(plan), choice)
     chosen = programs[choice.operator]
     return replace(chosen, plan=replace(chosen.plan, choice=choice))
 
 
-def remembered(plan: Plan) -> Choice | None:
-    """Return the operator that an earlier call has measured to be the fastest."""
-    choice = autotune.remembered(_key(plan))
+def cached_choice(plan: Plan) -> Choice | None:
+    """Return the fastest operator as measured by an earlier call, or None."""
+    choice = autotune.cached_choice(_key(plan))
     return choice if choice is not None and choice.operator in names(plan) else None
 
 

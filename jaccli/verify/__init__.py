@@ -1,8 +1,8 @@
-"""Whether a derivative is right.
+"""Verification of derivatives.
 
     verify, checks, supplied                        `check`: verdicts on a `Plan` at its point
     flat_model, finite_differences, check_data      the model at many points, differences
     notes, report, render                           remarks on a failure; text and JSON
 
-Boundary: judges; what is computed as planned is computed by `execute`.
+Boundary: compares; the planned derivative is computed by `execute`.
 """

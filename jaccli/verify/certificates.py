@@ -1,4 +1,4 @@
-"""Certificates: the computed derivative held against ball arithmetic, block by block."""
+"""Certificates: the computed derivative compared with ball arithmetic, block by block."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jaccli.verify.check_data import CheckData
 from jaccli.verify.report import FAIL, OK, SKIPPED, UNDECIDED, Certificate, CheckResult, counted
 
 DIGITS = {"float32": 5.0, "float64": 12.0}
-"""Digits that an entry must have, less those that its conditioning takes."""
+"""Required correct digits of an entry, less those lost to its conditioning."""
 _DERIVATIVES = ("gradient", "jacobian", "hessian")
 
 
@@ -28,9 +28,9 @@ def check_installed() -> None:
         raise UsageError("--certify needs python-flint.", hint=hint) from None
 
 
-def certificates(subject: CheckData, digits: float | None) -> Iterator[CheckResult]:
+def certificates(data: CheckData, digits: float | None) -> Iterator[CheckResult]:
     """Yield a row for each block, or one that says why there is no certificate."""
-    plan, model = subject.plan, subject.plan.spec.model
+    plan, model = data.plan, data.plan.spec.model
     if plan.derivative not in _DERIVATIVES:
         yield CheckResult("certificate", SKIPPED, detail=f"there is none of {plan.derivative}")
         return
@@ -39,11 +39,11 @@ def certificates(subject: CheckData, digits: float | None) -> Iterator[CheckResu
             "certificate", SKIPPED, detail="there is none of Python code, only of expressions"
         )
         return
-    if not subject.is_formed:
+    if not data.is_formed:
         yield CheckResult("certificate", SKIPPED, detail="the derivative is too large to be formed")
         return
     from jaccli.certify import evaluate
-    from jaccli.certify.balls import Unclear
+    from jaccli.certify.balls import Undecidable
 
     missing = evaluate.functions(model.expressions)
     if missing:
@@ -51,27 +51,27 @@ def certificates(subject: CheckData, digits: float | None) -> Iterator[CheckResu
         yield CheckResult("certificate", SKIPPED, detail=said)
         return
     try:
-        found = list(_entries(subject, model))
+        found = list(_entries(data, model))
     except evaluate.NoCertificate as error:
         yield CheckResult("certificate", SKIPPED, detail=str(error))
         return
-    except Unclear as error:
+    except Undecidable as error:
         yield CheckResult("certificate", UNDECIDED, detail=f"balls cannot decide: {error}")
         return
     needed = DIGITS[plan.spec.dtype] if digits is None else digits
-    yield from _rows(subject, found, needed)
+    yield from _rows(data, found, needed)
 
 
 Placed = tuple[tuple[int, ...], Any]
 """The place of an entry along `axes`, and the entry itself."""
 
 
-def _entries(subject: CheckData, model: ExpressionModel) -> Iterator[Placed]:
+def _entries(data: CheckData, model: ExpressionModel) -> Iterator[Placed]:
     from jaccli.certify.certificate import CertifiedProblem, certify
 
-    plan = subject.plan
+    plan = data.plan
     arrays = {name: array[...] for name, array in plan.model.primals.items()}
-    for row in range(subject.flat.rows):
+    for row in range(data.flat.rows):
         inputs = {
             name: np.take(array, row, plan.model.batch[name]) if name in plan.model.batch else array
             for name, array in arrays.items()
@@ -79,20 +79,20 @@ def _entries(subject: CheckData, model: ExpressionModel) -> Iterator[Placed]:
         problem = CertifiedProblem(
             model.expressions, tuple(plan.outputs), inputs, plan.model.wrt, plan.spec.dtype
         )
-        for entry in certify(problem, subject.order, subject.computed[row]):
+        for entry in certify(problem, data.order, data.computed[row]):
             yield (row, *entry.place), entry
 
 
-def _rows(subject: CheckData, found: list[Placed], needed: float) -> Iterator[CheckResult]:
+def _rows(data: CheckData, found: list[Placed], needed: float) -> Iterator[CheckResult]:
     """Yield the row of each block."""
     blocks: dict[tuple[int, ...], list[Placed]] = {}
-    outputs = _owners([math.prod(shape) for shape in subject.plan.outputs.values()])
-    inputs = _owners([math.prod(subject.plan.model.in_shape(name)) for name in subject.flat.wrt])
+    outputs = _owners([math.prod(shape) for shape in data.plan.outputs.values()])
+    inputs = _owners([math.prod(data.plan.model.in_shape(name)) for name in data.flat.wrt])
     for place, entry in found:
         key = (outputs[place[1]], *(inputs[j] for j in place[2:]))
         blocks.setdefault(key, []).append((place, entry))
-    names = (list(subject.plan.outputs), list(subject.flat.wrt), list(subject.flat.wrt))
-    name = subject.namer(subject.axes)
+    names = (list(data.plan.outputs), list(data.flat.wrt), list(data.flat.wrt))
+    name = data.namer(data.axes)
     for key, entries in sorted(blocks.items()):
         title = ".".join(names[axis][number] for axis, number in enumerate(key))
         place, worst = min(entries, key=lambda one: one[1].digits + one[1].lost)
@@ -112,7 +112,7 @@ def _rows(subject: CheckData, found: list[Placed], needed: float) -> Iterator[Ch
         yield CheckResult(
             f"certificate {title}",
             OK if worst.digits >= certificate.needed else FAIL,
-            counted(len(entries), "entry", "all " if len(entries) == _size(subject, key) else ""),
+            counted(len(entries), "entry", "all " if len(entries) == _size(data, key) else ""),
             abs(worst.computed - worst.true),
             10.0**-certificate.needed * abs(worst.true),
             detail=certificate.text,
@@ -120,11 +120,11 @@ def _rows(subject: CheckData, found: list[Placed], needed: float) -> Iterator[Ch
         )
 
 
-def _size(subject: CheckData, key: tuple[int, ...]) -> int:
+def _size(data: CheckData, key: tuple[int, ...]) -> int:
     """Return how many entries a block has."""
-    sizes = [math.prod(shape) for shape in subject.plan.outputs.values()]
-    wrt = [math.prod(subject.plan.model.in_shape(name)) for name in subject.flat.wrt]
-    return subject.flat.rows * sizes[key[0]] * math.prod(wrt[j] for j in key[1:])
+    sizes = [math.prod(shape) for shape in data.plan.outputs.values()]
+    wrt = [math.prod(data.plan.model.in_shape(name)) for name in data.flat.wrt]
+    return data.flat.rows * sizes[key[0]] * math.prod(wrt[j] for j in key[1:])
 
 
 def _owners(sizes: list[int]) -> Array:

@@ -1,9 +1,9 @@
-"""What is verified: a plan's derivative, computed as planned, and what it is held against.
+"""The derivative under test, computed as planned, and the reference values it is compared with.
 
-Letters stand for axes, as in `flat.py`: k directions, b batch rows, m outputs, n inputs.  What
-takes time is computed when a check first asks for it.
+Letters stand for axes, as in `flat_model.py`: k directions, b batch rows, m outputs, n inputs.
+Expensive values are computed when a check first needs them.
 
-Boundary: computes; judges nothing.
+Boundary: computes; compares nothing.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from jaccli.result.result import Array
 from jaccli.result.view import whole
 from jaccli.verify import finite_differences
 from jaccli.verify.finite_differences import TINY, DifferenceEstimate
-from jaccli.verify.flat_model import Barred, Flat, flat, flattened, in_double
+from jaccli.verify.flat_model import Flat, NotDifferentiableBy, flat, flattened, in_double
 from jaccli.verify.pattern_check import PatternCheck
 
 SEED = 20260
 _SMALL = 20_000
-"""Entries up to which each of them is checked; beyond, random directions are."""
+"""Maximum number of entries that are all checked; above, random directions are."""
 _UNITS = 500
-"""Inputs up to which every unit tangent is taken."""
+"""Maximum number of inputs for which every unit tangent is used."""
 _FORMED = 1 << 25
-"""Entries up to which a derivative is computed whole."""
+"""Maximum number of entries of a derivative that is formed."""
 _SAMPLE = 5_000
 """Outputs (or inputs) that are differenced along each direction."""
 _ORDERS = {"evaluate": 0, "hessian": 2, "hvp": 2}
@@ -46,9 +46,9 @@ _AXES = {"evaluate": "bm", "jvp": "bm", "vjp": "bn", "hessian": "bmnn"}
 
 
 class Measured(NamedTuple):
-    """Numbers, and how large their rounding errors may be.
+    """Numbers with a bound of their rounding errors, `floor`.
 
-    `own` is without what float64 says of float32: for what is held against float64.
+    `own` is the bound without the difference from float64, for comparisons with float64.
     """
 
     values: Array
@@ -71,7 +71,7 @@ class CheckData:
         self.jacobian_is_small = rows * m * n <= _SMALL and n <= _UNITS
         self.hessian_is_small = rows * m * n * n <= _SMALL
 
-    # How large it is, and which ways are barred
+    # Size, and available modes
 
     @property
     def is_empty(self) -> bool:
@@ -104,29 +104,29 @@ class CheckData:
         return self.plan.facts.no_reverse
 
     @property
-    def ways(self) -> tuple[str, ...]:
+    def modes(self) -> tuple[str, ...]:
         """The plain modes of the Jacobian that are not barred, the cheaper first."""
-        ways = ("fwd", "rev") if self.flat.n <= self.flat.m else ("rev", "fwd")
+        modes = ("fwd", "rev") if self.flat.n <= self.flat.m else ("rev", "fwd")
         barred = ["fwd"] * self.no_forward + ["rev"] * self.no_reverse
-        return tuple(way for way in ways if way not in barred)
+        return tuple(mode for mode in modes if mode not in barred)
 
     @property
-    def hessian_ways(self) -> tuple[str, ...]:
+    def hessian_modes(self) -> tuple[str, ...]:
         """The plain modes of the Hessian that are not barred."""
         barred = ["fwd"] * self.no_forward + ["rev"] * self.no_reverse
-        ways = ("fwd-fwd", "rev-rev", "fwd-rev", "rev-fwd")
-        return tuple(way for way in ways if not any(word in way for word in barred))
+        modes = ("fwd-fwd", "rev-rev", "fwd-rev", "rev-fwd")
+        return tuple(mode for mode in modes if not any(word in mode for word in barred))
 
     @cached_property
-    def finite_way(self) -> str:
-        """The mode of the Jacobian that a Hessian is held against: one that is finite here."""
-        ways = (*self.ways, *(f"structured-{way}" for way in self.ways))
+    def finite_mode(self) -> str:
+        """The mode of the Jacobian that a Hessian is compared with: one that is finite here."""
+        modes = (*self.modes, *(f"structured-{mode}" for mode in self.modes))
         if self.order < 2 or not self.jacobian_is_small:
-            return ways[0]
-        finite = (way for way in ways if np.isfinite(self.plain(way).values).all())
-        return next(finite, ways[0])
+            return modes[0]
+        finite = (mode for mode in modes if np.isfinite(self.plain(mode).values).all())
+        return next(finite, modes[0])
 
-    # What is computed as planned
+    # The planned derivative
 
     @cached_property
     def result(self) -> Result:
@@ -160,7 +160,7 @@ class CheckData:
         """The derivative by its pattern, if there is one."""
         return PatternCheck(self.plan, self.flat)
 
-    # What it is held against
+    # References
 
     @cached_property
     def double(self) -> Flat:
@@ -170,7 +170,7 @@ class CheckData:
         try:
             double = in_double(self.plan)
             double.values(double.x[None])
-        except (ComputationError, Barred, TypeError, ValueError):
+        except (ComputationError, NotDifferentiableBy, TypeError, ValueError):
             return self.flat
         return double
 
@@ -187,7 +187,7 @@ class CheckData:
         return self._random(0, self.flat.n) * self._scales
 
     @cached_property
-    def others(self) -> Array:
+    def more_tangents(self) -> Array:
         """More random tangents `kbn`."""
         return self._random(1, self.flat.n) * self._scales
 
@@ -243,43 +243,43 @@ class CheckData:
                 return Measured(values, floor + 30 * _largest(apart) + TINY, floor + whole + TINY)
             return Measured(values, floor + TINY, floor + TINY)
 
-    def plain(self, way: str) -> Measured:
+    def plain(self, mode: str) -> Measured:
         """Return the Jacobian `bmn` or the Hessian `bmnn` by a plain mode."""
-        if way not in self._plain:
-            product = Flat.hessian if way in HESSIAN else Flat.jacobian
-            found = self.rounded(lambda model, x: product(model, way, x))
-            units = 30 * self.flat.eps * (self.curvatures if way in HESSIAN else self.slopes)
+        if mode not in self._plain:
+            product = Flat.hessian if mode in HESSIAN else Flat.jacobian
+            found = self.rounded(lambda model, x: product(model, mode, x))
+            units = 30 * self.flat.eps * (self.curvatures if mode in HESSIAN else self.slopes)
             values, floor, own = (part[0] for part in (found.values, found.floor, found.own))
-            self._plain[way] = Measured(values, floor + units, own)
-        return self._plain[way]
+            self._plain[mode] = Measured(values, floor + units, own)
+        return self._plain[mode]
 
-    def kept(self, way: str) -> Array:
+    def kept(self, mode: str) -> Array:
         """Return the outputs `bm` as the rules of forward or reverse mode give them."""
         points = np.broadcast_to(self.flat.x, (self.probes, *self.flat.x.shape))
-        if way == "fwd":
-            outputs, _ = self.flat.pushed(points, self.tangents)
+        if mode == "fwd":
+            outputs, _ = self.flat.jvp(points, self.tangents)
         else:
-            outputs, _ = self.flat.pulled(points, self.cotangents)
+            outputs, _ = self.flat.vjp(points, self.cotangents)
         kept: Array = outputs[0]
         return kept
 
-    def pushed(self, tangents: Array) -> Measured:
+    def jvp(self, tangents: Array) -> Measured:
         """Return J v, `kbm`."""
         units = np.einsum("bmn,kbn->kbm", self.slopes, np.abs(tangents))
-        return self._with(units, self.rounded(lambda f, x: f.pushed(x, tangents)[1], len(tangents)))
+        return self._with(units, self.rounded(lambda f, x: f.jvp(x, tangents)[1], len(tangents)))
 
-    def pulled(self, cotangents: Array) -> Measured:
+    def vjp(self, cotangents: Array) -> Measured:
         """Return Jᵀ u, `kbn`."""
         units = np.einsum("kbm,bmn->kbn", np.abs(cotangents), self.slopes)
-        found = self.rounded(lambda f, x: f.pulled(x, cotangents)[1], len(cotangents))
+        found = self.rounded(lambda f, x: f.vjp(x, cotangents)[1], len(cotangents))
         return self._with(units, found)
 
-    def curved(self, tangents: Array, cotangents: Array) -> Measured:
+    def hvp(self, tangents: Array, cotangents: Array) -> Measured:
         """Return the Hessian of ⟨u, f⟩ times v, `kbn`."""
         moved = np.sum(np.abs(tangents) / self._scales, axis=-1)
         weighted = np.sum(np.abs(cotangents) * self._sizes, axis=-1)
         units = (moved * weighted)[..., None] / self._scales
-        found = self.rounded(lambda f, x: f.curved(x, tangents, cotangents), len(tangents))
+        found = self.rounded(lambda f, x: f.hvp(x, tangents, cotangents), len(tangents))
         return self._with(units, found)
 
     def _with(self, units: Array, found: Measured) -> Measured:
@@ -343,7 +343,7 @@ class CheckData:
         return np.sort(rng.choice(size, _SAMPLE, replace=False))
 
     def namer(self, axes: str, derivative: str = "") -> Callable[[tuple[int, ...]], str]:
-        """Return what names an entry by its index along axes such as `bmn`."""
+        """Return a function that names an entry by its index along axes such as `bmn`."""
 
         def name(index: tuple[int, ...]) -> str:
             at = list(zip(axes, index, strict=True))

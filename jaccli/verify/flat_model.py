@@ -5,7 +5,7 @@ counts points or directions, B batch rows (1 without a batch), N entries of all 
 those of all outputs, both in their order.  Every function is compiled once, for a few of the k at a
 time, so that memory stays bounded.
 
-Boundary: evaluates; judges nothing.
+Boundary: evaluates; compares nothing.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ from jaccli.result.result import Array
 from jaccli.spec import PythonModel
 
 _HELD = 1 << 22
-"""Numbers that a compiled call takes and returns at most, about."""
-_AT_ONCE = 64
+"""Approximate maximum of the numbers in the arguments and results of one call."""
+_POINTS_PER_CALL = 64
 """Points that a compiled call takes: always as many, because compiling takes longer."""
 
 
 _LARGE = 10_000
-"""Inputs and outputs from which on compiled code must be fast."""
-_QUICKLY: dict[str, str | bool] = {
+"""Number of inputs and outputs from which on compiled code is optimized."""
+_QUICK_OPTIONS: dict[str, str | bool] = {
     "xla_backend_optimization_level": "0",
     "xla_llvm_disable_expensive_passes": True,
 }
-"""Otherwise most of a check's time goes into compiling, and little into what is compiled."""
+"""Options for small models, whose checks spend most of their time compiling."""
 
 
-class Barred(Exception):
+class NotDifferentiableBy(Exception):
     """JAX cannot differentiate the model in this way; the message says why."""
 
 
@@ -104,9 +104,9 @@ class Flat:
 
     def values(self, points: Array) -> Array:
         """Return the outputs, `(k, B, M)`."""
-        return self._stacked("values", lambda f, x: f(x), points, step=_AT_ONCE)
+        return self._stacked("values", lambda f, x: f(x), points, step=_POINTS_PER_CALL)
 
-    def pushed(self, points: Array, tangents: Array) -> tuple[Array, Array]:
+    def jvp(self, points: Array, tangents: Array) -> tuple[Array, Array]:
         """Return the outputs as forward rules give them, and J v, both `(k, B, M)`."""
 
         def product(f: Any, x: Any, v: Any) -> Any:
@@ -115,7 +115,7 @@ class Flat:
         both = self._stacked("pushed", product, points, tangents)
         return both[..., : self.m], both[..., self.m :]
 
-    def pulled(self, points: Array, cotangents: Array) -> tuple[Array, Array]:
+    def vjp(self, points: Array, cotangents: Array) -> tuple[Array, Array]:
         """Return the outputs as reverse rules give them, `(k, B, M)`, and Jᵀ u, `(k, B, N)`."""
 
         def product(f: Any, x: Any, u: Any) -> Any:
@@ -125,7 +125,7 @@ class Flat:
         both = self._stacked("pulled", product, points, cotangents)
         return both[..., : self.m], both[..., self.m :]
 
-    def curved(self, points: Array, tangents: Array, cotangents: Array) -> Array:
+    def hvp(self, points: Array, tangents: Array, cotangents: Array) -> Array:
         """Return the derivative of Jᵀ u along v: the Hessian of ⟨u, f⟩ times v, `(k, B, N)`."""
         reverse = self.plan.facts.no_forward
 
@@ -138,14 +138,14 @@ class Flat:
 
         return self._stacked("curved", product, points, tangents, cotangents)
 
-    def jacobian(self, way: str, points: Array) -> Array:
+    def jacobian(self, mode: str, points: Array) -> Array:
         """Return the Jacobian, `(k, B, M, N)`."""
         width = self.m * self.n
-        return self._stacked(way, JACOBIAN[way], points, step=_AT_ONCE, width=width)
+        return self._stacked(mode, JACOBIAN[mode], points, step=_POINTS_PER_CALL, width=width)
 
-    def hessian(self, way: str, points: Array) -> Array:
+    def hessian(self, mode: str, points: Array) -> Array:
         """Return the Hessian, `(k, B, M, N, N)`."""
-        return self._stacked(way, HESSIAN[way], points, width=self.m * self.n**2)
+        return self._stacked(mode, HESSIAN[mode], points, width=self.m * self.n**2)
 
     def _stacked(
         self, name: str, product: Callable[..., Any], *stacks: Array, step: int = 0, width: int = 0
@@ -185,10 +185,10 @@ class Flat:
         try:
             lowered = jax.jit(stacked).lower(rest, *stacks)
         except (TypeError, ValueError, NotImplementedError) as error:
-            raise Barred(str(error).strip().split("\n")[0]) from error
+            raise NotDifferentiableBy(str(error).strip().split("\n")[0]) from error
         on_cpu = self.plan.device.handle.platform == "cpu"
         is_quick = on_cpu and self.rows * (self.n + self.m) < _LARGE
-        quickly = _QUICKLY if is_quick else {}
+        quickly = _QUICK_OPTIONS if is_quick else {}
         self._compiled[key] = lowered.compile({**quickly, **options(self.plan)})
         return self._compiled[key]
 

@@ -1,4 +1,4 @@
-"""What may explain a failed check: remarks on the model itself.
+"""Notes on the model that may explain a failed check.
 
 A new kind of remark is one function of the plan, and one entry of `EXPLANATIONS`.
 """
@@ -37,7 +37,7 @@ def _short(where: str) -> str:
 
 
 EXPLANATIONS: tuple[Callable[[Plan], Iterable[object]], ...] = (custom_rules, kinks.explain)
-"""What looks for remarks: each returns things whose `str` is a line of the report."""
+"""Functions that find notes; the `str` of each item they return is a line of the report."""
 
 
 def notes(plan: Plan) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """Whether a sparse derivative has all its entries: a pattern that misses one gives wrong products.
 
 The entries as they are computed with the plan's pattern (detected, linked, or the user's) times
-random tangents, against products that know nothing of a pattern.  An entry that the pattern leaves
-out is missed with certainty, but for chance cancellation; nothing dense is formed.
+random tangents, against products without a pattern.  An entry that the pattern lacks makes them
+differ, except for chance cancellation; nothing dense is formed.
 """
 
 from __future__ import annotations

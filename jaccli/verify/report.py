@@ -1,4 +1,4 @@
-"""What a verification found: data, and the comparison that gives a row its verdict."""
+"""The report of a verification, and the comparison that gives a row its verdict."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _UNDERFLOW = 100 * TINY
 
 
 @dataclass(frozen=True)
-class Sides:
-    """Two stacks of numbers to compare, and how they are called.
+class Comparands:
+    """Two stacks of numbers to compare, with their names.
 
     `floor` is what rounding may make of the difference, as the arrays, or with fewer axes.  `name`
     gives an entry's name by its index.  `found` is the finite difference that `b` is of, with its
@@ -45,7 +45,7 @@ class Sides:
 
 
 @dataclass(frozen=True)
-class Worst:
+class Mismatch:
     """An entry that differs, with its two numbers and whose they are."""
 
     entry: str
@@ -101,7 +101,7 @@ class CheckResult:
     difference: float | None = None
     allowed: float | None = None
     estimated: float | None = None
-    worst: tuple[Worst, ...] = ()
+    worst: tuple[Mismatch, ...] = ()
     detail: str = ""
     agrees: Array | None = field(default=None, repr=False, compare=False)
     certificate: Certificate | None = None
@@ -124,7 +124,7 @@ class CheckReport:
 
 
 def judge(
-    name: str, sides: Sides, rtol: float, atol: float, differences: CheckResult | None = None
+    name: str, sides: Comparands, rtol: float, atol: float, differences: CheckResult | None = None
 ) -> CheckResult:
     """Compare entry by entry: |a - b| <= atol + rtol max(|a|, |b|) + rounding + 10 errors.
 
@@ -193,7 +193,7 @@ def _confirmed(differences: CheckResult | None, shape: tuple[int, ...]) -> Array
     return np.full(shape, differences.verdict == OK)
 
 
-def _corner(sides: Sides, kinks: Array) -> str:
+def _corner(sides: Comparands, kinks: Array) -> str:
     """Return `kink: d f / d x is -1 on the left and 1 on the right`."""
     assert sides.found is not None
     place = tuple(map(int, np.unravel_index(int(np.argmax(kinks)), kinks.shape)))
@@ -206,7 +206,7 @@ def _corner(sides: Sides, kinks: Array) -> str:
     return f"kink: {name} is {' on the left and '.join(shown)} on the right{more}"
 
 
-def _of_modes(sides: Sides, decided: Array) -> str:
+def _of_modes(sides: Comparands, decided: Array) -> str:
     word = sides.words[1] if np.isfinite(sides.a[decided]).all() else sides.words[0]
     what = f"{word} is not finite in {counted(int(decided.sum()), 'entry')}"
     return f"{what}, where finite differences confirm what is computed"
@@ -222,11 +222,13 @@ def _at(
     return float(off[place]), float(allowed[place]), float(errors[place]) if errors.any() else None
 
 
-def _worst(sides: Sides, a: Array, b: Array, excess: Array, failed: Array) -> tuple[Worst, ...]:
+def _worst(
+    sides: Comparands, a: Array, b: Array, excess: Array, failed: Array
+) -> tuple[Mismatch, ...]:
     places = np.flatnonzero(failed)
     chosen = heapq.nlargest(_WORST, places, key=lambda i: excess.flat[i])
     return tuple(
-        Worst(
+        Mismatch(
             sides.name(tuple(map(int, np.unravel_index(i, a.shape)))),
             float(a.flat[i]),
             float(b.flat[i]),

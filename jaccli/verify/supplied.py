@@ -1,4 +1,4 @@
-"""A derivative that the user supplies, held against the computed one."""
+"""The comparison of a user-supplied derivative with the computed one."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from jaccli.result import Stored
 from jaccli.result.compare.compare import Comparison, DifferingEntry, compare
 from jaccli.result.nonfinite import entry_name
 from jaccli.verify.check_data import CheckData
-from jaccli.verify.report import FAIL, OK, CheckResult, Worst, counted
+from jaccli.verify.report import FAIL, OK, CheckResult, Mismatch, counted
 
 
 @dataclass(frozen=True)
 class Supplied:
-    """A file's arrays, whose they are called in the report, and the tolerances for them."""
+    """The arrays of a file, their name in the report, and their tolerances."""
 
     name: str
     stored: Stored
@@ -24,9 +24,9 @@ class Supplied:
     atol: float
 
 
-def against(subject: CheckData, supplied: Supplied) -> CheckResult:
+def against(data: CheckData, supplied: Supplied) -> CheckResult:
     """Compare as `jaccli compare` does: no allowance is made for rounding."""
-    comparison = compare(subject.result, supplied.stored, rtol=supplied.rtol, atol=supplied.atol)
+    comparison = compare(data.result, supplied.stored, rtol=supplied.rtol, atol=supplied.atol)
     if not comparison.verdicts or not (comparison.passed or comparison.worst):
         return CheckResult(supplied.name, FAIL, detail=_structure(comparison))
     worst = comparison.worst[0] if comparison.worst else None
@@ -39,7 +39,7 @@ def against(subject: CheckData, supplied: Supplied) -> CheckResult:
         _apart(worst) if worst else 0.0,
         verdict.atol + verdict.rtol * size,
         worst=tuple(
-            Worst(_name(subject, entry), entry.b, entry.a, ("yours", "computed"))
+            Mismatch(_name(data, entry), entry.b, entry.a, ("yours", "computed"))
             for entry in comparison.off
         ),
         detail=_structure(comparison),
@@ -60,11 +60,11 @@ def _structure(comparison: Comparison) -> str:
     return "; ".join((*lines, *comparison.notes))
 
 
-def _name(subject: CheckData, entry: DifferingEntry) -> str:
+def _name(data: CheckData, entry: DifferingEntry) -> str:
     """Return the entry as a derivative: `d r[3] / d k2`."""
-    for block in subject.result.blocks:
+    for block in data.result.blocks:
         if block.key == entry.key:
-            return entry_name(subject.result, block, entry.position)
-    index = np.unravel_index(entry.position, subject.shape)
-    name = subject.namer(subject.axes, "hvp" if subject.plan.derivative == "hvp" else "")
+            return entry_name(data.result, block, entry.position)
+    index = np.unravel_index(entry.position, data.shape)
+    name = data.namer(data.axes, "hvp" if data.plan.derivative == "hvp" else "")
     return name(tuple(map(int, index)))

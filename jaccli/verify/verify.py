@@ -12,7 +12,7 @@ from jaccli.plan import Plan
 from jaccli.result import Sparse, first_nonfinite
 from jaccli.verify.check_data import SEED, CheckData
 from jaccli.verify.checks import CHECKS, Check
-from jaccli.verify.flat_model import Barred
+from jaccli.verify.flat_model import NotDifferentiableBy
 from jaccli.verify.notes import notes
 from jaccli.verify.report import FAIL, OK, SKIPPED, CheckReport, CheckResult, counted, judge
 from jaccli.verify.supplied import Supplied, against
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 PROBES = 5
 """Random directions where a derivative is too large for every entry."""
 _STACKS = 5
-"""Arrays of float64 for each direction: it, its product, and three to know the rounding by."""
+"""float64 arrays for each direction: itself, its product, and three for the rounding."""
 
 
 def verify(
@@ -40,7 +40,7 @@ def verify(
     """Check a plan's derivative at its point.
 
     `rtol` is 1e-6 when it is None, and 1e-4 where float32 takes part.  With `certify`, each block
-    is held against ball arithmetic, and must have so many correct `digits` (12 when it is None, 5
+    is compared with ball arithmetic, and must have `digits` correct digits (12 when it is None, 5
     with float32).
 
     Raises:
@@ -50,12 +50,12 @@ def verify(
     _check_probes(plan, probes)
     progress.start(len(CHECKS) + 1 + len(supplied))
 
-    def rows(subject: CheckData) -> Iterator[CheckResult]:
-        yield from _rows(subject, progress, rtol, atol, supplied)
+    def rows(data: CheckData) -> Iterator[CheckResult]:
+        yield from _rows(data, progress, rtol, atol, supplied)
         if certify:
             from jaccli.verify.certificates import certificates
 
-            yield from certificates(subject, digits)
+            yield from certificates(data, digits)
 
     return interruptible(
         lambda: CheckReport(plan, tuple(rows(CheckData(plan, probes))), notes(plan), probes, SEED)
@@ -77,27 +77,27 @@ def _check_probes(plan: Plan, probes: int) -> None:
 
 
 def _rows(
-    subject: CheckData,
+    data: CheckData,
     progress: Progress,
     rtol: float | None,
     atol: float,
     supplied: Sequence[Supplied],
 ) -> Iterator[CheckResult]:
     if rtol is None:
-        rtol = 1e-4 if subject.flat.eps > 1e-10 else 1e-6
-    yield _finite(subject)
+        rtol = 1e-4 if data.flat.eps > 1e-10 else 1e-6
+    yield _finite(data)
     progress.advance(1)
-    mine = [check for check in CHECKS if check.concerns(subject)]
+    mine = [check for check in CHECKS if check.applies_to(data)]
     # Finite differences come first: they decide where a mode is not finite.
     rows: dict[str, CheckResult] = {}
     for check in sorted(mine, key=lambda check: not check.decides):
         deciding = None if check.decides else _deciding(mine, rows)
-        rows[check.name] = _row(subject, check, rtol, atol, deciding)
+        rows[check.name] = _row(data, check, rtol, atol, deciding)
         progress.advance(1)
     yield from (rows[check.name] for check in mine)
     progress.advance(len(CHECKS) - len(mine))
     for one in supplied:
-        yield against(subject, one)
+        yield against(data, one)
         progress.advance(1)
 
 
@@ -108,26 +108,26 @@ def _deciding(checks: Sequence[Check], rows: Mapping[str, CheckResult]) -> Check
 
 
 def _row(
-    subject: CheckData, check: Check, rtol: float, atol: float, deciding: CheckResult | None
+    data: CheckData, check: Check, rtol: float, atol: float, deciding: CheckResult | None
 ) -> CheckResult:
-    reason = "there are no entries" if subject.is_empty else check.bars(subject)
+    reason = "there are no entries" if data.is_empty else check.skip_reason(data)
     if reason:
         return CheckResult(check.name, SKIPPED, detail=reason)
     try:
-        return judge(check.name, check.sides(subject), rtol, atol, deciding)
-    except Barred as error:
+        return judge(check.name, check.sides(data), rtol, atol, deciding)
+    except NotDifferentiableBy as error:
         return CheckResult(check.name, SKIPPED, detail=f"JAX says: {error}")
 
 
-def _finite(subject: CheckData) -> CheckResult:
+def _finite(data: CheckData) -> CheckResult:
     """Return the verdict on NaN and infinities, of which there should be none."""
-    kept = subject.plan.storage == "sparse" or subject.is_formed
-    if not (kept or subject.is_product or subject.order == 0):
+    kept = data.plan.storage == "sparse" or data.is_formed
+    if not (kept or data.is_product or data.order == 0):
         return CheckResult("finite", SKIPPED, detail="the derivative is too large to be formed")
-    found = first_nonfinite(subject.result)
-    values = [block.values for block in subject.result.blocks]
+    found = first_nonfinite(data.result)
+    values = [block.values for block in data.result.blocks]
     count = sum(each.nnz if isinstance(each, Sparse) else each.size for each in values)
-    noun = "stored entry" if subject.plan.storage == "sparse" else "entry"
+    noun = "stored entry" if data.plan.storage == "sparse" else "entry"
     return CheckResult(
         "finite", FAIL if found else OK, counted(count, noun), detail=str(found) if found else ""
     )

@@ -59,7 +59,7 @@ def one_shot(case: Case) -> str:
 def tuned(case: Case) -> str:
     """Return the operator that `tuned` takes, measured anew."""
     about = facts(case.f, case.point)
-    return autotune.measured(case.derivative, case.f, about, case.point).operator
+    return autotune.measure(case.derivative, case.f, about, case.point).operator
 
 
 def _chosen(case: Case, mode: str) -> str:

@@ -39,7 +39,7 @@ def analyzed(
     device = backend.find(None)
     loaded = models.load(spec, point)
     of = from_model.derivative_of(spec, loaded, device, of)
-    found, left = from_model.subject(spec, loaded, device, of, top, Silent())
+    found, left = from_model.spectral_problem(spec, loaded, device, of, top, Silent())
     return report(found, Effort(top or 5, 2000, 10, 0, left), rtol=None, gtol=None)
 
 
@@ -58,7 +58,7 @@ def test_a_quadratic_form_has_the_spectrum_of_its_matrix(dtype: str) -> None:
     values = np.array([-3.0, -1, 0.5, 2, 2, 7])
     inputs = {"x": np.ones(6), "A": rotated(values, 0)}
     found = analyzed({"f": "0.5 * x @ A @ x"}, inputs, wrt="x", dtype=dtype)
-    assert (found.subject.of, spectrum(found).complete) == ("hessian", True)
+    assert (found.problem.of, spectrum(found).complete) == ("hessian", True)
     tolerance = 1e-12 if dtype == "float64" else 1e-5
     np.testing.assert_allclose(spectrum(found).values, values, atol=tolerance)
     # The gradient is A x.
@@ -93,7 +93,7 @@ def test_products_span_several_inputs_in_their_order_and_of_any_shape() -> None:
     found = analyzed(f, inputs, top=2, wrt=["a", "b", "c"])
     got = spectrum(found)
     np.testing.assert_allclose(got.values, [-8, -1, 1, 10], atol=1e-5)
-    names = [found.subject.columns[int(np.abs(v).argmax())] for v in got.right]
+    names = [found.problem.columns[int(np.abs(v).argmax())] for v in got.right]
     assert (names[0], names[3]) == ("b", "a[1,2]")
     assert {names[1], names[2]} <= {"a[0,0]", "c[600]"}
 
@@ -152,7 +152,7 @@ def test_the_kind_of_a_stationary_point(f: str, point: tuple[float, float], expe
     found = analyzed({"f": f}, {"x": float(point[0]), "y": float(point[1])})
     assert found.slope is not None
     assert found.gtol is not None
-    assert kind(spectrum(found), bool(found.slope <= found.gtol)).said == expected
+    assert kind(spectrum(found), bool(found.slope <= found.gtol)).statement == expected
 
 
 def test_rosenbrocks_minimum_has_the_hessian_of_the_literature() -> None:
@@ -181,10 +181,10 @@ def test_a_loop_of_unknown_length_has_no_products(tmp_path: Path) -> None:
     loaded = models.load(spec, models.read(spec), allow_python=True)
     device = backend.find(None)
     with pytest.raises(ComputationError) as error:
-        from_model.subject(spec, loaded, device, "jacobian", 1, Silent())
+        from_model.spectral_problem(spec, loaded, device, "jacobian", 1, Silent())
     assert str(error.value) == (
         "analyze: products with the Jacobian take both modes, and JAX has no reverse mode for this "
         "model.\nHave the matrix formed: leave out --top, or raise --memory."
     )
-    found, _ = from_model.subject(spec, loaded, device, "jacobian", None, Silent())
+    found, _ = from_model.spectral_problem(spec, loaded, device, "jacobian", None, Silent())
     np.testing.assert_allclose(found.matrix, 1.5**3 * np.eye(600))

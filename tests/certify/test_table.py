@@ -11,7 +11,7 @@ pytest.importorskip("flint")
 
 import mpmath
 
-from jaccli.certify.balls import balls, precise
+from jaccli.certify.balls import balls, set_precision
 from jaccli.certify.evaluate import evaluate as over_balls
 from jaccli.certify.table import CERTIFIED, UNCERTIFIED
 from jaccli.expression import FUNCTIONS, parse
@@ -89,7 +89,7 @@ def test_values_agree_with_the_program(category: str) -> None:
         for part in range(SEVERAL.get(name, 1))
     }
     expected = solve(calls, INPUTS, "evaluate")
-    precise()
+    set_precision()
     found = over_balls(
         {name: parse(text) for name, text in calls.items()},
         {name: balls(values) for name, values in INPUTS.items()},
@@ -119,7 +119,7 @@ def test_values_agree_with_the_program(category: str) -> None:
     ],
 )
 def test_every_entry_is_a_ball(text: str, expected: Any) -> None:
-    precise()
+    set_precision()
     (found,) = over_balls({"f": parse(text)}, {"x": balls(np.array(1.5))}, "float64").values()
     values = [float(each.mid()) for each in found.reshape(-1)]
     np.testing.assert_allclose(np.reshape(values, found.shape), expected, rtol=1e-15)
@@ -144,7 +144,7 @@ def test_every_entry_is_a_ball(text: str, expected: Any) -> None:
     ],
 )
 def test_values_are_right_to_a_hundred_digits(text: str, true: Any) -> None:
-    precise()
+    set_precision()
     (found,) = over_balls({"f": parse(text)}, {}, "float64").values()
     with mpmath.workdps(120):
         expected, value = true(), mpmath.mpf(found.reshape(-1)[0].mid().str(130, radius=False))

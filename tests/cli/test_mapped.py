@@ -13,7 +13,7 @@ import pytest
 
 from jaccli.errors import SourceError
 from jaccli.result import Partial
-from jaccli.storage.memmap import Mapped, blocks
+from jaccli.storage.memmap import MemmapArray, blocks
 from jaccli.storage.npy import map_array
 
 Call = Callable[..., Any]
@@ -183,10 +183,10 @@ def test_other_numbers_in_the_file_are_not_mixed_in(
     assert target.read_bytes() == (folder / "whole.npy").read_bytes()
 
 
-def opened(path: Path) -> Mapped:
+def opened(path: Path) -> MemmapArray:
     with path.open("rb") as stream:
         found = map_array(stream, path.name, path.stat().st_size, 0)
-    assert isinstance(found, Mapped)
+    assert isinstance(found, MemmapArray)
     return found
 
 

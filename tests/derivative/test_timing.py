@@ -46,13 +46,13 @@ def test_each_uses_its_share_of_the_time(clock: Clock) -> None:
 @pytest.mark.parametrize(("least", "most", "runs"), [(1, 1, 1), (5, 9, 5), (2, 4, 4)])
 def test_runs_are_between_least_and_most(clock: Clock, least: int, most: int, runs: int) -> None:
     seconds = 0.0 if runs == least else 1e9
-    found = alternating({"a": clock.run("a", 1.0)}, seconds=seconds, least=least, most=most)
+    found = alternating({"a": clock.run("a", 1.0)}, seconds=seconds, min_runs=least, max_runs=most)
     assert len(found["a"]) == runs
 
 
 def test_candidates_take_turns_in_an_order_that_changes(clock: Clock) -> None:
     names = "abcd"
-    alternating({name: clock.run(name, 1.0) for name in names}, seconds=0, least=20)
+    alternating({name: clock.run(name, 1.0) for name in names}, seconds=0, min_runs=20)
     rounds = ["".join(clock.log[i : i + 4]) for i in range(0, 80, 4)]
     assert {"".join(sorted(each)) for each in rounds} == {names}
     assert len(set(rounds)) > 5
@@ -61,7 +61,7 @@ def test_candidates_take_turns_in_an_order_that_changes(clock: Clock) -> None:
 
 def test_it_tells_after_every_run_whose_it_was(clock: Clock) -> None:
     told: list[str] = []
-    alternating({n: clock.run(n, 1.0) for n in "ab"}, seconds=0, each=told.append)
+    alternating({n: clock.run(n, 1.0) for n in "ab"}, seconds=0, on_run=told.append)
     assert told == clock.log
 
 

@@ -176,7 +176,7 @@ def uses(path: Path) -> Iterator[Callable[[], object]]:
         yield lambda: load(str(path))
         return
     yield lambda: _compared(path)
-    yield lambda: analyzed.subject(path, None, memory=LIMIT, top=1)
+    yield lambda: analyzed.spectral_problem(path, None, memory=LIMIT, top=1)
     if path.suffix in (".mtx", ".npz"):
         yield lambda: read_pattern(path, limit=LIMIT)
     if path.suffix in (".npy", ".npz", ".csv"):

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from jaccli.errors import ComputationError, SourceError, UsageError
-from jaccli.result import Partial, check_partial, is_begun
+from jaccli.result import Partial, check_partial, has_partial
 from jaccli.result.io.resumable import data_of, journal_of
 from tests.result.damage import damaged
 
@@ -43,7 +43,7 @@ def test_the_target_appears_whole_and_nothing_else_stays(tmp_path: Path) -> None
     with begun(target) as partial:
         write(partial, 0, 1)
         assert not target.exists()
-        assert is_begun(target)
+        assert has_partial(target)
         write(partial, 2)
         partial.publish(force=False)
     np.testing.assert_array_equal(finished(target), VALUES)
@@ -58,8 +58,8 @@ def test_a_symbolic_link_is_written_through(tmp_path: Path) -> None:
     link.symlink_to("elsewhere/K.npy")
     with begun(link) as partial:
         write(partial, 0, 1)
-    assert is_begun(link)
-    assert is_begun(real)
+    assert has_partial(link)
+    assert has_partial(real)
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["J.npy"]
     with begun(link, resume=True) as partial:
         write(partial, 2)

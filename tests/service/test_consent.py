@@ -21,7 +21,7 @@ ALLOWED: list[tuple[Any, ...]] = [
     ("content", "data/x.npy"),
     ("content", "specs/../w.npz"),
     ("check_writable", "out/J.npy", False),
-    ("is_begun", "out/J.npy"),
+    ("has_partial", "out/J.npy"),
     ("is_special", "specs/deep/K.csv"),
     ("make_folder", "results/"),
     ("check_writable", "results/a.npz", True),

@@ -213,7 +213,7 @@ ELSEWHERE = {
 @pytest.mark.parametrize("arguments", ELSEWHERE)
 def test_what_no_service_does_is_left_to_the_client(arguments: tuple[str, ...]) -> None:
     answers = {("check_writable", "J.npy", False): ("value", None)}
-    answers |= {("is_begun", "J.npy"): ("value", False)}
+    answers |= {("has_partial", "J.npy"): ("value", False)}
     reply = performed(*arguments, answers=answers)
     assert reply.elsewhere == f"{ELSEWHERE[arguments]}: not in the service."
     assert (reply.events, reply.questions) == ([], [])
@@ -318,7 +318,7 @@ def test_questions_are_asked_together() -> None:
     targets = ["d/a.npz", "d/b.npz"]
     assert asked.questions == [
         *(("check_writable", target, False) for target in targets),
-        *(("is_begun", target) for target in targets),
+        *(("has_partial", target) for target in targets),
     ]
     answers |= dict.fromkeys(asked.questions[:2], ("value", None))
     answers |= dict.fromkeys(asked.questions[2:], ("value", False))
@@ -343,7 +343,7 @@ def test_events_keep_their_order() -> None:
     answers: dict[Any, Any] = {}
     words = ("jacobian", *SQUARE[:-1], "-o", "a.npy", "--format", "csv")
     answers |= {("check_writable", "a.npy", False): ("value", None)}
-    answers |= {("is_begun", "a.npy"): ("value", False)}
+    answers |= {("has_partial", "a.npy"): ("value", False)}
     kinds = [event[:3] if event[0] == FILE else event[0] for event in
              performed(*words, answers=answers).events]  # fmt: skip
     assert kinds == [(FILE, "a.npy", False), ERR, OUT]

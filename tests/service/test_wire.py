@@ -82,7 +82,7 @@ def test_a_call_and_a_reply_are_read_back() -> None:
         ("read", "a\udcff.yaml"): ("value", b"\x00\xff"),
         ("check_writable", "J.npy", True): ("value", None),
         ("content", "x.npy"): ("system", 2, "No such file or directory"),
-        ("is_begun", "J.npy"): ("refused", "UsageError", "message", "hint"),
+        ("has_partial", "J.npy"): ("refused", "UsageError", "message", "hint"),
     }
     call = Call(["jacobian", "a\udcff.yaml"], "/here", {"TERM": "dumb"}, STREAM, STREAM, answers)
     found = Call.decode(call.encode())

@@ -7,7 +7,7 @@ from jaccli.storage.lru_cache import LRUCache
 
 def test_the_least_recently_used_goes_first() -> None:
     gone: list[str] = []
-    cache: LRUCache[str, int] = LRUCache(2, evicted=gone.append)
+    cache: LRUCache[str, int] = LRUCache(2, on_evict=gone.append)
     cache.put("a", 1)
     cache.put("b", 2)
     assert (cache.peek("a"), cache.get("a"), cache.get("z")) == (1, 1, None)

@@ -16,7 +16,7 @@ import pytest
 from jaccli.errors import UsageError
 from jaccli.spec import load
 from jaccli.sweep import expand, scheduler, worker
-from jaccli.sweep.runner import Account, Request, perform
+from jaccli.sweep.runner import SweepJob, SweepSummary, perform
 from jaccli.sweep.scheduler import Workers
 
 CUBES = "model: {expression: x**3}\ninputs: {x: 1.0}\n"
@@ -25,20 +25,20 @@ CUBES = "model: {expression: x**3}\ninputs: {x: 1.0}\n"
 class AtOnce(Executor):
     """Makes each call as it is submitted, unless `fails` says that the process is lost then."""
 
-    def __init__(self, fails: Callable[[worker.TaskChunk], bool] = lambda part: False) -> None:
+    def __init__(self, fails: Callable[[worker.TaskChunk], bool] = lambda chunk: False) -> None:
         self.fails = fails
         self.sent: list[list[str]] = []
         self.stopped = False
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        part, patience = args
+        chunk, time_slice = args
         future: Future[Any] = Future()
-        if patience:
-            self.sent.append([account.name for account in part.accounts])
+        if time_slice:
+            self.sent.append([record.name for record in chunk.records])
         try:
-            if patience and self.fails(part):
+            if time_slice and self.fails(chunk):
                 raise BrokenExecutor("the machine is gone")
-            future.set_result(fn(part, patience))
+            future.set_result(fn(chunk, time_slice))
         except Exception as error:
             future.set_exception(error)
         return future
@@ -57,15 +57,15 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     worker.forget()
 
 
-def run(text: str, workers: Workers | None, folder: str = "out", **asked: Any) -> Account:
+def run(text: str, workers: Workers | None, folder: str = "out", **options: Any) -> SweepSummary:
     Path("s.yaml").write_text(text)
     spec = load("s.yaml")
-    request = Request(spec, expand(spec), Path(folder), ".npy", **asked)
-    return perform(request, lambda record, kept: None, workers)
+    job = SweepJob(spec, expand(spec), Path(folder), ".npy", **options)
+    return perform(job, lambda record, kept: None, workers)
 
 
-def statuses(account: Account) -> list[str]:
-    return [record.status for record in account.records]
+def statuses(summary: SweepSummary) -> list[str]:
+    return [record.status for record in summary.records]
 
 
 def test_a_slice_holds_whole_calls_and_a_call_as_many_tasks_as_without_processes() -> None:
@@ -82,15 +82,15 @@ def test_a_slice_holds_whole_calls_and_a_call_as_many_tasks_as_without_processes
 
 def test_idle_processes_take_halves_where_that_is_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
     sweep = f"{CUBES}sweep: {{inputs.x: {{linspace: [1, 2, 250]}}}}\n"
-    monkeypatch.setattr(scheduler, "_PATIENCE", 1e-6)  # so that each call is a slice
+    monkeypatch.setattr(scheduler, "_TIME_SLICE", 1e-6)  # so that each call is a slice
     starts = {}
-    for worth in (1000.0, 0.0):
-        monkeypatch.setattr(scheduler, "_WORTH", worth)
+    for threshold in (1000.0, 0.0):
+        monkeypatch.setattr(scheduler, "_MIN_SPLIT_SECONDS", threshold)
         executor = AtOnce()
-        account = run(sweep, executor.workers(2), f"worth {worth}")
-        assert statuses(account) == ["done"] * 250
-        order = [record.name for record in account.records]
-        starts[worth] = [order.index(names[0]) for names in executor.sent]
+        summary = run(sweep, executor.workers(2), f"worth {threshold}")
+        assert statuses(summary) == ["done"] * 250
+        order = [record.name for record in summary.records]
+        starts[threshold] = [order.index(names[0]) for names in executor.sent]
     # Calls of 63 tasks, one after another; or those of two halves at a time.
     assert starts[1000.0] == [0, 63, 126, 189]
     assert (starts[0.0][:2], sorted(starts[0.0][2:])) == ([0, 126], [63, 189])
@@ -98,21 +98,21 @@ def test_idle_processes_take_halves_where_that_is_worth_it(monkeypatch: pytest.M
 
 def test_a_slice_that_is_lost_once_is_computed_again() -> None:
     lost = iter([True, False, False, False])
-    executor = AtOnce(lambda part: next(lost))
-    account = run(f"{CUBES}sweep: {{inputs.x: [1, 2, 3]}}\n", executor.workers(2))
-    assert statuses(account) == ["done"] * 3
+    executor = AtOnce(lambda chunk: next(lost))
+    summary = run(f"{CUBES}sweep: {{inputs.x: [1, 2, 3]}}\n", executor.workers(2))
+    assert statuses(summary) == ["done"] * 3
     assert executor.sent == [["x=1", "x=2", "x=3"]] * 2
 
 
 def test_a_task_that_ends_its_process_twice_has_failed_and_the_others_are_done() -> None:
-    def fails(part: worker.TaskChunk) -> bool:
-        return any(account.name == "x=2" for account in part.accounts)
+    def fails(chunk: worker.TaskChunk) -> bool:
+        return any(record.name == "x=2" for record in chunk.records)
 
     executor = AtOnce(fails)
     batch = "model: {expression: x**3}\ninputs: {x: [1.0]}\nbatch: [x]\n"  # one after another
-    account = run(f"{batch}sweep: {{inputs.x: [[1], [2], [3]]}}\n", executor.workers(2))
-    assert statuses(account) == ["done", "failed", "done"]
-    assert account.records[1].error == "the machine is gone (two attempts)."
+    summary = run(f"{batch}sweep: {{inputs.x: [[1], [2], [3]]}}\n", executor.workers(2))
+    assert statuses(summary) == ["done", "failed", "done"]
+    assert summary.records[1].error == "the machine is gone (two attempts)."
     assert executor.sent == [["x=1", "x=2", "x=3"], ["x=1"], ["x=2"], ["x=3"]]
     assert sorted(os.listdir("out")) == ["manifest.json", "results.csv", "x=1.npy", "x=3.npy"]
 
@@ -120,8 +120,8 @@ def test_a_task_that_ends_its_process_twice_has_failed_and_the_others_are_done()
 def test_the_first_failure_stops_the_processes() -> None:
     executor = AtOnce()
     sweep = "sweep: {model.expression: [x**3, x @ x, x**2, x**4]}\n"
-    account = run(CUBES + sweep, executor.workers(1), fail_fast=True)
-    assert statuses(account) == ["done", "failed", "pending", "pending"]
+    summary = run(CUBES + sweep, executor.workers(1), fail_fast=True)
+    assert statuses(summary) == ["done", "failed", "pending", "pending"]
     assert executor.stopped
 
 
@@ -140,9 +140,9 @@ def test_the_memory_budget_is_divided() -> None:
         "sweep: {model.expression: [x, x * 2]}\n"
     )
     assert statuses(run(sweep, AtOnce().workers(1))) == ["done", "done"]
-    account = run(sweep, AtOnce().workers(1)._replace(share=4), "shared")
-    assert statuses(account) == ["failed", "failed"]
-    assert "more than the memory budget of 40.0 KiB" in account.records[0].error
+    summary = run(sweep, AtOnce().workers(1)._replace(memory_divisor=4), "shared")
+    assert statuses(summary) == ["failed", "failed"]
+    assert "more than the memory budget of 40.0 KiB" in summary.records[0].error
 
 
 def test_no_task_is_lost_where_a_model_cannot_be_batched() -> None:
@@ -156,8 +156,8 @@ def test_no_task_is_lost_where_a_model_cannot_be_batched() -> None:
         "model: {python: 'm.py:f'}\ninputs: {x: 1.0}\nderivative: evaluate\n"
         "sweep: {inputs.x: {linspace: [1, 2, 150]}}\n"
     )
-    account = run(sweep, None, allow_python=True)
-    assert statuses(account) == ["done"] * 150
-    assert [record.high for record in account.records] == [
+    summary = run(sweep, None, allow_python=True)
+    assert statuses(summary) == ["done"] * 150
+    assert [record.high for record in summary.records] == [
         pytest.approx((1 + i / 149) ** 2) for i in range(150)
     ]

@@ -175,7 +175,7 @@ def test_tasks_of_one_structure_are_compiled_once(
     from jaccli.sweep import batching
     from jaccli.tune import tuned
 
-    monkeypatch.setattr(batching, "ROWS", 20)
+    monkeypatch.setattr(batching, "MAX_ROWS", 20)
     compiled: list[Any] = []
     prepare = tuned.prepare
     monkeypatch.setattr(tuned, "prepare", lambda plan: compiled.append(plan) or prepare(plan))

@@ -131,7 +131,7 @@ def test_repeat_is_how_often_each_runs_and_otherwise_time_decides(jaccli: Call) 
 def test_an_eager_loop_that_takes_long_is_extrapolated_from_one_row(
     jaccli: Call, monkeypatch: pytest.MonkeyPatch, args: tuple[str, ...], rows: int
 ) -> None:
-    monkeypatch.setattr(row_loop, "PATIENCE", 0.0)
+    monkeypatch.setattr(row_loop, "TIME_LIMIT", 0.0)
     plain = "fwd-rev" if "hessian" in args else "fwd"
     report = measured(jaccli, *args, "--modes", f"eager,{plain}")
     row = report["modes"]["eager"]

@@ -21,7 +21,7 @@ from jaccli.derivative.select_mode import Choice
 from jaccli.execute import run
 from jaccli.plan import Plan
 from jaccli.storage import disk_cache
-from jaccli.tune.tuned import remembered, tuned
+from jaccli.tune.tuned import cached_choice, tuned
 from tests.thinned import thinned
 
 Call = Callable[..., Any]
@@ -142,7 +142,7 @@ def test_a_choice_is_measured_once(compiled: list[str], cache_home: Path) -> Non
 def test_what_was_remembered_is_taken_untested(compiled: list[str], operator: str) -> None:
     first = tuned(planned(), Silent())
     for key in autotune._MEMORY:
-        autotune.remember(key, Choice(operator, operator, "once"))
+        autotune.store_choice(key, Choice(operator, operator, "once"))
     compiled.clear()
     found = tuned(planned(), Silent())
     assert compiled == [operator]
@@ -167,10 +167,10 @@ OTHER: dict[str, dict[str, Any]] = {
 def test_the_key_depends_on_what_changes_the_times_and_on_no_number() -> None:
     tuned(planned(), Silent())
     for name, entries in OTHER.items():
-        assert remembered(planned(**entries)) is None, name
+        assert cached_choice(planned(**entries)) is None, name
     numbers = {"w": _rng.normal(size=W.shape), "x": _rng.normal(size=X.shape)}
-    assert remembered(planned(at=numbers)) is not None
-    assert remembered(planned(model={"z": "tanh(w @ x)"})) is not None  # a label
+    assert cached_choice(planned(at=numbers)) is not None
+    assert cached_choice(planned(model={"z": "tanh(w @ x)"})) is not None  # a label
 
 
 def test_another_machine_with_the_same_home_measures_for_itself(
@@ -178,19 +178,19 @@ def test_another_machine_with_the_same_home_measures_for_itself(
 ) -> None:
     tuned(planned(), Silent())
     as_another_process()
-    assert remembered(planned()) is not None
+    assert cached_choice(planned()) is not None
     monkeypatch.setattr(disk_cache, "processor", lambda: ["another"])
-    assert remembered(planned()) is None
+    assert cached_choice(planned()) is None
 
 
 def test_the_key_of_a_batch_depends_on_its_length_and_axis() -> None:
     first = planned(**BATCH)
     tuned(first, Silent())
-    assert remembered(planned(**BATCH)) is not None
+    assert cached_choice(planned(**BATCH)) is not None
     longer = {"at": {"x": np.stack([X, V, X])}, "batch": ["x"]}
     turned = {"at": {"x": np.stack([X, V], 1)}, "batch": {"x": 1}}
     for other in (longer, turned):
-        assert remembered(planned(**other)) is None
+        assert cached_choice(planned(**other)) is None
 
 
 CORRUPT = {

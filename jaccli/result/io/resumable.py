@@ -31,7 +31,7 @@ from jaccli.errors import ComputationError, SourceError, UsageError, format_byte
 from jaccli.result.result import Array
 from jaccli.storage import local_files
 from jaccli.storage.atomic import exists_already, replace
-from jaccli.storage.files import is_begun, is_local
+from jaccli.storage.files import has_partial, is_local
 from jaccli.storage.reading import damaged, undamaged
 
 Shape = tuple[int, ...]
@@ -74,7 +74,7 @@ def begun(target: Path) -> dict[str, Any]:
 
 def check_partial(target: Path, *, resume: bool, force: bool) -> None:
     """Refuse, before anything is computed, to lose what is begun, or to disturb who writes it."""
-    if not is_begun(target):
+    if not has_partial(target):
         return
     if is_local():
         with contextlib.suppress(OSError), journal_of(target).open("rb") as journal:
@@ -166,7 +166,7 @@ def chunk_file(target: Path, identity: Mapping[str, Any]) -> ChunkFile:
     Raises:
         ComputationError: it is not here, or is something else.
     """
-    if not is_begun(target):
+    if not has_partial(target):
         raise ComputationError(
             f"{target}: the file that is begun is not on this machine.",
             hint="Its folder must be on a file system that all machines share.",
@@ -241,7 +241,7 @@ class Partial:
             try:
                 if not force and os.path.lexists(target):
                     raise exists_already(str(target))
-                if resume and is_begun(target):
+                if resume and has_partial(target):
                     self._go_on()
                 else:
                     self._begin(shape)

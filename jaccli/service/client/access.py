@@ -45,7 +45,7 @@ class Consent:
             Refused: it is.
         """
         operation, name = question[:2]
-        if operation in ("check_writable", "is_begun", "is_special"):
+        if operation in ("check_writable", "has_partial", "is_special"):
             self.check_target(name)
         elif operation == "make_folder":
             self._require(name, self._is_argument(name))

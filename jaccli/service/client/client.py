@@ -329,7 +329,7 @@ def _likely(arguments: list[str]) -> list[Question]:
             found.append(("read", argument))
         elif before in _TARGETS and argument != "-":
             target = os.path.normpath(argument)
-            found += [("check_writable", target, "--force" in arguments), ("is_begun", target)]
+            found += [("check_writable", target, "--force" in arguments), ("has_partial", target)]
     return found
 
 

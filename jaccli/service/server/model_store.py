@@ -27,7 +27,7 @@ class Models:
     def __init__(self, count: int, nbytes: int, forgotten: Callable[[str], None]) -> None:
         self._nbytes = nbytes
         self._models: LRUCache[str, StoredModel] = LRUCache(
-            count, nbytes, size=lambda model: len(model.body), evicted=forgotten
+            count, nbytes, size=lambda model: len(model.body), on_evict=forgotten
         )
 
     def __len__(self) -> int:

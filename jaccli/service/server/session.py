@@ -21,7 +21,7 @@ from jaccli.choices import SERVED
 from jaccli.context import Context, using
 from jaccli.errors import SourceError, UsageError
 from jaccli.service.messages import ERR, FILE, OUT, Call, Reply
-from jaccli.storage.files import NotHere, Unanswered
+from jaccli.storage.files import MissingAnswers, MustRunLocally
 
 if TYPE_CHECKING:
     from jaccli.context import Question
@@ -54,9 +54,9 @@ def perform(call: Call, shared: Context = _ALONE) -> Reply:
     try:
         with using(lent), _streams(call, events):
             code = run(call.arguments)
-    except Unanswered as unanswered:
+    except MissingAnswers as unanswered:
         return Reply(0, [], list(unanswered.questions))
-    except NotHere as elsewhere:
+    except MustRunLocally as elsewhere:
         return Reply(0, [], [], elsewhere.reason)
     return Reply(code, events, [])
 
@@ -80,13 +80,13 @@ class _Client:
                 raise OSError(number, text, question[1])
             case ("refused", str(kind), str(message), str(hint)) if kind in _REFUSALS:
                 raise _REFUSALS[kind](message, hint=hint)
-        raise Unanswered(question)
+        raise MissingAnswers(question)
 
-    def foresee(self, questions: Iterable[Question]) -> None:
+    def prefetch(self, questions: Iterable[Question]) -> None:
         """End the run here with all that is not answered."""
         missing = [question for question in questions if question not in self._answers]
         if missing:
-            raise Unanswered(*dict.fromkeys(missing))
+            raise MissingAnswers(*dict.fromkeys(missing))
 
     def open(self, name: str) -> BinaryIO:
         """Return what is in a file."""
@@ -108,7 +108,7 @@ _VALUES = {
     "read": (bytes,),
     "content": (bytes,),
     "check_writable": (NoneType,),
-    "is_begun": (bool,),
+    "has_partial": (bool,),
     "is_special": (bool,),
     "make_folder": (NoneType,),
     "identity": (str,),
@@ -156,7 +156,7 @@ def _streams(call: Call, events: list[Event]) -> Iterator[None]:
     Standard error is never a terminal: nobody sees progress that comes at the end.
 
     Raises:
-        NotHere: an encoding is none that this Python has.
+        MustRunLocally: an encoding is none that this Python has.
     """
     before = sys.stdin, sys.stdout, sys.stderr
     try:
@@ -164,7 +164,7 @@ def _streams(call: Call, events: list[Event]) -> Iterator[None]:
         err = _Output(_Sink(ERR, events), (False, *call.stderr[1:]))
     except (LookupError, ValueError):
         encodings = f"{call.stdout[1]!r} and {call.stderr[1]!r}"
-        raise NotHere(f"the service cannot write in the encodings {encodings}") from None
+        raise MustRunLocally(f"the service cannot write in the encodings {encodings}") from None
     sys.stdin, sys.stdout, sys.stderr = io.TextIOWrapper(io.BytesIO()), out, err
     try:
         yield

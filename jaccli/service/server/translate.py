@@ -28,7 +28,7 @@ from jaccli.errors import JaccliError, verdict
 from jaccli.service.messages import MEDIA_TYPE, BadMessage, Call, Reply, decode, encode
 from jaccli.service.server.http_error import Refusal
 from jaccli.service.server.operations import FORMATS, JSON, NPY, OPERATIONS, Operation, Query
-from jaccli.storage.files import NotHere, Unanswered
+from jaccli.storage.files import MissingAnswers, MustRunLocally
 
 if TYPE_CHECKING:
     from jaccli.context import Question
@@ -79,13 +79,13 @@ class DocumentFiles:
                 return self._files[name]
             case ("check_writable", name, _) if name == RESULT:
                 return None
-            case ("is_special" | "is_begun", name) if name == RESULT:
+            case ("is_special" | "has_partial", name) if name == RESULT:
                 return False
             case ("identity", str(name)):
                 return name
-        raise Unanswered(question)
+        raise MissingAnswers(question)
 
-    def foresee(self, questions: Iterable[Question]) -> None:
+    def prefetch(self, questions: Iterable[Question]) -> None:
         """Look for all at once."""
         for question in questions:
             self.ask(question)
@@ -252,9 +252,9 @@ def content(job: RequestJob, context: Context) -> bytes:
             return outcome.content(job.form)
     except Refusal:
         raise
-    except NotHere as elsewhere:
+    except MustRunLocally as elsewhere:
         raise Refusal(422, elsewhere.reason) from None
-    except Unanswered as unanswered:
+    except MissingAnswers as unanswered:
         name = str(unanswered.questions[0][1])
         message = (
             f"the spec names the file {name!r}, and the service opens none. "
