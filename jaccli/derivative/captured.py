@@ -28,7 +28,7 @@ _BUILT_IN = (
 )  # fmt: skip
 
 
-class Unknown(Exception):
+class MayChange(Exception):
     """Something is captured that may change unseen."""
 
 
@@ -40,7 +40,7 @@ def state(value: Any) -> tuple[Hashable, ...] | None:
     """
     try:
         return tuple(_state(value, _DEPTH, {id(value)} if _is_function(value) else set()))
-    except Unknown:
+    except MayChange:
         return None
 
 
@@ -49,7 +49,7 @@ def _state(value: Any, depth: int, seen: set[int]) -> Iterator[Hashable]:
     if kind in _PLAIN:
         yield kind, repr(value) if kind in (float, complex) else value
     elif isinstance(value, jax.core.Tracer) or depth == 0:
-        raise Unknown
+        raise MayChange
     elif _is_function(value):
         if depth < _DEPTH:
             if id(value) in seen:  # it calls itself
@@ -73,7 +73,7 @@ def _state(value: Any, depth: int, seen: set[int]) -> Iterator[Hashable]:
         yield from _state(value.func, depth - 1, seen)
         yield from _state((value.args, *value.keywords.items()), depth - 1, seen)
     else:
-        raise Unknown
+        raise MayChange
 
 
 def _of_function(value: Any, depth: int, seen: set[int]) -> Iterator[Hashable]:
@@ -85,7 +85,7 @@ def _of_function(value: Any, depth: int, seen: set[int]) -> Iterator[Hashable]:
     code = getattr(value, "__code__", None)
     if code is None:
         if wrapped is None:
-            raise Unknown
+            raise MayChange
         return
     for default in (*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()):
         yield from _state(default, depth - 1, seen)
@@ -93,7 +93,7 @@ def _of_function(value: Any, depth: int, seen: set[int]) -> Iterator[Hashable]:
         try:
             content = cell.cell_contents
         except ValueError:  # it is not filled yet
-            raise Unknown from None
+            raise MayChange from None
         yield from _state(content, depth - 1, seen)
     names = set(_names(code))
     for name in sorted(names & value.__globals__.keys()):
