@@ -225,6 +225,8 @@ class SpecRequest(CallRequest):
     resume: bool = False
     cluster: str | None = None
     verbose: bool = False
+    performs: ClassVar[tuple[str, ...]] = ()
+    """What is built on a derivative, and done by the command itself."""
 
 
 class TargetRequest(SpecRequest):
