@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -135,10 +135,11 @@ def propagate(
     outputs = values.outputs
     value = _joined([dense(block.values) for block in evaluated.blocks], model.batch_size)
     plan = _jacobian_plan(spec, model, device, (value.shape[-1], inputs.size), programs)
+    extent = _extent(plan, inputs, options)
     program = programs.compiled(plan, progress)
     result = run(program, progress)
     nonfinite = first_nonfinite(result)
-    first, notes = _first_order(plan, result, inputs, options)
+    first, notes = _first_order(plan, result, inputs, extent), extent.notes
     result = replace(result, blocks=())
     coverage = spec.uncertainty.coverage if spec.uncertainty is not None else COVERAGE
     k = factors(first.dof, coverage)
@@ -211,42 +212,61 @@ def _jacobian_plan(
     return programs.planned(spec, model, "jacobian", device, given)
 
 
-def _first_order(
-    plan: Plan, result: Result, inputs: InputCovariance, options: PropagationOptions
-) -> tuple[FirstOrder, tuple[str, ...]]:
-    """Propagate through a computed Jacobian, and say what is left out for its size."""
-    outputs = [prod(shape) for shape in plan.outputs.values()]
-    count, width, lead = sum(outputs), inputs.size, inputs.batch or 1
-    square = 2 * lead * count * count * 8
+class _Extent(NamedTuple):
+    """Whether there is a budget, and a covariance of the outputs, and what is said of that."""
+
+    budget: bool
+    matrix: bool
+    notes: tuple[str, ...]
+
+
+def _extent(plan: Plan, inputs: InputCovariance, options: PropagationOptions) -> _Extent:
+    """Decide what is formed besides the variances, before anything is computed.
+
+    Raises:
+        BudgetError: not even those fit the memory budget.
+    """
+    count, width = sum(map(prod, plan.outputs.values())), inputs.size
+    lead = inputs.batch or 1
+    entries = lead * count * width
     notes: list[str] = []
-    sparse = any(isinstance(block.values, Sparse) for block in result.blocks)
-    held = plan.input_bytes + (4 * plan.result_bytes if sparse else 2 * lead * count * width * 8)
-    fits = held + square <= plan.budget
+    budget = options.budget
+    if budget is None:
+        budget = width <= _BUDGET_INPUTS and entries <= _BUDGET_ENTRIES
+        if not budget:
+            notes.append(f"no budget for {entries:,} sensitivities; --budget has it.")
+    sparse = plan.storage == "sparse" and inputs.batch is None and not budget
+    held = 4 * plan.result_bytes if sparse else (6 if budget else 2) * entries * 8
+    held += plan.input_bytes
+    if held > plan.budget:
+        what = "the Jacobian and the budget" if budget else "the Jacobian and the contributions"
+        message = f"propagate: {what} take {format_bytes(held)}"
+        limit = f"more than the memory budget of {format_bytes(plan.budget)}."
+        less = "add --no-budget, " if budget else ""
+        hint = f"Raise --memory, {less}or choose outputs with --select."
+        raise BudgetError(f"{message}, {limit}", hint=hint)
+    square = 2 * lead * count * count * 8
     few = options.matrix is None or lead * count <= options.matrix
+    fits = held + square <= plan.budget
     if not few:
         notes.append(f"the covariance of {count:,} outputs is left out; -o FILE.npz has it.")
     elif not fits:
         notes.append(
             f"variances alone: the covariance of {count:,} outputs does not fit the memory budget."
         )
-    budget = options.budget
-    if budget is None:
-        budget = width <= _BUDGET_INPUTS and lead * count * width <= _BUDGET_ENTRIES
-        if not budget:
-            notes.append(f"no budget for {width:,} inputs of {count:,} outputs; --budget has it.")
-    if sparse and inputs.batch is None and not budget:
-        matrix = _joined_sparse(result, len(outputs))
-        return propagation_law.sparse(matrix, inputs, correlation=few and fits), tuple(notes)
-    needed = (6 if budget else 2) * lead * count * width * 8 + plan.input_bytes
-    if needed > plan.budget:
-        what = "the Jacobian and the budget" if budget else "the Jacobian and the contributions"
-        message = f"propagate: {what} take {format_bytes(needed)}"
-        limit = f"more than the memory budget of {format_bytes(plan.budget)}."
-        hint = "Raise --memory, add --no-budget, or choose outputs with --select."
-        raise BudgetError(f"{message}, {limit}", hint=hint)
-    jacobian = _joined_dense(result, len(outputs), inputs.batch)
-    found = propagation_law.dense(jacobian, inputs, budget=budget, correlation=few and fits)
-    return found, tuple(notes)
+    return _Extent(budget, few and fits, tuple(notes))
+
+
+def _first_order(
+    plan: Plan, result: Result, inputs: InputCovariance, extent: _Extent
+) -> FirstOrder:
+    """Propagate through a computed Jacobian."""
+    sparse = any(isinstance(block.values, Sparse) for block in result.blocks)
+    if sparse and inputs.batch is None and not extent.budget:
+        matrix = _joined_sparse(result, len(plan.outputs))
+        return propagation_law.sparse(matrix, inputs, correlation=extent.matrix)
+    jacobian = _joined_dense(result, len(plan.outputs), inputs.batch)
+    return propagation_law.dense(jacobian, inputs, budget=extent.budget, correlation=extent.matrix)
 
 
 def _joined(arrays: Sequence[Any], batch: int | None) -> Array:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,7 +31,7 @@ def as_text(found: Propagation, digits: int | None) -> str:
     number: Number = (lambda v: repr(float(v))) if digits is None else _rounded(digits)
     cut = digits is not None
     parts = [
-        columns(_cut(list(_outputs(found, number)), _ROWS, cut)),
+        _outputs(found, number, cut),
         *_budgets(found, number, cut),
         *_correlation(found, number, cut),
         *_second(found, number, cut),
@@ -49,43 +50,67 @@ def _percent(value: float, *, cut: bool) -> str:
     return f"{value:.1f} %" if cut else f"{float(value)!r} %"
 
 
-def _cut(rows: list[list[str]], most: int, cut: bool) -> list[list[str]]:
-    """Leave out the middle of a table with a header."""
-    if not cut or len(rows) <= most + 1:
-        return rows
-    half = most // 2
-    return [*rows[: half + 1], ["...", *[""] * (len(rows[0]) - 1)], *rows[-half:]]
+class _Entry(NamedTuple):
+    """An output entry of a batch row: the cells that name it, its index, its name."""
+
+    cells: list[str]
+    at: tuple[int, ...]
+    name: str
 
 
-def _places(found: Propagation) -> Iterator[tuple[list[str], tuple[int, ...], str]]:
-    """Yield for each output entry of each batch row: cells, its index, its name."""
-    names = list(found.rows)
-    for row in range(found.batch or 1):
-        for place, name in enumerate(names):
-            lead = () if found.batch is None else (row,)
-            yield [*map(str, lead), name], (*lead, place), name
+def _entries(found: Propagation, most: int | None, *, ends: bool = True) -> Iterator[_Entry | None]:
+    """Yield output entries; of more than `most` the first, and at both ends with None between."""
+    count = len(found.rows)
+    total = count * (found.batch or 1)
+    if most is None or total <= most:
+        chosen = list(range(total))
+    elif ends:
+        half = most // 2
+        chosen = [*range(half), -1, *range(total - half, total)]
+    else:
+        chosen = list(range(most))
+    for place in chosen:
+        if place < 0:
+            yield None
+            continue
+        row, column = divmod(place, count)
+        lead = () if found.batch is None else (row,)
+        name = found.rows[column]
+        yield _Entry([*map(str, lead), name], (*lead, column), name)
 
 
-def _header(found: Propagation) -> list[str]:
-    return ["output"] if found.batch is None else ["row", "output"]
+def _table(
+    found: Propagation, header: list[str], cells: Callable[[_Entry], list[str]], *, cut: bool
+) -> str:
+    """Return a table with a row for each output entry, the middle of a long one left out."""
+    first = ["output"] if found.batch is None else ["row", "output"]
+    rows = [[*first, *header]]
+    for entry in _entries(found, _ROWS if cut else None):
+        if entry is None:
+            rows.append(["...", *[""] * (len(rows[0]) - 1)])
+        else:
+            rows.append([*entry.cells, *cells(entry)])
+    return columns(rows)
 
 
-def _outputs(found: Propagation, number: Number) -> Iterator[list[str]]:
-    """Yield the table of the outputs."""
-    coverage = f"{100 * found.coverage:.10g}"
-    yield [*_header(found), "value", "u", "dof", "k", f"U ({coverage} %)", "u/|value|"]
-    for cells, at, _ in _places(found):
-        value, u, dof = found.value[at], found.first.u[at], found.first.dof[at]
+def _outputs(found: Propagation, number: Number, cut: bool) -> str:
+    """Return the table of the outputs."""
+
+    def cells(entry: _Entry) -> list[str]:
+        value, u, dof = (array[entry.at] for array in (found.value, found.first.u, found.first.dof))
         share = u / abs(value) if value else math.nan
-        yield [
-            *cells,
+        return [
             number(value),
             number(u),
             "-" if math.isnan(dof) else number(dof),
-            number(found.k[at]),
-            number(found.expanded[at]),
+            number(found.k[entry.at]),
+            number(expanded[entry.at]),
             "-" if math.isnan(share) else significant(share, 3),
         ]
+
+    expanded, coverage = found.expanded, f"{100 * found.coverage:.10g}"
+    header = ["value", "u", "dof", "k", f"U ({coverage} %)", "u/|value|"]
+    return _table(found, header, cells, cut=cut)
 
 
 def _budgets(found: Propagation, number: Number, cut: bool) -> Iterator[str]:
@@ -97,8 +122,9 @@ def _budgets(found: Propagation, number: Number, cut: bool) -> Iterator[str]:
     header = ["input", "value", "u", "dof", "sensitivity", "contribution", "percent"]
     if not np.isfinite(dof).any():
         header.remove("dof")
-    entries = list(_places(found))
-    for cells, at, name in entries[: _BUDGETS if cut else None]:
+    for entry in _entries(found, _BUDGETS if cut else None, ends=False):
+        assert entry is not None
+        cells, at, name = entry
         row = None if found.batch is None else at[0]
         value = np.concatenate([_row(one.value, row) for one in inputs.inputs])
         percent = shares.percent[at]
@@ -120,8 +146,9 @@ def _budgets(found: Propagation, number: Number, cut: bool) -> Iterator[str]:
             rows.append([f"{left:,} more", *[""] * (len(header) - 2), _percent(rest, cut=cut)])
         where = "" if found.batch is None else f", row {cells[0]}"
         yield _block(f"budget of {name}{where}", columns(rows))
-    if len(entries) > _BUDGETS and cut:
-        yield f"and the budgets of {len(entries) - _BUDGETS:,} more; -o FILE.csv has all."
+    more = len(found.rows) * (found.batch or 1) - _BUDGETS
+    if more > 0 and cut:
+        yield f"and the budgets of {more:,} more; -o FILE.csv has all."
 
 
 def _row(values: Array, row: int | None) -> Array:
@@ -135,9 +162,10 @@ def _block(title: str, text: str) -> str:
 
 def _correlation(found: Propagation, number: Number, cut: bool) -> Iterator[str]:
     """Yield the correlation of the outputs, of each batch row."""
-    matrix, names = found.first.correlation, list(found.rows)
-    if matrix is None or len(names) < 2 or (cut and len(names) > _MATRIX):
+    matrix, count = found.first.correlation, len(found.rows)
+    if matrix is None or count < 2 or (cut and count > _MATRIX):
         return
+    names = list(found.rows)
     for row in range(found.batch or 1):
         one = matrix if found.batch is None else matrix[row]
         shown = [
@@ -155,13 +183,15 @@ def _second(found: Propagation, number: Number, cut: bool) -> Iterator[str]:
     second = found.second
     if second is None:
         return
-    rows = [[*_header(found), "value shift", "u", "valid"]]
-    for cells, at, _ in _places(found):
-        u = second.u[at]
+
+    def cells(entry: _Entry) -> list[str]:
+        u = second.u[entry.at]
         shown = "-" if math.isnan(u) else number(u)
-        valid = "yes" if second.valid[at] else "no"
-        rows.append([*cells, number(second.value_shift[at]), shown, valid])
-    yield _block(f"with second-order terms ({second.method})", columns(_cut(rows, _ROWS, cut)))
+        valid = "yes" if second.valid[entry.at] else "no"
+        return [number(second.value_shift[entry.at]), shown, valid]
+
+    table = _table(found, ["value shift", "u", "valid"], cells, cut=cut)
+    yield _block(f"with second-order terms ({second.method})", table)
 
 
 def _monte_carlo(found: Propagation, number: Number, cut: bool) -> Iterator[str]:
@@ -169,15 +199,17 @@ def _monte_carlo(found: Propagation, number: Number, cut: bool) -> Iterator[str]
     draws = found.monte_carlo
     if draws is None:
         return
-    rows = [[*_header(found), "mean", "u", "shortest", "", "symmetric", "", "law", "", "validated"]]
     low, high = found.value - found.expanded, found.value + found.expanded
-    for cells, at, _ in _places(found):
+
+    def cells(entry: _Entry) -> list[str]:
+        at = entry.at
         ends = [*(end[at] for end in (*draws.shortest, *draws.symmetric)), low[at], high[at]]
         allowed = significant(float(draws.tolerance[at]), 1)
         verdict = f"{'yes' if draws.validated[at] else 'no'} (within {allowed})"
-        numbers = [draws.mean[at], draws.u[at], *ends]
-        rows.append([*cells, *map(number, numbers), verdict])
+        return [*map(number, [draws.mean[at], draws.u[at], *ends]), verdict]
+
+    header = ["mean", "u", "shortest", "", "symmetric", "", "law", "", "validated"]
     coverage = f"{100 * found.coverage:.10g}"
     stable = {None: "", True: ", stable", False: ", not stable"}[draws.stable]
     title = f"Monte Carlo, {draws.draws:,} draws{stable}, seed {draws.seed}: {coverage} % intervals"
-    yield _block(title, columns(_cut(rows, _ROWS, cut)))
+    yield _block(title, _table(found, header, cells, cut=cut))

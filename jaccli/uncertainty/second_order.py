@@ -44,8 +44,8 @@ _STD = "{}.std"
 class SecondOrder:
     """Value shift and standard uncertainty with second-order terms, `(*batch, M)`.
 
-    `u` is NaN where the variance turns negative; `valid` is false there, and where the terms are so
-    large that others are likely to matter.  `method` names the formula.
+    `u` is NaN where the variance turns negative, and `valid` is false there.  `method` names the
+    formula; `notes` say where terms beyond the second order are likely to matter.
     """
 
     value_shift: Array
@@ -92,10 +92,10 @@ def second_order(
     variance = first.u**2 + extra
     with np.errstate(invalid="ignore"):
         u = np.where(variance >= 0, np.sqrt(np.abs(variance)), np.nan)
-        valid = (variance >= 0) & (np.abs(extra) <= _LARGE * first.u**2)
-    valid |= (extra == 0) & (first.u == 0)
+        valid = variance >= 0
+        large = valid & (np.abs(extra) > _LARGE * first.u**2)
     names = LabelledAxis(tuple(Names.of(name, shape) for name, shape in plan.outputs.items()))
-    notes = tuple(_notes(inputs, names, variance, valid))
+    notes = tuple(_notes(inputs, names, variance < 0, large))
     return SecondOrder(shift, u, valid, NOTE if independent else GAUSSIAN, notes)
 
 
@@ -240,13 +240,13 @@ def _laplacian(
     return laplacian
 
 
-def _notes(inputs: InputCovariance, names: LabelledAxis, variance: Array, valid: Array) -> Any:
-    """Yield where the second-order terms are not valid."""
-    negative = (variance < 0).reshape(-1, len(names)).any(axis=0)
-    if negative.any():
-        which = listed(names.pick(np.flatnonzero(negative).tolist()), _SHOWN)
+def _notes(inputs: InputCovariance, names: LabelledAxis, negative: Array, large: Array) -> Any:
+    """Yield where the second-order terms are not valid, or may not be all that matters."""
+    below: Array = np.asarray(negative.reshape(-1, len(names)).any(axis=0))
+    if below.any():
+        which = listed(names.pick(np.flatnonzero(below).tolist()), _SHOWN)
         yield f"second order: the variance of {which} turns negative; use --monte-carlo."
-    rest = (~valid & ~(variance < 0)).reshape(-1, len(names)).any(axis=0) & ~negative
+    rest = large.reshape(-1, len(names)).any(axis=0) & ~below
     if rest.any():
         which = listed(names.pick(np.flatnonzero(rest).tolist()), _SHOWN)
         yield (
