@@ -6,7 +6,7 @@ modules that this one calls.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from jaccli.backend import Device
-from jaccli.errors import BudgetError, UnderivableError, format_bytes
+from jaccli.errors import BudgetError, UnderivableError, format_bytes, listed
 from jaccli.execute import run
 from jaccli.execute.preflight import given_pattern
 from jaccli.model import Model
@@ -42,6 +42,8 @@ _LARGE = 1 << 22
 """Entries of a Jacobian from which on it is looked at whether it is sparse."""
 _SPARSE = 0.2
 """The part of its entries up to which it is kept sparse."""
+_SHOWN = 5
+"""Names in a remark at most."""
 _BUDGET_INPUTS, _BUDGET_ENTRIES = 1000, 100_000
 """Input entries, and entries of the Jacobian, up to which there is a budget unasked."""
 
@@ -153,7 +155,7 @@ def propagate(
         settings = monte_carlo.Trials(options.draws, options.seed, coverage)
         draws = monte_carlo.monte_carlo(plain, model, device, inputs, law, settings, progress)
         notes += draws.notes
-    notes += _remarks(inputs, first)
+    notes += _remarks(inputs, first, outputs, options)
     return Propagation(
         plan=program.plan,
         result=result,
@@ -170,7 +172,12 @@ def propagate(
     )
 
 
-def _remarks(inputs: InputCovariance, first: FirstOrder) -> tuple[str, ...]:
+def _remarks(
+    inputs: InputCovariance,
+    first: FirstOrder,
+    outputs: Mapping[str, tuple[int, ...]],
+    options: PropagationOptions,
+) -> tuple[str, ...]:
     """Return what may be wrong with numbers that are right."""
     said = []
     zero = [one.name for one in inputs.inputs if not one.std.any()]
@@ -183,6 +190,18 @@ def _remarks(inputs: InputCovariance, first: FirstOrder) -> tuple[str, ...]:
             f"effective degrees of freedom below 1 ({low.min():.3g}): k is that of Student's t at "
             "them, not cut to an integer."
         )
+    if options.order == 1 and options.draws is None and inputs.std.any():
+        # Where contributions cancel, they are correlated, and dof is not defined.
+        flat = ((first.u == 0) & ~np.isnan(first.dof)).reshape(-1, first.u.shape[-1]).any(axis=0)
+        names = LabelledAxis(tuple(Names.of(name, shape) for name, shape in outputs.items()))
+        if flat.any():
+            which = listed(names.pick(np.flatnonzero(flat)[:_SHOWN].tolist()))
+            more = int(flat.sum()) - _SHOWN
+            which += f" and {more:,} more" if more > 0 else ""
+            said.append(
+                f"to first order, u of {which} is 0: no uncertain input has a slope there; "
+                "--order 2 and --monte-carlo see more."
+            )
     return tuple(said)
 
 

@@ -13,8 +13,6 @@ import yaml
 
 CASES = json.loads((Path(__file__).parent.parent / "data" / "uncertainty.json").read_text())
 PROPAGATED = [name for name, case in CASES.items() if "value" in case["expected"]]
-SCALAR = [name for name in PROPAGATED if "effective_dof" in CASES[name]["expected"]
-          and "inputs" in CASES[name]]  # fmt: skip
 Jaccli = Callable[..., Any]
 
 
@@ -58,6 +56,8 @@ def test_values_uncertainties_and_budgets(jaccli: Jaccli, name: str) -> None:
     for output, right in expected["value"].items():
         close(found["outputs"][output]["value"], right, case)
         close(found["outputs"][output]["u"], expected["u"][output], case)
+        if "coverage" in expected:
+            check_coverage(found["outputs"][output], case, output, 0)
         for key in ("sensitivity", "contribution"):
             for one, number in expected[key][output].items():
                 close(found["budget"][output][one][key], number, case)
@@ -73,23 +73,28 @@ def test_values_uncertainties_and_budgets(jaccli: Jaccli, name: str) -> None:
             close(np.array(found[key]["matrix"], float), right, case)
 
 
-@pytest.mark.parametrize("place", [0, 1], ids=["95", "99"])
-@pytest.mark.parametrize("name", SCALAR)
-def test_degrees_of_freedom_and_coverage_factors(jaccli: Jaccli, name: str, place: int) -> None:
+def check_coverage(shown: dict[str, Any], case: dict[str, Any], output: str, place: int) -> None:
+    """Compare degrees of freedom, coverage factor and expanded uncertainty of one output."""
+    dof = case["expected"]["effective_dof"][output]
+    if isinstance(dof, float):
+        assert shown["dof"] == pytest.approx(dof, rel=1e-9)
+    else:
+        assert shown["dof"] == dof  # null or infinite
+    right = case["expected"]["coverage"][output][place]
+    assert right["p"] == shown["coverage"] == [0.95, 0.99][place]
+    assert shown["k"] == pytest.approx(right["k"], rel=1e-9)
+    close(shown["U"], right["U"], case)
+
+
+@pytest.mark.parametrize(
+    "name", ["jcgm100_h1_unrounded", "jcgm100_h1_rounded", "jcgm100_h2_uncorrelated"]
+)
+def test_a_coverage_of_99_percent(jaccli: Jaccli, name: str) -> None:
     case = CASES[name]
-    coverage = [0.95, 0.99][place]
-    found = propagated(jaccli, spec_of(case), "--coverage", str(coverage), "--no-budget")
+    found = propagated(jaccli, spec_of(case), "--coverage", "0.99", "--no-budget")
     assert found["budget"] is None
-    for output, dof in case["expected"]["effective_dof"].items():
-        shown = found["outputs"][output]
-        if isinstance(dof, float):
-            assert shown["dof"] == pytest.approx(dof, rel=1e-9)
-        else:
-            assert shown["dof"] == dof  # null or infinite
-        right = case["expected"]["coverage"][output][place]
-        assert right["p"] == shown["coverage"] == coverage
-        assert shown["k"] == pytest.approx(right["k"], rel=1e-9)
-        close(shown["U"], right["U"], case)
+    for output, shown in found["outputs"].items():
+        check_coverage(shown, case, output, 1)
 
 
 @pytest.mark.parametrize(
