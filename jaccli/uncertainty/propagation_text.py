@@ -31,8 +31,8 @@ def as_text(found: Propagation, digits: int | None) -> str:
     number: Number = (lambda v: repr(float(v))) if digits is None else _rounded(digits)
     cut = digits is not None
     parts = [
-        _outputs(found, number, cut),
-        *_budgets(found, number, cut),
+        _outputs(found, number, digits),
+        *_budgets(found, number, digits),
         *_correlation(found, number, cut),
         *_second(found, number, cut),
         *_monte_carlo(found, number, cut),
@@ -41,7 +41,17 @@ def as_text(found: Propagation, digits: int | None) -> str:
 
 
 def _rounded(digits: int) -> Number:
-    return lambda value: significant(float(value), digits)
+    return lambda value: significant(float(value) + 0.0, digits)  # no -0.0
+
+
+def _to_place(value: float, u: float, digits: int | None) -> str:
+    """Return a value to the second digit of its uncertainty, to `digits` at least."""
+    if digits is None:
+        return repr(float(value))
+    if value and u and math.isfinite(value) and math.isfinite(u):
+        known = math.floor(math.log10(abs(value))) - math.floor(math.log10(u)) + 2
+        digits = min(max(digits, known), 17)
+    return significant(float(value) + 0.0, digits)
 
 
 def _percent(value: float, *, cut: bool) -> str:
@@ -93,14 +103,14 @@ def _table(
     return columns(rows)
 
 
-def _outputs(found: Propagation, number: Number, cut: bool) -> str:
+def _outputs(found: Propagation, number: Number, digits: int | None) -> str:
     """Return the table of the outputs."""
 
     def cells(entry: _Entry) -> list[str]:
         value, u, dof = (array[entry.at] for array in (found.value, found.first.u, found.first.dof))
         share = u / abs(value) if value else math.nan
         return [
-            number(value),
+            _to_place(value, u, digits),
             number(u),
             "-" if math.isnan(dof) else number(dof),
             number(found.k[entry.at]),
@@ -110,15 +120,16 @@ def _outputs(found: Propagation, number: Number, cut: bool) -> str:
 
     expanded, coverage = found.expanded, f"{100 * found.coverage:.10g}"
     header = ["value", "u", "dof", "k", f"U ({coverage} %)", "u/|value|"]
-    return _table(found, header, cells, cut=cut)
+    return _table(found, header, cells, cut=digits is not None)
 
 
-def _budgets(found: Propagation, number: Number, cut: bool) -> Iterator[str]:
+def _budgets(found: Propagation, number: Number, digits: int | None) -> Iterator[str]:
     """Yield the budget of each output entry."""
     shares, inputs = found.first.budget, found.inputs
     if shares is None:
         return
     names, std, dof = list(found.columns), inputs.std, inputs.dof
+    cut = digits is not None
     header = ["input", "value", "u", "dof", "sensitivity", "contribution", "percent"]
     if not np.isfinite(dof).any():
         header.remove("dof")
@@ -135,8 +146,9 @@ def _budgets(found: Propagation, number: Number, cut: bool) -> Iterator[str]:
         rows = [header]
         for column in chosen:
             known = [number(dof[column])] if "dof" in header else []
+            u = _row(std, row)[column]
             rows.append([
-                names[column], number(value[column]), number(_row(std, row)[column]), *known,
+                names[column], _to_place(value[column], u, digits), number(u), *known,
                 number(shares.sensitivity[at][column]), number(shares.contribution[at][column]),
                 _percent(percent[column], cut=cut),
             ])  # fmt: skip

@@ -168,6 +168,24 @@ def test_results_of_each_set_have_means_and_correlations(jaccli: Jaccli) -> None
         close(found[key]["matrix"], expected[key], OBSERVED)
 
 
+CONFIGS = Path(__file__).parent.parent.parent / "configs"
+
+
+@pytest.mark.parametrize(
+    ("config", "name"),
+    [("impedance", "jcgm100_h2_approach1"), ("end_gauge", "jcgm100_h1_unrounded")],
+)
+def test_configs_give_the_results_of_the_gum(jaccli: Jaccli, config: str, name: str) -> None:
+    case = CASES[name]
+    done = jaccli("run", CONFIGS / f"{config}.yaml", "--format", "json", "-q")
+    found = json.loads(done.stdout)
+    for output, u in case["expected"]["u"].items():
+        close(found["outputs"][output]["u"], u, case)
+        close(found["outputs"][output]["value"], case["expected"]["value"][output], case)
+        if config == "end_gauge":
+            check_coverage(found["outputs"][output], case, output, 1)
+
+
 REFUSED = CASES["refuse_negative_uncertainty"]
 
 
