@@ -178,7 +178,7 @@ def run(request: PropagateRequest, context: Context) -> Iterator[Outcome]:
 
 def propagated(
     asked: Sequence[Task], request: PropagateRequest | ResultRequest, context: Context
-) -> Iterator[Outcome]:
+) -> Iterator[Propagated]:
     """Propagate for tasks whose targets are checked."""
     for task in asked:
         if task.target is not None and task.target.suffix.lower() not in SUFFIXES:

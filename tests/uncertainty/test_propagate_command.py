@@ -239,3 +239,40 @@ def test_the_dtype_of_the_model_is_kept_and_propagation_is_in_float64(jaccli: Ja
     found = json.loads(done.stdout)
     assert found["dtype"] == "float32"
     assert found["outputs"]["R"]["u"] == pytest.approx(250 * RELATIVE, rel=1e-6)
+
+
+CONFIG = Path(__file__).parent.parent.parent / "configs" / "shunt_sweep.yaml"
+
+
+def test_a_sweep_prints_one_table(jaccli: Jaccli) -> None:
+    done = jaccli("run", CONFIG, "--format", "csv", "-q")
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    voltage = np.array([float(row["inputs.V"]) for row in rows])
+    np.testing.assert_array_equal(voltage, [0.01, 0.03, 0.1, 0.3])
+    u = np.hypot(0.5e-3 / sqrt(3) / 0.01, 2e-3 * voltage / 0.01)
+    np.testing.assert_allclose([float(row["u"]) for row in rows], u, rtol=1e-12)
+    tasks = json.loads(jaccli("run", CONFIG, "--format", "json", "-q").stdout)["tasks"]
+    np.testing.assert_allclose([task["outputs"]["I"]["u"] for task in tasks], u, rtol=1e-12)
+    assert [task["values"] for task in tasks] == [{"inputs.V": v} for v in voltage]
+
+
+def test_a_sweep_of_propagate_writes_no_folder(jaccli: Jaccli) -> None:
+    done = jaccli("run", CONFIG, "--out-dir", "out", check=False)
+    said = "jaccli: --out-dir: a sweep of propagate prints one table.\n"
+    assert (done.exit_code, done.stderr) == (2, said)
+    done = jaccli("run", CONFIG, "--set", "derivative=[jacobian, propagate]", check=False)
+    assert done.exit_code == 2
+    assert "a sweep of propagate is of nothing besides." in done.stderr
+
+
+def test_models_in_python_propagate(tmp_path: Path) -> None:
+    from jaccli import models
+
+    (tmp_path / "r.yaml").write_text(RESISTANCE)
+    model = models.load(tmp_path / "r.yaml")
+    report = model.propagate(uncertainty={"V": 0.01}, coverage=0.99, budget=False)
+    data = report.data() if report.data is not None else {}
+    assert data["outputs"]["R"]["u"] == pytest.approx(0.5, rel=1e-12)
+    assert data["outputs"]["R"]["coverage"] == 0.99
+    assert data["budget"] is None
+    assert str(report).startswith("output")
