@@ -149,7 +149,7 @@ OWN |= {
     for name, case in {
         "specs": Case(("uncertain.yaml",), ()),
         "expression": Case(("-e", "g = x**3"), ("uncertain.yaml",)),
-        "set": Case(("--set", "uncertainty.x=0.5")),
+        "set": Case(("--set", "coverage=0.5")),
         "batch": Case(("--batch", "x")),
         "select": Case(("--select", "t"), (*POLAR, "--std", "x=0.1")),
         "allow_python": Case(("--allow-python",), ("python.yaml", "--std", "x=0.1")),
