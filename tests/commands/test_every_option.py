@@ -150,6 +150,7 @@ OWN |= {
         "specs": Case(("uncertain.yaml",), ()),
         "expression": Case(("-e", "g = x**3"), ("uncertain.yaml",)),
         "set": Case(("--set", "coverage=0.5")),
+        "dtype": Case(("--dtype", "float32"), (*UNCERTAIN, "--format", "json")),
         "batch": Case(("--batch", "x")),
         "select": Case(("--select", "t"), (*POLAR, "--std", "x=0.1")),
         "allow_python": Case(("--allow-python",), ("python.yaml", "--std", "x=0.1")),
