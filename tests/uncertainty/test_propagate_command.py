@@ -276,3 +276,29 @@ def test_models_in_python_propagate(tmp_path: Path) -> None:
     assert data["outputs"]["R"]["coverage"] == 0.99
     assert data["budget"] is None
     assert str(report).startswith("output")
+
+
+def test_an_entry_replaces_that_of_the_base_as_a_whole(jaccli: Jaccli, tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(f"{RESISTANCE}correlation: [[V, I, 0.5]]\n")
+    child = "base: base.yaml\nuncertainty: {I: {half_width: 1}}\ncorrelation: [[V, I, 0.1]]\n"
+    (tmp_path / "child.yaml").write_text(child)
+    resolved = jaccli("validate", "child.yaml").stdout
+    assert "V: 0.01" in resolved
+    assert "I: {half_width: 1, distribution: uniform}" in resolved
+    assert "- [V, I, 0.1]" in resolved
+
+
+@pytest.mark.slow
+def test_a_million_inputs_take_no_more_than_their_jacobian(jaccli: Jaccli, tmp_path: Path) -> None:
+    (tmp_path / "large.yaml").write_text(
+        "model: {expressions: {y: 'x[1:]*x[:-1]'}}\n"
+        "inputs: {x: {random: normal, shape: [1000000], seed: 1}}\n"
+        "uncertainty: {x: {random: uniform, shape: [1000000], seed: 2, low: 0, high: 1}}\n"
+        "memory: 1GiB\n"
+    )
+    jaccli("propagate", "large.yaml", "-o", "u.npz")
+    x = np.random.default_rng(1).normal(size=1_000_000)
+    std = np.random.default_rng(2).uniform(size=1_000_000)
+    with np.load(tmp_path / "u.npz") as arrays:
+        right = np.hypot(x[1:] * std[:-1], x[:-1] * std[1:])
+        np.testing.assert_allclose(arrays["u.y"], right, rtol=1e-12)
