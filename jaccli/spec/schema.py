@@ -206,7 +206,11 @@ def json_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "jaccli spec",
         **schema,
-        # A base may bring the model.
-        "anyOf": [{"required": ["model", "inputs"]}, {"required": ["base"]}],
+        # A base may bring the model, samples the inputs.
+        "anyOf": [
+            {"required": ["model", "inputs"]},
+            {"required": ["model", "uncertainty"]},
+            {"required": ["base"]},
+        ],
         "$defs": schemas([INPUT, NUMBERS, UNCERTAINTY_DEFINITION]),
     }
