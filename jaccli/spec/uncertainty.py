@@ -115,6 +115,7 @@ def with_means(values: dict[str, Any]) -> None:
     inputs, entries = values["inputs"], values["uncertainty"]
     if not isinstance(inputs, dict) or not isinstance(entries, dict):
         return
+    values["inputs"] = inputs = dict(inputs)  # the default is every spec's
     for name, entry in entries.items():
         if isinstance(entry, UncertaintyEntry) and entry.form == SAMPLES:
             source = entry.values.get(SAMPLES)

@@ -81,6 +81,14 @@ def test_the_mean_of_samples_is_the_value_for_every_command(jaccli: Jaccli) -> N
     assert jaccli("validate", "-", stdin=resolved).stdout == resolved
 
 
+def test_samples_of_one_spec_are_no_inputs_of_the_next(jaccli: Jaccli) -> None:
+    spec = "model: {expression: x**2}\nuncertainty: {x: {samples: [1.0, 2.0, 6.0]}}\n"
+    jaccli("propagate", "-", stdin=spec)
+    done = jaccli("jacobian", "-e", "x**2", check=False)
+    assert done.exit_code == 2
+    assert "inputs" in done.stderr
+
+
 def test_equal_samples_have_no_uncertainty(jaccli: Jaccli) -> None:
     found = u_of(jaccli, "{samples: [0.1, 0.1, 0.1]}")
     assert (found["u"], found["value"]) == (0, 3 * 0.1)
