@@ -30,6 +30,9 @@ MODES: dict[str, tuple[str, ...]] = {
 """The modes of each derivative; Hessian modes are named outer-inner."""
 
 DERIVATIVES = tuple(MODES)
+BUILT_ON = {"propagate": "jacobian"}
+"""What else a spec's `derivative:` may say, and the derivative that it is built on."""
+SPECIFIED = (*DERIVATIVES, *BUILT_ON)
 ALL_MODES = tuple(dict.fromkeys(mode for modes in MODES.values() for mode in modes))
 DECIDED_MODES = ("auto", "structured", "tuned")
 """Modes that stand for an operator that is chosen: by a rule, by direction, by measurement."""
@@ -40,9 +43,11 @@ KEPT_SPARSE = (*DECIDED_MODES, "sparse")
 WITH_VECTOR = ("jvp", "vjp", "hvp")
 OF_SCALAR_OUTPUT = ("gradient", "hvp")
 
-SERVED = (*DERIVATIVES, "run", "plan", "bench", "check", "analyze", "sparsity")
+SERVED = (*SPECIFIED, "run", "plan", "bench", "check", "analyze", "sparsity")
 """The commands that compute with JAX: a service runs them for its clients."""
 
+DISTRIBUTIONS = ("uniform", "triangular", "arcsine")
+"""Of an input that lies within a half-width."""
 STORAGES = ("dense", "sparse")
 PRECISIONS = ("default", "high", "highest")
 SCALES = ("none", "relative", "log")
@@ -57,3 +62,8 @@ INPUT_DTYPES = ("float32", "float64", "int64")
 ITEM_BYTES = {"float32": 4, "float64": 8, "int64": 8}
 DEVICE = r"(?:cpu|gpu|tpu)(?::[0-9]+)?"
 """The pattern of a device's name."""
+
+
+def modes_of(derivative: str) -> tuple[str, ...]:
+    """Return the modes of what a spec's `derivative:` says."""
+    return MODES[BUILT_ON.get(derivative, derivative)]

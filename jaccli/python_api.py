@@ -54,6 +54,12 @@ class SpecEntries(TypedDict, total=False):
     memory: str | int
     chunk: int
     layout: str
+    uncertainty: Mapping[str, Value]
+    correlation: Value
+    covariance: Value
+    uncertainty: Mapping[str, Value]
+    correlation: Value
+    covariance: Mapping[str, Value]
 
 
 class JaccliWarning(UserWarning):
@@ -229,6 +235,30 @@ class Model:
         options = {"of": of, "top": top, "rtol": rtol, "gtol": gtol, "products": products,
                    "probes": probes, "seed": seed}  # fmt: skip
         return self._report("analyze", options, entries)
+
+    def propagate(
+        self,
+        *,
+        coverage: float | None = None,
+        order: int | None = None,
+        monte_carlo: int | str | None = None,
+        seed: int | None = None,
+        budget: bool | None = None,
+        **entries: Unpack[SpecEntries],
+    ) -> Report:
+        """Return the outputs' uncertainty: `str(report)`, `report.data()`, `report.propagation`.
+
+        The options are those of `jaccli propagate`; without a budget with `budget=False`.
+        """
+        options = {
+            "coverage": coverage,
+            "order": order,
+            "monte_carlo": None if monte_carlo is None else str(monte_carlo),
+            "seed": seed,
+            "budget": budget or None,
+            "no_budget": True if budget is False else None,
+        }
+        return self._report("propagate", options, entries)
 
     def plan(self, *, of: str | None = None, **entries: Unpack[SpecEntries]) -> Report:
         """Return what would be computed, how and why: `str(report)`, `report.data()`."""

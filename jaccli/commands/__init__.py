@@ -110,6 +110,12 @@ COMMANDS: dict[str, Command] = {
         _DERIVATIVE,
         "EvaluateRequest",
     ),
+    "propagate": Command(
+        COMPUTE,
+        "Propagate uncertainty: the covariance of the outputs, and what each input contributes.",
+        f"{_HERE}.propagate",
+        "PropagateRequest",
+    ),
     "run": Command(
         COMPUTE,
         "Compute what the spec's `derivative:` says, and compare it with its `expect:`.",

@@ -231,6 +231,8 @@ class SpecRequest(CallRequest):
     cluster: str | None = None
     verbose: bool = False
     allow_python: bool = False
+    performs: ClassVar[tuple[str, ...]] = ()
+    """What is built on a derivative, and done by the command itself."""
 
 
 class TargetRequest(SpecRequest):

@@ -108,7 +108,9 @@ class Request:
 
     def __init_subclass__(cls) -> None:
         own = {}
+        inherited = dict(cls.options)
         for name, annotation in cls.__annotations__.items():
+            inherited.pop(name, None)  # a field without an option drops it
             if isinstance(given := cls.__dict__.get(name), Option):
                 kind = KINDS[annotation]
                 default = given.default
@@ -116,7 +118,7 @@ class Request:
                     default = kind()
                 own[name] = given._replace(name=name, kind=kind, default=default)
                 setattr(cls, name, default)
-        cls.options = {**cls.options, **own}
+        cls.options = {**inherited, **own}
 
     def __init__(self, **given: Any) -> None:
         unknown = given.keys() - self.options.keys()

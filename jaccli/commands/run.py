@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
+from typing import ClassVar
 
+from jaccli.choices import BUILT_ON
 from jaccli.commands.derivative import computed
 from jaccli.commands.options import CALL, HOW, RESULT, SCALE, VECTOR, WITH_VALUE, ResultRequest
 from jaccli.commands.outcome import Outcome
 from jaccli.commands.request import option
-from jaccli.commands.tasks import load_specs, tasks_of
+from jaccli.commands.tasks import Task, check_targets, load_specs, tasks_of
 from jaccli.context import Context
 from jaccli.errors import UsageError
 from jaccli.storage import files
@@ -23,6 +26,7 @@ class RunRequest(ResultRequest):
     vector: tuple[str, ...] = VECTOR
     scale: str | None = SCALE
     with_value: bool = WITH_VALUE
+    performs: ClassVar[tuple[str, ...]] = tuple(BUILT_ON)
     # fmt: off
     dry_run: bool = option("--dry-run", help="List a sweep's tasks, bytes and seconds.", panel=CALL)
     fail_fast: bool = option("--fail-fast", help="Stop a sweep at the first task that fails.",
@@ -45,10 +49,29 @@ def run(request: RunRequest, context: Context) -> Iterator[Outcome]:
     specs = load_specs(request, None)
     if any(spec.sweep is not None for spec in specs):
         files.require_local("a sweep")
+        from jaccli.commands import propagate_sweep
+
+        if len(specs) == 1 and propagate_sweep.is_of_propagate(specs[0]):
+            return propagate_sweep.run(specs[0], request, context)
         from jaccli.commands import run_sweep
 
         return run_sweep.run(specs, request, context)
     for given, _ in request.given():
         if given.name in SWEEP:
             raise UsageError(f"{given.flag} goes with a sweep, and the spec has none.")
-    return computed(tasks_of(specs, request, context), request, context, expects=True)
+    asked = tasks_of(specs, request, context)
+    if not any(task.derivative in BUILT_ON for task in asked):
+        return computed(asked, request, context, expects=True)
+    check_targets(asked, request, context)
+    return _mixed(asked, request, context)
+
+
+def _mixed(asked: list[Task], request: RunRequest, context: Context) -> Iterator[Outcome]:
+    """Perform derivatives and what is built on them, in the order of the specs."""
+    from jaccli.commands.propagate import propagated
+
+    for built, group in groupby(asked, key=lambda task: task.derivative in BUILT_ON):
+        if built:
+            yield from propagated(list(group), request, context)
+        else:
+            yield from computed(list(group), request, context, expects=True)

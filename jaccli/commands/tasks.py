@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jaccli import startup
-from jaccli.choices import SUFFIXES, WITH_VECTOR
+from jaccli.choices import BUILT_ON, SUFFIXES, WITH_VECTOR
 from jaccli.commands.options import SpecRequest
 from jaccli.commands.request import check_choice
 from jaccli.context import Context
@@ -192,7 +192,7 @@ def _tasks(specs: Iterable[Spec], request: SpecRequest, context: Context) -> Ite
     if several and request.output not in (None, "-"):
         raise UsageError("-o names one file for several results.", hint="Use --out-dir DIR.")
     for spec in specs:
-        for derivative in spec.derivative:
+        for derivative in _derivatives(spec, request):
             target = spec.output.path
             if folder is not None:
                 stem = "stdin" if spec.name in ("-", "-e") else Path(spec.name).stem
@@ -204,6 +204,13 @@ def _tasks(specs: Iterable[Spec], request: SpecRequest, context: Context) -> Ite
             if target == STDOUT:
                 target = None
             yield Task(spec, derivative, target, _format(spec, target, request, context))
+
+
+def _derivatives(spec: Spec, request: SpecRequest) -> Iterable[str]:
+    """Return what the command does of what the spec says: of `propagate` perhaps the Jacobian."""
+    return dict.fromkeys(
+        name if name in request.performs else BUILT_ON.get(name, name) for name in spec.derivative
+    )
 
 
 def _format(spec: Spec, target: Path | None, request: SpecRequest, context: Context) -> str:

@@ -165,6 +165,17 @@ def _no_way(override: Override, name: str, found: str) -> UsageError:
     return UsageError(Problem(message, place=(override.key or override.node).place))
 
 
+_WHOLE = ("model", "correlation", "covariance")
+"""Entries of which the parts belong together."""
+
+
+def _beside(base: Node, child: Node) -> Node:
+    """Return a mapping with the entries of another over its own, each of them whole."""
+    if not isinstance(base.value, dict) or not isinstance(child.value, dict):
+        return child
+    return replace(child, value=base.value | child.value, keys=base.keys | child.keys)
+
+
 def extend(base: Node, child: Node, *, inner: bool = False) -> Node:
     """Return `base` with the entries of `child` over it.
 
@@ -177,6 +188,9 @@ def extend(base: Node, child: Node, *, inner: bool = False) -> Node:
     entries = dict(base.value)
     for name, node in child.value.items():
         source = is_source(node) and (inner or name != "inputs")
-        replaces = name == "model" or name not in entries or source
+        replaces = name in _WHOLE or name not in entries or source
+        if name == "uncertainty" and not inner and not replaces:
+            entries[name] = _beside(entries[name], node)
+            continue
         entries[name] = node if replaces else extend(entries[name], node, inner=True)
     return replace(child, value=entries, keys=base.keys | child.keys)

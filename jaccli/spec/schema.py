@@ -11,12 +11,12 @@ from typing import Any
 
 from jaccli.choices import (
     ALL_MODES,
-    DERIVATIVES,
     DEVICE,
     FLOAT_DTYPES,
     FORMATS,
     LAYOUTS,
     PRECISIONS,
+    SPECIFIED,
     STORAGES,
 )
 from jaccli.spec.input_sources import INPUT, NUMBERS, is_source
@@ -43,6 +43,7 @@ from jaccli.spec.schema_types import (
     is_scalar,
     schemas,
 )
+from jaccli.spec.uncertainty_schema import UNCERTAINTY_DEFINITION, UNCERTAINTY_KEYS
 
 _NAME = Words("a name", r"[A-Za-z_][A-Za-z0-9_]*")
 _NAMES = Items(_NAME, least=1, single=True, unique=True)
@@ -137,7 +138,7 @@ SPEC = RecordType(
             "batched inputs: {name: axis}, or names for axis 0",
         ),
         "derivative": Key(
-            Items(OneOf(DERIVATIVES), least=1, single=True, unique=True),
+            Items(OneOf(SPECIFIED), least=1, single=True, unique=True),
             "what `run` computes",
             default=["jacobian"],
         ),
@@ -158,6 +159,7 @@ SPEC = RecordType(
             "tangent (jvp, hvp) or cotangent (vjp): a source, or name -> source",
             decides="result",
         ),
+        **UNCERTAINTY_KEYS,
         "output": Key(
             RecordType(
                 {
@@ -214,8 +216,12 @@ def json_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "jaccli spec",
         **schema,
-        # A base may bring the model.
-        "anyOf": [{"required": ["model", "inputs"]}, {"required": ["base"]}],
+        # A base may bring the model, samples the inputs.
+        "anyOf": [
+            {"required": ["model", "inputs"]},
+            {"required": ["model", "uncertainty"]},
+            {"required": ["base"]},
+        ],
         "if": {
             "required": ["model"],
             "properties": {"model": {"not": {"type": "object", "required": ["python"]}}},
@@ -226,5 +232,5 @@ def json_schema() -> dict[str, Any]:
                 "vector": {"anyOf": [source, {"additionalProperties": source}]},
             }
         },
-        "$defs": {**schemas([INPUT, NUMBERS]), "input": definition()},
+        "$defs": {**schemas([INPUT, NUMBERS, UNCERTAINTY_DEFINITION]), "input": definition()},
     }

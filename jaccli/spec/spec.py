@@ -15,6 +15,7 @@ from jaccli.errors import BudgetError, Place, Problem, format_bytes
 from jaccli.expression import Expression
 from jaccli.spec.input_sources import Source
 from jaccli.spec.nodes import Node
+from jaccli.spec.uncertainty import UncertaintySpec
 
 
 class ExpressionModel(NamedTuple):
@@ -85,6 +86,7 @@ class Spec:
     sweep: Any
     resolved: dict[str, Any]
     root: Node
+    uncertainty: UncertaintySpec | None = None
 
     def place(self, *path: str) -> Place | None:
         """Return the place of the entry at `path`, or of the nearest entry above it."""
@@ -115,10 +117,11 @@ class Spec:
             raise BudgetError(self.problem("inputs", message))
 
     def input_files(self) -> Iterator[Path]:
-        """Yield the files that inputs and vectors come from."""
+        """Yield the files that inputs, vectors and uncertainties come from."""
         vector = self.vector
         vectors = [vector] if isinstance(vector, Source) else list((vector or {}).values())
-        for source in (*self.inputs.values(), *vectors):
+        uncertain = () if self.uncertainty is None else self.uncertainty.sources()
+        for source in (*self.inputs.values(), *vectors, *uncertain):
             if source.file is not None:
                 yield source.file
 

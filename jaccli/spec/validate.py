@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jaccli.choices import MODES, WITH_VECTOR
+from jaccli.choices import MODES, WITH_VECTOR, modes_of
 from jaccli.errors import Problem, SpecError, did_you_mean, expected, listed
 from jaccli.expression import CONSTANTS, Expression, check_name, check_names, parse
 from jaccli.spec.input_sources import Source, relative
@@ -18,6 +18,12 @@ from jaccli.spec.nested_inputs import entry_node, expanded, groups, nested
 from jaccli.spec.nodes import Node
 from jaccli.spec.schema_types import NAME, ProblemCollector
 from jaccli.spec.spec import Expect, ExpressionModel, Output, PythonModel, Spec
+from jaccli.spec.uncertainty import (
+    MeanOfSamples,
+    plain_uncertainty,
+    uncertainty_of,
+    with_means,
+)
 
 FORECAST = "tanh(weight @ x + bias)"
 FORECAST_OUTPUT = "y"
@@ -34,6 +40,7 @@ def build(name: str, values: Values, root: Node, report: ProblemCollector) -> Sp
     """
     wrong = {problem.path.split(".")[0] for problem in report.problems}
     batch = _batch(values["batch"]) if "batch" not in wrong else {}
+    with_means(values)
     model = None
     if values["model"] and "model" not in wrong and isinstance(values["inputs"], dict):
         model = _model(values, root, report)
@@ -49,6 +56,7 @@ def build(name: str, values: Values, root: Node, report: ProblemCollector) -> Sp
         _check_devices(values, root, report)
     if report.problems or model is None:
         return None
+    uncertainty = uncertainty_of(values, root, report)
     inputs = values["inputs"]
     batch = expanded("batch", batch, inputs, root, report)
     wrt = list(expanded("wrt", dict.fromkeys(values["wrt"] or ()), inputs, root, report))
@@ -84,6 +92,7 @@ def build(name: str, values: Values, root: Node, report: ProblemCollector) -> Sp
         sweep=values["sweep"],
         resolved=_resolved(values, wrt, batch, model, root),
         root=root,
+        uncertainty=uncertainty,
     )
 
 
@@ -292,13 +301,13 @@ def _check_modes(values: Values, root: Node, report: ProblemCollector) -> None:
     node = root.get("mode") or root
     if _is_written(node) and not _is_written(root.get("derivative") or node):
         # The command asks for another derivative than the spec, whose mode is not for that one.
-        fits = any(values["mode"] in MODES[name] for name in derivatives)
+        fits = any(values["mode"] in modes_of(name) for name in derivatives)
         values["mode"] = values["mode"] if fits else "auto"
     mode = values["mode"]
-    choices = [name for name in derivatives if len(MODES[name]) > 1] or derivatives
+    choices = [name for name in derivatives if len(modes_of(name)) > 1] or derivatives
     for name in choices:
-        if mode not in MODES[name]:
-            report.add(node, "mode", f"{name} has no mode {mode!r}.", expected(MODES[name]))
+        if mode not in modes_of(name):
+            report.add(node, "mode", f"{name} has no mode {mode!r}.", expected(modes_of(name)))
 
 
 def _is_written(node: Node) -> bool:
@@ -309,7 +318,7 @@ def _is_written(node: Node) -> bool:
 def _check_storage(values: Values, root: Node, report: ProblemCollector) -> None:
     """Report sparse storage of what is not a matrix."""
     derivatives = values["derivative"]
-    if values["storage"] != "sparse" or any("sparse" in MODES[name] for name in derivatives):
+    if values["storage"] != "sparse" or any("sparse" in modes_of(name) for name in derivatives):
         return
     node = root.get("storage") or root
     if _is_written(node) and not _is_written(root.get("derivative") or node):
@@ -398,7 +407,13 @@ def _resolved(
     """
     vector, folder = values["vector"], root.text.folder
     plain = dict(values)
-    plain["inputs"] = nested({name: s.plain(folder) for name, s in values["inputs"].items()})
+    inputs = {
+        name: source.plain(folder)
+        for name, given in values["inputs"].items()
+        if (source := given.declared if isinstance(given, MeanOfSamples) else given) is not None
+    }
+    plain["inputs"] = nested(inputs)
+    plain |= plain_uncertainty(values, folder)
     plain["wrt"] = wrt or None
     plain["batch"] = batch or None
     if isinstance(vector, dict):

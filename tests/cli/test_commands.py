@@ -94,7 +94,8 @@ def test_a_plan_is_of_no_unknown_derivative(jaccli: Callable[..., Any]) -> None:
         "--of",
         "«jacobean»",
         "unknown value 'jacobean'.\n"
-        "Expected one of 'evaluate', 'gradient', 'jacobian', 'hessian', 'jvp', 'vjp', 'hvp'.",
+        "Expected one of 'evaluate', 'gradient', 'jacobian', 'hessian', 'jvp', 'vjp', 'hvp', "
+        "'propagate'.",
     )
     outcome = jaccli("plan", "-", "--of", name, stdin=BATCH, check=False)
     assert (outcome.exit_code, outcome.stderr) == (2, expected)

@@ -30,11 +30,13 @@ SQUARES = ("-e", "f = sum(x**2) + y*z", "--at", "x=[1.0, 2.0, 3.0]", "--at", "y=
            "z=3.0")  # fmt: skip
 VECTORS = (*SQUARES, "--wrt", "x", "--vector", "[1.0, 1.0, 1.0]")
 POLAR = ("-e", "r = sqrt(x**2+y**2)", "-e", "t = x*y", "--at", "x=3.0", "--at", "y=4.0")
+UNCERTAIN = (*SQUARES, "--std", "x=0.1", "--std", "y=0.2")
 BASE: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(COMMANDS, SQUARES),
     **dict.fromkeys(("jvp", "hvp"), VECTORS),
     "vjp": (*SQUARES, "--vector", "1.0"),
     "sparsity": POLAR,
+    "propagate": UNCERTAIN,
     "compare": ("a.npy", "b.npy"),
     "cache": ("show",),
     "devices": (),
@@ -105,6 +107,11 @@ RUNS: dict[str, Case] = {
     "jobs": Case(("--jobs", "0"), ("sweep.yaml",)),
     "junit": Case(("--junit", "report.xml"), ("sweep.yaml",)),
     "markdown": Case(("--markdown", "report.md"), ("sweep.yaml",)),
+    "std": Case(("--std", "x=0.5"), UNCERTAIN),
+    "coverage": Case(("--coverage", "0.5"), None),
+    "order": Case(("--order", "2"), None),
+    "monte_carlo": Case(("--monte-carlo", "10"), None),
+    "no_budget": Case(("--no-budget",), None),
     "socket": Case(("--socket", ""), ()),
     "host": Case(("--host", ""), ()),
     "port": Case(("--port", "99999"), ()),
@@ -157,6 +164,28 @@ OWN: dict[tuple[str, str], Case] = {
     ("serve", "memory"): Case(("--memory", "-1"), ()),
     ("serve", "debug"): Case(("--debug", "--port", "99999"), ()),
 }  # fmt: skip
+OWN |= {
+    ("propagate", name): case
+    for name, case in {
+        "specs": Case(("uncertain.yaml",), ()),
+        "expression": Case(("-e", "g = x**3"), ("uncertain.yaml",)),
+        "set": Case(("--set", "coverage=0.5")),
+        "dtype": Case(("--dtype", "float32"), (*UNCERTAIN, "--format", "json")),
+        "batch": Case(("--batch", "x")),
+        "select": Case(("--select", "t"), (*POLAR, "--std", "x=0.1")),
+        "allow_python": Case(("--allow-python",), ("python.yaml", "--std", "x=0.1")),
+        "quiet": Case(("--quiet",), ("unused.yaml", "--std", "x=0.1")),
+        "output": Case(("-o", "new.json")),
+        "force": Case(("--force",), (*UNCERTAIN, "-o", "taken.json")),
+        "suffix": Case(("--suffix", ".txt"), (*UNCERTAIN, "--out-dir", "folder")),
+        "mode": Case(("--mode", "loop")),
+        "fail_on_nonfinite": Case(
+            ("--fail-on-nonfinite",), ("-e", "1/x", "--at", "x=0.0", "--std", "x=1")
+        ),
+        "seed": Case(("--seed", "1"), (*UNCERTAIN, "--monte-carlo", "10")),
+        "budget": Case(("--budget", "--no-budget")),
+    }.items()
+}
 
 
 def case_of(command: str, option: str) -> Case:
@@ -173,6 +202,7 @@ UNNAMED = ("server", "fail_on_nonfinite")
 """Options whose refusal says what is wrong, and not by which option."""
 FILES = {
     "square.yaml": "model: {expression: x**2}\ninputs: {x: 3.0}\n",
+    "uncertain.yaml": "model: {expression: x**2}\ninputs: {x: 3.0}\nuncertainty: {x: 0.1}\n",
     "unused.yaml": "model: {expression: x**2}\ninputs: {x: 3.0, q: 1.0}\n",
     "python.yaml": "model: {python: 'model.py:f'}\ninputs: {x: 3.0}\n",
     "model.py": "def f(x):\n    return x * x\n",

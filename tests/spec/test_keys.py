@@ -60,6 +60,15 @@ RIGHT: dict[str, tuple[str, Any]] = {
     "vector": ("[1, 2]", [1, 2]),
     "vector ": ("{file: v.npy}", {"file": "v.npy"}),
     "vector  ": ("{x: {ones: 2}, y: 1}", {"x": {"ones": [2]}, "y": 1}),
+    "uncertainty": ("{x: 0.1, y: {relative: 1e-3}}", {"x": 0.1, "y": {"relative": 1e-3}}),
+    "uncertainty ": ("{x: {half_width: 1}, y: {std: 2, dof: .inf}}",
+                     {"x": {"half_width": 1, "distribution": "uniform"},
+                      "y": {"std": 2, "dof": float("inf")}}),
+    "uncertainty  ": ("{x: {expanded: 1/2, k: 2}, y: {samples: [1, 2]}}",
+                      {"x": {"expanded": 0.5, "k": 2}, "y": {"samples": [1, 2]}}),
+    "covariance": ("{inputs: [x, y], matrix: {eye: 2}}",
+                   {"inputs": ["x", "y"], "matrix": {"eye": 2}}),
+    "coverage": ("9/10", 0.9),
     "output": ("{path: J.npz, format: json}", {"path": "J.npz", "format": "json", "force": False}),
     "output ": ("{path: '-', force: true}", {"path": "-", "force": True}),
     "expect": ("{file: golden.npy}", {"file": "golden.npy", "atol": 0}),
@@ -85,7 +94,7 @@ def test_select_chooses_outputs_of_the_model(jaccli: Callable[..., Any]) -> None
 
 WORDS = {
     "derivative": "Expected one of 'evaluate', 'gradient', 'jacobian', 'hessian', 'jvp', 'vjp', "
-    "'hvp'.",
+    "'hvp', 'propagate'.",
     "mode": "Expected one of 'auto', 'fwd', 'rev', 'loop', "
     "'structured', 'structured-fwd', 'structured-rev', 'sparse', 'tuned', "
     "'fwd-fwd', 'fwd-rev', 'rev-fwd', 'rev-rev', 'structured-fwd-fwd', 'structured-fwd-rev', "

@@ -22,7 +22,8 @@ SQUARE = "model: {expression: x**2}\n"
 KEYS = (
     "Expected one of 'description', 'source', 'base', 'model', 'inputs', 'wrt', 'batch', "
     "'derivative', 'select', 'mode', 'storage', 'device', 'devices', 'dtype', 'precision', "
-    "'memory', 'chunk', 'layout', 'vector', 'output', 'expect', 'sparsity', 'sweep'."
+    "'memory', 'chunk', 'layout', 'vector', 'uncertainty', 'correlation', 'covariance', "
+    "'coverage', 'output', 'expect', 'sparsity', 'sweep'."
 )
 MODES = (
     "Expected one of 'auto', 'fwd', 'rev', 'loop', "

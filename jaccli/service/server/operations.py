@@ -93,6 +93,6 @@ OPERATIONS: dict[str, Operation] = {
     operation.name: operation
     for operation in (
         *(Operation(name, tuple(FORMATS)) for name in DERIVATIVES),
-        *(Operation(name, (JSON,)) for name in ("plan", "check", "analyze")),
+        *(Operation(name, (JSON,)) for name in ("plan", "check", "analyze", "propagate")),
     )
 }

@@ -1,0 +1,265 @@
+"""The command `propagate`: the uncertainty of a model's outputs from that of its inputs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, ClassVar, TextIO
+
+from jaccli.commands.options import (
+    CHUNK,
+    DIGITS,
+    EXPLAIN,
+    INPUTS,
+    MODE,
+    OUT_DIR,
+    RESULT,
+    STORAGE,
+    ResultRequest,
+    SpecRequest,
+    TargetRequest,
+    printed,
+    suffixes,
+)
+from jaccli.commands.outcome import Outcome, Report
+from jaccli.commands.request import option
+from jaccli.commands.tasks import (
+    Task,
+    check_targets,
+    foresee_contents,
+    load_model,
+    tasks,
+    unused,
+    warn_of_unused,
+)
+from jaccli.commands.warnings import nonfinite_problems, remarks
+from jaccli.context import Context
+from jaccli.errors import ComputationError, Problem, SpecError, UsageError, expected
+from jaccli.spec.overrides import Override, option_node, value_node
+from jaccli.storage.files import publishing
+
+if TYPE_CHECKING:
+    from jaccli.uncertainty.propagation import Propagation, PropagationOptions
+
+NAME = "propagate"
+SUFFIXES = (".json", ".npz", ".csv")
+FORMATS = ("table", "plain", "json", "csv", "none")
+_NAMED = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_.]*)\s*=(?!=)\s*")
+_LISTED = 1000
+"""Outputs of which text and JSON have the covariance."""
+_PANEL = "Uncertainty"
+
+
+def _std(flag: str, values: Sequence[str]) -> Iterable[Override]:
+    """Read `NAME=VALUE` as entries of `uncertainty`."""
+    for value in values:
+        match = _NAMED.match(value)
+        if not match:
+            place = option_node(flag, value).place
+            hint = "Expected NAME=VALUE, as in --std x=0.1 or --std 'x={relative: 1e-3}'."
+            raise UsageError(Problem(f"{value!r} is not NAME=VALUE.", place=place, hint=hint))
+        yield Override(("uncertainty", match[1]), value_node(flag, value, match.end()))
+
+
+def _coverage(flag: str, value: float) -> Iterable[Override]:
+    return (Override(("coverage",), option_node(flag, value)),)
+
+
+class PropagateRequest(TargetRequest):
+    """The uncertainty of each spec's outputs.
+
+    There is no `wrt`: derivatives are taken with respect to the inputs that are uncertain.
+    """
+
+    # fmt: off
+    std: tuple[str, ...] = option("--std",
+        help="An input's standard uncertainty, or another form of an entry as YAML; or @FILE.",
+        panel=INPUTS, metavar="NAME=VALUE", read=_std)
+    coverage: float | None = option("--coverage", help="Coverage probability (0.95).",
+        panel=_PANEL, metavar="P", read=_coverage, over_http=True)
+    order: int | None = option("--order", help="2 adds the GUM's second-order terms (1).",
+        panel=_PANEL, metavar="1|2", least=1, most=2, over_http=True)
+    monte_carlo: str | None = option("--monte-carlo",
+        help="Draw the inputs N times beside; auto: until the results are stable.", panel=_PANEL,
+        metavar="N", choices=("auto",), over_http=True)
+    seed: int | None = option("--seed", help="Of the draws (0).", panel=_PANEL, metavar="N",
+        least=0, over_http=True)
+    budget: bool = option("--budget", help="Show what each input contributes, be they many.",
+        panel=_PANEL, over_http=True)
+    no_budget: bool = option("--no-budget", help="Leave out what each input contributes.",
+        panel=_PANEL, over_http=True)
+    output: str | None = option("-o", "--out", "--output", help="Write .json, .npz, or .csv.",
+        panel=RESULT, metavar="PATH", path=("output", "path"))
+    fail_on_nonfinite: bool = option("--fail-on-nonfinite",
+        help="A NaN or infinity is an error.", panel=RESULT, over_http=True)
+    # fmt: on
+    format: str | None = printed(FORMATS)
+    mode: str | None = MODE
+    storage: str | None = STORAGE
+    chunk: int | None = CHUNK
+    digits: int | None = DIGITS
+    out_dir: str | None = OUT_DIR
+    suffix: str | None = suffixes(*SUFFIXES)
+    explain: bool = EXPLAIN
+    wrt: tuple[str, ...] = ()
+    default_suffix: ClassVar[str] = ".json"
+    performs: ClassVar[tuple[str, ...]] = (NAME,)
+
+    @property
+    def draws(self) -> int | None:
+        """How many draws are asked for: 0 for as many as it takes, None for none.
+
+        Raises:
+            UsageError: it is no number of draws, or a seed without draws.
+        """
+        text = self.monte_carlo
+        if text is None:
+            if self.seed is not None:
+                raise UsageError("--seed goes with --monte-carlo.")
+            return None
+        if text == "auto":
+            return 0
+        digits = text.replace("_", "")
+        if not re.fullmatch(r"[0-9]{1,15}", digits) or int(digits) < _FEWEST:
+            hint = f"Expected a whole number of at least {_FEWEST}, or 'auto'."
+            raise UsageError(f"--monte-carlo: {text!r} is not a number of draws.", hint=hint)
+        return int(digits)
+
+
+_FEWEST = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Propagated(Report):
+    """The uncertainty of the outputs: a `Report` that is written as `.npz` and `.csv` too."""
+
+    propagation: Propagation
+
+    def write(self) -> None:
+        """Write the file."""
+        from jaccli.uncertainty import propagation_files
+
+        if self.target is None or self.target.suffix.lower() == ".json":
+            super().write()
+            return
+        with publishing(self.target, force=self.force) as stream:
+            if self.target.suffix.lower() == ".npz":
+                propagation_files.write_npz(self.propagation, stream)
+            else:
+                stream.write(propagation_files.as_csv(self.propagation).encode())
+
+    def print(self, out: TextIO) -> None:
+        """Print in the format that is asked for."""
+        if self.form == "csv":
+            from jaccli.uncertainty.propagation_files import as_csv
+
+            out.write(as_csv(self.propagation))
+            out.flush()
+        else:
+            super().print(out)
+
+
+def run(request: PropagateRequest, context: Context) -> Iterator[Outcome]:
+    """Propagate the uncertainty of each spec's inputs.
+
+    Raises:
+        JaccliError: in the spec, the computation or the device, with the place in the user's text.
+    """
+    _ = request.draws
+    if request.budget and request.no_budget:
+        raise UsageError("--budget and --no-budget do not go together.")
+    asked = tasks(request, context, NAME)
+    check_targets(asked, request, context)
+    return propagated(asked, request, context)
+
+
+def propagated(
+    asked: Sequence[Task], request: PropagateRequest | ResultRequest, context: Context
+) -> Iterator[Propagated]:
+    """Propagate for tasks whose targets are checked."""
+    for task in asked:
+        if task.target is not None and task.target.suffix.lower() not in SUFFIXES:
+            hint = f"Expected a name that ends in {', '.join(SUFFIXES)}."
+            raise UsageError(f"-o: {task.target}: propagate writes reports.", hint=hint)
+        if task.form not in FORMATS:
+            message = f"--format: {task.form!r} is not a format of propagate."
+            raise UsageError(message, hint=expected(FORMATS))
+        if task.spec.expect is not None and not isinstance(request, PropagateRequest):
+            message = "a report of uncertainty is not compared with a file."
+            raise SpecError(task.spec.problem("expect", message))
+    foresee_contents(path for task in asked for path in task.spec.input_files())
+    for _, group in groupby(asked, key=lambda task: task.spec):
+        for task in group:
+            outcome = _propagated(task, request, context)
+            yield outcome
+
+
+def _propagated(
+    task: Task, request: PropagateRequest | ResultRequest, context: Context
+) -> Propagated:
+    spec, options = task.spec, _options(task, request)
+    # Derivatives are with respect to uncertain inputs, whatever the spec differentiates.
+    model, device = load_model(replace(spec, wrt=None), request, context)
+    warn_of_unused(spec, context)
+    from jaccli.plan import as_text
+    from jaccli.tune.program_cache import ProgramCache
+    from jaccli.uncertainty import propagation, propagation_files, propagation_text
+
+    programs = context.programs or ProgramCache()
+    assert isinstance(programs, ProgramCache)
+    with context.reporter.progress() as progress:
+        found = propagation.propagate(spec, model, device, options, programs, progress)
+    if request.explain or request.verbose:
+        context.reporter.tell(as_text(found.plan))
+    if found.nonfinite is not None and request.fail_on_nonfinite:
+        raise ComputationError(*nonfinite_problems(found.plan, found.nonfinite))
+    said = (*found.notes, *found.result.warnings)
+    if not request.quiet or task.is_json:
+        said += remarks(found.plan, found.nonfinite, debug=request.debug)
+    digits = None if task.form == "plain" else request.digits or 6
+    every = (*((unused(spec),) if spec.unused else ()), *said)
+    return Propagated(
+        form=task.form,
+        target=task.target,
+        force=spec.output.force,
+        notes=(_summary(found),),
+        warnings=said,
+        text=partial(propagation_text.as_text, found, digits),
+        data=partial(propagation_files.as_json, found, every),
+        propagation=found,
+    )
+
+
+def _options(task: Task, request: SpecRequest) -> PropagationOptions:
+    """Return what is asked for besides u."""
+    from jaccli.uncertainty.propagation import PropagationOptions
+
+    suffix = "" if task.target is None else task.target.suffix.lower()
+    csv = suffix == ".csv" or task.form == "csv"
+    matrix = None if suffix == ".npz" else _LISTED
+    if not isinstance(request, PropagateRequest):
+        return PropagationOptions(budget=True if csv else None, matrix=matrix)
+    if csv and request.no_budget:
+        raise UsageError("--no-budget: a .csv holds the budget.")
+    budget: Any = True if request.budget or csv else False if request.no_budget else None
+    return PropagationOptions(
+        order=request.order or 1,
+        draws=request.draws,
+        seed=request.seed or 0,
+        budget=budget,
+        matrix=matrix,
+    )
+
+
+def _summary(found: Propagation) -> str:
+    """Return the line about how it was computed."""
+    from jaccli.result import duration
+
+    inputs, outputs = found.inputs.size, len(found.rows)
+    result = found.result
+    seconds = duration(sum(result.seconds.values()))
+    nouns = f"{outputs:,} output{'s' * (outputs != 1)} of {inputs:,} uncertain input"
+    return f"propagate: {nouns}{'s' * (inputs != 1)}, Jacobian by {result.mode}, {seconds}"

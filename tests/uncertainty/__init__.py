@@ -1,0 +1,1 @@
+"""Tests of uncertainty propagation: reference cases, the law, Monte Carlo, the command."""
