@@ -56,9 +56,6 @@ class SpecEntries(TypedDict, total=False):
     layout: str
     uncertainty: Mapping[str, Value]
     correlation: Value
-    covariance: Value
-    uncertainty: Mapping[str, Value]
-    correlation: Value
     covariance: Mapping[str, Value]
 
 
