@@ -38,7 +38,7 @@ Value = Any
 
 
 class SpecEntries(TypedDict, total=False):
-    """SpecEntries of the spec that a method may change, under their own names."""
+    """Entries of the spec that a method may change, under their own names."""
 
     at: Mapping[str, Value]
     wrt: str | Sequence[str]

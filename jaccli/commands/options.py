@@ -170,6 +170,14 @@ ATOL = option("--atol", help="Absolute tolerance (0).", panel=HOW, metavar="A", 
 # fmt: on
 
 
+def written(*suffixes: str) -> Any:
+    """Return the option `-o` of a command that writes files of these suffixes."""
+    *others, last = suffixes
+    either = f"{', '.join(others)} or {last}" if others else last
+    return option("-o", "--out", "--output", help=f"Write {either}.", panel=RESULT, metavar="PATH",
+                  path=("output", "path"))  # fmt: skip
+
+
 def suffixes(*names: str) -> Any:
     """Return the option `--suffix` of a command whose files have these."""
     return option("--suffix", help=f"Format of the files in --out-dir ({names[0]}).", panel=RESULT,
@@ -239,9 +247,7 @@ class TargetRequest(SpecRequest):
     """What a command takes that prints something, and writes it to a file."""
 
     # fmt: off
-    output: str | None = option("-o", "--out", "--output",
-        help="Write .npy, .npz, .csv, .json or .mtx.", panel=RESULT, metavar="PATH",
-        path=("output", "path"))
+    output: str | None = written(".json")
     format: str | None = printed(REPORTS)
     force: bool = option("--force", help="Overwrite existing files.", panel=RESULT,
         path=("output", "force"))
@@ -262,6 +268,7 @@ class DerivativeRequest(TargetRequest):
     suffix: str | None = suffixes(".npz", *(name for name in SUFFIXES if name != ".npz"))
     layout: str | None = LAYOUT
     resume: bool = RESUME
+    output: str | None = written(*SUFFIXES)
 
 
 class ResultRequest(DerivativeRequest):

@@ -23,6 +23,7 @@ from jaccli.commands.options import (
     TargetRequest,
     printed,
     suffixes,
+    written,
 )
 from jaccli.commands.outcome import Outcome, Report
 from jaccli.commands.request import option
@@ -91,8 +92,7 @@ class PropagateRequest(TargetRequest):
         panel=_PANEL, over_http=True)
     no_budget: bool = option("--no-budget", help="Leave out what each input contributes.",
         panel=_PANEL, over_http=True)
-    output: str | None = option("-o", "--out", "--output", help="Write .json, .npz, or .csv.",
-        panel=RESULT, metavar="PATH", path=("output", "path"))
+    output: str | None = written(".json", ".npz", ".csv")
     fail_on_nonfinite: bool = option("--fail-on-nonfinite",
         help="A NaN or infinity is an error.", panel=RESULT, over_http=True)
     # fmt: on

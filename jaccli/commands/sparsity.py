@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from jaccli import terminal
 from jaccli.choices import MODES
-from jaccli.commands.options import OF, OUT_DIR, TargetRequest, suffixes
+from jaccli.commands.options import OF, OUT_DIR, TargetRequest, suffixes, written
 from jaccli.commands.outcome import Data, Outcome, is_utf8, json_line, put
 from jaccli.commands.tasks import Task, check_suffix, check_targets, plans, tasks
 from jaccli.context import Context
@@ -30,6 +30,7 @@ class SparsityRequest(TargetRequest):
     of: str | None = OF
     out_dir: str | None = OUT_DIR
     suffix: str | None = suffixes(".mtx")
+    output: str | None = written(".mtx")
     default_suffix = ".mtx"
 
     def overrides(self) -> list[Override]:

@@ -36,6 +36,9 @@ def load(name: str | None, overrides: Iterable[Override] = ()) -> Spec:
     if root.value is None:
         hint = "`jaccli init` writes one to start from."
         raise SpecError(f"{root.text.name}: the spec is empty.", hint=hint)
+    if not isinstance(root.value, dict):  # else an option would be blamed
+        SPEC.check(root, "", report)
+        raise SpecError(*report.problems)
     for override in overrides:
         root = apply(root, override) if override.path == ("base",) else root
     root = _with_base(root, report, None if name == STDIN else name)
