@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import hypothesis
 import pytest
@@ -155,7 +156,8 @@ def _perform(arguments: list[str]) -> int:
     if not url or here:
         return perform(arguments)
     if url != "session":
-        return perform(["--server", url, *arguments])
+        with mock.patch.dict(os.environ, {"JACCLI_SERVER": url}):
+            return perform(arguments)
     from tests.service.sessions import through_session
 
     return through_session(arguments)

@@ -159,7 +159,7 @@ def unwritable(paths: list[Path], monkeypatch: pytest.MonkeyPatch) -> str:
     """Root may write anywhere, so the refusal is made."""
     for path in paths:
         path.unlink()
-    monkeypatch.setattr(disk_cache, "_keep", lambda *_: False)
+    monkeypatch.setattr(disk_cache, "_store", lambda *_: False)
     return "off"
 
 

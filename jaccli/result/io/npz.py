@@ -120,7 +120,8 @@ def read(stream: BinaryIO, size: int, limit: int) -> Stored:
     account = next((key for key in (_OTHERWISE, _MANIFEST) if _is_text(arrays.get(key))), None)
     manifest = _manifest(None if account is None else arrays.pop(account))
     if _is_blocks(manifest, arrays):
-        return Stored(arrays, "blocks", manifest=manifest)
+        blocks = {key: arrays[key] for key in manifest["blocks"]}
+        return Stored(blocks, "blocks", manifest=manifest)
     if is_sparse(arrays):
         values = _from_scipy(arrays)
         rows, columns = _sides(manifest, values.shape)
