@@ -221,7 +221,7 @@ def options() -> list[Any]:
     return [
         pytest.param(
             command, option.name,
-            marks=() if command in ("jvp", "plan", "compare", "init") else pytest.mark.slow,
+            marks=() if command in ("jvp", "compare", "init") else pytest.mark.slow,
         )
         for command, about in COMMANDS.items()
         for option in about.request().options.values()

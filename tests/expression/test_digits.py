@@ -163,6 +163,7 @@ def test_second_derivatives_of_whole_powers_at_0() -> None:
         np.testing.assert_array_equal(found, [[0, 0], [0, 2]])
 
 
+@pytest.mark.slow
 def test_second_derivatives_of_betaln_at_a_tie() -> None:
     """betaln(a, b) − betaln(a + 1, b) = log(a + b) − log(a)."""
     for found in hessians("betaln(a, b) - betaln(a + 1, b)", 1.0, 1.0, argnums=(0, 1)):

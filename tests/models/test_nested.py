@@ -106,6 +106,7 @@ def test_files_of_all_formats_hold_the_same(jaccli: Callable[..., Any], folder: 
     assert "params.in.b" in spectrum
 
 
+@pytest.mark.slow
 def test_other_commands_and_streams(jaccli: Callable[..., Any], folder: Path) -> None:
     shared = ("spec.yaml", "-q", "--allow-python")
     assert "params.in.b scalar [wrt]" in jaccli("plan", *shared).stdout

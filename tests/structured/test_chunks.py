@@ -157,6 +157,7 @@ def test_all_structured_operators_can_be_split_but_those_with_the_outer_derivati
         assert whole == rest
 
 
+@pytest.mark.slow
 @settings(max_examples=5)
 @given(programs, st.sampled_from(["fwd", "rev"]))
 def test_random_compositions_in_every_chunk(

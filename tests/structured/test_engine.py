@@ -179,6 +179,7 @@ def test_integers_are_refused() -> None:
         structured.forward(lambda x: x * 2.0, np.arange(3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("direction", thinned(["rev", "fwd"], 2))
 def test_vmap_jit_and_derivatives_go_through_the_engine(direction: str) -> None:
     def f(x: Any) -> Any:

@@ -108,6 +108,7 @@ TRANSFORMS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+@pytest.mark.slow
 @settings(max_examples=6)
 @given(programs, st.sampled_from(sorted(DTYPES)), st.sampled_from(sorted(TRANSFORMS)))
 def test_random_compositions_under_jit_and_vmap_in_both_dtypes(
