@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -24,8 +25,8 @@ MISCOMPILING = {
 """Versions of jax and jaxlib that are known to give wrong results."""
 
 
-def configure(*, x64: bool) -> None:
-    """Import JAX and set it up: 64-bit arrays or not, in this thread.
+def configure(*, x64: bool, everywhere: bool = False) -> None:
+    """Import JAX and set it up: 64-bit arrays or not, in this thread or `everywhere`.
 
     Raises:
         ComputationError: this version of JAX is known to miscompile.
@@ -39,8 +40,11 @@ def configure(*, x64: bool) -> None:
     import jax
 
     startup.imported()
-    # Entered and never left: a caller's own setting comes back with the block that it is in.
-    jax.enable_x64(x64).__enter__()
+    if everywhere:  # a program that one thread has compiled is run by another
+        jax.config.update("jax_enable_x64", x64)
+    if not everywhere or threading.current_thread() is threading.main_thread():
+        # Entered and never left: a caller's own setting comes back with the block that it is in.
+        jax.enable_x64(x64).__enter__()
     # One result is waited for at a time, so dispatch to another thread only costs (46 → 17 µs).
     jax.config.update("jax_cpu_enable_async_dispatch", False)
 

@@ -199,7 +199,7 @@ def _planned(job: StreamJob) -> Plan:
     spec = job.spec if job.spec.memory is not None else replace(job.spec, memory=memory_budget())
     with _at_home(job.home):
         point = models.read(spec, by_rows=True)
-        backend.configure(x64=models.needs_x64(spec, point))
+        backend.configure(x64=models.needs_x64(spec, point), everywhere=True)
         device = backend.find(spec.device)
         loaded = models.load(spec, point, allow_python=job.allow_python)
         given = given_pattern(spec, loaded)

@@ -135,7 +135,7 @@ def plan_of(task: SweepTask, point: Point, suffix: str, *, allow_python: bool) -
     from jaccli.execute.preflight import check_fits, given_pattern
 
     spec = task.spec
-    backend.configure(x64=models.needs_x64(spec, point))
+    backend.configure(x64=models.needs_x64(spec, point), everywhere=True)
     device = backend.find(spec.device, spec.devices)
     loaded = models.load(spec, point, allow_python=allow_python)
     plan = make(spec, loaded, task.derivative, device, given_pattern(spec, loaded))
