@@ -176,7 +176,7 @@ def test_a_streamed_file_has_the_bytes_of_one_device(
     jaccli(*command, "--chunk", "6", "-o", tmp_path / "one.npy")
     outcome = jaccli(*command, "--chunk", "6", "--devices", "3", "-o", tmp_path / "three.npy")
     assert "cpu:0-2" in outcome.stderr
-    assert " parts" in outcome.stderr
+    assert " chunks" in outcome.stderr
     assert (tmp_path / "three.npy").read_bytes() == (tmp_path / "one.npy").read_bytes()
 
 
