@@ -135,23 +135,20 @@ class Model:
         self._path, self._changes, self._arrays = path, tuple(changes), arrays
         self._allow_python = allow_python
         self._programs: object | None = None
-        self.spec  # noqa: B018  what is wrong is said at once
-
-    @property
-    def spec(self) -> Mapping[str, Any]:
+        self.spec: Mapping[str, Any] = self._resolved()
         """The spec with its defaults, as `jaccli validate` prints it."""
+
+    def _resolved(self) -> Mapping[str, Any]:
+        """Check the spec."""
         from jaccli.context import using
         from jaccli.spec import load as load_spec
 
         with using(Context(files=self._arrays)):
             spec = load_spec(self._path, self._changes)
-            if spec.sweep is not None:
-                problem = spec.problem(
-                    "sweep", "a model is one task.", "`jaccli run` computes all."
-                )
-                raise UsageError(problem)
-            resolved: Mapping[str, Any] = spec.resolved
-        return resolved
+        if spec.sweep is not None:
+            hint = "`jaccli run` computes all."
+            raise UsageError(spec.problem("sweep", "a model is one task.", hint))
+        return spec.resolved
 
     def __repr__(self) -> str:
         model = self.spec["model"]

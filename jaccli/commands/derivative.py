@@ -28,8 +28,11 @@ from jaccli.errors import ComputationError, UsageError, VerdictError
 if TYPE_CHECKING:
     from jaccli.plan import Plan
     from jaccli.result import Result, Stored
-    from jaccli.result.compare.compare import Comparison
     from jaccli.tune.program_cache import ProgramCache
+
+
+_OF_ONE = ("npy", "csv", "mtx")
+"""Formats that hold one array."""
 
 
 class OneDerivativeRequest(ResultRequest):
@@ -43,7 +46,7 @@ class JacobianRequest(OneDerivativeRequest):
 
     derivative = "jacobian"
     with_value: bool = WITH_VALUE
-    scale: str | None = SCALE
+    scale: str = SCALE
 
 
 class HessianRequest(OneDerivativeRequest):
@@ -58,7 +61,7 @@ class GradientRequest(OneDerivativeRequest):
 
     derivative = "gradient"
     with_value: bool = WITH_VALUE
-    scale: str | None = SCALE
+    scale: str = SCALE
 
 
 class JVPRequest(OneDerivativeRequest):
@@ -93,7 +96,7 @@ class EvaluateRequest(OneDerivativeRequest):
 
 @dataclass(frozen=True, kw_only=True)
 class Computed(Outcome):
-    """A result, and what it was compared with; `layout`, `show`, `digits` say how it is shown.
+    """A result; `layout`, `show` and `digits` say how it is shown.
 
     `heading` is printed before it, where there are several; `outputs` above it, if they are wanted.
     """
@@ -104,7 +107,6 @@ class Computed(Outcome):
     digits: int = 6
     heading: str = ""
     outputs: Result | None = None
-    comparison: Comparison | None = None
 
     def write(self) -> None:
         """Write the result's file."""
@@ -162,13 +164,14 @@ def computed(
         return
     if expects:
         foresee_contents(task.spec.expect.path for task in asked if task.spec.expect is not None)
-    parted = not request.with_value and not scale_of(request)
+    is_scaled = request.scale != "none"
+    parted = not request.with_value and not is_scaled
     made = plans(
         asked,
         request,
         context,
         holds_result=lambda task: not (parted and may_be_streamed(task, task.form)),
-        by_rows=not scale_of(request),
+        by_rows=not is_scaled,
     )
     with closing(made) as planned:
         for task, plan, programs in planned:
@@ -186,27 +189,23 @@ def computed(
             yield outcome if golden is None else _compared(task, outcome, golden)
 
 
-def scale_of(request: ResultRequest) -> str:
-    """Return the scale that is asked for, or nothing."""
-    return "" if request.scale in (None, "none") else str(request.scale)
-
-
 def _check_beside(asked: list[Task], request: ResultRequest) -> None:
     """Refuse scales and values beside what cannot have them."""
     if "scale" in request.options:
         check_choice(request, "scale")
+    is_scaled = request.scale != "none"
+    if request.cluster is not None and (is_scaled or request.with_value):
+        flag = "--scale" if is_scaled else "--with-value"
+        raise UsageError(f"{flag}: not with --cluster, whose workers write the derivative alone.")
     for task in asked:
-        if scale_of(request) and task.derivative not in SCALED:
+        if is_scaled and task.derivative not in SCALED:
             hint = f"It goes with {' and '.join(SCALED)}."
             raise UsageError(f"--scale: {task.derivative} has no relative form.", hint=hint)
-        suffix = "" if task.target is None else task.target.suffix.lower()
-        alone = suffix if suffix in (".npy", ".csv", ".mtx") else task.form
-        if request.with_value and alone in (".npy", ".csv", ".mtx", "npy", "csv"):
-            message = f"--with-value: {alone.lstrip('.')} holds the derivative alone."
+        suffix = "" if task.target is None else task.target.suffix.lower().lstrip(".")
+        alone = next((form for form in (suffix, task.form) if form in _OF_ONE), None)
+        if request.with_value and alone is not None:
+            message = f"--with-value: {alone} holds the derivative alone."
             raise UsageError(message, hint="Use .npz, .json, or a table.")
-    if request.cluster is not None and (scale_of(request) or request.with_value):
-        flag = "--scale" if scale_of(request) else "--with-value"
-        raise UsageError(f"{flag}: not with --cluster, whose workers write the derivative alone.")
 
 
 def _computed(
@@ -223,7 +222,7 @@ def _computed(
         if request.explain or request.verbose:
             context.reporter.tell(as_text(program.plan))
         result = outputs = run(program, progress)
-        if task.is_json or request.with_value or scale_of(request) == "log":
+        if task.is_json or request.with_value or request.scale == "log":
             if plan.derivative != "evaluate":
                 made = programs.planned(plan.spec, plan.model, "evaluate", plan.devices)
                 outputs = run(programs.compiled(made, progress), progress)
@@ -232,8 +231,8 @@ def _computed(
     nonfinite = first_nonfinite(result)
     if nonfinite is not None and request.fail_on_nonfinite:
         raise ComputationError(*nonfinite_problems(program.plan, nonfinite))
-    if scale := scale_of(request):
-        result = scaled(result, scale, _point(plan), result.value or {})
+    if request.scale != "none":
+        result = scaled(result, request.scale, _point(plan), result.value or {})
         worse = first_nonfinite(result) if nonfinite is None else None
         if worse is not None and request.fail_on_nonfinite:
             raise ComputationError(f"{worse}.", *result.warnings)
@@ -286,4 +285,4 @@ def _compared(task: Task, outcome: Computed, golden: Stored) -> Computed:
     found = compare(outcome.result, golden, rtol=expect.rtol, atol=expect.atol)
     verdict = f"expect {expect.path.name}: {found}"
     code = 0 if found.passed else VerdictError.exit_code
-    return replace(outcome, comparison=found, verdict=verdict, exit_code=code)
+    return replace(outcome, verdict=verdict, exit_code=code)

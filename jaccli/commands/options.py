@@ -39,7 +39,7 @@ from jaccli.spec.schema_types import parse_size
 from jaccli.spec.yaml12 import parse
 
 _NAMED = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*=(?!=)\s*")
-_NAMED_INPUT = re.compile(rf"\s*({DOTTED})\s*=(?!=)\s*")
+NAMED_INPUT = re.compile(rf"\s*({DOTTED})\s*=(?!=)\s*")
 MODEL, INPUTS, DERIVATIVE, HOW, RESULT, CALL = (
     "Model",
     "Inputs",
@@ -81,7 +81,7 @@ def _expressions(flag: str, values: Sequence[str]) -> Iterable[Override]:
 def _at(flag: str, values: Sequence[str]) -> Iterable[Override]:
     """Read `NAME=VALUE` as inputs."""
     for value in values:
-        match = _NAMED_INPUT.match(value)
+        match = NAMED_INPUT.match(value)
         if not match:
             place = option_node(flag, value).place
             name, equals, _ = value.partition("=")
@@ -98,7 +98,7 @@ def _at(flag: str, values: Sequence[str]) -> Iterable[Override]:
 def _vector(flag: str, values: Sequence[str]) -> Iterable[Override]:
     """Read `[NAME=]VALUE` as tangents or cotangents."""
     for value in values:
-        match = _NAMED_INPUT.match(value)
+        match = NAMED_INPUT.match(value)
         path = ("vector", match[1]) if match else ("vector",)
         node = value_node(flag, value, match.end() if match else 0)
         yield Override(path, node, replaces_source=True)
@@ -153,7 +153,7 @@ OUT_DIR = option("--out-dir", help="With several specs: one file each, named aft
 LAYOUT = option("--layout", help="One array per block, or one labelled matrix.", panel=RESULT,
                 metavar="LAYOUT", choices=LAYOUTS, path=("layout",), over_http=True)
 SCALE = option("--scale", help="relative: x*dy/dx; log: x/y*dy/dx, elasticities.", panel=RESULT,
-               metavar="SCALE", choices=SCALES, over_http=True)
+               metavar="SCALE", choices=SCALES, default="none", over_http=True)
 WITH_VALUE = option("--with-value", help="The outputs' values beside the derivative.", panel=RESULT,
                     over_http=True)
 DIGITS = option("--digits", help="Significant digits in tables (6).", panel=RESULT, metavar="N",
@@ -276,7 +276,7 @@ class ResultRequest(DerivativeRequest):
 
     # fmt: off
     cluster: str | None = CLUSTER
-    scale: str | None = None
+    scale: str = "none"
     with_value: bool = False
     format: str | None = printed(FORMATS)
     show: str | None = option("--show", help="Print a part: 'y[0:4], x[3]'.", panel=RESULT,

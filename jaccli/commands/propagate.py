@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import groupby
 from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 
 from jaccli.commands.options import (
@@ -15,6 +14,7 @@ from jaccli.commands.options import (
     EXPLAIN,
     INPUTS,
     MODE,
+    NAMED_INPUT,
     OUT_DIR,
     RESULT,
     STORAGE,
@@ -32,6 +32,7 @@ from jaccli.commands.tasks import (
     check_targets,
     foresee_contents,
     load_model,
+    programs_of,
     tasks,
     unused,
     warn_of_unused,
@@ -43,12 +44,16 @@ from jaccli.spec.overrides import Override, option_node, value_node
 from jaccli.storage.files import publishing
 
 if TYPE_CHECKING:
+    from jaccli.backend import Device
+    from jaccli.models import LoadedModel
+    from jaccli.tune.program_cache import ProgramCache
     from jaccli.uncertainty.propagation import Propagation, PropagationOptions
 
 NAME = "propagate"
 SUFFIXES = (".json", ".npz", ".csv")
 FORMATS = ("table", "plain", "json", "csv", "none")
-_NAMED = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_.]*)\s*=(?!=)\s*")
+OF_RESULTS = ("layout", "show", "resume", "cluster", "scale", "with_value")
+"""Options of `run` that concern results, of which a report of uncertainty is none."""
 _LISTED = 1000
 """Outputs of which text and JSON have the covariance."""
 _PANEL = "Uncertainty"
@@ -57,16 +62,12 @@ _PANEL = "Uncertainty"
 def _std(flag: str, values: Sequence[str]) -> Iterable[Override]:
     """Read `NAME=VALUE` as entries of `uncertainty`."""
     for value in values:
-        match = _NAMED.match(value)
+        match = NAMED_INPUT.match(value)
         if not match:
             place = option_node(flag, value).place
             hint = "Expected NAME=VALUE, as in --std x=0.1 or --std 'x={relative: 1e-3}'."
             raise UsageError(Problem(f"{value!r} is not NAME=VALUE.", place=place, hint=hint))
         yield Override(("uncertainty", match[1]), value_node(flag, value, match.end()))
-
-
-def _coverage(flag: str, value: float) -> Iterable[Override]:
-    return (Override(("coverage",), option_node(flag, value)),)
 
 
 class PropagateRequest(TargetRequest):
@@ -80,7 +81,7 @@ class PropagateRequest(TargetRequest):
         help="An input's standard uncertainty, or another form of an entry as YAML; or @FILE.",
         panel=INPUTS, metavar="NAME=VALUE", read=_std)
     coverage: float | None = option("--coverage", help="Coverage probability (0.95).",
-        panel=_PANEL, metavar="P", read=_coverage, over_http=True)
+        panel=_PANEL, metavar="P", path=("coverage",), over_http=True)
     order: int | None = option("--order", help="2 adds the GUM's second-order terms (1).",
         panel=_PANEL, metavar="1|2", least=1, most=2, over_http=True)
     monte_carlo: str | None = option("--monte-carlo",
@@ -92,7 +93,7 @@ class PropagateRequest(TargetRequest):
         panel=_PANEL, over_http=True)
     no_budget: bool = option("--no-budget", help="Leave out what each input contributes.",
         panel=_PANEL, over_http=True)
-    output: str | None = written(".json", ".npz", ".csv")
+    output: str | None = written(*SUFFIXES)
     fail_on_nonfinite: bool = option("--fail-on-nonfinite",
         help="A NaN or infinity is an error.", panel=RESULT, over_http=True)
     # fmt: on
@@ -168,7 +169,7 @@ def run(request: PropagateRequest, context: Context) -> Iterator[Outcome]:
     Raises:
         JaccliError: in the spec, the computation or the device, with the place in the user's text.
     """
-    _ = request.draws
+    _ = request.draws  # what is no number of draws is refused before anything is read
     if request.budget and request.no_budget:
         raise UsageError("--budget and --no-budget do not go together.")
     asked = tasks(request, context, NAME)
@@ -187,29 +188,44 @@ def propagated(
         if task.form not in FORMATS:
             message = f"--format: {task.form!r} is not a format of propagate."
             raise UsageError(message, hint=expected(FORMATS))
+        if _is_csv(task) and isinstance(request, PropagateRequest) and request.no_budget:
+            raise UsageError("--no-budget: a .csv holds the budget.")
         if task.spec.expect is not None and not isinstance(request, PropagateRequest):
             message = "a report of uncertainty is not compared with a file."
             raise SpecError(task.spec.problem("expect", message))
     foresee_contents(path for task in asked for path in task.spec.input_files())
-    for _, group in groupby(asked, key=lambda task: task.spec):
-        for task in group:
-            outcome = _propagated(task, request, context)
-            yield outcome
+    programs: ProgramCache | None = None
+    for task in asked:
+        # Derivatives are with respect to uncertain inputs, whatever the spec differentiates.
+        model, device = load_model(replace(task.spec, wrt=None), request, context)
+        warn_of_unused(task.spec, context)
+        programs = programs or programs_of(context, several=len(asked) > 1)
+        yield _propagated(task, model, device, programs, request, context)
+
+
+def check_honoured(request: ResultRequest, barred: Container[str]) -> None:
+    """Refuse options that mean nothing to a report of uncertainty.
+
+    Raises:
+        UsageError: one of those that are barred is given.
+    """
+    for given, _ in request.given():
+        if given.name in barred:
+            raise UsageError(f"{given.flag}: not with propagate, which reports uncertainty.")
 
 
 def _propagated(
-    task: Task, request: PropagateRequest | ResultRequest, context: Context
+    task: Task,
+    model: LoadedModel,
+    device: Device,
+    programs: ProgramCache,
+    request: PropagateRequest | ResultRequest,
+    context: Context,
 ) -> Propagated:
     spec, options = task.spec, _options(task, request)
-    # Derivatives are with respect to uncertain inputs, whatever the spec differentiates.
-    model, device = load_model(replace(spec, wrt=None), request, context)
-    warn_of_unused(spec, context)
     from jaccli.plan import as_text
-    from jaccli.tune.program_cache import ProgramCache
     from jaccli.uncertainty import propagation, propagation_files, propagation_text
 
-    programs = context.programs or ProgramCache()
-    assert isinstance(programs, ProgramCache)
     with context.reporter.progress() as progress:
         found = propagation.propagate(spec, model, device, options, programs, progress)
     if request.explain or request.verbose:
@@ -233,17 +249,21 @@ def _propagated(
     )
 
 
+def _is_csv(task: Task) -> bool:
+    """Return whether the budget is written or printed as `.csv`."""
+    return task.form == "csv" or (task.target is not None and task.target.suffix.lower() == ".csv")
+
+
 def _options(task: Task, request: SpecRequest) -> PropagationOptions:
     """Return what is asked for besides u."""
     from jaccli.uncertainty.propagation import PropagationOptions
 
-    suffix = "" if task.target is None else task.target.suffix.lower()
-    csv = suffix == ".csv" or task.form == "csv"
-    matrix = None if suffix == ".npz" else _LISTED
+    csv = _is_csv(task)
+    matrix: int | None = _LISTED
+    if task.target is not None and task.target.suffix.lower() == ".npz":
+        matrix = None
     if not isinstance(request, PropagateRequest):
         return PropagationOptions(budget=True if csv else None, matrix=matrix)
-    if csv and request.no_budget:
-        raise UsageError("--no-budget: a .csv holds the budget.")
     budget: Any = True if request.budget or csv else False if request.no_budget else None
     return PropagationOptions(
         order=request.order or 1,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jaccli import startup
 from jaccli.commands.outcome import Data, Outcome, Report
-from jaccli.commands.propagate import NAME, propagated
+from jaccli.commands.propagate import FORMATS, NAME, OF_RESULTS, propagated
 from jaccli.commands.tasks import Task, warn_of_unused
 from jaccli.context import Context, Silent
 from jaccli.errors import SpecError, UsageError, expected
@@ -21,11 +21,9 @@ if TYPE_CHECKING:
     from jaccli.sweep.expand import SweepTask
     from jaccli.uncertainty.propagation import Propagation
 
-_FORMATS = ("table", "plain", "json", "csv", "none")
-_REFUSED = ("output", "out_dir", "suffix", "jobs", "cluster", "junit", "markdown", "dry_run",
-            "fail_fast", "resume", "show")  # fmt: skip
-"""Options of sweeps that write files, or share the work."""
-_PROGRAMS, _PROGRAM_BYTES = 16, 256 << 20
+_REFUSED = (*OF_RESULTS, "output", "out_dir", "suffix", "jobs", "junit", "markdown", "dry_run",
+            "fail_fast")  # fmt: skip
+"""Options of results, and of sweeps that write files or share the work."""
 
 
 def is_of_propagate(spec: Spec) -> bool:
@@ -52,24 +50,22 @@ def run(spec: Spec, request: RunRequest, context: Context) -> Iterator[Outcome]:
         if given.name in _REFUSED:
             raise UsageError(f"{given.flag}: a sweep of propagate prints one table.")
     form = spec.output.format or ("table" if context.is_terminal or request.digits else "plain")
-    if form not in _FORMATS:
+    if form not in FORMATS:
         message = f"--format: {form!r} is not a format of propagate."
-        raise UsageError(message, hint=expected(_FORMATS))
+        raise UsageError(message, hint=expected(FORMATS))
     from jaccli.sweep import expand
 
     tasks = expand(spec)
     warn_of_unused(spec, context)
     startup.import_numpy()
-    shared = _sharing(context)
     found: list[Propagation] = []
     warnings: dict[str, None] = {}
     with context.reporter.progress() as progress:
         progress.start(len(tasks))
-        for task in tasks:
-            each = Task(task.spec, NAME, None, "none")
-            for outcome in propagated([each], request, shared):
-                found.append(outcome.propagation)
-                warnings.update(dict.fromkeys(outcome.warnings))
+        each = [Task(task.spec, NAME, None, "none") for task in tasks]
+        for outcome in propagated(each, request, context.replace(reporter=Silent())):
+            found.append(outcome.propagation)
+            warnings.update(dict.fromkeys(outcome.warnings))
             progress.advance(1)
     digits = None if form in ("plain", "csv") else request.digits or 6
     text = _as_csv if form == "csv" else _as_text
@@ -80,16 +76,6 @@ def run(spec: Spec, request: RunRequest, context: Context) -> Iterator[Outcome]:
         text=partial(text, tasks, found, digits),
         data=partial(_as_json, tasks, found),
     )
-
-
-def _sharing(context: Context) -> Context:
-    """Return a context in which tasks share programs, and say nothing of their own."""
-    context = context.replace(reporter=Silent())
-    if context.programs is not None:
-        return context
-    from jaccli.tune.program_cache import ProgramCache
-
-    return context.replace(programs=ProgramCache(_PROGRAMS, _PROGRAM_BYTES))
 
 
 def _rows(

@@ -24,7 +24,7 @@ class RunRequest(ResultRequest):
     """What the specs say, compared with their `expect:`."""
 
     vector: tuple[str, ...] = VECTOR
-    scale: str | None = SCALE
+    scale: str = SCALE
     with_value: bool = WITH_VALUE
     performs: ClassVar[tuple[str, ...]] = tuple(BUILT_ON)
     # fmt: off
@@ -60,8 +60,13 @@ def run(request: RunRequest, context: Context) -> Iterator[Outcome]:
         if given.name in SWEEP:
             raise UsageError(f"{given.flag} goes with a sweep, and the spec has none.")
     asked = tasks_of(specs, request, context)
-    if not any(task.derivative in BUILT_ON for task in asked):
+    built = [task for task in asked if task.derivative in BUILT_ON]
+    if not built:
         return computed(asked, request, context, expects=True)
+    from jaccli.commands.propagate import OF_RESULTS, check_honoured
+
+    # Beside derivatives, options of results are theirs; a cluster has no part in the report.
+    check_honoured(request, OF_RESULTS if len(built) == len(asked) else ("cluster",))
     check_targets(asked, request, context)
     return _mixed(asked, request, context)
 

@@ -65,7 +65,7 @@ def _checked(specs: Sequence[Spec], request: RunRequest) -> Spec:
         raise UsageError(f"{where}: a sweep writes a file for each task.", hint=hint)
     for flag, given in (
         ("--show", request.show),
-        ("--scale", request.scale),
+        ("--scale", request.scale != "none"),
         ("--with-value", request.with_value),
     ):
         if given:

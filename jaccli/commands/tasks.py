@@ -92,16 +92,13 @@ def plans(
     tasks = list(tasks)
     foresee_contents(path for task in tasks for path in _read_for(task.spec))
     found = [(spec, list(group)) for spec, group in groupby(tasks, key=lambda task: task.spec)]
-    programs = context.programs
+    programs: ProgramCache | None = None
     for spec, group in found:
         model, device = load_model(spec, request, context, by_rows=by_rows, held=held)
         warn_of_unused(spec, context)
         from jaccli.execute.preflight import given_pattern  # with JAX, which is there by now
-        from jaccli.tune.program_cache import ProgramCache
 
-        if programs is None:
-            programs = ProgramCache(_PROGRAMS, _PROGRAM_BYTES) if len(found) > 1 else ProgramCache()
-        assert isinstance(programs, ProgramCache)
+        programs = programs or programs_of(context, several=len(found) > 1)
         given = given_pattern(spec, model)
         for task in group:
             plan = programs.planned(
@@ -109,6 +106,19 @@ def plans(
             )
             check_formats(task, plan, request.show)
             yield task, plan, programs
+
+
+def programs_of(context: Context, *, several: bool) -> ProgramCache:
+    """Return the programs that calls share, else those of this call: kept if it has `several`.
+
+    It imports JAX, and is for after `load_model`, which looks first whether JAX can be imported.
+    """
+    from jaccli.tune.program_cache import ProgramCache
+
+    if context.programs is not None:
+        assert isinstance(context.programs, ProgramCache)
+        return context.programs
+    return ProgramCache(_PROGRAMS, _PROGRAM_BYTES) if several else ProgramCache()
 
 
 def load_specs(request: SpecRequest, derivative: str | None, *, sweeps: bool = True) -> list[Spec]:

@@ -6,10 +6,10 @@ modules that this one calls.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from jaccli.execute import run
 from jaccli.execute.preflight import given_pattern
 from jaccli.models import LoadedModel
 from jaccli.plan import Plan
-from jaccli.result import NonFinite, Result, Sparse, dense, first_nonfinite
+from jaccli.result import NonFinite, Result, first_nonfinite
 from jaccli.result.labels import LabelledAxis, Names
 from jaccli.spec import Spec
 from jaccli.spec.uncertainty import COVERAGE
@@ -34,8 +34,6 @@ from jaccli.uncertainty.read_uncertainty import read
 from jaccli.uncertainty.second_order import SecondOrder
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_array
-
     from jaccli.context import Progress
 
 _LARGE = 1 << 22
@@ -135,13 +133,13 @@ def propagate(
     values = programs.planned(plain, model, "evaluate", device)
     evaluated = run(programs.compiled(values, progress), progress)
     outputs = values.outputs
-    value = _joined([dense(block.values) for block in evaluated.blocks], model.batch_size)
+    value = np.asarray(evaluated.matrix(), np.float64)
     plan = _jacobian_plan(spec, model, device, (value.shape[-1], inputs.size), programs)
     extent = _extent(plan, inputs, options)
     program = programs.compiled(plan, progress)
     result = run(program, progress)
     nonfinite = first_nonfinite(result)
-    first, notes = _first_order(plan, result, inputs, extent), extent.notes
+    first, notes = _first_order(result, inputs, extent), extent.notes
     result = replace(result, blocks=())
     coverage = spec.uncertainty.coverage if spec.uncertainty is not None else COVERAGE
     k = factors(first.dof, coverage)
@@ -276,58 +274,9 @@ def _extent(plan: Plan, inputs: InputCovariance, options: PropagationOptions) ->
     return _Extent(budget, few and fits, tuple(notes))
 
 
-def _first_order(
-    plan: Plan, result: Result, inputs: InputCovariance, extent: _Extent
-) -> FirstOrder:
+def _first_order(result: Result, inputs: InputCovariance, extent: _Extent) -> FirstOrder:
     """Propagate through a computed Jacobian."""
-    sparse = any(isinstance(block.values, Sparse) for block in result.blocks)
-    if sparse and inputs.batch is None and not extent.budget:
-        matrix = _joined_sparse(result, len(plan.outputs))
-        return propagation_law.sparse(matrix, inputs, correlation=extent.matrix)
-    jacobian = _joined_dense(result, len(plan.outputs), inputs.batch)
+    if result.storage == "sparse" and inputs.batch is None and not extent.budget:
+        return propagation_law.sparse(result.to_scipy(), inputs, correlation=extent.matrix)
+    jacobian = np.require(result.matrix(), np.float64, ("W", "O"))  # it is overwritten
     return propagation_law.dense(jacobian, inputs, budget=extent.budget, correlation=extent.matrix)
-
-
-def _joined(arrays: Sequence[Any], batch: int | None) -> Array:
-    """Return the outputs' values flattened and joined, `(*batch, M)`, in float64."""
-    lead = () if batch is None else (batch,)
-    return np.concatenate(
-        [np.asarray(array, np.float64).reshape((*lead, -1)) for array in arrays], axis=-1
-    )
-
-
-def _joined_dense(result: Result, outputs: int, batch: int | None) -> Array:
-    """Return the Jacobian as one array of its own, `(*batch, M, N)`, in float64."""
-    lead = () if batch is None else (batch,)
-    width = len(result.blocks) // outputs
-    sizes = [(prod(block.out_shape), prod(block.in_shapes[0])) for block in result.blocks]
-    count, total = sum(m for m, _ in sizes[::width]), sum(n for _, n in sizes[:width])
-    found = np.empty((*lead, count, total))
-    row = 0
-    for start in range(0, len(result.blocks), width):
-        column = 0
-        for block, (m, n) in zip(
-            result.blocks[start : start + width], sizes[start : start + width], strict=True
-        ):
-            values = dense(block.values).reshape((*lead, m, n))
-            found[..., row : row + m, column : column + n] = values
-            column += n
-        row += sizes[start][0]
-    return found
-
-
-def _joined_sparse(result: Result, outputs: int) -> csr_array:
-    """Return a sparse Jacobian as one matrix, (M, N)."""
-    from scipy.sparse import block_array, csr_array
-
-    width = len(result.blocks) // outputs
-    parts: list[csr_array] = []
-    for block in result.blocks:
-        values = block.values
-        flat = values if isinstance(values, Sparse) else Sparse.from_dense(values)
-        shape = (prod(block.out_shape), prod(block.in_shapes[0]))
-        parts.append(flat.reshape(shape).scipy())
-    if len(parts) == 1:
-        return parts[0]
-    grid = [parts[start : start + width] for start in range(0, len(parts), width)]
-    return csr_array(block_array(grid, format="csr"))

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +21,6 @@ from jaccli.errors import BudgetError, format_bytes, listed
 from jaccli.execute import execute
 from jaccli.models import LoadedModel
 from jaccli.plan import make
-from jaccli.result import dense
 from jaccli.result.labels import LabelledAxis, Names
 from jaccli.spec import Spec
 from jaccli.uncertainty.covariance_matrices import Array
@@ -77,9 +75,9 @@ def second_order(
         limit = f"more than the memory budget of {format_bytes(plan.budget)}."
         hint = "Raise --memory, choose outputs with --select, or use --monte-carlo."
         raise BudgetError(f"{message}, {limit}", hint=hint)
-    result = execute(plan, progress)
-    sizes = {one.name: one.size for one in inputs.inputs}
-    hessian = _joined(result.blocks, plan.outputs, sizes, lead)  # (*batch, M, N, N)
+    matrix = np.asarray(execute(plan, progress).matrix(), np.float64)
+    # One scalar output has no axis of its own there.
+    hessian = matrix.reshape((*lead, -1, inputs.size, inputs.size))  # (*batch, M, N, N)
     with np.errstate(invalid="ignore", over="ignore"):
         scaled = hessian * inputs.std[..., None, :, None] * inputs.std[..., None, None, :]
         _silence(scaled, inputs.std)
@@ -119,25 +117,6 @@ def _congruent(scaled: Array, inputs: InputCovariance) -> Array:
     return scaled
 
 
-def _joined(
-    blocks: Any, outputs: Mapping[str, Any], sizes: Mapping[str, int], lead: tuple[int, ...]
-) -> Array:
-    """Return Hessian blocks as one array, `(*batch, M, N, N)`, in float64."""
-    starts, width = {}, 0
-    for name, size in sizes.items():
-        starts[name], width = width, width + size
-    rows, count = {}, 0
-    for name, shape in outputs.items():
-        rows[name], count = count, count + prod(shape)
-    found = np.empty((*lead, count, width, width))
-    for block in blocks:
-        row, m = rows[block.output], prod(block.out_shape)
-        (a, b), (n, k) = block.wrt, (sizes[name] for name in block.wrt)
-        values = dense(block.values).reshape((*lead, m, n, k))
-        found[..., row : row + m, starts[a] : starts[a] + n, starts[b] : starts[b] + k] = values
-    return found
-
-
 def _third(
     spec: Spec, model: LoadedModel, device: Device, inputs: InputCovariance, progress: Progress
 ) -> Array:
@@ -167,20 +146,8 @@ def _plain(derived: LoadedModel, model: LoadedModel) -> LoadedModel:
 
 def _gradients(spec: Spec, model: LoadedModel, device: Device, progress: Progress) -> Array:
     """Return the Jacobian of a model, joined: `(*batch, M, N)`."""
-    plan = make(spec, model, "jacobian", device)
-    result = execute(plan, progress)
-    lead = () if model.batch_size is None else (model.batch_size,)
-    width = len(model.wrt)
-    rows = []
-    for start in range(0, len(result.blocks), width):
-        blocks = result.blocks[start : start + width]
-        m = prod(blocks[0].out_shape)
-        rows.append(
-            np.concatenate(
-                [dense(b.values).reshape((*lead, m, prod(b.in_shapes[0]))) for b in blocks], axis=-1
-            )
-        )
-    return np.concatenate(rows, axis=-2).astype(np.float64)
+    result = execute(make(spec, model, "jacobian", device), progress)
+    return np.asarray(result.matrix(), np.float64)
 
 
 def _marked(spec: Spec, what: str) -> dict[str, Any]:

@@ -310,3 +310,29 @@ def test_a_million_inputs_take_no_more_than_their_jacobian(jaccli: Jaccli, tmp_p
     with np.load(tmp_path / "u.npz") as arrays:
         right = np.hypot(x[1:] * std[:-1], x[:-1] * std[1:])
         np.testing.assert_allclose(arrays["u.y"], right, rtol=1e-12)
+
+
+HONOURED_ELSEWHERE = ("--layout matrix", "--show R", "--resume", "--cluster local:1",
+                      "--scale log", "--with-value")  # fmt: skip
+
+
+@pytest.mark.parametrize("options", HONOURED_ELSEWHERE)
+@pytest.mark.parametrize("sweep", ["", "sweep: {inputs.V: [4.0, 5.0]}\n"], ids=["one", "sweep"])
+def test_run_refuses_what_a_report_of_uncertainty_does_not_honour(
+    jaccli: Jaccli, tmp_path: Path, options: str, sweep: str
+) -> None:
+    (tmp_path / "r.yaml").write_text(f"{RESISTANCE}{sweep}")
+    refused = jaccli("run", "r.yaml", *options.split(), check=False)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert options.split()[0] in refused.stderr
+
+
+def test_beside_a_derivative_options_of_results_are_that_ones(
+    jaccli: Jaccli, tmp_path: Path
+) -> None:
+    (tmp_path / "r.yaml").write_text(RESISTANCE.replace("propagate", "[gradient, propagate]"))
+    found = jaccli("run", "r.yaml", "--scale", "log", "-q").stdout
+    assert "V 1.0" in found.replace("  ", " ")  # R is V over I
+    assert "U (95 %)" in found
+    refused = jaccli("run", "r.yaml", "--cluster", "local:1", check=False)
+    assert (refused.exit_code, refused.stdout) == (2, "")

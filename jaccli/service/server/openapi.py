@@ -31,7 +31,6 @@ Described = dict[str, Any]
 
 _BINARY: Described = {"type": "string", "format": "binary"}
 _ANY: Described = {"type": "object"}
-_JSON_BODY = {JSON: {"schema": _ANY}}
 _ERRORS = {
     400: "the spec, a parameter or the form of the body is wrong",
     401: "the token is missing or wrong",

@@ -1,6 +1,6 @@
 """Print what uncertainty propagation costs: Monte Carlo, many inputs, many outputs.
 
-    python scripts/bench_uses.py [--memory SIZE]
+    python scripts/bench/bench_uses.py [--memory SIZE]
 
 Monte Carlo of GUM H.2 is run in this process, after a first call that compiles; the other cases are
 whole processes of the command line, with their peak memory.
