@@ -30,8 +30,11 @@ MODES: dict[str, tuple[str, ...]] = {
 """The modes of each derivative; Hessian modes are named outer-inner."""
 
 DERIVATIVES = tuple(MODES)
-BUILT_ON = {"propagate": "jacobian"}
+GAUSS_NEWTON = "gauss-newton"
+BUILT_ON = {"propagate": "jacobian", "covariance": "jacobian", GAUSS_NEWTON: "hessian"}
 """What else a spec's `derivative:` may say, and the derivative that it is built on."""
+REPORTED = ("propagate", "covariance")
+"""Those that end in a report, not in a result."""
 SPECIFIED = (*DERIVATIVES, *BUILT_ON)
 ALL_MODES = tuple(dict.fromkeys(mode for modes in MODES.values() for mode in modes))
 DECIDED_MODES = ("auto", "structured", "tuned")
@@ -43,13 +46,18 @@ KEPT_SPARSE = (*DECIDED_MODES, "sparse")
 WITH_VECTOR = ("jvp", "vjp", "hvp")
 OF_SCALAR_OUTPUT = ("gradient", "hvp")
 
-SERVED = (*SPECIFIED, "run", "plan", "bench", "check", "analyze", "sparsity")
+SERVED = (*DERIVATIVES, *REPORTED, "run", "plan", "bench", "check", "analyze", "sparsity")
 """The commands that compute with JAX: a service runs them for its clients."""
 
 DISTRIBUTIONS = ("uniform", "triangular", "arcsine")
 """Of an input that lies within a half-width."""
 STORAGES = ("dense", "sparse")
 PRECISIONS = ("default", "high", "highest")
+SIGMAS = ("estimated", "known")
+"""Where the standard deviations of residuals come from."""
+APPROXIMATIONS = ("none", GAUSS_NEWTON)
+APPROXIMATED = ("hessian", "hvp")
+"""Derivatives that have an approximation."""
 SCALES = ("none", "relative", "log")
 SCALED = ("gradient", "jacobian")
 """Derivatives that have a relative form."""

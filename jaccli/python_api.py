@@ -170,9 +170,12 @@ class Model:
         """Return the Jacobian: `(*batch, *out, *in)`; `scale` as in `gradient`."""
         return self._result("jacobian", entries, scale=scale)
 
-    def hessian(self, **entries: Unpack[SpecEntries]) -> Result:
-        """Return the Hessian of each output entry: `(*batch, *out, *in1, *in2)`."""
-        return self._result("hessian", entries)
+    def hessian(self, *, approximation: str = "none", **entries: Unpack[SpecEntries]) -> Result:
+        """Return the Hessian of each output entry: `(*batch, *out, *in1, *in2)`.
+
+        With the approximation `gauss-newton` it is `JᵀJ` of all outputs, which are residuals.
+        """
+        return self._result("hessian", entries, approximation=approximation)
 
     def jvp(self, **entries: Unpack[SpecEntries]) -> Result:
         """Return the Jacobian times a tangent, the `vector`: `(*batch, *out)`."""
@@ -182,9 +185,12 @@ class Model:
         """Return a cotangent, the `vector`, times the Jacobian: `(*batch, *in)`."""
         return self._result("vjp", entries)
 
-    def hvp(self, **entries: Unpack[SpecEntries]) -> Result:
-        """Return the Hessian of a scalar output times a tangent, the `vector`: `(*batch, *in)`."""
-        return self._result("hvp", entries)
+    def hvp(self, *, approximation: str = "none", **entries: Unpack[SpecEntries]) -> Result:
+        """Return the Hessian of a scalar output times a tangent, the `vector`: `(*batch, *in)`.
+
+        With the approximation `gauss-newton` it is `JᵀJ` of all outputs times the tangent.
+        """
+        return self._result("hvp", entries, approximation=approximation)
 
     def check(
         self,
@@ -253,6 +259,23 @@ class Model:
             "no_budget": True if budget is False else None,
         }
         return self._report("propagate", options, entries)
+
+    def covariance(
+        self,
+        *,
+        sigma: str | None = None,
+        predict: str | Sequence[str] = (),
+        coverage: float | None = None,
+        **entries: Unpack[SpecEntries],
+    ) -> Report:
+        """Return the covariance of a fit's parameters, the `wrt`, of which the outputs are
+        residuals: `str(report)`, `report.data()`, `report.fit`.
+
+        The options are those of `jaccli covariance`.
+        """
+        names = (predict,) if isinstance(predict, str) else tuple(predict)
+        options = {"sigma": sigma, "predict": names or None, "coverage": coverage}
+        return self._report("covariance", options, entries)
 
     def plan(self, *, of: str | None = None, **entries: Unpack[SpecEntries]) -> Report:
         """Return what would be computed, how and why: `str(report)`, `report.data()`."""

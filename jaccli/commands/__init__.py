@@ -116,6 +116,12 @@ COMMANDS: dict[str, Command] = {
         f"{_HERE}.propagate",
         "PropagateRequest",
     ),
+    "covariance": Command(
+        COMPUTE,
+        "Estimate the covariance of a fit's parameters: the selected outputs are its residuals.",
+        f"{_HERE}.covariance",
+        "CovarianceRequest",
+    ),
     "run": Command(
         COMPUTE,
         "Compute what the spec's `derivative:` says, and compare it with its `expect:`.",

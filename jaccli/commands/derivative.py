@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 
 from jaccli.choices import SCALED
-from jaccli.commands.options import SCALE, VECTOR, WITH_VALUE, ResultRequest
+from jaccli.commands.options import APPROXIMATION, SCALE, VECTOR, WITH_VALUE, ResultRequest
 from jaccli.commands.outcome import Outcome
 from jaccli.commands.request import check_choice
 from jaccli.commands.streaming import goes_on, is_streamed, may_be_streamed, stream
@@ -53,6 +53,7 @@ class HessianRequest(OneDerivativeRequest):
     """The Hessian of each spec."""
 
     derivative = "hessian"
+    approximation: str | None = APPROXIMATION
     with_value: bool = WITH_VALUE
 
 
@@ -84,6 +85,7 @@ class HVPRequest(OneDerivativeRequest):
     """The Hessian times a tangent, of each spec."""
 
     derivative = "hvp"
+    approximation: str | None = APPROXIMATION
     with_value: bool = WITH_VALUE
     vector: tuple[str, ...] = VECTOR
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from jaccli.choices import (
     ALL_MODES,
+    APPROXIMATIONS,
     DERIVATIVES,
     FLOAT_DTYPES,
     FORMATS,
@@ -40,10 +41,11 @@ from jaccli.spec.yaml12 import parse
 
 _NAMED = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*=(?!=)\s*")
 NAMED_INPUT = re.compile(rf"\s*({DOTTED})\s*=(?!=)\s*")
-MODEL, INPUTS, DERIVATIVE, HOW, RESULT, CALL = (
+MODEL, INPUTS, DERIVATIVE, STATISTICS, HOW, RESULT, CALL = (
     "Model",
     "Inputs",
     "Derivative",
+    "Uncertainty",
     "How it is computed",
     "Result",
     "This call",
@@ -53,7 +55,7 @@ REPORTS = ("table", "plain", "json", "none")
 """What commands print that report something: text, or JSON."""
 
 
-def _names(*path: str) -> Callable[[str, Sequence[str]], Iterable[Override]]:
+def names(*path: str) -> Callable[[str, Sequence[str]], Iterable[Override]]:
     """Read a repeatable option that replaces a list of names."""
     return lambda flag, values: (Override(path, option_list(flag, values)),)
 
@@ -146,6 +148,11 @@ VECTOR = option("--vector", help="Tangent (jvp, hvp; by input) or cotangent (vjp
 OF = option("--of", help="The derivative in question (the spec's, else jacobian).",
             panel=DERIVATIVE, metavar="DERIVATIVE", choices=DERIVATIVES, path=("derivative",),
             over_http=True)
+APPROXIMATION = option("--approximation", help="gauss-newton: JᵀJ of the outputs, residuals.",
+                       panel=DERIVATIVE, metavar="KIND", choices=APPROXIMATIONS,
+                       path=("approximation",), over_http=True)
+COVERAGE = option("--coverage", help="Coverage probability (0.95).", panel=STATISTICS,
+                  metavar="P", path=("coverage",), over_http=True)
 CLUSTER = option("--cluster", help="Have a dask cluster's workers compute: its scheduler, or "
                  "local:N.", panel=HOW, metavar="ADDRESS")
 OUT_DIR = option("--out-dir", help="With several specs: one file each, named after them.",
@@ -209,9 +216,9 @@ class SpecRequest(CallRequest):
     batch: tuple[str, ...] = option("--batch", help="A batched input and its axis (0).",
         panel=INPUTS, metavar="NAME[=AXIS]", read=_batch)
     wrt: tuple[str, ...] = option("--wrt", help="Differentiate with respect to this input.",
-        panel=DERIVATIVE, metavar="NAME", read=_names("wrt"), over_http=True)
+        panel=DERIVATIVE, metavar="NAME", read=names("wrt"), over_http=True)
     select: tuple[str, ...] = option("--select", help="Which outputs.", panel=DERIVATIVE,
-        metavar="NAME", read=_names("select"), over_http=True)
+        metavar="NAME", read=names("select"), over_http=True)
     device: str | None = option("--device", help="cpu, gpu, gpu:1, tpu.", panel=HOW, metavar="DEV",
         choices=("cpu", "gpu", "tpu"), path=("device",), over_http=True)
     devices: str | None = option("--devices", help="How many share the work: a number, or all.",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, TextIO
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from jaccli.commands.options import (
     CHUNK,
+    COVERAGE,
     DIGITS,
     EXPLAIN,
     INPUTS,
@@ -17,6 +18,7 @@ from jaccli.commands.options import (
     NAMED_INPUT,
     OUT_DIR,
     RESULT,
+    STATISTICS,
     STORAGE,
     ResultRequest,
     SpecRequest,
@@ -25,7 +27,8 @@ from jaccli.commands.options import (
     suffixes,
     written,
 )
-from jaccli.commands.outcome import Outcome, Report
+from jaccli.commands.outcome import Outcome
+from jaccli.commands.reports import FORMATS, SUFFIXES, TabledReport, check_tasks
 from jaccli.commands.request import option
 from jaccli.commands.tasks import (
     Task,
@@ -39,9 +42,8 @@ from jaccli.commands.tasks import (
 )
 from jaccli.commands.warnings import nonfinite_problems, remarks
 from jaccli.context import Context
-from jaccli.errors import ComputationError, Problem, SpecError, UsageError, expected
+from jaccli.errors import ComputationError, Problem, UsageError
 from jaccli.spec.overrides import Override, option_node, value_node
-from jaccli.storage.files import publishing
 
 if TYPE_CHECKING:
     from jaccli.backend import Device
@@ -50,13 +52,8 @@ if TYPE_CHECKING:
     from jaccli.uncertainty.propagation import Propagation, PropagationOptions
 
 NAME = "propagate"
-SUFFIXES = (".json", ".npz", ".csv")
-FORMATS = ("table", "plain", "json", "csv", "none")
-OF_RESULTS = ("layout", "show", "resume", "cluster", "scale", "with_value")
-"""Options of `run` that concern results, of which a report of uncertainty is none."""
 _LISTED = 1000
 """Outputs of which text and JSON have the covariance."""
-_PANEL = "Uncertainty"
 
 
 def _std(flag: str, values: Sequence[str]) -> Iterable[Override]:
@@ -80,23 +77,22 @@ class PropagateRequest(TargetRequest):
     std: tuple[str, ...] = option("--std",
         help="An input's standard uncertainty, or another form of an entry as YAML; or @FILE.",
         panel=INPUTS, metavar="NAME=VALUE", read=_std)
-    coverage: float | None = option("--coverage", help="Coverage probability (0.95).",
-        panel=_PANEL, metavar="P", path=("coverage",), over_http=True)
     order: int | None = option("--order", help="2 adds the GUM's second-order terms (1).",
-        panel=_PANEL, metavar="1|2", least=1, most=2, over_http=True)
+        panel=STATISTICS, metavar="1|2", least=1, most=2, over_http=True)
     monte_carlo: str | None = option("--monte-carlo",
-        help="Draw the inputs N times beside; auto: until the results are stable.", panel=_PANEL,
-        metavar="N", choices=("auto",), over_http=True)
-    seed: int | None = option("--seed", help="Of the draws (0).", panel=_PANEL, metavar="N",
+        help="Draw the inputs N times beside; auto: until the results are stable.",
+        panel=STATISTICS, metavar="N", choices=("auto",), over_http=True)
+    seed: int | None = option("--seed", help="Of the draws (0).", panel=STATISTICS, metavar="N",
         least=0, over_http=True)
     budget: bool = option("--budget", help="Show what each input contributes, be they many.",
-        panel=_PANEL, over_http=True)
+        panel=STATISTICS, over_http=True)
     no_budget: bool = option("--no-budget", help="Leave out what each input contributes.",
-        panel=_PANEL, over_http=True)
+        panel=STATISTICS, over_http=True)
     output: str | None = written(*SUFFIXES)
     fail_on_nonfinite: bool = option("--fail-on-nonfinite",
         help="A NaN or infinity is an error.", panel=RESULT, over_http=True)
     # fmt: on
+    coverage: float | None = COVERAGE
     format: str | None = printed(FORMATS)
     mode: str | None = MODE
     storage: str | None = STORAGE
@@ -133,34 +129,11 @@ class PropagateRequest(TargetRequest):
 _FEWEST = 2
 
 
-@dataclass(frozen=True, kw_only=True)
-class Propagated(Report):
-    """The uncertainty of the outputs: a `Report` that is written as `.npz` and `.csv` too."""
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Propagated(TabledReport):
+    """The uncertainty of the outputs."""
 
     propagation: Propagation
-
-    def write(self) -> None:
-        """Write the file."""
-        from jaccli.uncertainty import propagation_files
-
-        if self.target is None or self.target.suffix.lower() == ".json":
-            super().write()
-            return
-        with publishing(self.target, force=self.force) as stream:
-            if self.target.suffix.lower() == ".npz":
-                propagation_files.write_npz(self.propagation, stream)
-            else:
-                stream.write(propagation_files.as_csv(self.propagation).encode())
-
-    def print(self, out: TextIO) -> None:
-        """Print in the format that is asked for."""
-        if self.form == "csv":
-            from jaccli.uncertainty.propagation_files import as_csv
-
-            out.write(as_csv(self.propagation))
-            out.flush()
-        else:
-            super().print(out)
 
 
 def run(request: PropagateRequest, context: Context) -> Iterator[Outcome]:
@@ -174,25 +147,17 @@ def run(request: PropagateRequest, context: Context) -> Iterator[Outcome]:
         raise UsageError("--budget and --no-budget do not go together.")
     asked = tasks(request, context, NAME)
     check_targets(asked, request, context)
-    return propagated(asked, request, context)
+    return reports(asked, request, context)
 
 
-def propagated(
+def reports(
     asked: Sequence[Task], request: PropagateRequest | ResultRequest, context: Context
 ) -> Iterator[Propagated]:
     """Propagate for tasks whose targets are checked."""
+    check_tasks(asked, request)
     for task in asked:
-        if task.target is not None and task.target.suffix.lower() not in SUFFIXES:
-            hint = f"Expected a name that ends in {', '.join(SUFFIXES)}."
-            raise UsageError(f"-o: {task.target}: propagate writes reports.", hint=hint)
-        if task.form not in FORMATS:
-            message = f"--format: {task.form!r} is not a format of propagate."
-            raise UsageError(message, hint=expected(FORMATS))
         if _is_csv(task) and isinstance(request, PropagateRequest) and request.no_budget:
             raise UsageError("--no-budget: a .csv holds the budget.")
-        if task.spec.expect is not None and not isinstance(request, PropagateRequest):
-            message = "a report of uncertainty is not compared with a file."
-            raise SpecError(task.spec.problem("expect", message))
     foresee_contents(path for task in asked for path in task.spec.input_files())
     programs: ProgramCache | None = None
     for task in asked:
@@ -201,17 +166,6 @@ def propagated(
         warn_of_unused(task.spec, context)
         programs = programs or programs_of(context, several=len(asked) > 1)
         yield _propagated(task, model, device, programs, request, context)
-
-
-def check_honoured(request: ResultRequest, barred: Container[str]) -> None:
-    """Refuse options that mean nothing to a report of uncertainty.
-
-    Raises:
-        UsageError: one of those that are barred is given.
-    """
-    for given, _ in request.given():
-        if given.name in barred:
-            raise UsageError(f"{given.flag}: not with propagate, which reports uncertainty.")
 
 
 def _propagated(
@@ -245,6 +199,8 @@ def _propagated(
         warnings=said,
         text=partial(propagation_text.as_text, found, digits),
         data=partial(propagation_files.as_json, found, every),
+        table=partial(propagation_files.as_csv, found),
+        arrays=partial(propagation_files.write_npz, found),
         propagation=found,
     )
 

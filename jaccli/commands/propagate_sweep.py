@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from jaccli import startup
 from jaccli.commands.outcome import Data, Outcome, Report
-from jaccli.commands.propagate import FORMATS, NAME, OF_RESULTS, propagated
+from jaccli.commands.propagate import NAME, reports
+from jaccli.commands.reports import FORMATS, OF_RESULTS
 from jaccli.commands.tasks import Task, warn_of_unused
 from jaccli.context import Context, Silent
 from jaccli.errors import SpecError, UsageError, expected
@@ -63,7 +64,7 @@ def run(spec: Spec, request: RunRequest, context: Context) -> Iterator[Outcome]:
     with context.reporter.progress() as progress:
         progress.start(len(tasks))
         each = [Task(task.spec, NAME, None, "none") for task in tasks]
-        for outcome in propagated(each, request, context.replace(reporter=Silent())):
+        for outcome in reports(each, request, context.replace(reporter=Silent())):
             found.append(outcome.propagation)
             warnings.update(dict.fromkeys(outcome.warnings))
             progress.advance(1)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
 from itertools import groupby
 from typing import ClassVar
 
-from jaccli.choices import BUILT_ON
+from jaccli.choices import REPORTED
+from jaccli.commands import COMMANDS
 from jaccli.commands.derivative import computed
 from jaccli.commands.options import CALL, HOW, RESULT, SCALE, VECTOR, WITH_VALUE, ResultRequest
 from jaccli.commands.outcome import Outcome
+from jaccli.commands.reports import OF_RESULTS, check_honoured
 from jaccli.commands.request import option
 from jaccli.commands.tasks import Task, check_targets, load_specs, tasks_of
 from jaccli.context import Context
@@ -26,7 +29,7 @@ class RunRequest(ResultRequest):
     vector: tuple[str, ...] = VECTOR
     scale: str = SCALE
     with_value: bool = WITH_VALUE
-    performs: ClassVar[tuple[str, ...]] = tuple(BUILT_ON)
+    performs: ClassVar[tuple[str, ...]] = REPORTED
     # fmt: off
     dry_run: bool = option("--dry-run", help="List a sweep's tasks, bytes and seconds.", panel=CALL)
     fail_fast: bool = option("--fail-fast", help="Stop a sweep at the first task that fails.",
@@ -60,23 +63,20 @@ def run(request: RunRequest, context: Context) -> Iterator[Outcome]:
         if given.name in SWEEP:
             raise UsageError(f"{given.flag} goes with a sweep, and the spec has none.")
     asked = tasks_of(specs, request, context)
-    built = [task for task in asked if task.derivative in BUILT_ON]
-    if not built:
+    reported = [task for task in asked if task.derivative in REPORTED]
+    if not reported:
         return computed(asked, request, context, expects=True)
-    from jaccli.commands.propagate import OF_RESULTS, check_honoured
-
     # Beside derivatives, options of results are theirs; a cluster has no part in the report.
-    check_honoured(request, OF_RESULTS if len(built) == len(asked) else ("cluster",))
+    barred = OF_RESULTS if len(reported) == len(asked) else ("cluster",)
+    check_honoured(request, barred, reported[0].derivative)
     check_targets(asked, request, context)
     return _mixed(asked, request, context)
 
 
 def _mixed(asked: list[Task], request: RunRequest, context: Context) -> Iterator[Outcome]:
-    """Perform derivatives and what is built on them, in the order of the specs."""
-    from jaccli.commands.propagate import propagated
-
-    for built, group in groupby(asked, key=lambda task: task.derivative in BUILT_ON):
-        if built:
-            yield from propagated(list(group), request, context)
+    """Perform derivatives and reports about them, in the order of the specs."""
+    for name, group in groupby(asked, key=lambda task: task.derivative):
+        if name in REPORTED:
+            yield from import_module(COMMANDS[name].module).reports(list(group), request, context)
         else:
             yield from computed(list(group), request, context, expects=True)

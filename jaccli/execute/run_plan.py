@@ -62,6 +62,7 @@ def run(program: Program, progress: Progress, arguments: Arguments | None = None
         versions=backend.versions(),
         spec_sha256=plan.spec.sha256,
         warnings=plan.warnings,
+        approximation=plan.approximation,
     )
 
 

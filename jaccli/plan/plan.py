@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from jaccli import memory
 from jaccli.backend import Device
-from jaccli.choices import KEPT_SPARSE, MODES
+from jaccli.choices import APPROXIMATED, KEPT_SPARSE, MODES
 from jaccli.derivative import cost
 from jaccli.derivative.chunking import chunk_count, even_size
 from jaccli.derivative.operators import CHUNKED, REGISTRIES
@@ -87,6 +87,11 @@ class Plan:
         """What did not go as it was to go."""
         instead = f"{self.refusal}; computed by mode {self.operator}."
         return (*((instead,) if self.refusal else ()), *self.failures)
+
+    @property
+    def approximation(self) -> str:
+        """What is computed in place of the derivative, or `none`."""
+        return self.spec.approximation if self.derivative in APPROXIMATED else "none"
 
     @property
     def mode(self) -> str:

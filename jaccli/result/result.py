@@ -83,6 +83,7 @@ class Result:
     the outputs at the primal, `(*batch, *out)` each.  `seconds` has `compile` and `run`; `cache` is
     `hit` if an earlier process has compiled the program, `miss` if this one has, and `off` if it
     is not kept.  `warnings` say where the numbers are not what they seem.
+    A Hessian of the `approximation` `gauss-newton` is `JᵀJ` of the residuals.
     With the `scale` `relative` entries are `x dy/dx`, with `log` `x/y dy/dx`.
 
     `result["y.x"]` is a block; `matrix`, `labels` and `to_scipy` are the matrix layout of all.
@@ -103,6 +104,7 @@ class Result:
     warnings: tuple[str, ...] = ()
     cache: str = "off"
     scale: str = "none"
+    approximation: str = "none"
 
     @property
     def storage(self) -> str:
@@ -201,6 +203,11 @@ class Result:
 
         return html(whole(self))
 
+    def variant(self) -> dict[str, str]:
+        """Return the scale and the approximation, where there is one."""
+        kinds = {"scale": self.scale, "approximation": self.approximation}
+        return {name: kind for name, kind in kinds.items() if kind != "none"}
+
     def manifest(self) -> dict[str, Any]:
         """Return everything but the numbers, ready for JSON."""
         return {
@@ -216,7 +223,7 @@ class Result:
             "cache": self.cache,
             "versions": self.versions,
             "spec_sha256": self.spec_sha256,
-            **({} if self.scale == "none" else {"scale": self.scale}),
+            **self.variant(),
             "blocks": {
                 block.key: {"out_shape": block.out_shape, "in_shapes": block.in_shapes}
                 for block in self.blocks

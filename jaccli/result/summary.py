@@ -19,7 +19,12 @@ _REASON = 60
 """Characters of the reason that are shown at most."""
 
 
-_SCALES = {"none": "", "relative": ", times x", "log": ", times x/y"}
+_VARIANTS = {
+    "none": "",
+    "relative": ", times x",
+    "log": ", times x/y",
+    "gauss-newton": ", Gauss-Newton",
+}
 
 
 def summary(result: Result) -> str:
@@ -27,9 +32,10 @@ def summary(result: Result) -> str:
     blocks = [f"{block.key} {shape_text(block.values.shape)}" for block in result.blocks]
     more = len(blocks) - _BLOCKS
     named = ", ".join(blocks if more <= 1 else [*blocks[:_BLOCKS], f"{more} more"])
+    variant = _VARIANTS[result.scale] + _VARIANTS[result.approximation]
     return " · ".join(
         (
-            f"{result.derivative} {named}{_SCALES[result.scale]}",
+            f"{result.derivative} {named}{variant}",
             _mode(result),
             f"{result.device} {result.dtype}",
             ", ".join(timings(result.seconds, result.cache)),

@@ -11,11 +11,13 @@ from typing import Any
 
 from jaccli.choices import (
     ALL_MODES,
+    APPROXIMATIONS,
     DEVICE,
     FLOAT_DTYPES,
     FORMATS,
     LAYOUTS,
     PRECISIONS,
+    SIGMAS,
     SPECIFIED,
     STORAGES,
 )
@@ -160,6 +162,16 @@ SPEC = RecordType(
             decides="result",
         ),
         **UNCERTAINTY_KEYS,
+        "sigma": Key(
+            OneOf(SIGMAS),
+            "of residuals (covariance): estimated from them (default), or known and divided out",
+            decides="nothing",
+        ),
+        "predict": Key(_NAMES, "outputs that are no residuals (covariance)"),
+        "approximation": Key(
+            OneOf(APPROXIMATIONS),
+            "of hessian and hvp: gauss-newton is JᵀJ of the outputs, which are residuals",
+        ),
         "output": Key(
             RecordType(
                 {

@@ -15,7 +15,7 @@ from jaccli.errors import BudgetError, Place, Problem, format_bytes
 from jaccli.expression import Expression
 from jaccli.spec.input_sources import Source
 from jaccli.spec.nodes import Node
-from jaccli.spec.uncertainty import UncertaintySpec
+from jaccli.spec.uncertainty import COVERAGE, UncertaintySpec
 
 
 class ExpressionModel(NamedTuple):
@@ -87,6 +87,10 @@ class Spec:
     resolved: dict[str, Any]
     root: Node
     uncertainty: UncertaintySpec | None = None
+    coverage: float = COVERAGE
+    sigma: str = "estimated"
+    predict: tuple[str, ...] = ()
+    approximation: str = "none"
 
     def place(self, *path: str) -> Place | None:
         """Return the place of the entry at `path`, or of the nearest entry above it."""

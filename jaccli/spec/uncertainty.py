@@ -90,7 +90,6 @@ class UncertaintySpec:
     pairs: tuple[CorrelatedPair, ...]
     correlation: NamedMatrix | Literal["samples"] | None
     covariance: NamedMatrix | None
-    coverage: float
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -153,7 +152,7 @@ def uncertainty_of(
         at = root.get("correlation") or root
         report.add(at, "correlation", "no input has samples.", "uncertainty: {x: {samples: ...}}")
     matrix = None if isinstance(correlation, list) else correlation
-    return UncertaintySpec(entries, pairs, matrix, covariance, values["coverage"] or COVERAGE)
+    return UncertaintySpec(entries, pairs, matrix, covariance)
 
 
 def _check_input(

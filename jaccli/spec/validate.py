@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jaccli.choices import MODES, WITH_VECTOR, modes_of
+from jaccli.choices import APPROXIMATED, BUILT_ON, MODES, WITH_VECTOR, modes_of
 from jaccli.errors import Problem, SpecError, did_you_mean, expected, listed
 from jaccli.expression import CONSTANTS, Expression, check_name, check_names, parse
 from jaccli.spec.input_sources import Source, relative
@@ -19,6 +19,7 @@ from jaccli.spec.nodes import Node
 from jaccli.spec.schema_types import NAME, ProblemCollector
 from jaccli.spec.spec import Expect, ExpressionModel, Output, PythonModel, Spec
 from jaccli.spec.uncertainty import (
+    COVERAGE,
     MeanOfSamples,
     plain_uncertainty,
     uncertainty_of,
@@ -47,9 +48,13 @@ def build(name: str, values: Values, root: Node, report: ProblemCollector) -> Sp
     if isinstance(model, ExpressionModel) and values["select"] and "select" not in wrong:
         chosen = _known("select", values["select"], model.expressions, root, report)
         model = model._replace(outputs=tuple(chosen))
+    if isinstance(model, ExpressionModel) and values["predict"] and "predict" not in wrong:
+        _known("predict", values["predict"], model.expressions, root, report)
     _check_names(values, batch, model, wrong, root, report)
     if not wrong & {"mode", "derivative"}:
         _check_modes(values, root, report)
+    if not wrong & {"approximation", "derivative"}:
+        _check_approximation(values, root, report)
     if not wrong & {"storage", "derivative"}:
         _check_storage(values, root, report)
     if not wrong & {"device", "devices"}:
@@ -93,6 +98,10 @@ def build(name: str, values: Values, root: Node, report: ProblemCollector) -> Sp
         resolved=_resolved(values, wrt, batch, model, root),
         root=root,
         uncertainty=uncertainty,
+        coverage=values["coverage"] or COVERAGE,
+        sigma=values["sigma"] or "estimated",
+        predict=tuple(values["predict"] or ()),
+        approximation=values["approximation"] or "none",
     )
 
 
@@ -313,6 +322,18 @@ def _check_modes(values: Values, root: Node, report: ProblemCollector) -> None:
 def _is_written(node: Node) -> bool:
     """Whether an entry stands in the spec's file, not on the command line."""
     return node.text.is_file
+
+
+def _check_approximation(values: Values, root: Node, report: ProblemCollector) -> None:
+    """Report an approximation that the command line asks for of what has none."""
+    derivatives = [BUILT_ON.get(name, name) for name in values["derivative"]]
+    node = root.get("approximation") or root
+    if values["approximation"] in (None, "none") or set(derivatives) & set(APPROXIMATED):
+        return
+    if _is_written(node) and not _is_written(root.get("derivative") or node):
+        return  # the command asks for another derivative than the spec
+    message = f"{derivatives[0]} has no approximation."
+    report.add(node, "approximation", message, f"It goes with {' and '.join(APPROXIMATED)}.")
 
 
 def _check_storage(values: Values, root: Node, report: ProblemCollector) -> None:

@@ -12,6 +12,7 @@ import io
 import struct
 import sys
 import warnings
+import zipfile
 from collections.abc import Callable, Mapping
 from math import prod
 from typing import Any, BinaryIO, NamedTuple, cast
@@ -48,6 +49,16 @@ def write_array(values: Array, stream: BinaryIO) -> None:
     np.lib.format.write_array_header_1_0(stream, header)
     if values.size:
         stream.write(values.reshape(-1).view(np.uint8).data)
+
+
+def write_arrays(arrays: Mapping[str, Array], stream: BinaryIO) -> None:
+    """Write arrays in the format of `numpy.savez`, under a fixed date."""
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+        for key, values in arrays.items():
+            member = zipfile.ZipInfo(f"{key}.npy")
+            member.external_attr = 0o644 << 16
+            with archive.open(member, "w", force_zip64=True) as entry:
+                write_array(values, cast(BinaryIO, entry))
 
 
 class _Header(NamedTuple):

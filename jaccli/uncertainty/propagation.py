@@ -22,7 +22,6 @@ from jaccli.plan import Plan
 from jaccli.result import NonFinite, Result, first_nonfinite
 from jaccli.result.labels import LabelledAxis, Names
 from jaccli.spec import Spec
-from jaccli.spec.uncertainty import COVERAGE
 from jaccli.tune.program_cache import ProgramCache
 from jaccli.uncertainty import monte_carlo, propagation_law, second_order
 from jaccli.uncertainty.covariance_matrices import Array
@@ -141,7 +140,7 @@ def propagate(
     nonfinite = first_nonfinite(result)
     first, notes = _first_order(result, inputs, extent), extent.notes
     result = replace(result, blocks=())
-    coverage = spec.uncertainty.coverage if spec.uncertainty is not None else COVERAGE
+    coverage = spec.coverage
     k = factors(first.dof, coverage)
     second = draws = None
     if options.order == 2:

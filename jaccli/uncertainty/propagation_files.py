@@ -8,24 +8,22 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
-import zipfile
 from collections.abc import Iterator
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from jaccli import backend
 from jaccli.errors import UsageError
 from jaccli.result.numerals import shortest
-from jaccli.storage.npy import write_array
+from jaccli.storage.npy import write_arrays
 from jaccli.uncertainty.covariance_matrices import Array
 from jaccli.uncertainty.monte_carlo import GENERATOR
+from jaccli.uncertainty.plain_data import number, shaped
 from jaccli.uncertainty.propagation import Propagation
 
 COLUMNS = ("output", "input", "value", "u", "dof", "sensitivity", "contribution", "percent")
 """The columns of the budget."""
-_DATE = (1980, 1, 1, 0, 0, 0)
 
 
 def as_json(found: Propagation, warnings: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -44,9 +42,9 @@ def as_json(found: Propagation, warnings: tuple[str, ...] = ()) -> dict[str, Any
     }
     data["inputs"] = {
         one.name: {
-            "value": _shaped(one.value.reshape((*one.value.shape[:-1], *one.shape))),
-            "u": _shaped(one.std.reshape((*one.std.shape[:-1], *one.shape))),
-            "dof": _number(one.dof),
+            "value": shaped(one.value.reshape((*one.value.shape[:-1], *one.shape))),
+            "u": shaped(one.std.reshape((*one.std.shape[:-1], *one.shape))),
+            "dof": number(one.dof),
             "distribution": one.distribution,
         }
         for one in found.inputs.inputs
@@ -60,7 +58,7 @@ def as_json(found: Propagation, warnings: tuple[str, ...] = ()) -> dict[str, Any
     ):
         undefined = matrix if name == "correlation" else None
         data[name] = (
-            None if matrix is None else {"order": order, "matrix": _shaped(matrix, undefined)}
+            None if matrix is None else {"order": order, "matrix": shaped(matrix, undefined)}
         )
     if found.second is not None:
         second = found.second
@@ -144,9 +142,9 @@ def _budget(found: Propagation) -> dict[str, Any] | None:
 
             percent = pick(shares.percent)
             data[name][one.name] = {
-                "sensitivity": _shaped(pick(shares.sensitivity)),
-                "contribution": _shaped(pick(shares.contribution)),
-                "percent": _shaped(percent, percent),
+                "sensitivity": shaped(pick(shares.sensitivity)),
+                "contribution": shaped(pick(shares.contribution)),
+                "percent": shaped(percent, percent),
             }
     return data
 
@@ -163,28 +161,7 @@ def _entries(
     """
     lead = () if found.batch is None else (found.batch,)
     part = values[..., place].reshape((*lead, *shape))
-    return _shaped(part, None if undefined is None else part)
-
-
-def _shaped(values: Array, undefined: Array | None = None) -> Any:
-    """Return numbers as nested lists; what is not finite as JSON's results spell it."""
-    if values.dtype.kind == "b":
-        return values.tolist()
-    if np.isfinite(values).all():
-        return values.tolist()
-    return _spelled(values.tolist(), undefined is not None)
-
-
-def _spelled(value: Any, null: bool) -> Any:
-    if isinstance(value, list):
-        return [_spelled(item, null) for item in value]
-    return None if null and math.isnan(value) else _number(value)
-
-
-def _number(value: float) -> Any:
-    if math.isfinite(value):
-        return value
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return shaped(part, None if undefined is None else part)
 
 
 def write_npz(found: Propagation, stream: BinaryIO) -> None:
@@ -201,12 +178,7 @@ def write_npz(found: Propagation, stream: BinaryIO) -> None:
     manifest = {**found.result.manifest(), "command": "propagate", "coverage": found.coverage}
     del manifest["blocks"]
     arrays["manifest"] = np.array(json.dumps(manifest))
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
-        for key, values in arrays.items():
-            member = zipfile.ZipInfo(f"{key}.npy", _DATE)
-            member.external_attr = 0o644 << 16
-            with archive.open(member, "w", force_zip64=True) as entry:
-                write_array(values, cast(BinaryIO, entry))
+    write_arrays(arrays, stream)
 
 
 def as_csv(found: Propagation) -> str:

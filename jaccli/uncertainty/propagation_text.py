@@ -28,7 +28,7 @@ _INDENT = "  "
 
 def as_text(found: Propagation, digits: int | None) -> str:
     """Return all that is known, numbers to `digits`; in full with None, and nothing left out."""
-    number: Number = (lambda v: repr(float(v))) if digits is None else _rounded(digits)
+    number: Number = (lambda v: repr(float(v))) if digits is None else rounded(digits)
     cut = digits is not None
     parts = [
         _outputs(found, number, digits),
@@ -40,11 +40,12 @@ def as_text(found: Propagation, digits: int | None) -> str:
     return "\n\n".join(parts)
 
 
-def _rounded(digits: int) -> Number:
+def rounded(digits: int) -> Number:
+    """Return what writes numbers to so many significant digits."""
     return lambda value: significant(float(value) + 0.0, digits)  # no -0.0
 
 
-def _to_place(value: float, u: float, digits: int | None) -> str:
+def to_place(value: float, u: float, digits: int | None) -> str:
     """Return a value to the second digit of its uncertainty, to `digits` at least."""
     if digits is None:
         return repr(float(value))
@@ -110,7 +111,7 @@ def _outputs(found: Propagation, number: Number, digits: int | None) -> str:
         value, u, dof = (array[entry.at] for array in (found.value, found.first.u, found.first.dof))
         share = u / abs(value) if value else math.nan
         return [
-            _to_place(value, u, digits),
+            to_place(value, u, digits),
             number(u),
             "-" if math.isnan(dof) else number(dof),
             number(found.k[entry.at]),
@@ -148,7 +149,7 @@ def _budgets(found: Propagation, number: Number, digits: int | None) -> Iterator
             known = [number(dof[column])] if "dof" in header else []
             u = _row(std, row)[column]
             rows.append([
-                names[column], _to_place(value[column], u, digits), number(u), *known,
+                names[column], to_place(value[column], u, digits), number(u), *known,
                 number(shares.sensitivity[at][column]), number(shares.contribution[at][column]),
                 _percent(percent[column], cut=cut),
             ])  # fmt: skip
@@ -157,7 +158,7 @@ def _budgets(found: Propagation, number: Number, digits: int | None) -> Iterator
             rest = percent.sum() - percent[list(chosen)].sum()
             rows.append([f"{left:,} more", *[""] * (len(header) - 2), _percent(rest, cut=cut)])
         where = "" if found.batch is None else f", row {cells[0]}"
-        yield _block(f"budget of {name}{where}", columns(rows))
+        yield block(f"budget of {name}{where}", columns(rows))
     more = len(found.rows) * (found.batch or 1) - _BUDGETS
     if more > 0 and cut:
         yield f"and the budgets of {more:,} more; -o FILE.csv has all."
@@ -168,7 +169,8 @@ def _row(values: Array, row: int | None) -> Array:
     return values if row is None or values.ndim == 1 else values[row]
 
 
-def _block(title: str, text: str) -> str:
+def block(title: str, text: str) -> str:
+    """Return text below a title, indented."""
     return "\n".join([title, *(f"{_INDENT}{line}" for line in text.splitlines())])
 
 
@@ -185,7 +187,7 @@ def _correlation(found: Propagation, number: Number, cut: bool) -> Iterator[str]
             for name, line in zip(names, one, strict=True)
         ]
         where = "" if found.batch is None else f", row {row}"
-        yield _block(f"correlation{where}", columns([["", *names], *shown]))
+        yield block(f"correlation{where}", columns([["", *names], *shown]))
         if cut and row + 1 >= _BUDGETS:
             return
 
@@ -203,7 +205,7 @@ def _second(found: Propagation, number: Number, cut: bool) -> Iterator[str]:
         return [number(second.value_shift[entry.at]), shown, valid]
 
     table = _table(found, ["value shift", "u", "valid"], cells, cut=cut)
-    yield _block(f"with second-order terms ({second.method})", table)
+    yield block(f"with second-order terms ({second.method})", table)
 
 
 def _monte_carlo(found: Propagation, number: Number, cut: bool) -> Iterator[str]:
@@ -224,4 +226,4 @@ def _monte_carlo(found: Propagation, number: Number, cut: bool) -> Iterator[str]
     coverage = f"{100 * found.coverage:.10g}"
     stable = {None: "", True: ", stable", False: ", not stable"}[draws.stable]
     title = f"Monte Carlo, {draws.draws:,} draws{stable}, seed {draws.seed}: {coverage} % intervals"
-    yield _block(title, _table(found, header, cells, cut=cut))
+    yield block(title, _table(found, header, cells, cut=cut))

@@ -95,7 +95,7 @@ def test_a_plan_is_of_no_unknown_derivative(jaccli: Callable[..., Any]) -> None:
         "«jacobean»",
         "unknown value 'jacobean'.\n"
         "Expected one of 'evaluate', 'gradient', 'jacobian', 'hessian', 'jvp', 'vjp', 'hvp', "
-        "'propagate'.",
+        "'propagate', 'covariance', 'gauss-newton'.",
     )
     outcome = jaccli("plan", "-", "--of", name, stdin=BATCH, check=False)
     assert (outcome.exit_code, outcome.stderr) == (2, expected)

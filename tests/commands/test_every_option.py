@@ -31,12 +31,15 @@ SQUARES = ("-e", "f = sum(x**2) + y*z", "--at", "x=[1.0, 2.0, 3.0]", "--at", "y=
 VECTORS = (*SQUARES, "--wrt", "x", "--vector", "[1.0, 1.0, 1.0]")
 POLAR = ("-e", "r = sqrt(x**2+y**2)", "-e", "t = x*y", "--at", "x=3.0", "--at", "y=4.0")
 UNCERTAIN = (*SQUARES, "--std", "x=0.1", "--std", "y=0.2")
+FIT = ("-e", "r = x - a", "-e", "g = 2*a", "--at", "x=[1.0, 2.0, 4.0]", "--at", "a=2.0", "--wrt",
+       "a", "--select", "r")  # fmt: skip
 BASE: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(COMMANDS, SQUARES),
     **dict.fromkeys(("jvp", "hvp"), VECTORS),
     "vjp": (*SQUARES, "--vector", "1.0"),
     "sparsity": POLAR,
     "propagate": UNCERTAIN,
+    "covariance": FIT,
     "compare": ("a.npy", "b.npy"),
     "cache": ("show",),
     "devices": (),
@@ -186,6 +189,30 @@ OWN |= {
         "budget": Case(("--budget", "--no-budget")),
     }.items()
 }
+OWN |= {
+    ("covariance", name): case
+    for name, case in {
+        "specs": Case(("fit.yaml",), ()),
+        "expression": Case(("-e", "g = x**3"), ("fit.yaml",)),
+        "set": Case(("--set", "coverage=0.5")),
+        "at": Case(("--at", "a=3.0")),
+        "batch": Case(("--batch", "x")),
+        "wrt": Case(("--wrt", "x")),
+        "select": Case(("--select", "wrong")),
+        "dtype": Case(("--dtype", "float32")),
+        "sigma": Case(("--sigma", "known")),
+        "predict": Case(("--predict", "g")),
+        "coverage": Case(("--coverage", "0.5")),
+        "allow_python": Case(("--allow-python",), ("python.yaml",)),
+        "quiet": Case(("--quiet",), ("unused.yaml", "--wrt", "x")),
+        "output": Case(("-o", "new.json")),
+        "force": Case(("--force",), (*FIT, "-o", "taken.json")),
+        "suffix": Case(("--suffix", ".txt"), (*FIT, "--out-dir", "folder")),
+        "mode": Case(("--mode", "loop")),
+    }.items()
+}
+for _name in ("hessian", "hvp"):
+    OWN[_name, "approximation"] = Case(("--approximation", "gauss-newton"))
 
 
 def case_of(command: str, option: str) -> Case:
@@ -203,6 +230,7 @@ UNNAMED = ("server", "fail_on_nonfinite")
 FILES = {
     "square.yaml": "model: {expression: x**2}\ninputs: {x: 3.0}\n",
     "uncertain.yaml": "model: {expression: x**2}\ninputs: {x: 3.0}\nuncertainty: {x: 0.1}\n",
+    "fit.yaml": "model: {expression: x - a}\ninputs: {x: [1.0, 2.0], a: 1.5}\nwrt: a\n",
     "unused.yaml": "model: {expression: x**2}\ninputs: {x: 3.0, q: 1.0}\n",
     "python.yaml": "model: {python: 'model.py:f'}\ninputs: {x: 3.0}\n",
     "model.py": "def f(x):\n    return x * x\n",

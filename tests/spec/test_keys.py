@@ -94,7 +94,7 @@ def test_select_chooses_outputs_of_the_model(jaccli: Callable[..., Any]) -> None
 
 WORDS = {
     "derivative": "Expected one of 'evaluate', 'gradient', 'jacobian', 'hessian', 'jvp', 'vjp', "
-    "'hvp', 'propagate'.",
+    "'hvp', 'propagate', 'covariance', 'gauss-newton'.",
     "mode": "Expected one of 'auto', 'fwd', 'rev', 'loop', "
     "'structured', 'structured-fwd', 'structured-rev', 'sparse', 'tuned', "
     "'fwd-fwd', 'fwd-rev', 'rev-fwd', 'rev-rev', 'structured-fwd-fwd', 'structured-fwd-rev', "

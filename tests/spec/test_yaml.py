@@ -23,7 +23,7 @@ KEYS = (
     "Expected one of 'description', 'source', 'base', 'model', 'inputs', 'wrt', 'batch', "
     "'derivative', 'select', 'mode', 'storage', 'device', 'devices', 'dtype', 'precision', "
     "'memory', 'chunk', 'layout', 'vector', 'uncertainty', 'correlation', 'covariance', "
-    "'coverage', 'output', 'expect', 'sparsity', 'sweep'."
+    "'coverage', 'sigma', 'predict', 'approximation', 'output', 'expect', 'sparsity', 'sweep'."
 )
 MODES = (
     "Expected one of 'auto', 'fwd', 'rev', 'loop', "

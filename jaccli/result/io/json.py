@@ -58,8 +58,7 @@ def json_text(view: View, layout: str = "blocks") -> Iterator[str]:
         "precision": result.precision,
         "batch": result.batch,
     }
-    if result.scale != "none":
-        head["scale"] = result.scale
+    head |= result.variant()
     if view.show is not None:
         head["show"] = view.show
     yield json.dumps(head)[:-1]

@@ -29,7 +29,7 @@ from jaccli.result.notation import shape_text
 from jaccli.result.result import Array, BlockShape
 from jaccli.result.sparse import Sparse, dense
 from jaccli.result.view import Slot, View
-from jaccli.storage.npy import coordinates, is_sparse, read_array, write_array
+from jaccli.storage.npy import coordinates, is_sparse, read_array, write_arrays
 from jaccli.storage.reading import damaged, too_large
 
 _LABELS = ("rows", "columns", "outputs")
@@ -73,13 +73,7 @@ def write(view: View, layout: str, stream: BinaryIO) -> None:
         arrays[f".{key}" if key in arrays else key] = values
     account = json.dumps(view.result.manifest())
     arrays[_OTHERWISE if _MANIFEST in arrays else _MANIFEST] = np.array(account)
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
-        for key, values in arrays.items():
-            # A fixed date: only the manifest tells two runs apart.
-            member = zipfile.ZipInfo(f"{key}.npy")
-            member.external_attr = 0o644 << 16
-            with archive.open(member, "w", force_zip64=True) as entry:
-                write_array(values, cast(BinaryIO, entry))
+    write_arrays(arrays, stream)
 
 
 def _as_scipy(values: Sparse) -> dict[str, Array]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, NamedTuple
 
-from jaccli.choices import DERIVATIVES
+from jaccli.choices import DERIVATIVES, REPORTED
 from jaccli.commands import COMMANDS
 from jaccli.commands.request import Option, Request
 from jaccli.errors import UsageError, did_you_mean, expected
@@ -93,6 +93,6 @@ OPERATIONS: dict[str, Operation] = {
     operation.name: operation
     for operation in (
         *(Operation(name, tuple(FORMATS)) for name in DERIVATIVES),
-        *(Operation(name, (JSON,)) for name in ("plan", "check", "analyze", "propagate")),
+        *(Operation(name, (JSON,)) for name in ("plan", "check", "analyze", *REPORTED)),
     )
 }

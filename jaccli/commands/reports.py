@@ -1,0 +1,74 @@
+"""What the commands share that end in a report about a derivative: `propagate`, `covariance`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable
+from dataclasses import dataclass
+from typing import BinaryIO, TextIO
+
+from jaccli.commands.options import ResultRequest, SpecRequest
+from jaccli.commands.outcome import Report
+from jaccli.commands.tasks import Task
+from jaccli.errors import SpecError, UsageError, expected
+from jaccli.storage.files import publishing
+
+SUFFIXES = (".json", ".npz", ".csv")
+FORMATS = ("table", "plain", "json", "csv", "none")
+OF_RESULTS = ("layout", "show", "resume", "cluster", "scale", "with_value")
+"""Options of `run` that concern results, which a report is not."""
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class TabledReport(Report):
+    """A `Report` that is also a table, for `.csv`, and arrays, for `.npz`."""
+
+    table: Callable[[], str]
+    arrays: Callable[[BinaryIO], None]
+
+    def write(self) -> None:
+        """Write the file, in the format that its suffix names."""
+        if self.target is None or self.target.suffix.lower() == ".json":
+            super().write()
+            return
+        with publishing(self.target, force=self.force) as stream:
+            if self.target.suffix.lower() == ".npz":
+                self.arrays(stream)
+            else:
+                stream.write(self.table().encode())
+
+    def print(self, out: TextIO) -> None:
+        """Print in the format that is asked for."""
+        if self.form == "csv":
+            out.write(self.table())
+            out.flush()
+        else:
+            super().print(out)
+
+
+def check_tasks(asked: Iterable[Task], request: SpecRequest) -> None:
+    """Refuse targets and formats that hold no report, and files to compare it with.
+
+    Raises:
+        UsageError, SpecError: there is one.
+    """
+    for task in asked:
+        if task.target is not None and task.target.suffix.lower() not in SUFFIXES:
+            hint = f"Expected a name that ends in {', '.join(SUFFIXES)}."
+            raise UsageError(f"-o: {task.target}: {task.derivative} writes reports.", hint=hint)
+        if task.form not in FORMATS:
+            message = f"--format: {task.form!r} is not a format of {task.derivative}."
+            raise UsageError(message, hint=expected(FORMATS))
+        if task.spec.expect is not None and task.derivative not in request.performs[:1]:
+            message = f"a report of {task.derivative} is not compared with a file."
+            raise SpecError(task.spec.problem("expect", message))
+
+
+def check_honoured(request: ResultRequest, barred: Container[str], derivative: str) -> None:
+    """Refuse options that mean nothing to a report.
+
+    Raises:
+        UsageError: one of those that are barred is given.
+    """
+    for given, _ in request.given():
+        if given.name in barred:
+            raise UsageError(f"{given.flag}: not with {derivative}, which writes a report.")
