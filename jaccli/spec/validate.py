@@ -10,9 +10,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jaccli.choices import APPROXIMATED, BUILT_ON, MODES, WITH_VECTOR, modes_of
+from jaccli.choices import WITH_VECTOR
 from jaccli.errors import Problem, SpecError, did_you_mean, expected, listed
 from jaccli.expression import CONSTANTS, Expression, check_name, check_names, parse
+from jaccli.spec.how_checks import (
+    check_approximation,
+    check_devices,
+    check_modes,
+    check_storage,
+    is_written,
+)
 from jaccli.spec.input_sources import Source, relative
 from jaccli.spec.nested_inputs import entry_node, expanded, groups, nested
 from jaccli.spec.nodes import Node
@@ -52,13 +59,13 @@ def build(name: str, values: Values, root: Node, report: ProblemCollector) -> Sp
         _known("predict", values["predict"], model.expressions, root, report)
     _check_names(values, batch, model, wrong, root, report)
     if not wrong & {"mode", "derivative"}:
-        _check_modes(values, root, report)
+        check_modes(values, root, report)
     if not wrong & {"approximation", "derivative"}:
-        _check_approximation(values, root, report)
+        check_approximation(values, root, report)
     if not wrong & {"storage", "derivative"}:
-        _check_storage(values, root, report)
+        check_storage(values, root, report)
     if not wrong & {"device", "devices"}:
-        _check_devices(values, root, report)
+        check_devices(values, root, report)
     if report.problems or model is None:
         return None
     uncertainty = uncertainty_of(values, root, report)
@@ -301,62 +308,7 @@ def _is_declared(name: str, key: Node) -> bool:
     The key of an entry that an option names has the option's whole text, that of one that the sweep
     alone gives is its path.
     """
-    return key.value == name and (_is_written(key) or key.text.shift > 0)
-
-
-def _check_modes(values: Values, root: Node, report: ProblemCollector) -> None:
-    """Report modes that a derivative does not have."""
-    derivatives = values["derivative"]
-    node = root.get("mode") or root
-    if _is_written(node) and not _is_written(root.get("derivative") or node):
-        # The command asks for another derivative than the spec, whose mode is not for that one.
-        fits = any(values["mode"] in modes_of(name) for name in derivatives)
-        values["mode"] = values["mode"] if fits else "auto"
-    mode = values["mode"]
-    choices = [name for name in derivatives if len(modes_of(name)) > 1] or derivatives
-    for name in choices:
-        if mode not in modes_of(name):
-            report.add(node, "mode", f"{name} has no mode {mode!r}.", expected(modes_of(name)))
-
-
-def _is_written(node: Node) -> bool:
-    """Whether an entry stands in the spec's file, not on the command line."""
-    return node.text.is_file
-
-
-def _check_approximation(values: Values, root: Node, report: ProblemCollector) -> None:
-    """Report an approximation that the command line asks for of what has none."""
-    derivatives = [BUILT_ON.get(name, name) for name in values["derivative"]]
-    node = root.get("approximation") or root
-    if values["approximation"] in (None, "none") or set(derivatives) & set(APPROXIMATED):
-        return
-    if _is_written(node) and not _is_written(root.get("derivative") or node):
-        return  # the command asks for another derivative than the spec
-    message = f"{derivatives[0]} has no approximation."
-    report.add(node, "approximation", message, f"It goes with {' and '.join(APPROXIMATED)}.")
-
-
-def _check_storage(values: Values, root: Node, report: ProblemCollector) -> None:
-    """Report sparse storage of what is not a matrix."""
-    derivatives = values["derivative"]
-    if values["storage"] != "sparse" or any("sparse" in modes_of(name) for name in derivatives):
-        return
-    node = root.get("storage") or root
-    if _is_written(node) and not _is_written(root.get("derivative") or node):
-        return  # the command asks for another derivative than the spec
-    kinds = [name for name, modes in MODES.items() if "sparse" in modes]
-    message = f"{derivatives[0]} is not kept sparse."
-    report.add(node, "storage", message, f"It goes with {', '.join(kinds)}.")
-
-
-def _check_devices(values: Values, root: Node, report: ProblemCollector) -> None:
-    """Report a number of devices beside a device that is one of them."""
-    device, count = values["device"], values["devices"]
-    if count is not None and device is not None and ":" in device:
-        platform = device.partition(":")[0]
-        hint = f"Write {platform!r} for the platform, or leave out the number of devices."
-        message = f"{count} devices, and the device {device!r}, which is one."
-        report.add(root.get("devices") or root, "devices", message, hint)
+    return key.value == name and (is_written(key) or key.text.shift > 0)
 
 
 def _check_integers(

@@ -1,4 +1,4 @@
-"""Print what uncertainty propagation costs: Monte Carlo, many inputs, many outputs.
+"""Print what uses of derivatives cost: uncertainty, Monte Carlo, Gauss-Newton.
 
     python scripts/bench/bench_uses.py [--memory SIZE]
 
@@ -16,11 +16,12 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 from children import run
 
 from jaccli.cli.main import run as jaccli
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 DRAWS, BAR = 1_000_000, 2.0
 """Draws of GUM H.2, and the seconds that they may take."""
 CASES = {
@@ -50,6 +51,36 @@ mode: fwd
 """,
 }
 
+PAIRS = """\
+model:
+  expressions:
+    r: (x[i]*x[j] - 1)*w
+inputs:
+  x: {file: pairs.npz, key: x}
+  w: {file: pairs.npz, key: w}
+  i: {file: pairs.npz, key: i}
+  j: {file: pairs.npz, key: j}
+wrt: x
+vector: {x: {file: pairs.npz, key: v}}
+approximation: gauss-newton
+"""
+"""100,000 residuals of 10,000 parameters, two in each."""
+GAUSS_NEWTON = {
+    "J'J v, 1e5 residuals, 1e4 parameters": ["hvp"],
+    "J'J, sparse, of the same": ["hessian", "--mode", "sparse", "--layout", "matrix"],
+}
+
+
+def pairs(folder: Path) -> Path:
+    """Write the problem of pairs, and return its spec."""
+    rng = np.random.default_rng(1)
+    arrays = {name: rng.normal(size=size) for name, size in (("x", 10**4), ("w", 10**5))}
+    places = {name: rng.integers(0, 10**4, 10**5) for name in "ij"}
+    np.savez(folder / "pairs.npz", v=rng.normal(size=10**4), **arrays, **places)
+    spec = folder / "pairs.yaml"
+    spec.write_text(PAIRS)
+    return spec
+
 
 def draws() -> float:
     """Return the seconds of the command with so many draws, all compiled before."""
@@ -77,6 +108,10 @@ def main() -> None:
             spec, target = Path(folder) / "spec.yaml", Path(folder) / "u.npz"
             spec.write_text(text)
             ran = run(["propagate", spec, "-o", target, "--force", "--memory", options.memory])
+            print(f"{name:<36} {ran.seconds:7.2f} s {ran.peak:8,.0f} MiB", flush=True)
+        spec = pairs(Path(folder))
+        for name, command in GAUSS_NEWTON.items():
+            ran = run([*command, spec, "-o", Path(folder) / "u.npz", "--force"])
             print(f"{name:<36} {ran.seconds:7.2f} s {ran.peak:8,.0f} MiB", flush=True)
 
 
