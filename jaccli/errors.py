@@ -246,9 +246,14 @@ def suggest(name: str, choices: Iterable[str]) -> str:
     """
     import difflib  # for errors alone: 2 ms that a right spec does not pay
 
+    from jaccli.synonyms import meant
+
     if len(name) > _NAME:
         return ""
     choices = [choice for choice in choices if len(choice) <= 2 * _NAME]
+    known = meant(name, choices)
+    if known:
+        return f"Did you mean {known!r}?"
     if len(choices) > _COMPARED:
         choices = nsmallest(_COMPARED, choices, key=lambda choice: _unlike(name, choice))
     close = difflib.get_close_matches(name, choices, n=10)

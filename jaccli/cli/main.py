@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ import typer
 
 from jaccli.cli.app import build
 from jaccli.commands import COMMANDS
-from jaccli.errors import INTERRUPTED, BudgetError, UsageError, verdict
+from jaccli.errors import INTERRUPTED, BudgetError, UsageError, suggest, verdict
 from jaccli.storage.files import MissingAnswers, MustRunLocally, is_local
 from jaccli.terminal import shown
 
@@ -71,12 +72,32 @@ def _usage(error: typer.TyperException) -> str:
     text = getattr(error, "format_message", lambda: message)()
     if not text:  # no arguments at all: the help has been printed
         return ""
-    unknown = type(error).__name__ == "NoSuchOption"  # Typer gives it no other name
-    flag = getattr(error, "option_name", "") if unknown else ""
-    takers = [name for name, about in COMMANDS.items() if flag and about.takes(flag)]
-    if takers:
-        text = f"{flag} is an option of {', '.join(takers)}."
+    text = _advised(error, text)
     return f"{command}: {text[:1].lower()}{text[1:]}\nTry '{command} --help'."
+
+
+def _advised(error: typer.TyperException, text: str) -> str:
+    """Return what is said of a usage error, with what to type instead."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path.partition(" ")[2] if context else ""
+    unknown = re.match(r"No such command '(.*?)'", text)
+    if unknown:
+        return f"no such command {unknown[1]!r}. {suggest(unknown[1], COMMANDS)}".rstrip()
+    if type(error).__name__ != "NoSuchOption":  # Typer gives it no other name
+        return text
+    flag = getattr(error, "option_name", "")
+    takers = [name for name, about in COMMANDS.items() if about.takes(flag)]
+    if takers and not command:
+        return f"a command comes first, as in 'jaccli {takers[0]} {flag} ...'."
+    if takers:
+        return f"{flag} is an option of {', '.join(takers)}."
+    name = flag.removeprefix("--")
+    if command not in COMMANDS or not name.isidentifier():
+        return text
+    known = [each for one in COMMANDS[command].request().options.values() for each in one.flags]
+    near = suggest(name, [each.removeprefix("--") for each in known if each.startswith("--")])
+    hint = re.sub(r"'(.*)'", r"--\1", near) or f"Inputs are given by --at: --at {name}=VALUE."
+    return f"no such option: {flag}. {hint}"
 
 
 def _say(message: str) -> None:

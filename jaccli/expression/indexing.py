@@ -77,6 +77,8 @@ def _checked(shape: tuple[int, ...], parts: tuple[IndexPart, ...]) -> tuple[Inde
     """Return the parts with literals counted from 0, after checking them against the axes."""
     index_count = sum(part is not None and part is not ... for part in parts)
     if index_count > len(shape):
+        if not shape:
+            raise IndexError("a scalar has no entries to pick: leave the index out")
         raise IndexError(f"{index_count} indices for {len(shape)} axes")
     if sum(part is ... for part in parts) > 1:
         raise IndexError("'...' may stand only once")

@@ -36,7 +36,7 @@ _GLUED = re.compile(r"(0[xX][\da-fA-F_]+?|[\d_.]+(?:[eE]\d+)?)(and|else|for|if|i
 """A number that runs into a word: Python reads `1if` as two, with a warning."""
 
 
-SIGNS = str.maketrans("−–·⋅×∙÷∕", "--****//")
+READ_AS = str.maketrans("−–·⋅×∙÷∕", "--****//")
 """Signs that are read as the operators that they look like, each one character for another."""
 SYMBOLS = {"π": "pi"}
 """Letters that are read as the constants that they stand for."""
@@ -51,6 +51,10 @@ _WRITTEN = {
     "≠": "Write !=.",
     "∑": "Write sum(...).",
     "∏": "Write prod(...).",
+    "!": "Write gamma(n + 1) for n!.",
+    "?": "Write A if CONDITION else B.",
+    ";": "Every expression has an -e, or a name under model.expressions, of its own.",
+    "\\": "Write solve(A, b) for A\\b.",
 }
 """What to write in place of a sign."""
 _RAISED = re.compile("[²³¹⁰⁴-⁹]")
@@ -113,6 +117,11 @@ def _close(opened: list[tuple[str, int]], bracket: str, start: int) -> Fault | N
     return None
 
 
+def _follows_name(token: re.Match[str]) -> bool:
+    """Whether a token stands right behind a name or a bracket."""
+    return bool(re.search(r"[\w)\]]\Z", token.string[: token.start()]))
+
+
 def _token(kind: str, token: re.Match[str]) -> list[Fault]:
     """Return what is wrong with one token that is not a bracket."""
     start, end = token.span()
@@ -122,7 +131,8 @@ def _token(kind: str, token: re.Match[str]) -> list[Fault]:
     if kind == "triple":
         return [Fault("strings have single quotes here, found three", start, end)]
     if kind == "unclosed":
-        return [Fault("the string is never closed", start, end)]
+        hint = "Write transpose(x) for x'." if token[0] == "'" and _follows_name(token) else ""
+        return [Fault("the string is never closed", start, end, hint)]
     if kind == "signs":
         return [Fault("too many signs in a row", start, end)]
     if kind == "odd":

@@ -7,7 +7,6 @@ the user wrote.  Imports neither JAX nor numpy, and never uses `eval`.
 from __future__ import annotations
 
 import ast
-import re
 from dataclasses import dataclass
 
 from jaccli.errors import Place, Problem, SpecError, suggest
@@ -15,11 +14,12 @@ from jaccli.expression.function_table import FREE, FUNCTIONS, INSTEAD, SPELLINGS
 from jaccli.expression.length_limits import (
     MAX_NESTING,
     MAX_PROBLEMS,
-    SIGNS,
+    READ_AS,
     SYMBOLS,
     lexical_faults,
     short,
 )
+from jaccli.expression.remedies import remedy
 from jaccli.expression.signature import bind, parameters
 
 MAX_NODES = 4_000
@@ -48,7 +48,6 @@ OPERATORS: dict[type[ast.AST], str] = {
 """The operators of the language, as the user writes them."""
 
 _REFUSED: dict[type[ast.AST], tuple[str, str]] = {
-    ast.BitXor: ("^ is not an operator here", "Write ** for powers, logical_xor for 'either'."),
     ast.LShift: ("<< is not an operator here", ""),
     ast.RShift: (">> is not an operator here", ""),
     ast.Not: ("'not' does not work on arrays", "Write ~(...) or logical_not(...)."),
@@ -110,7 +109,7 @@ def parse(text: str, *, path: str = "", place: Place | None = None) -> Expressio
     `path` is the entry of the spec that holds it, `place` where the scalar begins.  Raises
     SpecError with every problem found; names are checked later, by `check_names`.
     """
-    text = text.translate(SIGNS)
+    text = text.translate(READ_AS)
     faults = lexical_faults(text)
     if faults:
         raise SpecError(
@@ -179,6 +178,8 @@ class _Checker:
                 self.constant(node, role)
             case ast.Name():
                 self.name(node)
+            case ast.BinOp(op=ast.BitXor()):
+                self.power(node)
             case ast.BinOp(left=left, op=op, right=right):
                 self.operator(node, op)
                 # A sum of a thousand terms is one level, however Python nests it.
@@ -260,6 +261,17 @@ class _Checker:
         if type(op) not in OPERATORS:
             self.refuse(node, *_REFUSED[type(op)])
 
+    def power(self, node: ast.BinOp) -> None:
+        """Refuse a ^, saying how the power is written."""
+        base, right = self.source(node.left), node.right
+        if base in FUNCTIONS and isinstance(right, ast.Call):  # sin^2(x)
+            exponent = self.source(right.func)
+            power = f"{base}{self.source(right).removeprefix(exponent)}**{exponent}"
+        else:
+            (start, end), (_, middle) = _span(self.text, node), _span(self.text, node.left)
+            power = short(self.text[start:middle] + self.text[middle:end].replace("^", "**", 1))
+        self.refuse(node, "^ is not an operator here", f"Write powers with **: {power}.")
+
     def call(self, node: ast.Call, depth: int) -> None:
         """Check a call: of the table's functions only, with arguments that fit."""
         arguments = [*node.args, *(keyword.value for keyword in node.keywords)]
@@ -290,6 +302,8 @@ class _Checker:
         """Return the problem of a call of something that is no function."""
         message = f"{short(function.id)!r} is not a function"
         hint = INSTEAD.get(function.id) or suggest(function.id, [*FUNCTIONS, *SPELLINGS])
+        if not hint and "(" in self.text[len(function.id) :] and len(function.id) <= _SYMBOL:
+            hint = f"Write products with '*': {function.id}*(...)."
         hint = hint or "'jaccli functions' lists the functions."
         span = _span(self.text, function)
         return _problem(self.text, span, message, hint, self.path, self.place)
@@ -309,6 +323,8 @@ class _Checker:
         return short(self.text[start:end])
 
 
+_SYMBOL = 2
+"""Letters of what is rather an input than a function."""
 _ROLES = {FunctionKind.TEXT: "text", FunctionKind.ORDER: "text"}
 """Kinds of parameter that take strings; `argument` is the role of all others."""
 
@@ -342,10 +358,6 @@ def _problem(
     return Problem(message, path, origin.within(text, start, max(start + 1, end)), hint)
 
 
-_PRODUCT = re.compile(r"(?:[\d.]+|[)\]])[^\S\n]+[\w(]")
-"""A number or a bracket, and a value, with nothing but blanks between them."""
-
-
 def _syntax_problem(text: str, error: SyntaxError, path: str, place: Place | None) -> Problem:
     """Return the error of Python's parser as a problem, at its place in the text."""
     lines = text.split("\n")
@@ -358,5 +370,5 @@ def _syntax_problem(text: str, error: SyntaxError, path: str, place: Place | Non
     # Python's advice after the first sentence is about Python programs.
     reason = (error.msg or "invalid syntax").partition(". ")[0]
     product = "decimal literal" in reason and "leading" not in reason
-    hint = "Write products with '*': 2*x." if product or _PRODUCT.match(text, start) else ""
+    hint = "Write products with '*': 2*x." if product else remedy(text, start)
     return _problem(text, (start, start + 1), f"syntax error: {reason}", hint, path, place)

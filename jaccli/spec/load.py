@@ -5,6 +5,8 @@ Boundary: reads spec files; never the input files that a spec names.
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +22,9 @@ from jaccli.spec.validate import build, check_given
 from jaccli.spec.yaml12 import MAX_BYTES, lines, parse, too_large
 from jaccli.storage import files
 from jaccli.storage.local_files import STDIN
+
+_DATA = (".csv", ".tsv", ".npy", ".npz", ".mtx")
+"""Suffixes of what is no spec."""
 
 
 def load(name: str | None, overrides: Iterable[Override] = ()) -> Spec:
@@ -107,16 +112,32 @@ def _read(name: str, report: ProblemCollector, place_of: Node | None = None) -> 
         data = files.read(name)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        hint = "" if place_of else "SPEC is a YAML file, or - for standard input."
+        hint = "" if place_of else spec_advice(name)
         place = place_of.place if place_of else None
         path = "base" if place_of else ""
         problem = Problem(f"{name}: {reason}.", path, place, hint)
         raise SpecError(problem) from error
     shown = "<stdin>" if name == STDIN else name
+    if place_of is None and Path(name).suffix.lower() in _DATA:
+        hint = f"Numbers are the value of an input: --at x=@{name}."
+        raise SpecError(Problem(f"{name}: a file of numbers, not a spec.", hint=hint))
     if len(data) > MAX_BYTES:
         raise too_large(shown)
     folder = Path() if name == STDIN else Path(name).parent
     return parse(Text(shown, folder, decode(shown, data)), report.problems)
+
+
+def spec_advice(name: str) -> str:
+    """Return what to type in place of a SPEC that is no file."""
+    path = Path(name)
+    for suffix in (".yaml", ".yml"):
+        if path.suffix != suffix and path.with_suffix(suffix).is_file() and files.is_local():
+            return f"Did you mean '{path.with_suffix(suffix)}'?"
+    if re.fullmatch(r"[A-Za-z_][\w.]*=.*", name):
+        return f"Inputs are given by --at: --at {shlex.quote(name)}."
+    if re.search(r"[*+(^=]|\s[-/]\s", name) or re.fullmatch(r"[A-Za-z]", name):
+        return f"An expression is given by -e: -e {shlex.quote(name)}."
+    return "SPEC is a YAML file, or - for standard input; 'jaccli init FILE' writes one."
 
 
 def decode(name: str, data: bytes) -> tuple[str, ...]:

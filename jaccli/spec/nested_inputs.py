@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from jaccli.spec.input_sources import INPUT, SOURCES, Source, is_source
 from jaccli.spec.nodes import Node
-from jaccli.spec.schema_types import NAME, Named, ProblemCollector, Words, join
+from jaccli.spec.schema_types import NAME, Named, ProblemCollector, Words, join, names_advice
 
 DOTTED = r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*"
 """The name of an input, or of a group of them."""
@@ -33,7 +33,8 @@ class Inputs(NamedTuple):
 
     def check(self, node: Node, path: str, report: ProblemCollector) -> Any:
         if not isinstance(node.value, dict):
-            report.add(node, path, f"{node.describe()} is not a mapping of names to values.")
+            message = f"{node.describe()} is not a mapping of names to values."
+            report.add(node, path, message, names_advice(node))
             return None
         found: dict[str, Any] = {}
         given: dict[str, Node] = {}

@@ -6,6 +6,7 @@ Boundary: knows nothing of models, files or arrays; numpy is not imported.
 from __future__ import annotations
 
 import math
+import re
 from typing import Any, NamedTuple
 
 from jaccli.errors import SpecError
@@ -69,6 +70,41 @@ def constant_schema() -> dict[str, Any]:
     return {"type": "string", "pattern": constants.PATTERN}
 
 
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?")
+_FILE = re.compile(r"\S+\.(?:csv|tsv|txt|npy|npz|json|mtx)")
+
+
+def advice(value: Any) -> str:
+    """Return what to write in place of a text that is not a number; it may be nothing."""
+    if value is None:
+        return "Expected a number, a list, or a source, as {file: x.npy}."
+    text = str(value).strip()
+    if _FILE.fullmatch(text):
+        return f"Write {{file: {text}}}, on the command line @{text}."
+    if re.search(r"\s[A-Za-z_][\w.]*\s*=", text):
+        return "Give each input an --at of its own."
+    parts = [part for part in re.split(r"[,;\s]+", text) if part]
+    if not all(map(_is_number, parts)):
+        return ""
+    if len(parts) == 1:
+        return f"Write {parts[0]}, without {'quotes' if parts[0] == text else 'the comma'}."
+    one = _THOUSANDS.fullmatch(text)
+    listed = f"a list as [{', '.join(parts)}]"
+    if one:
+        return f"Write the number without commas: {text.replace(',', '')}."
+    if re.fullmatch(r"[^\s;]+,\d+", text) and len(parts) == 2:
+        return f"Write the number with a point: {'.'.join(parts)}, {listed}."
+    return f"Write {listed}."
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def as_float(value: Any) -> float:
     """Return a number as a float, infinite where an integer is too large."""
     try:
@@ -100,7 +136,7 @@ class Numbers:
                 constants[id(node)] = found
                 return ()
             if found is not None or node.value is None:
-                report.add(node, path, f"{node.describe()} is not a number.")
+                report.add(node, path, f"{node.describe()} is not a number.", advice(node.value))
             return None
         first: tuple[int, ...] | None = None
         for index, child in enumerate(node.value):

@@ -62,7 +62,8 @@ MODEL = Either(
             is_scalar,
             OneOf(
                 ("forecast",),
-                "Expected 'forecast', or a mapping with 'expression', 'expressions' or 'python'.",
+                "Expected 'forecast', {expression: x**2}, {expressions: {r: ..., t: ...}} or "
+                "{python: 'file.py:function'}.",
             ),
         ),
         Case(
@@ -211,6 +212,7 @@ SPEC = RecordType(
         ),
     },
     "a spec: a mapping of keys",
+    elsewhere={name: f"It stands under 'model': model: {{{name}: ...}}." for name in _MODELS},
 )
 
 

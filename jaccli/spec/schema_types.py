@@ -80,7 +80,8 @@ class OneOf(NamedTuple):
             message = f"unknown value {node.describe()}."
             if not isinstance(node.value, str):
                 message = f"{node.describe()} is not a word."
-            report.add(node, path, message, self.hint or expected(self.names))
+            hint = self.hint or did_you_mean(str(node.value), self.names)
+            report.add(node, path, message, hint)
         return node.value
 
     def schema(self) -> dict[str, Any]:
@@ -113,7 +114,9 @@ class Code:
         number = isinstance(node.value, int | float) and not isinstance(node.value, bool)
         if number or (isinstance(node.value, str) and node.value.strip()):
             return str(node.value)
-        report.add(node, path, f"{node.describe()} is not an expression.")
+        several = isinstance(node.value, list)
+        hint = "Several have names: expressions: {y: ..., z: ...}." if several else ""
+        report.add(node, path, f"{node.describe()} is not an expression.", hint)
         return None
 
     def schema(self) -> dict[str, Any]:
@@ -244,7 +247,8 @@ class Named(NamedTuple):
 
     def check(self, node: Node, path: str, report: ProblemCollector) -> Any:
         if not isinstance(node.value, dict):
-            report.add(node, path, f"{node.describe()} is not a mapping of names to values.")
+            message = f"{node.describe()} is not a mapping of names to values."
+            report.add(node, path, message, names_advice(node))
             return None
         for name, key in node.keys.items():
             if not self.pattern.match(name) or (self.pattern is NAME and len(name) > 200):
@@ -262,6 +266,13 @@ class Named(NamedTuple):
             "propertyNames": {"pattern": f"^{pattern}"},
             "additionalProperties": self.item.schema(),
         }
+
+
+def names_advice(node: Node) -> str:
+    """Return what stands in place of something that is no mapping of names to values."""
+    if isinstance(node.value, list):
+        return "Expected {NAME: VALUE, ...}, or lines NAME: VALUE without dashes."
+    return f"Expected {{NAME: {node.value}}}." if node.value is not None else ""
 
 
 class Key(NamedTuple):
@@ -285,10 +296,12 @@ class RecordType(NamedTuple):
     what: str = "a mapping"
     foreign: Callable[[str], str] | None = None
     """What the hint says besides of an unknown key."""
+    elsewhere: Mapping[str, str] = {}
+    """Keys that have their place elsewhere, and what is said of it."""
 
     def check(self, node: Node, path: str, report: ProblemCollector) -> Any:
         if not isinstance(node.value, dict):
-            report.add(node, path, f"{node.describe()} is not {self.what}.", expected(self.keys))
+            report.add(node, path, f"{node.describe()} is not {self.what}.", self._form(node))
             return None
         for name, key in node.keys.items():
             if name not in self.keys:
@@ -303,7 +316,16 @@ class RecordType(NamedTuple):
             for name, declared in self.keys.items()
         }
 
+    def _form(self, node: Node) -> str:
+        """Return what stands in place of something that is no mapping."""
+        first, hint = next(iter(self.keys)), expected(self.keys)
+        if first in ("path", "file") and isinstance(node.value, str):
+            return f"Write {{{first}: {node.value}}}."
+        return hint
+
     def _hint(self, name: str) -> str:
+        if name in self.elsewhere:
+            return self.elsewhere[name]
         more = self.foreign(name) if self.foreign and not suggest(name, self.keys) else ""
         return did_you_mean(name, self.keys) + (f" {more}" if more else "")
 
@@ -363,8 +385,12 @@ class NoKey(NamedTuple):
         message = f"the mapping names no {self.what}."
         if not isinstance(node.value, dict):
             message = f"{node.describe()} is not a {self.what}."
+            first = ""
         more = self.otherwise if first and not suggest(first, self.names) else ""
-        report.add(key, path, message, did_you_mean(first, self.names) + more)
+        hint = did_you_mean(first, self.names) + more
+        if isinstance(node.value, list) and len(node.value) == 1:
+            hint = f"Write {{{self.names[0]}: {node.value[0].value}}}."
+        report.add(key, path, message, hint)
         return None
 
     def schema(self) -> dict[str, Any]:

@@ -110,6 +110,10 @@ def _syntax_problem(text: Text, error: yaml.MarkedYAMLError) -> Problem:
         character = text.place(line, column, 1).text[text.place(line, column, 1).caret]
         reason = f"{character!r} cannot begin a value"
         hint = "Indent with spaces." if character == "\t" else "Quote texts that begin so."
+    elif "mapping values are not allowed" in reason:
+        hint = "Write {NAME: VALUE}, or NAME: VALUE on a line of its own below, indented."
+    elif "',' or" in reason:
+        hint = "Quote an expression that holds brackets or commas, or give it a line of its own."
     elif error.context and begin != line:
         hint = f"{error.context.capitalize()} that begins on line {begin + 1}."
     while line and text.place(line, column, 1).text.lstrip()[:1] in ("", "#"):
