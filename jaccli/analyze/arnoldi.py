@@ -56,34 +56,35 @@ def eigenvalues(matrix: Any, effort: Effort, system: str) -> Eigenvalues:
         BudgetError: the factors, or the basis, exceed the memory budget.
         ComputationError: the method finds no eigenvalue.
     """
-    if issparse(matrix):
+    if _is_sparse(matrix):
         matrix = matrix.copy()
         matrix.eliminate_zeros()
     size, norm = matrix.shape[0], _norm(matrix)
     frontier = math.inf
-    if issparse(matrix) and matrix.nnz == 0:
+    if _is_sparse(matrix) and matrix.nnz == 0:
         count = min(effort.top, size)
         found = _Pairs(np.zeros(count, complex), np.eye(count, size, dtype=complex), np.ones(count))
         frontier, method = 0.0, "no entries"
-    elif issparse(matrix) and system == CONTINUOUS:
+    elif _is_sparse(matrix) and system == CONTINUOUS:
         found, frontier, shifts = _rightmost(matrix.tocsr().astype(float), effort)
         method = f"shift-invert Arnoldi, {shifts} shift{'s' * (shifts != 1)}"
     else:
         which = "LR" if system == CONTINUOUS else "LM"
         found, whole = _by_products(matrix, effort, which)
         method = "Arnoldi"
-        if not whole and issparse(matrix):
-            found, method = _real_ends(matrix.tocsr().astype(float), effort), "shift-invert Arnoldi"
+        if not whole and _is_sparse(matrix):
+            ends = _real_ends(matrix.tocsr().astype(float), effort)
+            found, method = _union(found, ends, 0j), "shift-invert Arnoldi"
         if system != CONTINUOUS and whole and len(found.values):
             # The others are smaller: Arnoldi's method finds the greatest first.
             frontier = float(np.abs(found.values).min())
-        if system != CONTINUOUS and issparse(matrix):
+        if system != CONTINUOUS and _is_sparse(matrix):
             frontier = min(frontier, modulus_bound(matrix))
     if not len(found.values):
         raise ComputationError(
             "analyze: Arnoldi's method has found no eigenvalue.",
             hint="Raise --products."
-            if issparse(matrix) else "Use --mode sparse, which searches with shift-invert.",
+            if _is_sparse(matrix) else "Use --mode sparse, which searches with shift-invert.",
         )  # fmt: skip
     return _judged(matrix, found, frontier, norm, method, system)
 
@@ -105,7 +106,7 @@ def _judged(
     eps = float(np.finfo(matrix.dtype).eps)
     # The residual bounds the backward error, beside the rounding of the entries.
     bounds = np.where(norm > 0, conditions * (residuals + eps * norm), 0.0)
-    departure = _departure(matrix, norm) if issparse(matrix) else None
+    departure = _departure(matrix, norm) if _is_sparse(matrix) else None
     return Eigenvalues(
         values=values + 0.0,
         residuals=residuals,
@@ -171,7 +172,8 @@ def _real_ends(matrix: Any, effort: Effort) -> _Pairs:
 
 def _frontier(found: _Pairs, discs: list[Disc], box: Rectangle) -> float:
     """Return the least of the real parts found, or 0, to whose right all has been searched."""
-    values = [0.0, *(found.values.real - _SAME * np.abs(found.values)).tolist()]
+    real_parts = found.values.real - _SAME * np.abs(found.values)
+    values = [0.0, *map(float, real_parts)]
     for left in sorted(values):
         if left <= box.right and covered(discs, left, box.right) >= box.height:
             return left
@@ -206,10 +208,12 @@ def _near(
             hint="Raise --memory.",
         )
 
+    solve_by: Any = factors.solve  # what it takes depends on how it was made
+
     def solver(how: str) -> Callable[[Array], Array]:
         def solve(vector: Array) -> Array:
             effort.advance(1)
-            return np.asarray(factors.solve(np.asarray(vector, kind).reshape(-1), how))
+            return np.asarray(solve_by(np.asarray(vector, kind).reshape(-1), how))
 
         return solve
 
@@ -275,8 +279,8 @@ def _by_products(matrix: Any, effort: Effort, which: str) -> tuple[_Pairs, bool]
 
         return LinearOperator((size, size), matvec=product, dtype=np.dtype(float))
 
-    transposed = matrix.T.tocsr().dot if issparse(matrix) else matrix.rmatvec
-    forward = matrix.dot if issparse(matrix) else matrix.matvec
+    transposed = matrix.T.tocsr().dot if _is_sparse(matrix) else matrix.rmatvec
+    forward = matrix.dot if _is_sparse(matrix) else matrix.matvec
     values, right, whole = _arnoldi(operator(forward), count, which, effort, _ACCURACY)
     if not len(values):
         return _Pairs.none(size), False
@@ -286,7 +290,7 @@ def _by_products(matrix: Any, effort: Effort, which: str) -> tuple[_Pairs, bool]
 
 
 def _arnoldi(
-    operator: LinearOperator, count: int, which: str, effort: Effort, accuracy: float = 0
+    operator: LinearOperator, count: int, which: Any, effort: Effort, accuracy: float = 0
 ) -> tuple[Array, Array, bool]:
     """Return eigenvalues, unit eigenvectors as rows, and whether all have converged."""
     size = operator.shape[0]
@@ -299,6 +303,8 @@ def _arnoldi(
             "memory budget.",
             hint="Raise --memory, or ask for less with --top.",
         )
+    values: Any
+    vectors: Any
     start = np.random.default_rng(effort.seed).standard_normal(size).astype(operator.dtype)
     restarts = max(effort.limit // basis, 1)
     try:
@@ -334,14 +340,18 @@ def _conditions(
 
 
 def _times(matrix: Any, vector: Array) -> Array:
-    if issparse(matrix):
+    if _is_sparse(matrix):
         return np.asarray(matrix @ vector)
     return np.asarray(matrix.matvec(vector.real)) + 1j * np.asarray(matrix.matvec(vector.imag))
 
 
+def _is_sparse(matrix: Any) -> bool:
+    return bool(issparse(matrix))
+
+
 def _norm(matrix: Any) -> float:
     """Return a bound of the 2-norm of a sparse matrix, `√(‖A‖₁‖A‖∞)`; else an estimate of it."""
-    if issparse(matrix):
+    if _is_sparse(matrix):
         size = abs(matrix)
         return math.sqrt(float(size.sum(axis=0).max()) * float(size.sum(axis=1).max()))
     vector = np.random.default_rng(0).standard_normal(matrix.shape[1])

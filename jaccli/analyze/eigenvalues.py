@@ -18,7 +18,7 @@ SYSTEMS = (CONTINUOUS, DISCRETE)
 
 
 @dataclass(frozen=True, slots=True)
-class Cluster:
+class MultipleEigenvalue:
     """Eigenvalues that their error bounds do not tell apart: one, of multiplicity `algebraic`.
 
     `members` are their indices, `value` is their mean.  `geometric` is the dimension of the
@@ -67,7 +67,7 @@ class Eigenvalues:
     method: str
     frontier: float
     norm: float
-    clusters: tuple[Cluster, ...] = ()
+    clusters: tuple[MultipleEigenvalue, ...] = ()
     basis_condition: float | None = None
     departure: float | None = None
     departure_is_bound: bool = False

@@ -1,7 +1,7 @@
 """The kind of an equilibrium, from the eigenvalues of the Jacobian there and their error bounds.
 
-`x' = f(x)` is stable where all real parts are negative, `x ← f(x)` where all moduli are below 1.  An
-eigenvalue that is on the border within its error bound decides nothing, and is said.
+`x' = f(x)` is stable where all real parts are negative, `x ← f(x)` where all moduli are below 1.
+An eigenvalue that is on the border within its error bound decides nothing, and is said.
 
 Boundary: numbers in, words out.
 """
@@ -55,10 +55,8 @@ def equilibrium(found: Eigenvalues, system: str) -> Equilibrium:
     is_stable = False if unstable else None if center else True
     verified = bool(unstable) or (none_beyond if center else all_inside)
     rest = found.total - len(signs)
-    if rest and not all_inside:
-        hyperbolic = False if center else None
-    else:
-        hyperbolic = center == 0
+    unknown = rest and not all_inside and not center
+    hyperbolic = None if unknown else center == 0
     kind, node = _kind(found, signs, none_beyond)
     text = _text(found, signs, kind, node, system)
     if rest:

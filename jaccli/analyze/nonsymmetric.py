@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from jaccli.analyze.dense import norms
-from jaccli.analyze.eigenvalues import CONTINUOUS, Cluster, Eigenvalues
+from jaccli.analyze.eigenvalues import CONTINUOUS, MultipleEigenvalue, Eigenvalues
 from jaccli.analyze.spectrum import Array
 
 _PARTED = 0.05
@@ -45,7 +45,8 @@ def eigenvalues(matrix: Array, system: str = CONTINUOUS) -> Eigenvalues:
     greatest = float(np.abs(matrix).max())
     scale = greatest or 1.0
     scaled = matrix.astype(np.float64) / scale  # neither overflows nor underflows
-    values, left, right = linalg.eig(scaled, left=True, right=True)
+    decomposition: Any = linalg.eig(scaled, left=True, right=True)
+    values, left, right = decomposition
     values = np.asarray(values, complex)
     residuals = np.linalg.norm(scaled @ right - right * values, axis=0)
     with np.errstate(divide="ignore"):
@@ -67,7 +68,7 @@ def eigenvalues(matrix: Array, system: str = CONTINUOUS) -> Eigenvalues:
         looked_at = index < (_MAX_CLUSTERS if count <= _LARGE else 2)
         geometric = _geometric(scaled, mean, rounding, len(group)) if looked_at else None
         members = tuple(sorted(int(place[i]) for i in group))
-        clusters.append(Cluster(mean * scale, members, geometric))
+        clusters.append(MultipleEigenvalue(mean * scale, members, geometric))
     clusters.sort(key=lambda cluster: cluster.members)
     return Eigenvalues(
         values=values[order] * scale + 0.0,

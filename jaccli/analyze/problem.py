@@ -69,8 +69,8 @@ class SpectralProblem:
 class SpectrumReport:
     """A problem with its spectrum; a point is stationary if the gradient is at most `gtol`.
 
-    A square Jacobian has its eigenvalues too, which `system` says the meaning of: one `Eigenvalues`,
-    or of a batch one for each row, or without a system the spectral abscissas and radii alone.
+    A square Jacobian has its eigenvalues too, whose meaning `system` says: one `Eigenvalues`, or of
+    a batch one for each row, or without a system the spectral abscissas and radii alone.
     """
 
     problem: SpectralProblem

@@ -274,8 +274,8 @@ def _records(report: SpectrumReport, top: int | None) -> Iterator[dict[str, Any]
     indices = _shown_indices(report, top)
     if isinstance(report.spectrum, Spectra):
         for one in _batch(report):
-            record = _batch_record(one, indices, report.problem.of)
-            yield record | render_equilibrium.batch_record(report, one.row)
+            values = _batch_record(one, indices, report.problem.of)
+            yield values | render_equilibrium.batch_record(report, one.row)
         return
     problem, spectrum = report.problem, report.spectrum
     right, left = vectors.orient(

@@ -182,28 +182,28 @@ def residual_of(report: SpectrumReport, row: int) -> Residual | None:
 
 
 def warnings_of(report: SpectrumReport) -> Iterator[str]:
-    """Yield what may be wrong: a point that is no equilibrium, eigenvalues that are not computed."""
+    """Yield what may be wrong: a point that is no equilibrium, eigenvalues not computed."""
     if report.system is None:
         return
     what = "f(x)" if report.system == CONTINUOUS else "f(x) - x"
     count = 1 if report.problem.batch is None else report.problem.batch
-    wrong = [(row, found) for row in range(count)
-             if (found := residual_of(report, row)) is not None and not found.is_zero]  # fmt: skip
+    residuals = ((row, residual_of(report, row)) for row in range(count))
+    wrong = [(row, found) for row, found in residuals if found is not None and not found.is_zero]
     if wrong:
-        row, residual = wrong[0]
+        row, worst = wrong[0]
         place = f"{len(wrong)} of {count} rows, such as row {row}: " if count > 1 else ""
         yield (
             f"{report.problem.name}: {place}not an equilibrium: {what} is "
-            f"{significant(residual.size, 3)} at {residual.where}, more than "
-            f"{significant(residual.tolerance, 2)}; the kind is that of the linearization there."
+            f"{significant(worst.size, 3)} at {worst.where}, more than "
+            f"{significant(worst.tolerance, 2)}; the kind is that of the linearization there."
         )
-    for found in report.eigenvalues:
-        if not found.complete and not equilibrium(found, report.system).verified:
-            hint = "" if found.method != "Arnoldi" or report.system != CONTINUOUS else (
+    for values in report.eigenvalues:
+        if not values.complete and not equilibrium(values, report.system).verified:
+            hint = "" if values.method != "Arnoldi" or report.system != CONTINUOUS else (
                 " --mode sparse searches with shift-invert."
             )  # fmt: skip
             yield (
-                f"{report.problem.name}: only {len(found.values)} of {found.total} eigenvalues "
+                f"{report.problem.name}: only {len(values.values)} of {values.total} eigenvalues "
                 f"were computed, and others may decide.{hint}"
             )
 
@@ -256,9 +256,7 @@ def _shown(found: Eigenvalues, top: int | None) -> int:
 # Batches
 
 
-def batch_cells(
-    report: SpectrumReport, row: int, digits: Callable[[float], str]
-) -> dict[str, str]:
+def batch_cells(report: SpectrumReport, row: int, digits: Callable[[float], str]) -> dict[str, str]:
     """Return the cells of one row of a batch by column."""
     if report.extremes is not None:
         abscissa, radius = (float(part[row]) for part in report.extremes)

@@ -1,7 +1,7 @@
 """Where all eigenvalues of a sparse real matrix lie: in a rectangle, and outside discs.
 
-The rectangle: real parts are at most those of Gershgorin's discs, by rows or by columns, and at most
-the greatest eigenvalue of the symmetric part; imaginary parts are at most the norm of the
+The rectangle: real parts are at most those of Gershgorin's discs, by rows or by columns, and at
+most the greatest eigenvalue of the symmetric part; imaginary parts are at most the norm of the
 skew-symmetric part (I. Bendixson, Acta Math. 25 (1902) 359-365).  The symmetric and the
 skew-symmetric part are bounded by Gershgorin's discs again, so that nothing is computed
 iteratively: the rectangle is a proof.

@@ -187,9 +187,7 @@ def _spectrum(
     progress.start(limit + probes)
     effort = Effort(request.top or _TOP, limit, probes, request.seed, memory, progress.advance)
     return interruptible(
-        lambda: report(
-            subject, effort, rtol=request.rtol, gtol=request.gtol, system=request.system
-        )
+        lambda: report(subject, effort, rtol=request.rtol, gtol=request.gtol, system=request.system)
     )
 
 

@@ -159,6 +159,7 @@ OWN: dict[tuple[str, str], Case] = {
     ("hvp", "mode"): Case(("--mode", "wrong")),
     ("evaluate", "wrt"): Case(("--wrt", "nothing")),
     ("check", "mode"): Case(("--mode", "loop")),
+    ("analyze", "system"): Case(("--system", "discrete"), more=("--wrt", "y")),
     ("analyze", "of"): Case(("--of", "jacobian"), more=("--wrt", "x")),
     ("validate", "set"): Case(("--set", "dtype=float32")),
     ("serve", "memory"): Case(("--memory", "-1"), ()),
