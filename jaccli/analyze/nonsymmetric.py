@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from jaccli.analyze.dense import norms
-from jaccli.analyze.eigenvalues import CONTINUOUS, MultipleEigenvalue, Eigenvalues
+from jaccli.analyze.eigenvalues import CONTINUOUS, Eigenvalues, MultipleEigenvalue
 from jaccli.analyze.spectrum import Array
 
 _PARTED = 0.05

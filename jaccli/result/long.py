@@ -8,8 +8,8 @@
     vjp                   wrt
 
 `batch`, the number of the row of a batch, stands before them where there is a batch.  The others
-hold labels, `y[0]` and `params.w1[0,1]`.  Blocks follow one another, their entries in reading order.
-A sparse block has a row for each entry that is kept.
+hold labels, `y[0]` and `params.w1[0,1]`.  Blocks follow one another, their entries in reading
+order.  A sparse block has a row for each entry that is kept.
 
 Boundary: names and numbers, some rows at a time; knows no format.
 """
@@ -39,9 +39,9 @@ Column = Sequence[str] | Array
 
 
 class LongRows(NamedTuple):
-    """Some rows of a long table: `index` by column, all as long as `values` `(rows,)`."""
+    """Some rows of a long table: index `columns` by name, all as long as `values` `(rows,)`."""
 
-    index: dict[str, Column]
+    columns: dict[str, Column]
     values: Array
 
 

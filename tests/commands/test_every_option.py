@@ -107,6 +107,8 @@ RUNS: dict[str, Case] = {
     "jobs": Case(("--jobs", "0"), ("sweep.yaml",)),
     "junit": Case(("--junit", "report.xml"), ("sweep.yaml",)),
     "markdown": Case(("--markdown", "report.md"), ("sweep.yaml",)),
+    "table": Case(("--table", "all.csv"), ("sweep.yaml",)),
+    "no_folder": Case(("--no-folder",), ("sweep.yaml", "--table", "all.csv")),
     "std": Case(("--std", "x=0.5"), UNCERTAIN),
     "coverage": Case(("--coverage", "0.5"), None),
     "order": Case(("--order", "2"), None),

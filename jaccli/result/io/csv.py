@@ -4,8 +4,8 @@ The corner is empty.  Labels with commas are quoted (`"w[2,3]"`), lines end in a
 what is not finite is `nan`, `inf` or `-inf`.  One labelled side makes a column headed `value`; with
 a batch its rows are `batch[0]`, `batch[1]`, ...
 
-In the long layout a row for each entry (`result/long.py`), of any number of axes.  `.tsv` is the same
-with tabs.
+In the long layout a row for each entry (`result/long.py`), of any number of axes.  `.tsv` is the
+same with tabs.
 """
 
 from __future__ import annotations

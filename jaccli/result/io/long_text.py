@@ -36,7 +36,7 @@ def long_lines(view: View, separator: str) -> Iterator[str]:
     cell = quoted(separator)
     for rows in long_rows(view):
         cells = [
-            map(str, rows.index[name]) if name == BATCH else map(cell, rows.index[name])
+            map(str, rows.columns[name]) if name == BATCH else map(cell, rows.columns[name])
             for name in columns
         ]
         numbers = shortest(rows.values)
@@ -157,7 +157,9 @@ class LongBlocks:
         numbers = np.array(self._numbers[key])
         axes = (BATCH in self._columns) + sum(self._axes[key])
         places = np.array(self._places[key], np.int64).reshape(len(numbers), axes)
-        shape = tuple(int(size) for size in places.max(axis=0) + 1) if axes else ()
+        shape: tuple[int, ...] = ()
+        if axes:
+            shape = tuple(int(size) + 1 for size in places.max(axis=0))
         total = int(np.prod([float(size) for size in shape])) if shape else 1
         name = ".".join(key)
         if total != len(numbers):
@@ -167,7 +169,9 @@ class LongBlocks:
                 "use .npz or .mtx.",
             )
         values = np.empty(shape)
-        flat = np.ravel_multi_index(tuple(places.T), shape) if shape else np.zeros(1, np.int64)
+        flat = np.zeros(1, np.int64)
+        if shape:
+            flat = np.asarray(np.ravel_multi_index(tuple(places.T), shape))
         if len(np.unique(flat)) != len(flat):
             raise SourceError(f"{name}: an entry has two rows.")
         values.reshape(-1)[flat] = numbers

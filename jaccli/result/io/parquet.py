@@ -1,7 +1,7 @@
 """Parquet: the long layout in columns, for data frames; needs pyarrow, the extra `parquet`.
 
-Labels are dictionary-encoded texts, `batch` is int64, and `value` has the type of the result.  The rows
-are written in groups, so that the table is never held whole.
+Labels are dictionary-encoded texts, `batch` is int64, and `value` has the type of the result.  The
+rows are written in groups, so that the table is never held whole.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def require() -> None:
         UsageError: it is not installed, or cannot be imported.
     """
     try:
-        import pyarrow.parquet
+        import pyarrow.parquet  # noqa: F401
     except ImportError as error:
         hint = "Install the extra: pip install 'jaccli[parquet]'."
         raise UsageError(f"parquet: pyarrow is needed: {error}.", hint=hint) from error
@@ -53,7 +53,7 @@ def write(view: View, layout: str, stream: BinaryIO) -> None:
     dtype = np.result_type(*(part.values.dtype for part in view.parts))
     with ParquetTable(stream, [*columns, VALUE], {VALUE: dtype}) as table:
         for rows in long_rows(view, _GROUP):
-            table.add({**rows.index, VALUE: rows.values})
+            table.add({**rows.columns, VALUE: rows.values})
 
 
 def read(stream: BinaryIO, size: int, limit: int) -> Stored:

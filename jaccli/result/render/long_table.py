@@ -75,7 +75,7 @@ def _cells(
         numbers = shortest(values) if digits is None or values.dtype.kind != "f" else (
             [significant(float(value), digits) for value in values]
         )  # fmt: skip
-        index = [map(str, rows.index[name][start:stop]) for name in header[:-1]]
+        index = [map(str, rows.columns[name][start:stop]) for name in header[:-1]]
         yield from map(list, zip(*index, numbers, strict=True))
 
 
