@@ -11,6 +11,7 @@ import csv
 import re
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,8 @@ from jaccli.result.result import Array
 from jaccli.result.view import View
 from jaccli.storage.reading import too_large
 
-_LABEL = re.compile(r"([^\W\d]\w*(?:\.[^\W\d]\w*)*)(?:\[(\d+(?:,\d+)*)\])?\Z")
+_LABEL = re.compile(r"([^\W\d]\w*(?:\.[^\W\d]\w*)*)(?:\[([0-9]{1,18}(?:,[0-9]{1,18})*)\])?\Z")
+_ROW = re.compile(r"[0-9]{1,18}\Z")
 _ROW_BYTES = 96
 """Bytes that a row takes at most while a table is read: its place, and its number."""
 
@@ -114,7 +116,7 @@ class LongBlocks:
         axes: list[int] = []
         for column, cell in zip(self._columns, cells, strict=True):
             if column == BATCH:
-                if not str(cell).isdecimal():
+                if not _ROW.match(str(cell)):
                     raise ValueError(f"{cell!r} is not the number of a row of a batch.")
                 place.append(int(cell))
                 continue
@@ -160,7 +162,7 @@ class LongBlocks:
         shape: tuple[int, ...] = ()
         if axes:
             shape = tuple(int(size) + 1 for size in places.max(axis=0))
-        total = int(np.prod([float(size) for size in shape])) if shape else 1
+        total = prod(shape)
         name = ".".join(key)
         if total != len(numbers):
             raise SourceError(
