@@ -122,7 +122,8 @@ def _undecided(found: Eigenvalues, signs: Array, system: str) -> str:
     what = f"eigenvalue {number(value, 6)}" if not rotating else f"pair {pair(value, 6)}"
     where = f"is on the {_border(system)} within its error bound {significant(bound, 2)}"
     text = f"undecided: the {what} {where}"
-    if np.isfinite(bound) and bound <= _SHARP * max(abs(value), found.norm):
+    few = int(np.sum(signs == 0)) <= 1 + rotating
+    if few and bound <= _SHARP * max(abs(value), found.norm):
         text += f" ({_bifurcation(value, rotating, system)})"
     unstable, stable = int(np.sum(signs > 0)), int(np.sum(signs < 0))
     if unstable:

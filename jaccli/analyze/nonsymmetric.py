@@ -26,6 +26,8 @@ _MAX_CLUSTERS = 8
 """Maximum number of clusters whose eigenspaces are looked at, each by a singular value
 decomposition; of matrices above `_LARGE`, two."""
 _LARGE = 500
+_LEFT = 100.0
+"""Residuals of left eigenvectors up to so many `‖E‖` are those of rounding."""
 _COINCIDENT = 1e-6
 """Bounds up to so much of the greatest eigenvalue can say that two are equal."""
 _RANK = 100.0
@@ -49,10 +51,9 @@ def eigenvalues(matrix: Array, system: str = CONTINUOUS) -> Eigenvalues:
     values, left, right = decomposition
     values = np.asarray(values, complex)
     residuals = np.linalg.norm(scaled @ right - right * values, axis=0)
-    with np.errstate(divide="ignore"):
-        conditions = np.maximum(1 / np.abs((left.conj() * right).sum(axis=0)), 1.0)
     norm = float(np.linalg.norm(scaled))
     eps = float(np.finfo(np.float64).eps)
+    conditions = _conditions(scaled, values, left, right, count * eps * norm)
     # float32 entries are known to their own rounding only.
     rounding = (count * eps + (dtype_eps if dtype_eps > eps else 0)) * norm
     departure = _departure(scaled, values, norm)
@@ -92,6 +93,25 @@ def extremes_of_rows(matrices: Array) -> tuple[Array, Array]:
     """Return the spectral abscissas and radii of a batch `(rows, n, n)`, `(rows,)` each."""
     values = np.linalg.eigvals(matrices.astype(np.float64))
     return values.real.max(axis=1), np.abs(values).max(axis=1)
+
+
+def _conditions(matrix: Array, values: Array, left: Array, right: Array, rounding: float) -> Array:
+    """Return `1/|yᴴx|` of the unit left and right eigenvectors.
+
+    LAPACK balances the matrix, which may spoil the left eigenvectors of a badly scaled one beyond
+    use.  Where they do not solve `yᴴA = λyᴴ`, those of the Schur form are taken: it is not balanced.
+    """
+    wrong = np.linalg.norm(matrix.T @ left.conj() - left.conj() * values, axis=0)
+    if (wrong > _LEFT * rounding).any():
+        from scipy import linalg
+
+        triangle, basis = linalg.schur(matrix, output="complex")
+        decomposition: Any = linalg.eig(triangle, left=True, right=True)
+        others, left, right = decomposition
+        same = np.abs(values[:, None] - others).argmin(axis=1)
+        left, right = (basis @ left)[:, same], (basis @ right)[:, same]
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.maximum(1 / np.abs((left.conj() * right).sum(axis=0)), 1.0))
 
 
 def _order(values: Array, system: str) -> Array:

@@ -224,6 +224,20 @@ def test_wilkinsons_matrix_is_ill_conditioned_not_multiple(jaccli: Run) -> None:
     assert max(pair["condition"] for pair in found["eigenvalues"]) > 1e12
 
 
+def test_conditions_of_a_badly_scaled_matrix_are_those_of_its_null_vectors(jaccli: Run) -> None:
+    """Rows down to 1e-90: LAPACK's balancing leaves left eigenvectors that solve nothing."""
+    rng = np.random.default_rng(2)
+    matrix = np.logspace(0, -90, 60)[:, None] * rng.standard_normal((60, 60))
+    found = of_matrix(jaccli, matrix)
+    greatest = max(found["eigenvalues"], key=lambda pair: math.hypot(pair["re"], pair["im"]))
+    shifted = matrix - complex(greatest["re"], greatest["im"]) * np.eye(60)
+    u, _, vh = np.linalg.svd(shifted)
+    assert greatest["condition"] == pytest.approx(
+        1 / abs(u[:, -1].conj() @ vh[-1].conj()), rel=1e-6
+    )
+    assert greatest["error_bound"] < 1e-9
+
+
 def test_transient_growth_and_departure_from_normality(jaccli: Run) -> None:
     """`[[-1, 8], [0, -2]]`: Δ = 8, and `(A + Aᵀ)/2` has −3/2 ± √(1/4 + 16)."""
     found = of_matrix(jaccli, [[-1, 8], [0, -2]])

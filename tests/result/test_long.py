@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from jaccli.errors import SourceError
-from jaccli.result import Block, Result, Sparse, content, read
+from jaccli.result import Block, Result, Sparse, content, dense, read
 from jaccli.result.long import long_rows
 from jaccli.result.view import whole
 
@@ -67,7 +67,7 @@ def test_a_row_for_each_entry(jaccli: Run, form: str, separator: str) -> None:
 def test_the_columns_of_each_derivative(
     jaccli: Run, command: tuple[str, ...], header: str, rows: list[str]
 ) -> None:
-    model = (*QUADRATIC, "--wrt", "x")
+    model: tuple[str, ...] = (*QUADRATIC, "--wrt", "x")
     if "s" in command:
         model = (*model, "-e", "s = a * sum(x**2)")
     elif "--select" not in command:
@@ -160,7 +160,7 @@ def test_tsv_has_the_matrix_layout_as_csv_has(jaccli: Run) -> None:
     assert rows_of(texts[0]) == rows_of(texts[1], "\t")
     jaccli("jacobian", *QUADRATIC, "-o", "J.tsv")
     stored = read("J.tsv")
-    np.testing.assert_allclose(stored.arrays["matrix"], [[0.2, 0, 1], [0, 0.6, 9]])
+    np.testing.assert_allclose(dense(stored.arrays["matrix"]), [[0.2, 0, 1], [0, 0.6, 9]])
     assert list(stored.columns) == ["x[0]", "x[1]", "a"]
 
 
@@ -195,7 +195,7 @@ def test_a_table_is_read_within_the_limit(tmp_path: Path) -> None:
         read(tmp_path / "J.csv", limit=20_000)
 
 
-REFUSED = {
+REFUSED: dict[tuple[str, ...], str] = {
     ("-o", "J.npz"): "npz", ("-o", "J.json"): "json", ("-o", "J.mtx"): "mtx",
     ("-o", "J.npy"): "npy",
     ("--format", "json"): "json", ("--format", "npy"): "npy",
