@@ -99,7 +99,7 @@ def _conditions(matrix: Array, values: Array, left: Array, right: Array, roundin
     """Return `1/|yᴴx|` of the unit left and right eigenvectors.
 
     LAPACK balances the matrix, which may spoil the left eigenvectors of a badly scaled one beyond
-    use.  Where they do not solve `yᴴA = λyᴴ`, those of the Schur form are taken: it is not balanced.
+    use.  Where they do not solve `yᴴA = λyᴴ`, those of the Schur form are: it is not balanced.
     """
     wrong = np.linalg.norm(matrix.T @ left.conj() - left.conj() * values, axis=0)
     if (wrong > _LEFT * rounding).any():
