@@ -226,14 +226,16 @@ class Model:
         products: int | None = None,
         probes: int | None = None,
         seed: int | None = None,
+        system: str | None = None,
         **entries: Unpack[SpecEntries],
     ) -> Report:
         """Return spectrum, rank, condition, definiteness: `str(report)`, `report.data()`.
 
-        The options are those of `jaccli analyze`.
+        The options are those of `jaccli analyze`; with a `system`, `continuous` or `discrete`, the
+        kind of equilibrium too.
         """
         options = {"of": of, "top": top, "rtol": rtol, "gtol": gtol, "products": products,
-                   "probes": probes, "seed": seed}  # fmt: skip
+                   "probes": probes, "seed": seed, "system": system}  # fmt: skip
         return self._report("analyze", options, entries)
 
     def propagate(

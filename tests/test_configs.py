@@ -68,6 +68,8 @@ def read_source(source: Any) -> Any:
             return np.zeros(shape)
         case {"value": value, "dtype": dtype}:
             return np.asarray(value, dtype)
+        case str():  # a constant expression of quotients
+            return float(eval(source, {"__builtins__": {}}))
         case {"value": value}:
             return np.asarray(value, float)
         case dict():
@@ -335,6 +337,22 @@ def rabbits_sheep(i: dict[str, Any]) -> Blocks:
         "rabbits.y": -2 * x,
         "sheep.x": -y,
         "sheep.y": 2 - x - 2 * y,
+    }
+
+
+@oracle("sir")
+def sir(i: dict[str, Any]) -> Blocks:
+    s, infected, beta, gamma, mu = (i[name] for name in ("s", "i", "beta", "gamma", "mu"))
+    return {
+        "s_rate.s": -beta * infected - mu,
+        "s_rate.i": -beta * s,
+        "s_rate.r": 0,
+        "i_rate.s": beta * infected,
+        "i_rate.i": 0,  # β s = γ + μ at the endemic equilibrium
+        "i_rate.r": 0,
+        "r_rate.s": 0,
+        "r_rate.i": gamma,
+        "r_rate.r": -mu,
     }
 
 

@@ -16,6 +16,7 @@ from jaccli.analyze.problem import (
     SpectralProblem,
     as_matrix,
     check_size,
+    check_system,
     check_top,
     is_sparse,
 )
@@ -35,9 +36,9 @@ _ASYMMETRY = {"float32": 1e-4, "float64": 1e-6}
 
 
 def spectral_problem(
-    path: Path, of: str | None, *, memory: int, top: int | None
+    path: Path, of: str | None, *, memory: int, top: int | None, system: str | None = None
 ) -> SpectralProblem:
-    """Return the matrix of a file; if `of` is None, the file decides.
+    """Return the matrix of a file; if `of` is None, the file decides, or that there is a `system`.
 
     The file may name its derivative; otherwise a symmetric matrix is taken for a Hessian.  A third
     axis, in front, is a batch.
@@ -59,7 +60,10 @@ def spectral_problem(
     square = values.shape[-1] == values.shape[-2]
     asymmetry = _asymmetry(values) if square else np.inf
     allowed = _ASYMMETRY.get(str(values.dtype), 1e-6)
+    if system is not None:
+        of = of or derivative or "jacobian"
     of = of or derivative or ("hessian" if asymmetry <= allowed else "jacobian")
+    check_system(system, str(path), of, (0, 0))
     if of == "hessian" and not square:
         message = f"{path}: a Hessian is square; this matrix is {_size_text(values)}."
         raise UsageError(message, hint="Its singular values: --of jacobian.")
@@ -68,6 +72,7 @@ def spectral_problem(
         message += f"by {asymmetry:.1e} of its greatest entry."
         raise UsageError(message, hint="Its singular values: --of jacobian.")
     shape = (int(values.shape[-2]), int(values.shape[-1]))
+    check_system(system, str(path), of, shape)
     check_top(top, shape, of)
     return SpectralProblem(str(path), of, as_matrix(values, memory, top), rows, columns)
 

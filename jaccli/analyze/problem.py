@@ -5,7 +5,7 @@ Boundary: decides between LAPACK and Lanczos' method; prints nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,10 +13,11 @@ import numpy as np
 from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
-from jaccli.analyze import dense, iterative, lanczos
+from jaccli.analyze import arnoldi, dense, iterative, lanczos, nonsymmetric
+from jaccli.analyze.eigenvalues import CONTINUOUS, Eigenvalues
 from jaccli.analyze.iterative import Effort
 from jaccli.analyze.spectrum import Array, Spectra, SpectralEstimate, Spectrum
-from jaccli.errors import UsageError
+from jaccli.errors import ComputationError, UsageError
 from jaccli.result.labels import LabelledAxis
 from jaccli.result.numerals import floats, norm
 
@@ -37,6 +38,8 @@ class SpectralProblem:
     `matrix` is an array `(*batch, M, N)`, a scipy sparse matrix, or a `LinearOperator` with
     products alone.  The Hessian of a model has the output's `value` `(*batch)` and
     `gradient` `(*batch, N)`.  `name` is the spec's or the file's, `output` what is differentiated.
+    The Jacobian of a system at its point has the `drift` `(*batch, N)`, which is 0 at an
+    equilibrium, and the size up to which `drift_tolerance` takes it for 0.
     """
 
     name: str
@@ -47,6 +50,8 @@ class SpectralProblem:
     output: str = ""
     value: Array | None = None
     gradient: Array | None = None
+    drift: Array | None = None
+    drift_tolerance: Array | None = None
 
     @property
     def batch(self) -> int | None:
@@ -62,11 +67,18 @@ class SpectralProblem:
 
 @dataclass(frozen=True, eq=False)
 class SpectrumReport:
-    """A problem with its spectrum; a point is stationary if the gradient is at most `gtol`."""
+    """A problem with its spectrum; a point is stationary if the gradient is at most `gtol`.
+
+    A square Jacobian has its eigenvalues too, whose meaning `system` says: one `Eigenvalues`, or of
+    a batch one for each row, or without a system the spectral abscissas and radii alone.
+    """
 
     problem: SpectralProblem
     spectrum: Spectrum | Spectra
     gtol: Array | None
+    system: str | None = None
+    eigenvalues: tuple[Eigenvalues, ...] = ()
+    extremes: tuple[Array, Array] | None = None
 
     @property
     def slope(self) -> Array | None:
@@ -76,7 +88,12 @@ class SpectrumReport:
 
 
 def report(
-    problem: SpectralProblem, effort: Effort, *, rtol: float | None, gtol: float | None
+    problem: SpectralProblem,
+    effort: Effort,
+    *,
+    rtol: float | None,
+    gtol: float | None,
+    system: str | None = None,
 ) -> SpectrumReport:
     """Return the spectrum of a problem with its tolerances.
 
@@ -92,7 +109,54 @@ def report(
         eps = float(np.finfo(problem.gradient.dtype).eps)
         scale = np.maximum(1.0, np.abs(np.asarray(problem.value, float)))
         tolerance = np.asarray(np.sqrt(eps) * scale if gtol is None else np.full_like(scale, gtol))
-    return SpectrumReport(problem, _spectrum(problem, effort, rtol), tolerance)
+    spectrum = _spectrum(problem, effort, rtol)
+    if problem.drift is not None and gtol is not None:
+        problem = replace(problem, drift_tolerance=np.full_like(problem.drift, gtol))
+    if problem.of == "hessian" or problem.shape[0] != problem.shape[1]:
+        return SpectrumReport(problem, spectrum, tolerance)
+    if problem.batch is not None and system is None:
+        extremes = nonsymmetric.extremes_of_rows(problem.matrix)
+        return SpectrumReport(problem, spectrum, tolerance, extremes=extremes)
+    if isinstance(problem.matrix, LinearOperator) and system is None:
+        # Arnoldi's method takes many products, and may find nothing without an inverse.
+        return SpectrumReport(problem, spectrum, tolerance)
+    found = tuple(_eigenvalues(problem, effort, system))
+    return SpectrumReport(problem, spectrum, tolerance, system, found)
+
+
+def _eigenvalues(
+    problem: SpectralProblem, effort: Effort, system: str | None
+) -> Iterator[Eigenvalues]:
+    """Yield the eigenvalues of the matrix, or of each of a batch."""
+    matrix, sought = problem.matrix, system or CONTINUOUS
+    if problem.batch is not None:
+        yield from (nonsymmetric.eigenvalues(one, sought) for one in matrix)
+    elif isinstance(matrix, np.ndarray):
+        yield nonsymmetric.eigenvalues(matrix, sought)
+    else:
+        try:
+            yield arnoldi.eigenvalues(matrix, effort, sought)
+        except ComputationError:
+            if system is not None:  # else they were not asked for
+                raise
+
+
+def check_system(system: str | None, name: str, of: str, shape: tuple[int, int]) -> None:
+    """Refuse a kind of equilibrium where the matrix is no Jacobian of a system.
+
+    Raises:
+        UsageError: it is a Hessian, or not square.
+    """
+    if system is not None and of == "hessian":
+        message = f"--system: {name}: a Hessian belongs to no system."
+        raise UsageError(message, hint="Expected a square Jacobian: --of jacobian.")
+    if system is not None and shape[0] != shape[1]:
+        message = f"--system: {name}: the Jacobian is {shape[0]} x {shape[1]}, and that of a "
+        raise UsageError(
+            f"{message}system is square.",
+            hint="Expected an output for each state: choose them with --select and --wrt, in "
+            "the same order.",
+        )
 
 
 def is_small(shape: tuple[int, int], dtype: np.dtype[Any], memory: int, top: int | None) -> bool:

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from jaccli import backend
-from jaccli.analyze import classify, vectors
+from jaccli.analyze import classify, render_equilibrium, vectors
 from jaccli.analyze.classify import Inertia
-from jaccli.analyze.problem import SpectralProblem, SpectrumReport
+from jaccli.analyze.problem import SpectralProblem, SpectrumReport, is_sparse
+from jaccli.analyze.render_equilibrium import Line
 from jaccli.analyze.spectrum import Array, Spectra, SpectralEstimate, Spectrum
 from jaccli.result.numerals import significant
 from jaccli.result.render.columns import columns
@@ -25,28 +26,26 @@ _MAX_NULL = 5
 _UNSEEN = "as far as the values found tell"
 
 
-class Line(NamedTuple):
-    """A statement: its name and text for people, its key and value for JSON."""
-
-    name: str
-    text: str
-    key: str
-    value: Any
-
-
 def as_text(report: SpectrumReport, *, digits: int | None, top: int | None) -> str:
     """Return a report for people: to `digits`, without the middle of the table; in full if None."""
     number: Number = (lambda v: repr(float(v))) if digits is None else _rounded(digits)
     lines = [line for line in _lines(report, number) if line.text]
     width = max(len(line.name) for line in lines)
     head = [f"{line.name.ljust(width)}  {line.text}" for line in lines]
-    return "\n".join([*head, columns(_table(report, number, top, cut=digits is not None))])
+    tables = [_table(report, number, top, cut=digits is not None)]
+    if report.eigenvalues and report.problem.batch is None:
+        rows = render_equilibrium.table(report, number, top)
+        shown = _cut(rows[1:], len(rows) if digits is None else 2 * _ENDS)
+        tables.insert(0, _left_aligned([rows[0], *shown], 4))
+    return "\n".join([*head, *map(columns, tables)])
 
 
 def as_json(report: SpectrumReport, top: int | None) -> dict[str, Any]:
     """Return a report as plain data, with texts for numbers that are not finite."""
     data = {"schema": 1, "command": "analyze"}
-    data |= {line.key: line.value for line in _lines(report, repr)}
+    data |= {line.key: line.value for line in _lines(report, repr) if line.key}
+    if report.eigenvalues and report.problem.batch is None:
+        data["eigenvalues"] = render_equilibrium.records(report, top)
     data |= {_key(report): list(_records(report, top)), "versions": backend.versions()}
     plain: dict[str, Any] = _json_value(data)
     return plain
@@ -87,15 +86,19 @@ def _lines(report: SpectrumReport, number: Number) -> Iterator[Line]:
         zero = f"values up to {significant(spectrum.rtol, 3)} of the row's greatest are zero"
         yield Line("method", "LAPACK", "method", "lapack")
         yield Line("tolerance", zero, "rtol", spectrum.rtol)
+        if report.system is not None:
+            yield Line("system", report.system, "system", report.system)
         return
     products = spectrum.products
-    how = "LAPACK" if products is None else f"Lanczos, {products} products, never formed"
+    formed = "sparse" if is_sparse(problem.matrix) else "never formed"
+    how = "LAPACK" if products is None else f"Lanczos, {products} products, {formed}"
     yield Line("method", how, "method", "lapack" if products is None else "lanczos")
     yield Line("", "", "products", products)
     if problem.of == "hessian":
         yield from _point_lines(report, spectrum, number)
         yield from _definiteness_lines(spectrum)
     else:
+        yield from render_equilibrium.equilibrium_lines(report)
         yield from _rank_lines(problem, spectrum)
     yield from _condition(spectrum, number)
     if spectrum.determinant is not None:
@@ -104,6 +107,7 @@ def _lines(report: SpectrumReport, number: Number) -> Iterator[Line]:
     if spectrum.trace is not None:
         yield _estimate("trace", "trace", spectrum.trace, number)
     yield _estimate("Frobenius norm", "frobenius_norm", spectrum.frobenius, number)
+    yield from render_equilibrium.eigenvalue_lines(report, number)
     yield Line("", "", "zero", {"rtol": spectrum.rtol, "tolerance": spectrum.zero})
 
 
@@ -269,7 +273,9 @@ def _records(report: SpectrumReport, top: int | None) -> Iterator[dict[str, Any]
     """Yield the values as plain data."""
     indices = _shown_indices(report, top)
     if isinstance(report.spectrum, Spectra):
-        yield from (_batch_record(row, indices, report.problem.of) for row in _batch(report))
+        for one in _batch(report):
+            values = _batch_record(one, indices, report.problem.of)
+            yield values | render_equilibrium.batch_record(report, one.row)
         return
     problem, spectrum = report.problem, report.spectrum
     right, left = vectors.orient(
@@ -322,6 +328,7 @@ _BATCH = {
     ),
     "jacobian": (
         "row", "greatest", "smallest", "rank", "condition", "determinant", "residual",
+        "abscissa", "radius", "equilibrium",
     ),
 }  # fmt: skip
 """The columns of a batch's table; those that do not apply are left out."""
@@ -365,7 +372,7 @@ def _batch_cells(report: SpectrumReport, row: _Row, number: Number) -> dict[str,
             cells[name] = number(value)
     if row.slope is not None and row.kind is not None:
         cells |= {"gradient norm": number(row.slope), "point": row.kind}
-    return cells
+    return cells | render_equilibrium.batch_cells(report, row.row, number)
 
 
 def _batch_record(row: _Row, indices: Sequence[int], of: str) -> dict[str, Any]:

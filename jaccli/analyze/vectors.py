@@ -75,3 +75,52 @@ def _greatest(vector: Array, count: int) -> list[int]:
     rounded = np.round(sizes[indices] / greatest / _EQUAL) if greatest else sizes[indices]
     order = np.argsort(-rounded, kind="stable")
     return [int(index) for index in indices[order] if sizes[index] > _EQUAL**2 * greatest]
+
+
+def complex_text(vector: Array, labels: Labels) -> str:
+    """Return the greatest components of a complex unit vector, the greatest of them real.
+
+    >>> complex_text(np.array([1.0, 1.0j]) / np.sqrt(2), ["x", "y"])
+    '0.71 x + 0.71i y'
+    """
+    turned = turn(vector)
+    if not np.abs(turned.imag).max(initial=0) > _EQUAL:
+        return text(orient(turned.real[None], None)[0][0], labels)
+    terms, length = "", 0.0
+    for index in _greatest(np.abs(turned), _MAX_TERMS):
+        if length >= _ENOUGH:
+            break
+        value = complex(turned[index])
+        length += abs(value) ** 2
+        sign, factor = _factor(value)
+        term = f"{factor} {labels[index]}"
+        terms = f"{terms} {sign} {term}" if terms else term if sign == "+" else f"-{term}"
+    return f"{terms} + ..." if length < _ENOUGH and terms else terms
+
+
+def complex_json(vector: Array, labels: Labels) -> dict[str, dict[str, float]]:
+    """Return the greatest components by name, the greatest of them real."""
+    turned = turn(vector)
+    return {
+        labels[index]: {"re": float(turned[index].real), "im": float(turned[index].imag)}
+        for index in _greatest(np.abs(turned), _MAX_JSON)
+    }
+
+
+def turn(vector: Array) -> Array:
+    """Return a complex vector times the phase that makes its greatest component positive."""
+    sizes = np.abs(vector)
+    # Among components that are equal to rounding, the first.
+    index = int((sizes >= (1 - _EQUAL) * sizes.max(initial=0)).argmax())
+    return np.asarray(vector * (vector[index].conj() / sizes[index])) if sizes[index] else vector
+
+
+def _factor(value: complex) -> tuple[str, str]:
+    """Return the sign and the text of a complex factor, without a part that is 0 to rounding."""
+    real, imag = (part if abs(part) > _EQUAL * abs(value) else 0.0
+                  for part in (value.real, value.imag))  # fmt: skip
+    if not imag:
+        return "-" if real < 0 else "+", f"{abs(real):.2g}"
+    if not real:
+        return "-" if imag < 0 else "+", f"{abs(imag):.2g}i"
+    return "+", f"({real:.2g} {'-' if imag < 0 else '+'} {abs(imag):.2g}i)"

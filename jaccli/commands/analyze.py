@@ -16,6 +16,7 @@ from jaccli.commands.options import (
     DIGITS,
     MODE,
     OUT_DIR,
+    STORAGE,
     TargetRequest,
     budget_of,
     suffixes,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 _KINDS = ("jacobian", "hessian")
 _OF_MODELS = (
     "expression", "set", "at", "batch", "wrt", "select", "device", "devices", "dtype", "precision",
-    "mode", "chunk", "out_dir", "suffix", "allow_python",
+    "mode", "storage", "chunk", "out_dir", "suffix", "allow_python",
 )  # fmt: skip
 """Options that concern a model, and no result file."""
 _PANEL = "Spectrum"
@@ -60,7 +61,7 @@ class AnalyzeRequest(TargetRequest):
         help="Zero: up to so much of the greatest value (max(M, N)*eps).", panel=_PANEL,
         metavar="R", least=0, over_http=True)
     gtol: float | None = option("--gtol",
-        help="Stationary: a gradient norm up to this (sqrt(eps)*max(1, |f|)).", panel=_PANEL,
+        help="Stationary: a gradient norm up to this; an equilibrium: a residual.", panel=_PANEL,
         metavar="G", least=0, over_http=True)
     products: int = option("--products",
         help="Products that Lanczos' method may take, about (600).", panel=_PANEL, metavar="N",
@@ -69,8 +70,12 @@ class AnalyzeRequest(TargetRequest):
         panel=_PANEL, metavar="N", least=2, default=20, over_http=True)
     seed: int = option("--seed", help="Of random vectors (0).", panel=_PANEL, metavar="N", least=0,
         default=0, over_http=True)
+    system: str | None = option("--system",
+        help="Kind of equilibrium: of x' = f(x), continuous, or of x <- f(x), discrete.",
+        panel=_PANEL, metavar="SYSTEM", choices=("continuous", "discrete"), over_http=True)
     # fmt: on
     mode: str | None = MODE
+    storage: str | None = STORAGE
     chunk: int | None = CHUNK
     digits: int | None = DIGITS
     out_dir: str | None = OUT_DIR
@@ -94,6 +99,7 @@ def run(request: AnalyzeRequest, context: Context) -> Iterator[Outcome]:
     if request.of is not None and request.of not in _KINDS:
         raise UsageError(f"--of: {request.of!r} has no spectrum.", hint=expected(_KINDS))
     check_choice(request, "suffix")
+    check_choice(request, "system")
     files = [name for name in request.specs if Path(name).suffix.lower() in SUFFIXES]
     if not files:
         return _analyze_specs(request, context)
@@ -116,11 +122,13 @@ def _analyze_specs(request: AnalyzeRequest, context: Context) -> Iterator[Outcom
         from jaccli.analyze import from_model
 
         for task in group:
-            of = from_model.derivative_of(spec, model, device, task.derivative or None)
+            of = from_model.derivative_of(
+                spec, model, device, task.derivative or None, request.system
+            )
             from_model.check_mode(request.mode, of)
             with context.reporter.progress() as progress:
                 found, left = from_model.spectral_problem(
-                    spec, model, device, of, request.top, progress
+                    spec, model, device, of, request.top, progress, request.system
                 )
                 report = _spectrum(found, left, request, progress)
             yield _report(report, task.form, task.target, request, force=spec.output.force)
@@ -159,7 +167,9 @@ def _analyze_files(
 
     form = "none" if target is not None else "table" if context.is_terminal else "plain"
     for name in names:
-        found = from_file.spectral_problem(Path(name), request.of, memory=memory, top=request.top)
+        found = from_file.spectral_problem(
+            Path(name), request.of, memory=memory, top=request.top, system=request.system
+        )
         with context.reporter.progress() as progress:
             report = _spectrum(found, memory, request, progress)
         yield _report(report, request.format or form, target, request, force=request.force)
@@ -176,7 +186,9 @@ def _spectrum(
     limit, probes = request.products, request.probes
     progress.start(limit + probes)
     effort = Effort(request.top or _TOP, limit, probes, request.seed, memory, progress.advance)
-    return interruptible(lambda: report(subject, effort, rtol=request.rtol, gtol=request.gtol))
+    return interruptible(
+        lambda: report(subject, effort, rtol=request.rtol, gtol=request.gtol, system=request.system)
+    )
 
 
 def _report(
@@ -188,12 +200,14 @@ def _report(
     force: bool,
 ) -> Report:
     from jaccli.analyze.render import as_json, as_text
+    from jaccli.analyze.render_equilibrium import warnings_of
 
     digits = None if form == "plain" else request.digits or 6
     return Report(
         form=form,
         target=target,
         force=force,
+        warnings=() if request.quiet else tuple(warnings_of(report)),
         text=partial(as_text, report, digits=digits, top=request.top),
         data=partial(as_json, report, request.top),
     )

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from jaccli.tune.program_cache import ProgramCache
 
 
-_OF_ONE = ("npy", "csv", "mtx")
+_OF_ONE = ("npy", "csv", "tsv", "parquet", "mtx")
 """Formats that hold one array."""
 
 

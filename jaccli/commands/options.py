@@ -157,7 +157,7 @@ CLUSTER = option("--cluster", help="Have a dask cluster's workers compute: its s
                  "local:N.", panel=HOW, metavar="ADDRESS")
 OUT_DIR = option("--out-dir", help="With several specs: one file each, named after them.",
                  panel=RESULT, metavar="DIR")
-LAYOUT = option("--layout", help="One array per block, or one labelled matrix.", panel=RESULT,
+LAYOUT = option("--layout", help="blocks, matrix, or long: a row for each entry.", panel=RESULT,
                 metavar="LAYOUT", choices=LAYOUTS, path=("layout",), over_http=True)
 SCALE = option("--scale", help="relative: x*dy/dx; log: x/y*dy/dx, elasticities.", panel=RESULT,
                metavar="SCALE", choices=SCALES, default="none", over_http=True)

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jaccli import startup
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from jaccli.uncertainty.propagation import Propagation
 
 _REFUSED = (*OF_RESULTS, "output", "out_dir", "suffix", "jobs", "junit", "markdown", "dry_run",
-            "fail_fast")  # fmt: skip
+            "fail_fast", "no_folder")  # fmt: skip
 """Options of results, and of sweeps that write files or share the work."""
 
 
@@ -50,6 +51,13 @@ def run(spec: Spec, request: RunRequest, context: Context) -> Iterator[Outcome]:
     for given, _ in request.given():
         if given.name in _REFUSED:
             raise UsageError(f"{given.flag}: a sweep of propagate prints one table.")
+    if request.table is not None:
+        startup.import_numpy()
+        from jaccli.storage.files import check_writable
+        from jaccli.sweep.long_table import check_suffix
+
+        check_suffix(Path(request.table))
+        check_writable(request.table, force=spec.output.force)
     form = spec.output.format or ("table" if context.is_terminal or request.digits else "plain")
     if form not in FORMATS:
         message = f"--format: {form!r} is not a format of propagate."
@@ -70,6 +78,8 @@ def run(spec: Spec, request: RunRequest, context: Context) -> Iterator[Outcome]:
             progress.advance(1)
     digits = None if form in ("plain", "csv") else request.digits or 6
     text = _as_csv if form == "csv" else _as_text
+    if request.table is not None:
+        _write_table(tasks, found, Path(request.table), force=spec.output.force)
     yield Report(
         form=form,
         notes=(f"propagate: {len(tasks)} tasks",),
@@ -77,6 +87,17 @@ def run(spec: Spec, request: RunRequest, context: Context) -> Iterator[Outcome]:
         text=partial(text, tasks, found, digits),
         data=partial(_as_json, tasks, found),
     )
+
+
+def _write_table(
+    tasks: Sequence[SweepTask], found: Sequence[Propagation], target: Path, *, force: bool
+) -> None:
+    """Write the table to a file, every number in full."""
+    from jaccli.storage.files import publishing
+    from jaccli.sweep.long_table import write_rows
+
+    with publishing(target, force=force) as stream:
+        write_rows(_rows(tasks, found, None), stream, target.suffix.lower())
 
 
 def _rows(

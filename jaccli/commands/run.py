@@ -19,7 +19,7 @@ from jaccli.context import Context
 from jaccli.errors import UsageError
 from jaccli.storage import files
 
-SWEEP = ("dry_run", "fail_fast", "jobs", "junit", "markdown")
+SWEEP = ("dry_run", "fail_fast", "jobs", "junit", "markdown", "table", "no_folder")
 """The options that go with a sweep alone."""
 
 
@@ -40,6 +40,10 @@ class RunRequest(ResultRequest):
         metavar="FILE")
     markdown: str | None = option("--markdown", help="Write a page about a sweep.", panel=RESULT,
         metavar="FILE")
+    table: str | None = option("--table", help="Write a sweep's entries as one long table.",
+        panel=RESULT, metavar="FILE")
+    no_folder: bool = option("--no-folder", help="Write the --table alone, and no results folder.",
+        panel=RESULT)
     # fmt: on
 
 

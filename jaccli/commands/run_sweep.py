@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -50,7 +50,16 @@ def run(specs: Sequence[Spec], request: RunRequest, context: Context) -> Iterato
     job = _job(_checked(specs, request), request)
     for spec in specs:
         warn_of_unused(spec, context)
-    yield (_forecast if request.dry_run else _perform)(job, request, context)
+    if not request.no_folder:
+        yield (_forecast if request.dry_run else _perform)(job, request, context)
+        return
+    from tempfile import TemporaryDirectory
+
+    # Beside the table, where there is room for it.
+    beside = Path(request.table or ".").absolute().parent
+    with TemporaryDirectory(prefix=".jaccli-", suffix=".results", dir=beside) as folder:
+        outcome = _perform(replace(job, folder=Path(folder)), request, context)
+    yield outcome
 
 
 def _checked(specs: Sequence[Spec], request: RunRequest) -> Spec:
@@ -78,11 +87,34 @@ def _checked(specs: Sequence[Spec], request: RunRequest) -> Spec:
         raise UsageError("--jobs and --cluster do not go together.", hint=hint)
     if request.cluster is not None:
         parse(request.cluster)
-    for name in ("junit", "markdown"):
+    for name in ("junit", "markdown", "table"):
         if request.dry_run and getattr(request, name):
             raise UsageError(f"--{name}: a dry run has nothing to report.")
     _check_overrides(spec, request)
+    _check_table(spec, request)
     return spec
+
+
+def _check_table(spec: Spec, request: RunRequest) -> None:
+    """Refuse a table that cannot be written, and options of a folder that there is not."""
+    if request.no_folder:
+        if request.table is None:
+            raise UsageError("--no-folder goes with --table: nothing would be written.")
+        for flag, given in (
+            ("--out-dir", request.out_dir),
+            ("--suffix", request.suffix),
+            ("--resume", request.resume),
+            ("--cluster", request.cluster),
+        ):
+            if given:
+                raise UsageError(f"{flag} and --no-folder do not go together.")
+    if request.table is not None:
+        startup.import_numpy()
+        from jaccli.storage.files import check_writable
+        from jaccli.sweep.long_table import check_suffix
+
+        check_suffix(Path(request.table))
+        check_writable(request.table, force=spec.output.force)
 
 
 def _check_overrides(spec: Spec, request: RunRequest) -> None:
@@ -114,7 +146,8 @@ def _job(spec: Spec, request: RunRequest) -> SweepJob:
         tasks,
         folder=Path(request.out_dir or f"{stem}{_FOLDER}"),
         suffix=request.suffix or ".npz",
-        force=spec.output.force,
+        # With --resume too, --force is for the table: what is done is kept.
+        force=spec.output.force and not (request.resume and request.table),
         fail_fast=request.fail_fast,
         fail_on_nonfinite=request.fail_on_nonfinite,
         allow_python=request.allow_python,
@@ -149,9 +182,9 @@ def _perform(job: SweepJob, request: RunRequest, context: Context) -> Outcome:
         progress.start(len(job.tasks))
         found = perform(job, lambda record, kept: progress.advance(1), workers)
     records, name = found.records, Path(job.spec.name).stem
-    line = table.summary_line(
-        records, len(found.up_to_date), duration(found.seconds), str(job.folder)
-    )
+    where = request.table if request.no_folder else job.folder
+    line = table.summary_line(records, len(found.up_to_date), duration(found.seconds), str(where))
+    written = _write_table(records, job, request)
     pages = {
         "junit": lambda: ci_reports.junit(records, name),
         "markdown": lambda: ci_reports.markdown(records, name, line),
@@ -159,7 +192,7 @@ def _perform(job: SweepJob, request: RunRequest, context: Context) -> Outcome:
     for report, target in targets.items():
         with publishing(target, force=True) as stream:
             stream.write(pages[report]().encode())
-    failures = _failures(records)
+    failures = (*_failures(records), *written)
     return _table(
         table.summary(records),
         job,
@@ -168,6 +201,30 @@ def _perform(job: SweepJob, request: RunRequest, context: Context) -> Outcome:
         verdict="\n".join((*failures, *(() if request.quiet else (line,)))),
         exit_code=VerdictError.exit_code if failures else 0,
     )
+
+
+def _write_table(
+    records: Sequence[TaskRecord], job: SweepJob, request: RunRequest
+) -> tuple[str, ...]:
+    """Write the long table of all tasks that are done, and return what there is to say of it.
+
+    Where tasks have not been run, there is no table: it would pass for the whole.
+    """
+    if request.table is None:
+        return ()
+    pending = sum(record.status == "pending" for record in records)
+    if pending:
+        tasks = f"{pending} task{'s were' if pending > 1 else ' was'}"
+        return (f"{request.table}: not written, since {tasks} not run.",)
+    from jaccli import memory
+    from jaccli.storage.files import publishing
+    from jaccli.sweep.long_table import write_results
+
+    limit = memory.budget(job.spec.memory)
+    target = Path(request.table)
+    with publishing(target, force=job.spec.output.force) as stream:
+        write_results(records, job.folder, stream, target.suffix.lower(), limit=limit)
+    return ()
 
 
 def _table(

@@ -261,7 +261,7 @@ def check_targets(tasks: list[Task], request: SpecRequest, context: Context) -> 
     for index, target in enumerate(targets):
         if target in targets[:index]:
             raise UsageError(f"{target}: two results would go to this file.")
-    for form in ("npy", "csv"):
+    for form in ("npy", "csv", "tsv"):
         if len(tasks) > 1 and any(task.form == form for task in tasks):
             hint = "Use --out-dir DIR."
             raise UsageError(f"--format: {form!r} holds one result, not {len(tasks)}.", hint=hint)
@@ -327,10 +327,11 @@ def _read_for(spec: Spec) -> Iterator[Path]:
 def check_formats(task: Task, plan: Plan, show: str | None) -> None:
     """Refuse what a task's formats cannot hold, and parts that there are not."""
     from jaccli.execute.preflight import check_fits
-    from jaccli.result import check_show, suffix_of
+    from jaccli.result import check_long, check_show, suffix_of
 
     suffixes = [suffix_of(task.target)] if task.target is not None else []
-    if task.form in ("npy", "csv") and not show:  # what --show picks may fit
+    check_long(task.form, task.spec.layout)
+    if task.form in ("npy", "csv", "tsv") and not show:  # what --show picks may fit
         suffixes.append(f".{task.form}")
     for suffix in suffixes:
         check_fits(plan, suffix)

@@ -154,7 +154,11 @@ SPEC = RecordType(
         "precision": Key(OneOf(PRECISIONS), "precision of matrix products", default="highest"),
         "memory": Key(Size(), "memory budget, as 512MiB (half of the machine's memory)"),
         "chunk": Key(Number(low=1, whole=True), "basis rows or batch rows at a time"),
-        "layout": Key(OneOf(LAYOUTS), "one array per block, or one matrix", default="blocks"),
+        "layout": Key(
+            OneOf(LAYOUTS),
+            "one array per block, one matrix, or a row for each entry",
+            default="blocks",
+        ),
         "vector": Key(
             Either(
                 (Case(is_source, INPUT), Case(is_mapping, Inputs(dotted=True)), Case(always, INPUT))

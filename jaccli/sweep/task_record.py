@@ -35,6 +35,7 @@ class TaskRecord:
     spec alone.  `low`, `high` and `norm` are of the finite entries, `nonfinite` counts the others;
     `condition` is the condition number of a small matrix in the 2-norm.  `verdict` is that of
     `expect:`: `passed`, `failed`, or empty.  `seconds` is the task's share of its call's time.
+    `blocks` has the shapes of the output and the inputs of each block, as `Result.manifest`.
     """
 
     name: str
@@ -57,6 +58,8 @@ class TaskRecord:
     verdict: str = ""
     error: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
+    blocks: dict[str, Any] = field(default_factory=dict)
+    batch: int | None = None
 
     @property
     def total_seconds(self) -> float:
@@ -134,6 +137,8 @@ def done(record: TaskRecord, result: Result, comparison: Comparison | None) -> T
         verdict="" if comparison is None else "passed" if passed else "failed",
         error="" if passed else f"expect: {comparison}",
         seconds=result.seconds,
+        blocks=result.manifest()["blocks"],
+        batch=result.batch,
     )
 
 

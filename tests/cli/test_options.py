@@ -217,7 +217,7 @@ WRONG = [
     ("--memory", "«0»", "'0' is not a size.\nWrite it as 512MiB, 2GiB or a number of bytes."),
     ("--chunk", "«0»", "0 is not a whole number of at least 1."),
     ("--chunk", "«-2»", "-2 is not a whole number of at least 1."),
-    ("--layout", "«rows»", "unknown value 'rows'.\nExpected one of 'blocks', 'matrix'."),
+    ("--layout", "«rows»", "unknown value 'rows'.\nExpected one of 'blocks', 'matrix', 'long'."),
 ]
 
 

@@ -104,8 +104,12 @@ REFUSED = {
     (
         "-o",
         "J.txt",
-    ): "J.txt: unknown suffix '.txt'.\nExpected one of .npy, .npz, .csv, .json, .mtx.",
-    ("-o", "J"): "J: the name has no suffix.\nExpected one of .npy, .npz, .csv, .json, .mtx.",
+    ): "J.txt: unknown suffix '.txt'.\n"
+    "Expected one of .npy, .npz, .csv, .json, .mtx, .tsv, .parquet.",
+    (
+        "-o",
+        "J",
+    ): "J: the name has no suffix.\nExpected one of .npy, .npz, .csv, .json, .mtx, .tsv, .parquet.",
     ("-o", "absent/J.npz"): "absent/J.npz: there is no folder 'FOLDER/absent'.\nCreate it first.",
     ("-o", "folder.npz"): "folder.npz: this is a folder.\nExpected the name of a file.",
     ("-o", "J.npy"): "npy: one array only, and the result has 4 blocks: 'r.x', 'r.y', 't.x', "
@@ -114,7 +118,7 @@ REFUSED = {
     "'t.y'.\nUse .npz for all of them, or --layout matrix to join them into one array.",
     ("--suffix", ".json"): "--suffix goes with --out-dir.",
     ("--out-dir", "out", "--suffix", ".txt"): "--suffix: unknown value '.txt'.\n"
-    "Expected one of '.npz', '.npy', '.csv', '.json', '.mtx'.",
+    "Expected one of '.npz', '.npy', '.csv', '.json', '.mtx', '.tsv', '.parquet'.",
     ("--out-dir", "out", "-o", "J.npz"): "-o and --out-dir do not go together.",
     ("--out-dir", "taken.npz"): "--out-dir: taken.npz: File exists.",
     ("--digits", "0"): "--digits: 0 is out of range.\nExpected 1 to 17.",
@@ -364,7 +368,7 @@ def test_only_run_compares(jaccli: Callable[..., Any]) -> None:
 UNREAD = {
     "absent.npy": "absent.npy: no such file.",
     "golden.txt": "golden.txt: this is not the name of a result file.\n"
-    "Expected one of .npy, .npz, .csv, .json, .mtx.",
+    "Expected one of .npy, .npz, .csv, .json, .mtx, .tsv, .parquet.",
 }
 
 

@@ -178,7 +178,7 @@ def test_devices_and_pipes_are_written_directly(folder: Path) -> None:
 def test_targets_are_refused_before_computing(folder: Path) -> None:
     (folder / "there.npy").touch()
     (folder / "folder.npy").mkdir()
-    accepted = "Expected one of .npy, .npz, .csv, .json, .mtx."
+    accepted = "Expected one of .npy, .npz, .csv, .json, .mtx, .tsv, .parquet."
     messages = {
         "there.npy": "exists already.\nChoose another name, or replace it with --force.",
         "folder.npy": "this is a folder.\nExpected the name of a file.",
@@ -235,7 +235,7 @@ def test_layouts_are_refused_from_shapes_alone() -> None:
         (
             (".csv", "matrix", "jacobian", two, 7),
             "csv: two axes at most, and the matrix layout of the result has the shape (7, 4, 9).\n"
-            "Use .npz or .json, or print one part of it with --show.",
+            "Use --layout long, .npz or .json, or print one part of it with --show.",
         ),
         (
             (".mtx", "blocks", "jacobian", two, 7),

@@ -69,7 +69,7 @@ def test_csv_refuses_three_axes() -> None:
         render(jacobian((2,), (3,), batch=4), "csv", Pipe())
     assert str(error.value) == (
         "csv: two axes at most, and the matrix layout of the result has the shape (4, 2, 3).\n"
-        "Use .npz or .json, or print one part of it with --show."
+        "Use --layout long, .npz or .json, or print one part of it with --show."
     )
 
 

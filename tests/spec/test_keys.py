@@ -102,8 +102,8 @@ WORDS = {
     "storage": "Expected one of 'dense', 'sparse'.",
     "dtype": "Expected one of 'float32', 'float64'.",
     "precision": "Expected one of 'default', 'high', 'highest'.",
-    "layout": "Expected one of 'blocks', 'matrix'.",
-    "format": "Expected one of 'table', 'plain', 'json', 'csv', 'npy', 'none'.",
+    "layout": "Expected one of 'blocks', 'matrix', 'long'.",
+    "format": "Expected one of 'table', 'plain', 'json', 'csv', 'tsv', 'npy', 'none'.",
 }
 JACOBIAN = (
     "Expected one of 'auto', 'fwd', 'rev', 'loop', "

@@ -536,7 +536,7 @@ REFUSED = {
     ("-o", "a.npz"): "-o: a sweep writes a file for each task.\n"
     "Use --out-dir DIR, and --suffix for the format.",
     ("--suffix", ".pdf"): "--suffix: unknown value '.pdf'.\n"
-    "Expected one of '.npz', '.npy', '.csv', '.json', '.mtx'.",
+    "Expected one of '.npz', '.npy', '.csv', '.json', '.mtx', '.tsv', '.parquet'.",
     ("--show", "r"): "--show goes with one result; a sweep has many.",
     ("--format", "npy"): "--format: 'npy' holds a result; a sweep prints a table.\n"
     "Expected one of 'table', 'plain', 'json', 'csv', 'none'.",

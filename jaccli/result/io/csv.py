@@ -3,11 +3,13 @@
 The corner is empty.  Labels with commas are quoted (`"w[2,3]"`), lines end in a line feed, and
 what is not finite is `nan`, `inf` or `-inf`.  One labelled side makes a column headed `value`; with
 a batch its rows are `batch[0]`, `batch[1]`, ...
+
+In the long layout a row for each entry (`result/long.py`), of any number of axes.  `.tsv` is the
+same with tabs.
 """
 
 from __future__ import annotations
 
-import csv
 from array import array
 from collections.abc import Iterator, Sequence
 from sys import getsizeof
@@ -16,6 +18,7 @@ from typing import BinaryIO
 import numpy as np
 
 from jaccli.errors import SourceError, UsageError
+from jaccli.result.io.long_text import is_long, long_lines, quoted, read_long, rows_of
 from jaccli.result.labels import LabelledAxis, Names
 from jaccli.result.matrix import matrix
 from jaccli.result.named_arrays import Stored
@@ -30,42 +33,62 @@ DENSE = True
 
 def check(keys: Sequence[str], shape: tuple[int, ...], layout: str, storage: str) -> None:
     """Refuse a matrix layout of more than two axes."""
-    if len(shape) > 2:
+    check_table("csv", shape, layout)
+
+
+def check_table(name: str, shape: tuple[int, ...], layout: str) -> None:
+    """Refuse a matrix layout of more than two axes for a table of that name."""
+    if len(shape) > 2 and layout != "long":
         raise UsageError(
-            f"csv: two axes at most, and the matrix layout of the result has the shape "
+            f"{name}: two axes at most, and the matrix layout of the result has the shape "
             f"{shape_text(shape)}.",
-            hint="Use .npz or .json, or print one part of it with --show.",
+            hint="Use --layout long, .npz or .json, or print one part of it with --show.",
         )
 
 
 def csv_lines(view: View, layout: str = "matrix") -> Iterator[str]:
-    """Yield the lines of a view, each with its end; always the matrix layout."""
-    joined = matrix(view)
-    check([], joined.values.shape, layout, "dense")
+    """Yield the lines of a view, each with its end: in the matrix layout if it is not long."""
+    return table_lines(view, layout, ",")
+
+
+def table_lines(view: View, layout: str, separator: str) -> Iterator[str]:
+    """Yield the lines of a view with this separator."""
+    if layout == "long":
+        yield from long_lines(view, separator)
+        return
+    joined, quote = matrix(view), quoted(separator)
+    check_table("csv" if separator == "," else "tsv", joined.values.shape, layout)
     values = joined.values
     rows, columns = joined.sides[0], LabelledAxis((Names("value"),))
     if len(joined.sides) == 2:
         columns = joined.sides[1]
     elif values.ndim == 2 and joined.batch is not None:
         rows, columns = LabelledAxis((joined.batch,)), joined.sides[0]
-    yield f"{','.join(['', *map(_quoted, columns)])}\n"
+    yield f"{separator.join(['', *map(quote, columns)])}\n"
     table = values.reshape((len(rows), len(columns)))
     for label, row in zip(rows, number_lines(table), strict=True):
-        yield f"{','.join([_quoted(label), *row])}\n"
+        yield f"{separator.join([quote(label), *row])}\n"
 
 
 def write(view: View, layout: str, stream: BinaryIO) -> None:
     """Write a view as UTF-8."""
-    for line in csv_lines(view):
+    for line in csv_lines(view, layout):
         stream.write(line.encode())
 
 
 def read(stream: BinaryIO, size: int, limit: int) -> Stored:
     """Read a table of numbers; the labels are there when the corner is empty."""
-    records = csv.reader(lines(stream, limit), strict=True)
+    return read_table(stream, limit, ",")
+
+
+def read_table(stream: BinaryIO, limit: int, separator: str) -> Stored:
+    """Read a table with this separator, in the matrix or the long layout."""
+    records = rows_of(lines(stream, limit), separator)
     header = next(records, None)
     if header is None:
         raise SourceError("the table is empty.")
+    if is_long(header):
+        return read_long(header, records, limit, lambda: records.line_num)
     # Without columns, the line of their labels is empty.
     header = header or [""]
     labelled = header[0] == ""
@@ -101,7 +124,3 @@ def _number(cell: str, line: int) -> float:
         if cell in ("True", "False"):
             return float(cell == "True")
         raise SourceError(f"line {line}: {cell!r} is not a number.") from None
-
-
-def _quoted(label: str) -> str:
-    return f'"{label}"' if "," in label else label

@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from jaccli.choices import SUFFIXES
+from jaccli.choices import LONG, SUFFIXES
 from jaccli.errors import BudgetError, SourceError, UsageError, format_bytes
 from jaccli.result.labels import LabelledAxis
 from jaccli.result.matrix import matrix_shape
@@ -68,9 +68,21 @@ def check_layout(
     storage: str = "dense",
 ) -> None:
     """Refuse, before computing, a result that does not fit into the format of `suffix`."""
+    check_long(suffix[1:], layout)
     slots = [Slot.of(block) for block in blocks]
     shape = matrix_shape(derivative, slots, batch_names(batch))
     format_of(suffix).check([slot.key for slot in slots], shape, layout, storage)
+
+
+def check_long(form: str, layout: str) -> None:
+    """Refuse the long layout for a format that does not have it.
+
+    Raises:
+        UsageError: it has not.
+    """
+    if layout == "long" and form not in (*LONG, "none"):
+        hint = f"Expected one of {', '.join(map(repr, LONG))}."
+        raise UsageError(f"{form}: this format has no long layout.", hint=hint)
 
 
 def check_dense(suffix: str, nbytes: int, budget: int) -> None:

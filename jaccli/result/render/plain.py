@@ -22,6 +22,11 @@ _MEASURED = 1 << 16
 
 def plain(view: View, layout: str = "blocks") -> Iterator[str]:
     """Yield the lines of a view, each with its end."""
+    if layout == "long":
+        from jaccli.result.render.long_table import plain_long
+
+        yield from plain_long(view)
+        return
     shown = panels(view, layout)
     titled = not _speaks_for_itself(shown)
     for number, panel in enumerate(shown):

@@ -64,6 +64,11 @@ def _text(module: str, name: str) -> Callable[[View, TextIO, Style], None]:
 
 
 def _table(view: View, out: TextIO, style: Style) -> None:
+    if style.layout == "long":
+        from jaccli.result.render.long_table import table_long
+
+        out.writelines(table_long(view, style.digits))
+        return
     from jaccli.result.render.table import table
 
     table(view, out, layout=style.layout, digits=style.digits, width=style.width)
@@ -91,6 +96,7 @@ RENDERERS: dict[str, Callable[[View, TextIO, Style], None]] = {
     "plain": _text("render.plain", "plain"),
     "json": _text("io.json", "json_text"),
     "csv": _text("io.csv", "csv_lines"),
+    "tsv": _text("io.tsv", "tsv_lines"),
     "npy": _npy,
     "none": _none,
 }
