@@ -51,7 +51,7 @@ _WRITTEN = {
     "≠": "Write !=.",
     "∑": "Write sum(...).",
     "∏": "Write prod(...).",
-    "!": "Write gamma(n + 1) for n!.",
+    "!": "Write factorial(n) for n!.",
     "?": "Write A if CONDITION else B.",
     ";": "Every expression has an -e, or a name under model.expressions, of its own.",
     "\\": "Write solve(A, b) for A\\b.",

@@ -131,13 +131,18 @@ def spec_advice(name: str) -> str:
     """Return what to type in place of a SPEC that is no file."""
     path = Path(name)
     for suffix in (".yaml", ".yml"):
-        if path.suffix != suffix and path.with_suffix(suffix).is_file() and files.is_local():
+        if (
+            path.name
+            and path.suffix != suffix
+            and path.with_suffix(suffix).is_file()
+            and files.is_local()
+        ):
             return f"Did you mean '{path.with_suffix(suffix)}'?"
     if re.fullmatch(r"[A-Za-z_][\w.]*=.*", name):
         return f"Inputs are given by --at: --at {shlex.quote(name)}."
     if re.search(r"[*+(^=]|\s[-/]\s", name) or re.fullmatch(r"[A-Za-z]", name):
         return f"An expression is given by -e: -e {shlex.quote(name)}."
-    return "SPEC is a YAML file, or - for standard input; 'jaccli init FILE' writes one."
+    return "SPEC is a YAML file, or - for standard input."
 
 
 def decode(name: str, data: bytes) -> tuple[str, ...]:

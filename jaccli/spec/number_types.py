@@ -86,6 +86,8 @@ def advice(value: Any) -> str:
     parts = [part for part in re.split(r"[,;\s]+", text) if part]
     if not all(map(_is_number, parts)):
         return ""
+    if len(parts) == 1 and "_" in text:
+        return f"Write {text.replace('_', '')}."
     if len(parts) == 1:
         return f"Write {parts[0]}, without {'quotes' if parts[0] == text else 'the comma'}."
     one = _THOUSANDS.fullmatch(text)

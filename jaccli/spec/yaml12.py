@@ -112,7 +112,7 @@ def _syntax_problem(text: Text, error: yaml.MarkedYAMLError) -> Problem:
         hint = "Indent with spaces." if character == "\t" else "Quote texts that begin so."
     elif "mapping values are not allowed" in reason:
         hint = "Write {NAME: VALUE}, or NAME: VALUE on a line of its own below, indented."
-    elif "',' or" in reason:
+    elif "',' or" in reason and begin == line:
         hint = "Quote an expression that holds brackets or commas, or give it a line of its own."
     elif error.context and begin != line:
         hint = f"{error.context.capitalize()} that begins on line {begin + 1}."

@@ -74,9 +74,9 @@ GAUSS_NEWTON = {
 def pairs(folder: Path) -> Path:
     """Write the problem of pairs, and return its spec."""
     rng = np.random.default_rng(1)
-    arrays = {name: rng.normal(size=size) for name, size in (("x", 10**4), ("w", 10**5))}
-    places = {name: rng.integers(0, 10**4, 10**5) for name in "ij"}
-    np.savez(folder / "pairs.npz", v=rng.normal(size=10**4), **arrays, **places)
+    i, j = rng.integers(0, 10**4, (2, 10**5))
+    x, v, w = rng.normal(size=10**4), rng.normal(size=10**4), rng.normal(size=10**5)
+    np.savez(folder / "pairs.npz", x=x, v=v, w=w, i=i, j=j)
     spec = folder / "pairs.yaml"
     spec.write_text(PAIRS)
     return spec

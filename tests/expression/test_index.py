@@ -92,7 +92,7 @@ def test_any_index_is_numpys_or_an_error(parts: str) -> None:
             "x[[0, 7]]: index 7 is out of range for axis 0 with size 5.\n  x[[0, 7]]\n  ^^^^^^^^^",
         ),
         ("x[0, 1]", "x[0, 1]: 2 indices for 1 axes.\n  x[0, 1]\n  ^^^^^^^"),
-        ("pi[0]", "pi[0]: 1 indices for 0 axes.\n  pi[0]\n  ^^^^^"),
+        ("pi[0]", "pi[0]: a scalar has no entries to pick: leave the index out.\n  pi[0]\n  ^^^^^"),
         ("x[..., ...]", "x[..., ...]: '...' may stand only once.\n  x[..., ...]\n  ^^^^^^^^^^^"),
         ("x[::0]", "x[::0]: the step of a slice is not 0.\n  x[::0]\n  ^^^^^^"),
         ("x[1:k]", "the bounds of a slice must be literal integers, not k.\n  x[1:k]\n      ^"),

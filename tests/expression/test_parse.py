@@ -74,7 +74,7 @@ def refused(text: str, **options: object) -> str:
         ),
         ("2x", "syntax error: invalid decimal literal.\n  2x\n  ^\nWrite products with '*': 2*x."),
         ("x +", "the expression breaks off here.\n  x +\n    ^"),
-        ("x y", "syntax error: invalid syntax.\n  x y\n  ^"),
+        ("x y", "syntax error: invalid syntax.\n  x y\n  ^\nWrite products with '*': 2*x."),
         ("x + y)", "')' closes nothing.\n  x + y)\n       ^"),
         ("(x + [y)", "')' does not close '['.\n  (x + [y)\n       ^^^"),
         ("sin(x", "'(' is never closed.\n  sin(x\n     ^"),
@@ -87,8 +87,7 @@ def refused(text: str, **options: object) -> str:
         ("w.T @ x", "w.T: attributes are not allowed.\n  w.T @ x\n  ^^^\nWrite transpose(w)."),
         (
             "x^2",
-            "^ is not an operator here.\n  x^2\n  ^^^\n"
-            "Write ** for powers, logical_xor for 'either'.",
+            "^ is not an operator here.\n  x^2\n  ^^^\nWrite powers with **: x**2.",
         ),
         (
             "x > 0 and y > 0",

@@ -142,7 +142,7 @@ WRONG = [
     ("batch: {x: «0.5»}", "batch.x: 0.5 is not a whole number."),
     ("batch: {x: «true»}", "batch.x: true is not a whole number."),
     ("batch: {x: «0»}", "batch: the input 'x' is a scalar and has no axis to batch."),
-    ("derivative: «jacobean»", f"derivative: unknown value 'jacobean'.\n{WORDS['derivative']}"),
+    ("derivative: «jacobean»", "derivative: unknown value 'jacobean'.\nDid you mean 'jacobian'?"),
     ("derivative: «{»a: 1}", f"derivative: a mapping is not a word.\n{WORDS['derivative']}"),
     ("derivative: «[»]", "derivative: 0 entries in place of at least 1."),
     ("derivative: [hvp, «hvp»]", "derivative: 'hvp' stands here a second time."),
@@ -159,7 +159,7 @@ WRONG = [
     ("storage: «full»", f"storage: unknown value 'full'.\n{WORDS['storage']}"),
     ("device: «cuda»", "device: 'cuda' is not a device: cpu, gpu, gpu:1, tpu."),
     ("device: «'gpu:'»", "device: 'gpu:' is not a device: cpu, gpu, gpu:1, tpu."),
-    ("dtype: «float16»", f"dtype: unknown value 'float16'.\n{WORDS['dtype']}"),
+    ("dtype: «float16»", "dtype: unknown value 'float16'.\nDid you mean 'float32'?"),
     ("dtype: «null»", f"dtype: nothing is not a word.\n{WORDS['dtype']}"),
     ("precision: «low»", f"precision: unknown value 'low'.\n{WORDS['precision']}"),
     ("memory: «12 apples»", f"memory: '12 apples' is not a size.\n{SIZE}"),
@@ -179,7 +179,7 @@ WRONG = [
     ("{derivative: vjp, vector: {«y»: 1}}", "vector: no output named 'y'.\nExpected 'f'."),
     (
         "output: «J.npz»",
-        "output: 'J.npz' is not a mapping.\nExpected one of 'path', 'format', 'force'.",
+        "output: 'J.npz' is not a mapping.\nWrite {path: J.npz}.",
     ),
     ("output: {«pth»: a.npy}", "output: unknown key 'pth'.\nDid you mean 'path'?"),
     ("output: {path: «3»}", "output.path: 3 is not a file name."),
@@ -217,7 +217,11 @@ def test_wrong_values(jaccli: Callable[..., Any], case: tuple[str, ...]) -> None
     assert (outcome.exit_code, outcome.stdout) == (2, "")
 
 
-MODELS = "Expected 'forecast', or a mapping with 'expression', 'expressions' or 'python'."
+MODELS = (
+    "Expected 'forecast', {expression: x**2}, {expressions: {r: ..., t: ...}} or "
+    "{python: 'file.py:function'}."
+)
+LISTS = "Expected {NAME: VALUE, ...}, or lines NAME: VALUE without dashes."
 KINDS = "Expected one of 'expression', 'expressions', 'python'."
 TARGET = "is not 'module:function' or 'file.py:function'."
 
@@ -229,7 +233,11 @@ WRONG_MODELS = [
     ("{«expresion»: x}", "model: the mapping names no model.\nDid you mean 'expression'?"),
     ("{expression: «»}", "model.expression: nothing is not an expression."),
     ("{expression: «true»}", "model.expression: true is not an expression."),
-    ("{expression: «[»x]}", "model.expression: a list is not an expression."),
+    (
+        "{expression: «[»x]}",
+        "model.expression: a list is not an expression.\nSeveral have names: "
+        "expressions: {y: ..., z: ...}.",
+    ),
     ("{expression: x, «output»: f}", "model: unknown key 'output'.\nExpected 'expression'."),
     ("{expression: 'x «+»'}", "model.expression: the expression breaks off here."),
     (
@@ -238,7 +246,10 @@ WRONG_MODELS = [
         "Expected 'x'; or give it a value under inputs, or with --at y=VALUE.",
     ),
     ("{expressions: «{»}}", "model.expressions: no expressions."),
-    ("{expressions: «[»a]}", "model.expressions: a list is not a mapping of names to values."),
+    (
+        "{expressions: «[»a]}",
+        f"model.expressions: a list is not a mapping of names to values.\n{LISTS}",
+    ),
     (
         "{expressions: {f: x, g: 2*f}, outputs: «h»}",
         "model.outputs: no output named 'h'.\nExpected one of 'f', 'g'.",
@@ -300,8 +311,8 @@ def test_carets_follow_an_expression_over_several_lines(jaccli: Callable[..., An
 
 
 INPUTS = [
-    ("«3»", "inputs: 3 is not a mapping of names to values."),
-    ("«[»1]", "inputs: a list is not a mapping of names to values."),
+    ("«3»", "inputs: 3 is not a mapping of names to values.\nExpected {NAME: 3}."),
+    ("«[»1]", f"inputs: a list is not a mapping of names to values.\n{LISTS}"),
     ("«{»}", "inputs: there are no inputs.\nGive one: under inputs, or --at NAME=VALUE."),
     (
         "{x: 1, «sin»: 3}",

@@ -202,12 +202,16 @@ SOURCES = (
 )
 FAR = "inputs.x: the distance between the bounds does not fit float64."
 WRONG = [
-    ("«~»", "inputs.x: nothing is not a number."),
+    (
+        "«~»",
+        "inputs.x: nothing is not a number.\n"
+        "Expected a number, a list, or a source, as {file: x.npy}.",
+    ),
     ("«a»", "inputs.x: 'a' is not a number."),
-    ("«'1'»", "inputs.x: '1' is not a number."),
+    ("«'1'»", "inputs.x: '1' is not a number.\nWrite 1, without quotes."),
     ("«true»", "inputs.x: true is not a number."),
     ("«no»", "inputs.x: 'no' is not a number."),
-    ("«1_000»", "inputs.x: '1_000' is not a number."),
+    ("«1_000»", "inputs.x: '1_000' is not a number.\nWrite 1000."),
     ("[1, «a»]", "inputs.x: 'a' is not a number."),
     (
         "[1, «[»2]]",
@@ -224,7 +228,7 @@ WRONG = [
     ("{value: «a»}", "inputs.x.value: 'a' is not a number."),
     (
         "{value: 3, dtype: «int32»}",
-        "inputs.x.dtype: unknown value 'int32'.\nExpected one of 'float32', 'float64', 'int64'.",
+        "inputs.x.dtype: unknown value 'int32'.\nDid you mean 'int64'?",
     ),
     ("{value: 3, «shape»: 4}", "inputs.x: unknown key 'shape'.\nExpected one of 'value', 'dtype'."),
     (

@@ -202,7 +202,11 @@ WRONG: dict[str, tuple[str, ...]] = {
         "not YAML: found unexpected end of stream.\n"
         "While scanning a quoted scalar that begins on line 1.",
     ),
-    "two colons": ("a: b«:» c\n", "not YAML: mapping values are not allowed in this context."),
+    "two colons": (
+        "a: b«:» c\n",
+        "not YAML: mapping values are not allowed in this context.\n"
+        "Write {NAME: VALUE}, or NAME: VALUE on a line of its own below, indented.",
+    ),
     "NUL": (f"{SQUARE}inputs: {{é: 3«\0»}}\n", "not YAML: the character U+0000 is not allowed."),
     "escape character": ("# é\na: «\x1b»[31m\n", "not YAML: the character U+001B is not allowed."),
     "byte order mark inside": ("a: «\ufeff»\n", "not YAML: the character U+FEFF is not allowed."),
