@@ -130,6 +130,7 @@ def _report(
         warnings=said,
         text=partial(fit_text.as_text, found, digits),
         data=partial(fit_files.as_json, found, every),
+        rows=partial(fit_files.rows, found),
         table=partial(fit_files.as_csv, found),
         fit=found,
         arrays=partial(fit_files.write_npz, found),

@@ -199,6 +199,7 @@ def _propagated(
         warnings=said,
         text=partial(propagation_text.as_text, found, digits),
         data=partial(propagation_files.as_json, found, every),
+        rows=partial(propagation_files.summary, found),
         table=partial(propagation_files.as_csv, found),
         arrays=partial(propagation_files.write_npz, found),
         propagation=found,

@@ -12,6 +12,7 @@ from jaccli.commands.tasks import Task
 from jaccli.errors import SpecError, UsageError, expected
 from jaccli.storage.files import publishing
 
+Number = Callable[[float], str]
 SUFFIXES = (".json", ".npz", ".csv")
 FORMATS = ("table", "plain", "json", "csv", "none")
 OF_RESULTS = ("layout", "show", "resume", "cluster", "scale", "with_value")
@@ -20,9 +21,14 @@ OF_RESULTS = ("layout", "show", "resume", "cluster", "scale", "with_value")
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class TabledReport(Report):
-    """A `Report` that is also a table, for `.csv`, and arrays, for `.npz`."""
+    """A `Report` that is also a table, for `.csv`, and arrays, for `.npz`.
+
+    `rows` is what a sweep prints of it: a header and a row for each entry, with numbers as they
+    are to be written.
+    """
 
     table: Callable[[], str]
+    rows: Callable[[Number], list[list[str]]]
     arrays: Callable[[BinaryIO], None]
 
     def write(self) -> None:

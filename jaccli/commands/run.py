@@ -56,10 +56,10 @@ def run(request: RunRequest, context: Context) -> Iterator[Outcome]:
     specs = load_specs(request, None)
     if any(spec.sweep is not None for spec in specs):
         files.require_local("a sweep")
-        from jaccli.commands import propagate_sweep
+        from jaccli.commands import report_sweep
 
-        if len(specs) == 1 and propagate_sweep.is_of_propagate(specs[0]):
-            return propagate_sweep.run(specs[0], request, context)
+        if len(specs) == 1 and report_sweep.is_of_report(specs[0]):
+            return report_sweep.run(specs[0], request, context)
         from jaccli.commands import run_sweep
 
         return run_sweep.run(specs, request, context)

@@ -6,13 +6,13 @@ Every spec is read and checked, and every target looked at, before JAX is import
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jaccli import startup
-from jaccli.choices import APPROXIMATED, BUILT_ON, GAUSS_NEWTON, SUFFIXES, WITH_VECTOR
+from jaccli.choices import BUILT_ON, GAUSS_NEWTON, SUFFIXES, WITH_VECTOR
 from jaccli.commands.options import SpecRequest
 from jaccli.commands.request import check_choice
 from jaccli.context import Context
@@ -97,16 +97,12 @@ def plans(
         model, device = load_model(spec, request, context, by_rows=by_rows, held=held)
         warn_of_unused(spec, context)
         from jaccli.execute.preflight import given_pattern  # with JAX, which is there by now
-        from jaccli.models.gauss_newton import gauss_newton
 
         programs = programs or programs_of(context, several=len(found) > 1)
         given = given_pattern(spec, model)
         for task in group:
-            chosen, pattern = model, given
-            if spec.approximation == GAUSS_NEWTON and task.derivative in APPROXIMATED:
-                chosen, pattern = gauss_newton(model), given
             plan = programs.planned(
-                spec, chosen, task.derivative, device, pattern, holds_result=holds_result(task)
+                spec, model, task.derivative, device, given, holds_result=holds_result(task)
             )
             check_formats(task, plan, request.show)
             yield task, plan, programs
@@ -207,7 +203,7 @@ def _tasks(specs: Iterable[Spec], request: SpecRequest, context: Context) -> Ite
         raise UsageError("-o names one file for several results.", hint="Use --out-dir DIR.")
     for spec in specs:
         for named in dict.fromkeys(_derivatives(spec, request)):
-            task_spec, derivative = _approximated(spec, named)
+            task_spec, derivative = spec.of_derivative(named)
             target = spec.output.path
             if folder is not None:
                 stem = "stdin" if spec.name in ("-", "-e") else Path(spec.name).stem
@@ -226,14 +222,6 @@ def _derivatives(spec: Spec, request: SpecRequest) -> Iterable[str]:
     for name in spec.derivative:
         kept = name in request.performs or name == GAUSS_NEWTON
         yield name if kept else BUILT_ON.get(name, name)
-
-
-def _approximated(spec: Spec, name: str) -> tuple[Spec, str]:
-    """Return a derivative's spec and the derivative, `gauss-newton` being the Hessian's."""
-    if name != GAUSS_NEWTON:
-        return spec, name
-    resolved = {**spec.resolved, "approximation": GAUSS_NEWTON}
-    return replace(spec, approximation=GAUSS_NEWTON, resolved=resolved), BUILT_ON[name]
 
 
 def _format(spec: Spec, target: Path | None, request: SpecRequest, context: Context) -> str:

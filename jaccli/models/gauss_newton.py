@@ -11,12 +11,24 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from jaccli.choices import APPROXIMATED, GAUSS_NEWTON
 from jaccli.models.model import LoadedModel
+from jaccli.spec import Spec
 
 COST = "cost"
 """The name of the output, half the sum of the squares of all residuals."""
 _AT = "{}@"
 """What the point of an input is called: no input's name holds an @."""
+
+
+def approximated(spec: Spec, model: LoadedModel, derivative: str) -> LoadedModel:
+    """Return the model whose derivative is what the spec's `approximation` asks for.
+
+    A model that is one already is returned as it is.
+    """
+    if spec.approximation != GAUSS_NEWTON or derivative not in APPROXIMATED:
+        return model
+    return model if _AT.format(model.wrt[0]) in model.primals else gauss_newton(model)
 
 
 def gauss_newton(model: LoadedModel) -> LoadedModel:

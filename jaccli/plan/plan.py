@@ -29,6 +29,7 @@ from jaccli.derivative.structure_losses import Loss
 from jaccli.derivative.trace_info import TraceInfo
 from jaccli.errors import BudgetError, SpecError, UnderivableError, format_bytes
 from jaccli.models import LoadedModel, Values
+from jaccli.models.gauss_newton import approximated
 from jaccli.plan.checks import check_outputs, checked_vectors
 from jaccli.plan.shapes import BlockPlan, Shape, avals, blocks_of, trace
 from jaccli.spec import Spec
@@ -185,6 +186,7 @@ def make(
         SpecError: the shapes do not fit each other, or not the derivative.
         BudgetError: the result does not fit the memory budget.
     """
+    model = approximated(spec, model, derivative)
     found = trace(spec, model)
     model = replace(model, function=found.function)
     outputs, dtypes, about = found.outputs, found.dtypes, found.facts
@@ -272,6 +274,7 @@ def instead(plan: Plan, error: UnderivableError) -> Plan:
 
 def at(plan: Plan, model: LoadedModel) -> Plan:
     """Return the plan at another point of its model: arrays of the same shapes and dtypes."""
+    model = approximated(plan.spec, model, plan.derivative)
     model = replace(model, function=plan.model.function)
     dtypes = {name: vector.dtype for name, vector in plan.vectors.items()}
     vectors, _ = checked_vectors(plan.spec, model, plan.derivative, plan.outputs, dtypes)

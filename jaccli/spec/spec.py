@@ -6,11 +6,12 @@ Boundary: data alone; numpy and JAX are not imported.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaccli import memory
+from jaccli.choices import BUILT_ON, GAUSS_NEWTON
 from jaccli.errors import BudgetError, Place, Problem, format_bytes
 from jaccli.expression import Expression
 from jaccli.spec.input_sources import Source
@@ -104,6 +105,13 @@ class Spec:
     def problem(self, path: str, message: str, hint: str = "") -> Problem:
         """Return a problem at the entry with the dotted path."""
         return Problem(message, path=path, place=self.place(*path.split(".")), hint=hint)
+
+    def of_derivative(self, name: str) -> tuple[Spec, str]:
+        """Return the spec of one of its derivatives and that: `gauss-newton` is a Hessian."""
+        if name != GAUSS_NEWTON:
+            return self, name
+        resolved = {**self.resolved, "approximation": GAUSS_NEWTON}
+        return replace(self, approximation=GAUSS_NEWTON, resolved=resolved), BUILT_ON[name]
 
     def check_sizes(self) -> None:
         """Compare the inputs' declared sizes with the memory budget.

@@ -49,7 +49,7 @@ def expand(spec: Spec) -> tuple[SweepTask, ...]:
         values = {".".join(override.path): override.node.plain() for override in setting}
         for derivative in task_spec.derivative:
             name = f"{stem}.{derivative}" if many_derivatives else stem
-            tasks.append(SweepTask(name, task_spec, derivative, values))
+            tasks.append(SweepTask(name, *task_spec.of_derivative(derivative), values))
     return tuple(tasks)
 
 

@@ -17,6 +17,7 @@ from jaccli.backend import Device
 from jaccli.execute import Program, functions
 from jaccli.execute.functions import Arguments
 from jaccli.models import LoadedModel
+from jaccli.models.gauss_newton import approximated
 from jaccli.plan import Plan, at, check_result, identity, make
 from jaccli.spec import Spec
 from jaccli.storage.lru_cache import LRUCache
@@ -69,6 +70,7 @@ class ProgramCache:
         Raises:
             SpecError, BudgetError: as `plan.make`.
         """
+        model = approximated(spec, model, derivative)
         key = None if user_pattern is not None else self._key(spec, model, derivative, devices)
         entry = None if key is None else self._entries.get(key)
         if entry is not None:

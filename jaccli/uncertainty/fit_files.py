@@ -8,12 +8,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from jaccli import backend
-from jaccli.result.numerals import shortest
+from jaccli.result.labels import Names
 from jaccli.storage.npy import write_arrays
 from jaccli.uncertainty.covariance_matrices import Array
 from jaccli.uncertainty.fit import Fit, Prediction
@@ -117,18 +118,19 @@ def write_npz(fit: Fit, stream: BinaryIO) -> None:
 def as_csv(fit: Fit) -> str:
     """Return a row for each parameter, then one for each predicted entry, which has no t and p."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    columns = (fit.value, fit.found.standard_errors, fit.t, fit.p, *_interval(fit))
-    writer.writerows(zip(fit.labels, *map(shortest, columns), strict=True))
-    for one in fit.predictions:
-        from jaccli.result.labels import Names
-
-        low, high = fit.interval(one.value, one.standard_error)
-        empty = [""] * len(one.value)
-        value, error = shortest(one.value), shortest(one.standard_error)
-        names = Names.of(one.name, one.shape)
-        writer.writerows(
-            zip(names, value, error, empty, empty, shortest(low), shortest(high), strict=True)
-        )
+    csv.writer(text, lineterminator="\n").writerows(rows(fit, lambda value: repr(float(value))))
     return text.getvalue()
+
+
+def rows(fit: Fit, number: Callable[[float], str]) -> list[list[str]]:
+    """Return the rows of the table, its header first."""
+    cells = (fit.value, fit.found.standard_errors, fit.t, fit.p, *_interval(fit))
+    lines = [list(COLUMNS)]
+    for place, name in enumerate(fit.labels):
+        lines.append([name, *(number(column[place]) for column in cells)])
+    for one in fit.predictions:
+        low, high = fit.interval(one.value, one.standard_error)
+        for place, name in enumerate(Names.of(one.name, one.shape)):
+            value, error = number(one.value[place]), number(one.standard_error[place])
+            lines.append([name, value, error, "", "", number(low[place]), number(high[place])])
+    return lines

@@ -8,7 +8,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -195,6 +196,23 @@ def as_csv(found: Propagation) -> str:
     writer.writerow([*batch, *COLUMNS])
     writer.writerows(rows(found))
     return text.getvalue()
+
+
+def summary(found: Propagation, number: Callable[[float], str]) -> list[list[str]]:
+    """Return a row for each output entry of each batch row, below a header."""
+    batch = [] if found.batch is None else ["row"]
+    lines = [[*batch, "output", "value", "u", "dof", "k", "U"]]
+    for row in range(found.batch or 1):
+        lead = () if found.batch is None else (row,)
+        for place, name in enumerate(found.rows):
+            at = (*lead, place)
+            dof = found.first.dof[at]
+            lines.append([
+                *map(str, lead), name, number(found.value[at]), number(found.first.u[at]),
+                "-" if math.isnan(dof) else number(dof), number(found.k[at]),
+                number(found.expanded[at]),
+            ])  # fmt: skip
+    return lines
 
 
 def rows(found: Propagation) -> Iterator[list[str]]:

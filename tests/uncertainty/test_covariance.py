@@ -244,3 +244,20 @@ def test_gauss_newton_of_a_batch_and_in_a_spec(jaccli: Jaccli) -> None:
     )
     assert refused.exit_code == 2
     assert "jacobian has no approximation." in refused.stderr
+
+
+def test_a_sweep_is_one_table(jaccli: Jaccli, tmp_path: Path) -> None:
+    spec = {**LINE, "derivative": "covariance", "sweep": {"sigma": ["known", "estimated"]}}
+    target = tmp_path / "fits.csv"
+    options = ("--table", str(target), "--format", "json", "-q")
+    done = jaccli("run", "-", *options, stdin=yaml.safe_dump(spec))
+    rows = list(csv.DictReader(io.StringIO(target.read_text())))
+    assert [(row["sigma"], row["parameter"]) for row in rows] == [
+        ("known", "a"), ("known", "b"), ("estimated", "a"), ("estimated", "b"),
+    ]  # fmt: skip
+    # (JᵀJ)⁻¹ = [[5, -3], [-3, 3]] / 6, and s² = 1.5
+    right = np.sqrt([5 / 6, 1 / 2, 1.5 * 5 / 6, 1.5 / 2])
+    found = [float(row["standard_error"]) for row in rows]
+    np.testing.assert_allclose(found, right, rtol=1e-14)
+    tasks = json.loads(done.stdout)["tasks"]
+    assert tasks[1]["parameters"]["b"]["standard_error"] == found[3]
