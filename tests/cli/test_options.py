@@ -145,7 +145,11 @@ WRONG = [
         "'θ' is not a name.\nLetters, digits and underscores, not beginning with a digit.",
     ),
     ("--at", "«=3»", f"'=3' is not NAME=VALUE.\n{AT}"),
-    ("--at", "x=«»", "nothing is not a number."),
+    (
+        "--at",
+        "x=«»",
+        "nothing is not a number.\nExpected a number, a list, or a source, as {file: x.npy}.",
+    ),
     ("--at", "x=«abc»", "'abc' is not a number."),
     ("--at", "x=[1, «a»]", "'a' is not a number."),
     ("--at", "x = «1e999»", "1e999 does not fit float64."),
