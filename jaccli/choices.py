@@ -51,6 +51,11 @@ DISTRIBUTIONS = ("uniform", "triangular", "arcsine")
 STORAGES = ("dense", "sparse")
 PRECISIONS = ("default", "high", "highest")
 SCALES = ("none", "relative", "log")
+PARTS = ("full", "diagonal", "trace")
+PARTED = ("jacobian", "hessian")
+"""Derivatives that have a diagonal and a trace."""
+RESTRICTED = ("jacobian", "gradient", "hessian")
+"""Derivatives that are computed for some rows and columns alone."""
 SCALED = ("gradient", "jacobian")
 """Derivatives that have a relative form."""
 LAYOUTS = ("blocks", "matrix")

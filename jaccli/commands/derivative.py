@@ -8,7 +8,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 
 from jaccli.choices import SCALED
-from jaccli.commands.options import SCALE, VECTOR, WITH_VALUE, ResultRequest
+from jaccli.commands.options import (
+    COLS,
+    PART,
+    ROWS,
+    SCALE,
+    VECTOR,
+    WITH_VALUE,
+    ResultRequest,
+)
 from jaccli.commands.outcome import Outcome
 from jaccli.commands.request import check_choice
 from jaccli.commands.streaming import goes_on, is_streamed, may_be_streamed, stream
@@ -39,12 +47,16 @@ class OneDerivativeRequest(ResultRequest):
     """A derivative of each spec."""
 
     derivative: ClassVar[str]
+    takes_parts = True
 
 
 class JacobianRequest(OneDerivativeRequest):
     """The Jacobian of each spec."""
 
     derivative = "jacobian"
+    rows: str | None = ROWS
+    cols: str | None = COLS
+    part: str | None = PART
     with_value: bool = WITH_VALUE
     scale: str = SCALE
 
@@ -53,6 +65,9 @@ class HessianRequest(OneDerivativeRequest):
     """The Hessian of each spec."""
 
     derivative = "hessian"
+    rows: str | None = ROWS
+    cols: str | None = COLS
+    part: str | None = PART
     with_value: bool = WITH_VALUE
 
 
@@ -60,6 +75,8 @@ class GradientRequest(OneDerivativeRequest):
     """The gradient of each spec."""
 
     derivative = "gradient"
+    rows: str | None = ROWS
+    cols: str | None = COLS
     with_value: bool = WITH_VALUE
     scale: str = SCALE
 

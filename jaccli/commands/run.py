@@ -8,7 +8,18 @@ from typing import ClassVar
 
 from jaccli.choices import BUILT_ON
 from jaccli.commands.derivative import computed
-from jaccli.commands.options import CALL, HOW, RESULT, SCALE, VECTOR, WITH_VALUE, ResultRequest
+from jaccli.commands.options import (
+    CALL,
+    COLS,
+    HOW,
+    PART,
+    RESULT,
+    ROWS,
+    SCALE,
+    VECTOR,
+    WITH_VALUE,
+    ResultRequest,
+)
 from jaccli.commands.outcome import Outcome
 from jaccli.commands.request import option
 from jaccli.commands.tasks import Task, check_targets, load_specs, tasks_of
@@ -23,6 +34,10 @@ SWEEP = ("dry_run", "fail_fast", "jobs", "junit", "markdown")
 class RunRequest(ResultRequest):
     """What the specs say, compared with their `expect:`."""
 
+    takes_parts = True
+    rows: str | None = ROWS
+    cols: str | None = COLS
+    part: str | None = PART
     vector: tuple[str, ...] = VECTOR
     scale: str = SCALE
     with_value: bool = WITH_VALUE

@@ -62,6 +62,9 @@ def run(program: Program, progress: Progress, arguments: Arguments | None = None
         versions=backend.versions(),
         spec_sha256=plan.spec.sha256,
         warnings=plan.warnings,
+        part=plan.part,
+        rows=plan.spec.rows,
+        cols=plan.spec.cols,
     )
 
 
@@ -69,7 +72,7 @@ def _blocks(plan: Plan, tree: Any) -> Iterator[Block]:
     """Name the arrays of the result."""
     sparse = plan.storage == "sparse"
     for block in plan.blocks:
-        array = np.asarray(_find(tree, block), block.dtype)
+        array = np.asarray(_find(tree, block, plan.part), block.dtype)
         values: Array | Sparse
         if sparse and plan.prepared is not None:
             values = _placed(_find(plan.prepared.entries, block), array, block.shape)
@@ -77,12 +80,15 @@ def _blocks(plan: Plan, tree: Any) -> Iterator[Block]:
             values = Sparse.from_dense(array.reshape(block.shape))
         else:
             values = array.reshape(block.shape)
-        yield Block(block.output, block.wrt, values, block.out_shape, block.in_shapes)
+        yield Block(
+            block.output, block.wrt, values, block.out_shape, block.in_shapes, block.entries
+        )
 
 
-def _find(tree: Any, block: BlockPlan) -> Any:
-    """Return what a tree by output, then inputs, has for a block."""
-    for name in ((block.output,) if block.output is not None else ()) + block.wrt:
+def _find(tree: Any, block: BlockPlan, part: str = "full") -> Any:
+    """Return what a tree by output, then inputs, has for a block; a part's by the first input."""
+    wrt = block.wrt if part == "full" else block.wrt[:1]
+    for name in ((block.output,) if block.output is not None else ()) + wrt:
         tree = tree[name]
     return tree
 

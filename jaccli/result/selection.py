@@ -1,16 +1,12 @@
 """`--show`: picks a part of a result, `y[0:4], x[3]`, keeping the true names of its entries.
 
-    selections = selection, { ",", selection }
-    selection  = NAME | KEY | NAME "[" indices "]"
-
-The first mention of an output picks its entries, a mention of an input those of the input (a
-second one, in a Hessian, along its second axis); `batch[5]` picks batch rows and a KEY such as
-`y.x` one block.  Indices are numpy's integers and slices.
+The text is that of `jaccli.selections`.  The first mention of an output picks its entries, a
+mention of an input those of the input (a second one, in a Hessian, along its second axis);
+`batch[5]` picks batch rows and a KEY such as `y.x` one block.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -22,13 +18,9 @@ from jaccli.result.labels import Names
 from jaccli.result.result import Block, Result, Shaped
 from jaccli.result.sparse import Sparse, dense
 from jaccli.result.view import ShownPart, Slot, View, batch_names, whole
+from jaccli.selections import Index, Selection, SelectionError, narrowed, selections
 
-_SELECTION = re.compile(r"\s*([^\W\d]\w*(?:\.[^\W\d]\w*)*)\s*(?:\[([^\[\]]*)\])?\s*(,|\Z)")
-_INDEX = re.compile(r"[+-]?\d{1,18}\Z")
-_SLICE = re.compile(r"([+-]?\d{1,18})?\s*:\s*([+-]?\d{1,18})?\s*(?::\s*([+-]?\d{1,18})?)?\Z")
 _FULL = slice(None)
-
-Index = tuple[int | slice, ...]
 
 
 @dataclass
@@ -68,6 +60,10 @@ def show(result: Result, text: str | None) -> View:
     if text is None:
         return view
     picks = _assign(view, text)
+    if result.shown:  # of all but the batch rows, what is picked is what there is
+        picks.output, picks.wrt = None, []
+    elif result.is_part:
+        _check_whole(picks, result)
     batch = batch_names(result.batch)
     if batch is not None:
         batch = _narrow(batch, picks.batch, text)
@@ -113,38 +109,25 @@ def _assign(view: View, text: str) -> _Picks:
     return picks
 
 
-def _selections(text: str) -> list[tuple[str, Index]]:
-    found, position = [], 0
-    while True:
-        match = _SELECTION.match(text, position)
-        if match is None:
+def _check_whole(picks: _Picks, result: Result) -> None:
+    """Refuse to pick entries of what is there in part: its indices would be ambiguous."""
+    picked = [*([] if picks.output is None else [picks.output]), *picks.wrt]
+    for name, index in picked:
+        if index:
+            given = {"rows": result.rows, "cols": result.cols}
+            said = " and ".join(f"--{name}" for name, text in given.items() if text is not None)
+            said = said or f"--part {result.part}"
             raise UsageError(
-                f"--show: cannot read {text[position:].strip() or text!r}.",
-                hint="Expected names with indices, such as 'y[0]' or 'y[0:4], x[3]'.",
+                f"--show: {name!r} has indices, and {said} picks its entries.",
+                hint="Pick them with --rows and --cols; batch[0] and whole names can be shown.",
             )
-        found.append((match[1], _index(match[2], text)))
-        if match[3] == "":
-            return found
-        position = match.end()
 
 
-def _index(text: str | None, whole_text: str) -> Index:
-    """Read what stands between the brackets."""
-    if text is None:
-        return ()
-    index: list[int | slice] = []
-    for item in (item.strip() for item in text.split(",")):
-        match = _SLICE.match(item)
-        if _INDEX.match(item):
-            index.append(int(item))
-        elif match and not (match[3] and int(match[3]) == 0):
-            index.append(slice(*(int(bound) if bound else None for bound in match.groups())))
-        else:
-            raise UsageError(
-                f"--show: {item!r} is not an index in {whole_text!r}.",
-                hint="Expected integers and slices, such as '0', '-1', '0:4' or '::2'.",
-            )
-    return tuple(index)
+def _selections(text: str) -> list[Selection]:
+    try:
+        return selections(text)
+    except SelectionError as error:
+        raise UsageError(f"--show: {error.message}", hint=error.hint) from error
 
 
 def _match(slot: Slot, picks: _Picks) -> tuple[Index, ...] | None:
@@ -181,19 +164,7 @@ def _cut(
 
 def _narrow(names: Names, index: Index, text: str) -> Names:
     """Return the entries of whole `names` at `index`, checking it against their shape."""
-    shape = names.shape
-    if len(index) > len(shape):
-        raise UsageError(
-            f"--show: too many indices for {names.name!r} in {text!r}.",
-            hint=f"{names.name!r} has the shape {shape}.",
-        )
-    kept: list[range | int] = []
-    for axis, size in enumerate(shape):
-        item = index[axis] if axis < len(index) else _FULL
-        if isinstance(item, int) and not -size <= item < size:
-            raise UsageError(
-                f"--show: index {item} is out of range for {names.name!r} in {text!r}.",
-                hint=f"{names.name!r} has the shape {shape}.",
-            )
-        kept.append(range(size)[item])
-    return Names(names.name, tuple(kept))
+    try:
+        return narrowed(names.name, names.shape, index, text)
+    except SelectionError as error:
+        raise UsageError(f"--show: {error.message}", hint=error.hint) from error

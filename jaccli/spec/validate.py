@@ -16,6 +16,7 @@ from jaccli.expression import CONSTANTS, Expression, check_name, check_names, pa
 from jaccli.spec.input_sources import Source, relative
 from jaccli.spec.nested_inputs import entry_node, expanded, groups, nested
 from jaccli.spec.nodes import Node
+from jaccli.spec.parts import check_parts
 from jaccli.spec.schema_types import NAME, ProblemCollector
 from jaccli.spec.spec import Expect, ExpressionModel, Output, PythonModel, Spec
 from jaccli.spec.uncertainty import (
@@ -54,6 +55,8 @@ def build(name: str, values: Values, root: Node, report: ProblemCollector) -> Sp
         _check_storage(values, root, report)
     if not wrong & {"device", "devices"}:
         _check_devices(values, root, report)
+    if not wrong & {"rows", "cols", "part", "derivative"}:
+        check_parts(values, root, report)
     if report.problems or model is None:
         return None
     uncertainty = uncertainty_of(values, root, report)
@@ -93,6 +96,9 @@ def build(name: str, values: Values, root: Node, report: ProblemCollector) -> Sp
         resolved=_resolved(values, wrt, batch, model, root),
         root=root,
         uncertainty=uncertainty,
+        rows=values["rows"],
+        cols=values["cols"],
+        part=values["part"] or "full",
     )
 
 
