@@ -81,6 +81,24 @@ def _index(text: str | None, whole_text: str) -> Index:
     return tuple(index)
 
 
+def text_of(name: str, index: Index) -> str:
+    """Return the text of one selection.
+
+    >>> text_of("w", (0, slice(1, None)))
+    'w[0,1:]'
+    """
+    if not index:
+        return name
+    return f"{name}[{','.join(map(_spelled, index))}]"
+
+
+def _spelled(item: int | slice) -> str:
+    if isinstance(item, int):
+        return str(item)
+    start, stop, step = ("" if n is None else str(n) for n in (item.start, item.stop, item.step))
+    return f"{start}:{stop}:{step}" if step else f"{start}:{stop}"
+
+
 def narrowed(name: str, shape: tuple[int, ...], index: Index, text: str) -> Names:
     """Return the names of the entries at `index` of a whole array of this shape.
 

@@ -239,7 +239,11 @@ def _computed(
         if request.explain or request.verbose:
             context.reporter.tell(as_text(program.plan))
         result = outputs = run(program, progress)
-        if task.is_json or request.with_value or request.scale == "log":
+        asked = (task.spec.rows, task.spec.cols)
+        if request.show is not None and asked != (plan.spec.rows, plan.spec.cols):
+            result = replace(result, rows=None, cols=None, shown=True)
+        shows = result.shown and request.scale != "log"  # and no values beside it
+        if (task.is_json and not shows) or request.with_value or request.scale == "log":
             if plan.derivative != "evaluate":
                 made = programs.planned(plan.spec, plan.model, "evaluate", plan.devices)
                 outputs = run(programs.compiled(made, progress), progress)

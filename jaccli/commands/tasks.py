@@ -15,6 +15,7 @@ from jaccli import startup
 from jaccli.choices import BUILT_ON, SUFFIXES, WITH_VECTOR
 from jaccli.commands.options import SpecRequest
 from jaccli.commands.request import check_choice
+from jaccli.commands.shown import Shown, shown_alone
 from jaccli.context import Context
 from jaccli.errors import Problem, SpecError, UsageError, expected, listed
 from jaccli.spec import Override, Spec, load
@@ -102,10 +103,9 @@ def plans(
         programs = programs or programs_of(context, several=len(found) > 1)
         given = given_pattern(spec, model)
         for task in group:
-            plan = programs.planned(
-                spec, model, task.derivative, device, given, holds_result=holds_result(task)
-            )
-            check_formats(task, plan, request.show)
+            alone = shown_alone(task, model, request) or Shown(spec, model, task.derivative)
+            plan = programs.planned(*alone, device, given, holds_result=holds_result(task))
+            check_formats(task, plan, request.show if alone.model is model else None)
             yield task, plan, programs
 
 
@@ -327,7 +327,10 @@ def _read_for(spec: Spec) -> Iterator[Path]:
 
 
 def check_formats(task: Task, plan: Plan, show: str | None) -> None:
-    """Refuse what a task's formats cannot hold, and parts that there are not."""
+    """Refuse what a task's formats cannot hold, and parts that there are not.
+
+    Of what `--show` picks and is computed alone, `show` is None: it has been looked at.
+    """
     from jaccli.execute.preflight import check_fits
     from jaccli.result import check_show, suffix_of
 

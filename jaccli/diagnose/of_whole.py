@@ -22,6 +22,9 @@ def of_whole(plan: Plan, nonfinite: NonFinite | None) -> tuple[Plan, NonFinite |
     if model.whole is None:
         return plan, nonfinite
     found = trace(plan.spec, model.whole)
+    if model.gradient_of is not None:  # the two sides may have picked of one input
+        plan = replace(plan, derivative="hessian")
+        nonfinite = nonfinite and replace(nonfinite, wrt=(), places=())
     whole = replace(
         plan,
         model=replace(model.whole, function=found.function),

@@ -49,7 +49,7 @@ def run(program: Program, progress: Progress, arguments: Arguments | None = None
         tree = interruptible(lambda: program.run(progress, arguments))
     took = time.perf_counter() - start
     return Result(
-        derivative=plan.derivative,
+        derivative=plan.derivative if plan.model.gradient_of is None else "hessian",
         blocks=tuple(_blocks(plan, tree)),
         batch=plan.model.batch_size,
         mode=plan.mode,
@@ -72,10 +72,10 @@ def _blocks(plan: Plan, tree: Any) -> Iterator[Block]:
     """Name the arrays of the result."""
     sparse = plan.storage == "sparse"
     for block in plan.blocks:
-        array = np.asarray(_find(tree, block, plan.part), block.dtype)
+        array = np.asarray(_find(tree, plan, block), block.dtype)
         values: Array | Sparse
         if sparse and plan.prepared is not None:
-            values = _placed(_find(plan.prepared.entries, block), array, block.shape)
+            values = _placed(_find(plan.prepared.entries, plan, block), array, block.shape)
         elif sparse:
             values = Sparse.from_dense(array.reshape(block.shape))
         else:
@@ -85,9 +85,13 @@ def _blocks(plan: Plan, tree: Any) -> Iterator[Block]:
         )
 
 
-def _find(tree: Any, block: BlockPlan, part: str = "full") -> Any:
-    """Return what a tree by output, then inputs, has for a block; a part's by the first input."""
-    wrt = block.wrt if part == "full" else block.wrt[:1]
+def _find(tree: Any, plan: Plan, block: BlockPlan) -> Any:
+    """Return what a tree by output, then inputs, has for a block.
+
+    Of a diagonal or a trace, and of the Jacobian of a gradient, that is by one input.
+    """
+    wrt = block.wrt if plan.part == "full" else block.wrt[:1]
+    wrt = wrt if plan.model.gradient_of is None else wrt[1:]
     for name in ((block.output,) if block.output is not None else ()) + wrt:
         tree = tree[name]
     return tree

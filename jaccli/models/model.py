@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaccli import memory
+from jaccli.entry_names import Names
 from jaccli.errors import BudgetError, Problem, SpecError, format_bytes
 from jaccli.models.parts import (
     Picked,
+    gradient_by,
     output_shapes,
     part_of,
     picked_inputs,
@@ -40,6 +42,14 @@ _SHARE = 4
 
 
 @dataclass(frozen=True)
+class Gradient:
+    """The gradient of one number, `output`, by the entries `wrt` of an input."""
+
+    output: Names
+    wrt: Names
+
+
+@dataclass(frozen=True)
 class LoadedModel:
     """A pure function of the inputs (by name) to the outputs (by name), with its primal point.
 
@@ -47,6 +57,7 @@ class LoadedModel:
     their batch axis in place, and `function` takes them without it.  `vectors` are keyed by name;
     one vector without a name has the key ''.
 
+    `gradient_of` is there where the one output is the gradient of the model's.
     Of a model in part, `rows` and `cols` say which entries of outputs and of inputs there are, and
     `whole` is the model itself.
     """
@@ -59,6 +70,7 @@ class LoadedModel:
     rows: Mapping[str, Picked] = field(default_factory=dict)
     cols: Mapping[str, Picked] = field(default_factory=dict)
     whole: LoadedModel | None = None
+    gradient_of: Gradient | None = None
 
     @property
     def batch_size(self) -> int | None:
@@ -161,7 +173,34 @@ def in_part(spec: Spec, model: LoadedModel) -> LoadedModel:
         SpecError: it asks for entries that there are not.
     """
     point = _in_part(spec, Point(model.primals, model.wrt, model.vectors))
-    return _loaded(spec, model.function, point)
+    made = _loaded(spec, model.function, point)
+    whole = model.whole if model.gradient_of is not None else made.whole
+    return replace(made, whole=whole, gradient_of=model.gradient_of)
+
+
+def outputs_of(model: LoadedModel) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a model's outputs, in their order, without its batch axis."""
+    return output_shapes(model.function, _avals(model))
+
+
+def gradient_of(spec: Spec, model: LoadedModel, selection: str) -> LoadedModel:
+    """Return the model whose output is the gradient of a model's one number by some entries.
+
+    Its rows are those of the Hessian: its Jacobian is a part of that.  `selection` is one of the
+    wrt inputs, with indices.
+    """
+    (output,) = outputs_of(model)
+    shapes = {name: model.in_shape(name) for name in model.wrt}
+    ((name, entries),) = picked_inputs(replace(spec, cols=selection), model.wrt, shapes).items()
+    function = gradient_by(model.function, output, entries)
+    names = model.rows[output].names if output in model.rows else Names(output)
+    return replace(
+        model,
+        function=function,
+        rows={},
+        whole=model.whole or model,
+        gradient_of=Gradient(names, entries.names),
+    )
 
 
 def _loaded(

@@ -132,6 +132,22 @@ def with_outputs(function: Function, entries: Mapping[str, Picked]) -> Function:
     return to_parts
 
 
+def gradient_by(function: Function, output: str, entries: Picked) -> Function:
+    """Return the gradient of a function's one number by entries of an input, as its output."""
+    name, place, take = entries.names.name, _placing(entries), _taking(entries)
+
+    def gradient(inputs: Mapping[str, Any]) -> dict[str, Any]:
+        import jax
+
+        def number(part: Any) -> Any:
+            whole = {**inputs, name: place(inputs[name], part)}
+            return function(whole)[output].reshape(())
+
+        return {output: jax.grad(number)(take(inputs[name]))}
+
+    return gradient
+
+
 def output_shapes(function: Function, inputs: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     """Return the shapes of a function's outputs, in their order, at shapes of its inputs."""
     import jax

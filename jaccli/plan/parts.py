@@ -15,7 +15,7 @@ import numpy as np
 
 from jaccli import memory
 from jaccli.choices import PARTED
-from jaccli.derivative import diagonals
+from jaccli.derivative import cost, diagonals
 from jaccli.derivative.diagonals import Builder, Directions, Pairs
 from jaccli.derivative.select_mode import Choice
 from jaccli.derivative.sparse import Pattern, detect
@@ -31,6 +31,10 @@ _FEW = 16
 """Numbers of inputs up to which no pattern is looked for: so many directions cost little."""
 _DENSE = 0.25
 """The share of non-zeros from which on `auto` takes a matrix for one without zeros."""
+_TRACED = 256 << 20
+"""Bytes that a mode's structure may take that is only compared with another one."""
+AT_A_TIME = 1024
+"""Directions that are taken at a time, where nobody says how many."""
 _COMPARED = 1 << 30
 """Bytes, at most, that `auto` spends on looking for a pattern."""
 
@@ -45,6 +49,18 @@ def named_blocks(model: LoadedModel, blocks: Sequence[BlockPlan]) -> tuple[Block
     if model.whole is None:
         return tuple(blocks)
     rows, cols = model.rows, model.cols
+    gradient = model.gradient_of
+
+    def of_gradient(block: BlockPlan) -> BlockPlan:
+        assert gradient is not None and block.entries is not None
+        first = gradient.wrt
+        return replace(
+            block,
+            wrt=(first.name, *block.wrt),
+            out_shape=gradient.output.shape,
+            in_shapes=(first.shape, *block.in_shapes),
+            entries=(gradient.output, (first, *block.entries[1])),
+        )
 
     def named(block: BlockPlan) -> BlockPlan:
         output = None
@@ -57,6 +73,8 @@ def named_blocks(model: LoadedModel, blocks: Sequence[BlockPlan]) -> tuple[Block
         )
         return replace(block, entries=(output, wrt))
 
+    if gradient is not None:
+        return tuple(of_gradient(named(block)) for block in blocks)
     return tuple(map(named, blocks))
 
 
@@ -170,6 +188,8 @@ def choice(
         plain = "fwd-rev"
     if derivative == "jacobian" and facts.no_forward:
         plain = "rev"
+    elif derivative == "hessian" and asked == "auto" and facts.outputs == 1:
+        plain = _cheaper(model, part, budget)
     operator = asked if asked in modes else plain
     count = facts.inputs if operator != "rev" else facts.outputs
     words = f"{count} {'input' if count == 1 else 'inputs'}: {_WORDS[operator]}, the {part} alone"
@@ -192,6 +212,17 @@ def choice(
     reason = f"{found.count} {'direction' if found.count == 1 else 'directions'} for "
     reason += f"{facts.inputs} inputs, the {part} alone"
     return Choice("sparse", "sparse", reason), found
+
+
+def _cheaper(model: LoadedModel, part: str, budget: int) -> str:
+    """Return the mode of a Hessian's part that a trace says is faster: forward, unless it fails."""
+
+    def function(mode: str) -> Any:
+        build = diagonals.hessian(mode, part, None)
+        return lambda wrt, rest: build(lambda wrt: model.function({**rest, **wrt}), wrt)(wrt)
+
+    predict, _ = cost.measures(function, avals(model), min(budget, _TRACED))
+    return min(diagonals.HESSIAN_MODES, key=predict)
 
 
 def _found(

@@ -320,6 +320,10 @@ def with_choice(plan: Plan, choice: Choice) -> Plan:
         choice = replace(choice, reason=prepared.words + source)
     plan = replace(plan, choice=choice)
     plan = replace(plan, chunk_shapes=_chunk_shapes(plan))
+    if plan.part != "full" and plan.chunk is None and plan.model.batch_size is None:
+        # All at a time would take as much memory as the matrix.
+        several = plan.steps >= 2 * parts.AT_A_TIME
+        plan = replace(plan, chunk=parts.AT_A_TIME if several else None)
     if plan.chunk is not None and not plan.chunk_shapes:
         if plan.derivative in CHUNKED:
             noun = plan.derivative if plan.derivative == "gradient" else plan.derivative.title()

@@ -15,7 +15,7 @@ import numpy as np
 
 from jaccli.errors import UsageError, expected
 from jaccli.result.labels import Names
-from jaccli.result.result import Block, Result, Shaped
+from jaccli.result.result import Block, Result, Shaped, block_key
 from jaccli.result.sparse import Sparse, dense
 from jaccli.result.view import ShownPart, Slot, View, batch_names, whole
 from jaccli.selections import Index, Selection, SelectionError, narrowed, selections
@@ -24,7 +24,7 @@ _FULL = slice(None)
 
 
 @dataclass
-class _Picks:
+class Picks:
     """The indices that were asked for, by what they select on."""
 
     batch: Index = ()
@@ -35,23 +35,36 @@ class _Picks:
 
 def check_show(text: str | None, blocks: Sequence[Shaped], batch: int | None) -> None:
     """Refuse, before computing, a `--show` that picks what is not there."""
+    show(_unfilled(blocks, batch), text)
+
+
+def picks_of(text: str, blocks: Sequence[Shaped], batch: int | None) -> Picks:
+    """Return what a `--show` picks of whole blocks: of a block's key, its output and inputs."""
+    picks = _assign(whole(_unfilled(blocks, batch)), text)
+    if picks.key is not None:
+        (block,) = (block for block in blocks if block_key(block) == picks.key)
+        if picks.output is None and block.output is not None:
+            picks.output = (block.output, ())
+        picks.wrt = [*picks.wrt, *((name, ()) for name in block.wrt[len(picks.wrt) :])]
+    return picks
+
+
+def _unfilled(blocks: Sequence[Shaped], batch: int | None) -> Result:
+    """Return a result of these blocks of which nothing is kept: of any size, at no cost."""
     lead = () if batch is None else (batch,)
+    kept = np.empty(0, np.int64), np.empty(0)
     empty = tuple(
-        # Of which nothing is kept: nothing of that size is allocated.
         Block(
             block.output,
             block.wrt,
-            Sparse(
-                np.empty(0, np.int64),
-                np.empty(0),
-                lead + block.out_shape + sum(block.in_shapes, ()),
-            ),
+            Sparse(*kept, lead + block.out_shape + sum(block.in_shapes, ())),
             block.out_shape,
             block.in_shapes,
+            block.entries,
         )
         for block in blocks
     )
-    show(Result("", empty, batch, "", "", "", "", "", {}, {}, ""), text)
+    return Result("", empty, batch, "", "", "", "", "", {}, {}, "")
 
 
 def show(result: Result, text: str | None) -> View:
@@ -61,7 +74,7 @@ def show(result: Result, text: str | None) -> View:
         return view
     picks = _assign(view, text)
     if result.shown:  # of all but the batch rows, what is picked is what there is
-        picks.output, picks.wrt = None, []
+        picks.output, picks.wrt, picks.key = None, [], None
     elif result.is_part:
         _check_whole(picks, result)
     batch = batch_names(result.batch)
@@ -78,13 +91,13 @@ def show(result: Result, text: str | None) -> View:
     return View(result, parts, batch, text)
 
 
-def _assign(view: View, text: str) -> _Picks:
+def _assign(view: View, text: str) -> Picks:
     """Read the selections of `text` and decide what each of them selects on."""
     slots = [part.slot for part in view.parts]
     outputs = {slot.output.name for slot in slots if slot.output is not None}
     inputs = {names.name for slot in slots for names in slot.wrt}
     depth = max((len(slot.wrt) for slot in slots), default=0)
-    picks, batched = _Picks(), False
+    picks, batched = Picks(), False
     for name, index in _selections(text):
         if name in outputs and picks.output is None:
             picks.output = (name, index)
@@ -109,7 +122,7 @@ def _assign(view: View, text: str) -> _Picks:
     return picks
 
 
-def _check_whole(picks: _Picks, result: Result) -> None:
+def _check_whole(picks: Picks, result: Result) -> None:
     """Refuse to pick entries of what is there in part: its indices would be ambiguous."""
     picked = [*([] if picks.output is None else [picks.output]), *picks.wrt]
     for name, index in picked:
@@ -130,7 +143,7 @@ def _selections(text: str) -> list[Selection]:
         raise UsageError(f"--show: {error.message}", hint=error.hint) from error
 
 
-def _match(slot: Slot, picks: _Picks) -> tuple[Index, ...] | None:
+def _match(slot: Slot, picks: Picks) -> tuple[Index, ...] | None:
     """Return the indices for each of the slot's names, or None when the slot is not picked."""
     wanted = [*([] if slot.output is None else [picks.output]), *picks.wrt]
     if picks.key not in (None, slot.key):
@@ -144,11 +157,12 @@ def _match(slot: Slot, picks: _Picks) -> tuple[Index, ...] | None:
 
 
 def _cut(
-    part: ShownPart, picks: _Picks, indices: tuple[Index, ...], *, batched: bool, text: str
+    part: ShownPart, picks: Picks, indices: tuple[Index, ...], *, batched: bool, text: str
 ) -> ShownPart:
     """Return what the indices leave of a part."""
     names = [
-        _narrow(names, index, text) for names, index in zip(part.slot.names, indices, strict=True)
+        _narrow(names, index, text) if index else names
+        for names, index in zip(part.slot.names, indices, strict=True)
     ]
     key: list[int | slice] = [*(picks.batch or (_FULL,))] if batched else []
     for index, entry in zip(indices, part.slot.names, strict=True):
