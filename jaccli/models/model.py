@@ -191,7 +191,7 @@ def gradient_of(spec: Spec, model: LoadedModel, selection: str) -> LoadedModel:
     """
     (output,) = outputs_of(model)
     shapes = {name: model.in_shape(name) for name in model.wrt}
-    ((name, entries),) = picked_inputs(replace(spec, cols=selection), model.wrt, shapes).items()
+    (entries,) = picked_inputs(replace(spec, cols=selection), model.wrt, shapes).values()
     function = gradient_by(model.function, output, entries)
     names = model.rows[output].names if output in model.rows else Names(output)
     return replace(

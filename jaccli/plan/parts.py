@@ -52,7 +52,8 @@ def named_blocks(model: LoadedModel, blocks: Sequence[BlockPlan]) -> tuple[Block
     gradient = model.gradient_of
 
     def of_gradient(block: BlockPlan) -> BlockPlan:
-        assert gradient is not None and block.entries is not None
+        assert gradient is not None
+        assert block.entries is not None
         first = gradient.wrt
         return replace(
             block,
@@ -133,8 +134,8 @@ def _is_square(block: BlockPlan) -> bool:
 def _not_square(spec: Spec, block: BlockPlan) -> Problem:
     (in_shape,) = block.in_shapes
     message = (
-        f"the block {block.key} is not square: its output has the shape {block.out_shape}, "
-        f"its input {in_shape}."
+        f"the block {block.key} is not square: it has the shape {block.out_shape + in_shape}, "
+        f"of an output {block.out_shape} by an input {in_shape}."
     )
     hint = "Choose others with --select, --wrt, --rows and --cols."
     return spec.problem("part", message, hint)
@@ -154,8 +155,8 @@ def _paired(spec: Spec, blocks: Sequence[BlockPlan]) -> list[BlockPlan]:
     if rows != columns:
         what = f"the outputs {listed(map(repr, outputs))} have the sizes {listed(map(str, rows))}, "
         what += f"the inputs {listed(map(repr, inputs))} {listed(map(str, columns))}"
-        square = "no square" if sum(rows) != sum(columns) else "no diagonal of its blocks"
-        message = f"the joined matrix ({sum(rows)}, {sum(columns)}) has {square}: {what}."
+        square = "is not square" if sum(rows) != sum(columns) else "has a diagonal across blocks"
+        message = f"the joined matrix, ({sum(rows)}, {sum(columns)}), {square}: {what}."
         hint = "Choose others with --select, --wrt, --rows and --cols."
         raise SpecError(spec.problem("part", message, hint))
     return [by_name[pair] for pair in zip(outputs, inputs, strict=True)]

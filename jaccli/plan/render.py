@@ -85,6 +85,8 @@ def as_text(plan: Plan) -> str:
 def _operator(plan: Plan) -> str:
     """Return what is computed: `rows y[0] of the Jacobian`, `trace of the Hessian`."""
     name, spec = _OPERATORS[plan.derivative], plan.spec
+    if plan.model.gradient_of is not None:
+        return f"{name} {spec.rows}" + (f", columns {spec.cols}" if spec.cols else "")
     picked = {"rows": spec.rows, "columns": spec.cols}
     said = [f"{side} {text}" for side, text in picked.items() if text is not None]
     if not said and plan.part == "full":

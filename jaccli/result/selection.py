@@ -76,7 +76,7 @@ def show(result: Result, text: str | None) -> View:
     if result.shown:  # of all but the batch rows, what is picked is what there is
         picks.output, picks.wrt, picks.key = None, [], None
     elif result.is_part:
-        _check_whole(picks, result)
+        _check_whole(picks)
     batch = batch_names(result.batch)
     if batch is not None:
         batch = _narrow(batch, picks.batch, text)
@@ -122,16 +122,13 @@ def _assign(view: View, text: str) -> Picks:
     return picks
 
 
-def _check_whole(picks: Picks, result: Result) -> None:
+def _check_whole(picks: Picks) -> None:
     """Refuse to pick entries of what is there in part: its indices would be ambiguous."""
     picked = [*([] if picks.output is None else [picks.output]), *picks.wrt]
     for name, index in picked:
         if index:
-            given = {"rows": result.rows, "cols": result.cols}
-            said = " and ".join(f"--{name}" for name, text in given.items() if text is not None)
-            said = said or f"--part {result.part}"
             raise UsageError(
-                f"--show: {name!r} has indices, and {said} picks its entries.",
+                f"--show: {name!r} has indices, and only some of its entries are computed.",
                 hint="Pick them with --rows and --cols; batch[0] and whole names can be shown.",
             )
 

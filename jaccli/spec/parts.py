@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
     from jaccli.spec.spec import Spec
 
+PART_MODES = {
+    "jacobian": ("auto", "sparse", "fwd", "rev"),
+    "hessian": ("auto", "sparse", "fwd-fwd", "fwd-rev"),
+}
+"""The modes of a diagonal and a trace."""
 KEYS = ("rows", "cols", "part")
 
 
@@ -42,7 +47,7 @@ def check_parts(values: Mapping[str, Any], root: Node, report: ProblemCollector)
                     report.add(node, key, error.message, error.hint)
     if values["part"] in (None, "full"):
         return
-    modes = ("auto", "sparse", "fwd", "rev", "fwd-fwd", "fwd-rev")
+    modes = PART_MODES.get(values["derivative"][0], (values["mode"],))
     if values["mode"] not in modes:
         node = root.get("mode") or root
         message = f"mode {values['mode']!r} has no {values['part']} of its own."
