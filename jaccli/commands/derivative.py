@@ -240,7 +240,8 @@ def _computed(
             context.reporter.tell(as_text(program.plan))
         result = outputs = run(program, progress)
         asked = (task.spec.rows, task.spec.cols)
-        if request.show is not None and asked != (plan.spec.rows, plan.spec.cols):
+        alone = asked != (plan.spec.rows, plan.spec.cols) or plan.model.batch_rows is not None
+        if request.show is not None and alone:
             result = replace(result, rows=None, cols=None, shown=True)
         shows = result.shown and request.scale != "log"  # and no values beside it
         if (task.is_json and not shows) or request.with_value or request.scale == "log":

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from jaccli.choices import RESTRICTED
 from jaccli.commands.options import SpecRequest
-from jaccli.selections import text_of
+from jaccli.selections import Index, narrowed, text_of
 
 if TYPE_CHECKING:
     from jaccli.commands.tasks import Task
@@ -38,7 +38,7 @@ def shown_alone(task: Task, model: LoadedModel, request: SpecRequest) -> Shown |
     spec, text = task.spec, request.show
     if text is None or not _is_alone(task, request):
         return None
-    from jaccli.models import in_part, outputs_of
+    from jaccli.models import outputs_of
     from jaccli.result import BlockShape, check_show, picks_of
 
     outputs = outputs_of(model)
@@ -59,14 +59,45 @@ def shown_alone(task: Task, model: LoadedModel, request: SpecRequest) -> Shown |
     ]
     check_show(text, blocks, model.batch_size)
     picks = picks_of(text, blocks, model.batch_size)
+    shapes = {**outputs, **ins}
+    for name, index in filter(None, (picks.output, *picks.wrt)):
+        if not len(narrowed(name, shapes[name], index, text)):
+            return None
+    at = model if model.batch_size is None else _at_rows(model, picks.batch)
+    found = _picked(spec, at, task.derivative, picks)
+    return Shown(spec, at, task.derivative) if found is None and at is not model else found
+
+
+def _at_rows(model: LoadedModel, index: Index) -> LoadedModel:
+    """Return the model at the batch rows that are shown: as it is, where all are or none."""
+    from jaccli.models import at_rows
+    from jaccli.storage.memmap import MemmapArray
+
+    mapped = any(isinstance(array, MemmapArray) for array in model.primals.values())
+    if not index or mapped:
+        return model
+    item, every = index[0], range(model.batch_size or 0)
+    rows = range(every[item], every[item] + 1) if isinstance(item, int) else every[item]
+    return model if not len(rows) or rows == every else at_rows(model, rows)
+
+
+def _picked(
+    spec: Spec,
+    model: LoadedModel,
+    derivative: str,
+    picks: Picks,
+) -> Shown | None:
+    """Return what is computed of the picked outputs and inputs; None for all."""
+    from jaccli.models import in_part
+
     rows = None if picks.output is None else text_of(*picks.output)
-    if task.derivative == "hessian":
-        return _of_hessian(spec, model, picks, rows, outputs)
+    if derivative == "hessian":
+        return _of_hessian(spec, model, picks, rows)
     cols = ", ".join(text_of(*pick) for pick in picks.wrt) or None
     if rows is None and cols is None:
         return None
     spec = replace(spec, rows=rows, cols=cols)
-    return Shown(spec, in_part(spec, model), task.derivative)
+    return Shown(spec, in_part(spec, model), derivative)
 
 
 def _is_alone(task: Task, request: SpecRequest) -> bool:
@@ -90,7 +121,6 @@ def _of_hessian(
     model: LoadedModel,
     picks: Picks,
     rows: str | None,
-    outputs: dict[str, tuple[int, ...]],
 ) -> Shown | None:
     """Return the rows of the Hessian of one number as the Jacobian of some of its gradient.
 

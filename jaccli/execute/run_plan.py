@@ -65,6 +65,7 @@ def run(program: Program, progress: Progress, arguments: Arguments | None = None
         part=plan.part,
         rows=plan.spec.rows,
         cols=plan.spec.cols,
+        batch_rows=plan.model.batch_rows,
     )
 
 

@@ -57,7 +57,8 @@ class LoadedModel:
     their batch axis in place, and `function` takes them without it.  `vectors` are keyed by name;
     one vector without a name has the key ''.
 
-    `gradient_of` is there where the one output is the gradient of the model's.
+    `gradient_of` is there where the one output is the gradient of the model's, and `batch_rows` are
+    the rows of the batch that there are, if not all.
     Of a model in part, `rows` and `cols` say which entries of outputs and of inputs there are, and
     `whole` is the model itself.
     """
@@ -71,6 +72,7 @@ class LoadedModel:
     cols: Mapping[str, Picked] = field(default_factory=dict)
     whole: LoadedModel | None = None
     gradient_of: Gradient | None = None
+    batch_rows: range | None = None
 
     @property
     def batch_size(self) -> int | None:
@@ -175,7 +177,22 @@ def in_part(spec: Spec, model: LoadedModel) -> LoadedModel:
     point = _in_part(spec, Point(model.primals, model.wrt, model.vectors))
     made = _loaded(spec, model.function, point)
     whole = model.whole if model.gradient_of is not None else made.whole
-    return replace(made, whole=whole, gradient_of=model.gradient_of)
+    return replace(made, whole=whole, gradient_of=model.gradient_of, batch_rows=model.batch_rows)
+
+
+def at_rows(model: LoadedModel, rows: range) -> LoadedModel:
+    """Return a model at some rows of its batch alone."""
+    step = slice(rows.start, rows.stop if rows.stop >= 0 else None, rows.step)
+
+    def cut(name: str, array: Values) -> Values:
+        if name not in model.batch:
+            return array
+        found: Values = array[(slice(None),) * model.batch[name] + (step,)]
+        return found
+
+    primals = {name: cut(name, array) for name, array in model.primals.items()}
+    whole = None if model.whole is None else at_rows(model.whole, rows)
+    return replace(model, primals=primals, whole=whole, batch_rows=rows)
 
 
 def outputs_of(model: LoadedModel) -> dict[str, tuple[int, ...]]:

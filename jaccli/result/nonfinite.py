@@ -86,7 +86,9 @@ def _located(
     if result.part == "trace":
         name = f"the trace of {name}"
     row = None if result.batch is None else position
-    name = name if row is None else f"{name} at batch row {row}"
+    if row is not None:
+        number = row if result.batch_rows is None else result.batch_rows[row]
+        name = f"{name} at batch row {number}"
     return NonFinite(name, kind, count, total, block.output, wrt, tuple(places), row)
 
 

@@ -96,7 +96,8 @@ class Result:
     `hit` if an earlier process has compiled the program, `miss` if this one has, and `off` if it
     is not kept.  `warnings` say where the numbers are not what they seem.
     `part` is `diagonal` or `trace` where it is one of these; `rows` and `cols` are the texts that
-    picked entries of outputs and inputs, and with `shown` the result is what `--show` prints.
+    picked entries of outputs and inputs; with `shown` the result is what `--show` prints, at the
+    `batch_rows` alone.
     With the `scale` `relative` entries are `x dy/dx`, with `log` `x/y dy/dx`.
 
     `result["y.x"]` is a block; `matrix`, `labels` and `to_scipy` are the matrix layout of all.
@@ -121,6 +122,7 @@ class Result:
     rows: str | None = None
     cols: str | None = None
     shown: bool = False
+    batch_rows: range | None = None
 
     @property
     def is_part(self) -> bool:

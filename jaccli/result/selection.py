@@ -17,7 +17,7 @@ from jaccli.errors import UsageError, expected
 from jaccli.result.labels import Names
 from jaccli.result.result import Block, Result, Shaped, block_key
 from jaccli.result.sparse import Sparse, dense
-from jaccli.result.view import ShownPart, Slot, View, batch_names, whole
+from jaccli.result.view import ShownPart, Slot, View, whole
 from jaccli.selections import Index, Selection, SelectionError, narrowed, selections
 
 _FULL = slice(None)
@@ -77,8 +77,12 @@ def show(result: Result, text: str | None) -> View:
         picks.output, picks.wrt, picks.key = None, [], None
     elif result.is_part:
         _check_whole(picks)
-    batch = batch_names(result.batch)
-    if batch is not None:
+    batch = view.batch
+    if result.batch_rows is not None:  # of one row its axis is left
+        one = any(isinstance(item, int) for item in picks.batch)
+        batch = Names("batch", (result.batch_rows[0] if one else result.batch_rows,))
+        picks.batch = (0,) if one else ()
+    elif batch is not None:
         batch = _narrow(batch, picks.batch, text)
     parts = tuple(
         _cut(part, picks, indices, batched=result.batch is not None, text=text)

@@ -78,7 +78,10 @@ class View:
 def whole(result: Result) -> View:
     """Return the view of everything."""
     parts = tuple(ShownPart(Slot.of(block), block.values) for block in result.blocks)
-    return View(result, parts, batch_names(result.batch))
+    batch = batch_names(result.batch)
+    if result.batch_rows is not None:
+        batch = Names("batch", (result.batch_rows,))
+    return View(result, parts, batch)
 
 
 def batch_names(batch: int | None) -> Names | None:
