@@ -21,8 +21,9 @@ from jaccli.spec.yaml12 import lines, parse
 SQUARE = "model: {expression: x**2}\n"
 KEYS = (
     "Expected one of 'description', 'source', 'base', 'model', 'inputs', 'wrt', 'batch', "
-    "'derivative', 'select', 'rows', 'cols', 'part', 'mode', 'storage', 'device', 'devices', 'dtype', 'precision', "
-    "'memory', 'chunk', 'layout', 'vector', 'uncertainty', 'correlation', 'covariance', "
+    "'derivative', 'select', 'rows', 'cols', 'part', 'mode', 'storage', 'device', 'devices', "
+    "'dtype', 'precision', 'memory', 'chunk', 'layout', 'vector', 'uncertainty', "
+    "'correlation', 'covariance', "
     "'coverage', 'output', 'expect', 'sparsity', 'sweep'."
 )
 MODES = (
