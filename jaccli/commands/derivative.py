@@ -19,6 +19,7 @@ from jaccli.commands.options import (
 )
 from jaccli.commands.outcome import Outcome
 from jaccli.commands.request import check_choice
+from jaccli.commands.shown import is_shown
 from jaccli.commands.streaming import goes_on, is_streamed, may_be_streamed, stream
 from jaccli.commands.tasks import (
     Task,
@@ -31,9 +32,11 @@ from jaccli.commands.tasks import (
 )
 from jaccli.commands.warnings import nonfinite_problems, remarks
 from jaccli.context import Context
-from jaccli.errors import ComputationError, UsageError, VerdictError
+from jaccli.errors import BudgetError, ComputationError, UsageError, VerdictError
 
 if TYPE_CHECKING:
+    from jaccli.context import Progress
+    from jaccli.execute import Program
     from jaccli.plan import Plan
     from jaccli.result import Result, Stored
     from jaccli.tune.program_cache import ProgramCache
@@ -239,10 +242,10 @@ def _computed(
         if request.explain or request.verbose:
             context.reporter.tell(as_text(program.plan))
         result = outputs = run(program, progress)
-        asked = (task.spec.rows, task.spec.cols)
-        alone = asked != (plan.spec.rows, plan.spec.cols) or plan.model.batch_rows is not None
-        if request.show is not None and alone:
+        if request.show is not None and is_shown(task, plan):
             result = replace(result, rows=None, cols=None, shown=True)
+            if plan.model.whole is not None and first_nonfinite(result) is not None:
+                plan, program, result = _of_whole(task, plan, programs, progress, result, program)
         shows = result.shown and request.scale != "log"  # and no values beside it
         if (task.is_json and not shows) or request.with_value or request.scale == "log":
             if plan.derivative != "evaluate":
@@ -276,6 +279,29 @@ def _computed(
         digits=request.digits or 6,
         outputs=outputs if request.with_value else None,
     )
+
+
+def _of_whole(
+    task: Task,
+    plan: Plan,
+    programs: ProgramCache,
+    progress: Progress,
+    result: Result,
+    program: Program,
+) -> tuple[Plan, Program, Result]:
+    """Return the whole derivative in place of a part that is not finite, where it fits the budget.
+
+    A row by itself has 0 inf = NaN beside a singularity, where the whole has a structural zero.
+    """
+    from jaccli.execute import run
+
+    assert plan.model.whole is not None
+    try:
+        whole = programs.planned(task.spec, plan.model.whole, task.derivative, plan.devices)
+        made = programs.compiled(whole, progress)
+        return made.plan, made, run(made, progress)
+    except BudgetError:
+        return plan, program, result
 
 
 def _point(plan: Plan) -> dict[str, Any]:

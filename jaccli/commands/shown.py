@@ -17,6 +17,7 @@ from jaccli.selections import Index, narrowed, text_of
 if TYPE_CHECKING:
     from jaccli.commands.tasks import Task
     from jaccli.models import LoadedModel
+    from jaccli.plan import Plan
     from jaccli.result.selection import Picks
     from jaccli.spec import Spec
 
@@ -66,6 +67,12 @@ def shown_alone(task: Task, model: LoadedModel, request: SpecRequest) -> Shown |
     at = model if model.batch_size is None else _at_rows(model, picks.batch)
     found = _picked(spec, at, task.derivative, picks)
     return Shown(spec, at, task.derivative) if found is None and at is not model else found
+
+
+def is_shown(task: Task, plan: Plan) -> bool:
+    """Whether a plan is of what `--show` prints alone."""
+    picked = (plan.spec.rows, plan.spec.cols) != (task.spec.rows, task.spec.cols)
+    return picked or plan.model.batch_rows is not None
 
 
 def _at_rows(model: LoadedModel, index: Index) -> LoadedModel:
