@@ -193,9 +193,8 @@ def choice(
         plain = _cheaper(model, part, budget)
     operator = asked if asked in modes else plain
     count = facts.inputs if operator != "rev" else facts.outputs
-    words = f"{count} {'input' if count == 1 else 'inputs'}: {_WORDS[operator]}, the {part} alone"
-    if operator == "rev":
-        words = f"{count} outputs: {_WORDS[operator]}, the {part} alone"
+    noun = "output" if operator == "rev" else "input"
+    words = f"{_counted(count, noun)}: {_WORDS[operator]}, the {part} alone"
     # A diagonal of several outputs has as many numbers as there are products.
     useful = part == "trace" or derivative == "jacobian" or facts.outputs == 1
     reverse = derivative == "hessian" and part == "diagonal"
@@ -210,9 +209,13 @@ def choice(
         found = _found(model, derivative, pairs, asked, budget)
     if found is None or (asked == "auto" and 2 * found.count > facts.inputs):
         return Choice(operator, operator, words), None
-    reason = f"{found.count} {'direction' if found.count == 1 else 'directions'} for "
-    reason += f"{facts.inputs} inputs, the {part} alone"
+    reason = f"{_counted(found.count, 'direction')} for {_counted(facts.inputs, 'input')}"
+    reason += f", the {part} alone"
     return Choice("sparse", "sparse", reason), found
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _cheaper(model: LoadedModel, part: str, budget: int) -> str:
