@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from jaccli.derivative.basis import BasisProduct, Function, Tree, unit
 
 Builder = Callable[[Function, Tree], BasisProduct]
-HESSIAN_MODES = ("fwd-fwd", "fwd-rev")
+HESSIAN_MODES = ("fwd-fwd", "fwd-rev", "rev-rev")
 JACOBIAN_MODES = ("fwd", "rev")
 Pairs = Sequence[tuple[int, int]]
 """The blocks of a Jacobian, each the positions of an output and an input among the leaves."""
@@ -79,8 +79,8 @@ def _stretches(counts: Sequence[int]) -> list[slice]:
 def hessian(mode: str, part: str, colors: Directions | None) -> Builder:
     """Return the diagonal or the trace of the Hessian of each output: `tree(out)` of `tree(in)`.
 
-    Leaves are `(*out, *in)`, or `(*out)`.  `fwd-rev`, and the diagonal by `colors`, are of one
-    number.
+    Leaves are `(*out, *in)`, or `(*out)`.  Modes with `rev`, and the diagonal by `colors`, are of
+    one number.
     """
     if colors is not None and part == "diagonal":
         return lambda f, x: _read_from_products(f, x, colors)
@@ -93,7 +93,7 @@ def hessian(mode: str, part: str, colors: Directions | None) -> Builder:
             direction = seed(index)
             if mode == "fwd-fwd":
                 return _second(f, x, direction)
-            there = jax.tree.leaves(_product(f, x, direction))
+            there = jax.tree.leaves(_product(f, x, direction, mode))
             total = jnp.stack([leaf.sum() for leaf in there]).sum()
             return jax.tree.map(lambda y: total.reshape(y.shape), out)
 
@@ -122,7 +122,7 @@ def _read_from_products(f: Function, x: Tree, colors: Directions) -> BasisProduc
     out = jax.tree.structure(jax.eval_shape(f, x))
 
     def along(x: Tree, index: Any) -> Tree:
-        return _product(f, x, seed(index))
+        return _product(f, x, seed(index), "fwd-rev")
 
     def assembled(stacked: Tree) -> Tree:
         rows, structure = jax.tree.flatten(stacked)
@@ -206,14 +206,17 @@ def _second(f: Function, x: Tree, direction: Tree) -> Tree:
     return jax.jvp(first, (x,), (direction,))[1]
 
 
-def _product(f: Function, x: Tree, direction: Tree) -> Tree:
+def _product(f: Function, x: Tree, direction: Tree, mode: str) -> Tree:
     """The Hessian of one number times a direction of ones and zeros; 0 where that is 0."""
 
     def number(x: Tree) -> Any:
         (leaf,) = jax.tree.leaves(f(x))
         return leaf.reshape(())
 
-    product = jax.jvp(jax.grad(number), (x,), (direction,))[1]
+    if mode == "rev-rev":  # a Hessian is symmetric
+        product = jax.vjp(jax.grad(number), x)[1](direction)[0]
+    else:
+        product = jax.jvp(jax.grad(number), (x,), (direction,))[1]
     return jax.tree.map(
         lambda h, s: jnp.where(s != 0, h, jnp.zeros((), h.dtype)), product, direction
     )

@@ -181,12 +181,12 @@ def choice(
     if asked not in ("auto", "sparse", *modes):
         message = f"mode {asked!r} has no {part} of the {derivative}."
         raise SpecError(spec.problem("mode", message, expected(("auto", "sparse", *modes))))
-    if asked == "fwd-rev" and facts.outputs > 1:
-        message = f"mode 'fwd-rev' has the {part} of one number; there are {facts.outputs}."
+    if asked in ("fwd-rev", "rev-rev") and facts.outputs > 1:
+        message = f"mode {asked!r} has the {part} of one number; there are {facts.outputs}."
         raise SpecError(spec.problem("mode", message, expected(("auto", "sparse", "fwd-fwd"))))
     plain = modes[0]
     if derivative == "hessian" and facts.outputs == 1 and facts.no_forward:
-        plain = "fwd-rev"
+        plain = "rev-rev"
     if derivative == "jacobian" and facts.no_forward:
         plain = "rev"
     elif derivative == "hessian" and asked == "auto" and facts.outputs == 1:
@@ -198,7 +198,7 @@ def choice(
     # A diagonal of several outputs has as many numbers as there are products.
     useful = part == "trace" or derivative == "jacobian" or facts.outputs == 1
     reverse = derivative == "hessian" and part == "diagonal"
-    barred = facts.no_reverse if reverse else facts.no_forward
+    barred = facts.no_forward or (reverse and facts.no_reverse)
     if asked in modes or not useful or (barred and asked == "auto"):
         if asked == "sparse" and not useful:
             message = f"a diagonal of {facts.outputs} outputs has no fewer directions."
@@ -226,7 +226,7 @@ def _cheaper(model: LoadedModel, part: str, budget: int) -> str:
         return lambda wrt, rest: build(lambda wrt: model.function({**rest, **wrt}), wrt)(wrt)
 
     predict, _ = cost.measures(function, avals(model), min(budget, _TRACED))
-    return min(diagonals.HESSIAN_MODES, key=predict)
+    return min(diagonals.HESSIAN_MODES[:2], key=predict)
 
 
 def _found(
@@ -322,6 +322,7 @@ def alternatives(derivative: str, facts: TraceInfo) -> tuple[str, ...]:
 _WORDS = {
     "fwd-fwd": "forward over forward",
     "fwd-rev": "forward over reverse",
+    "rev-rev": "reverse over reverse",
     "fwd": "forward",
     "rev": "reverse",
 }

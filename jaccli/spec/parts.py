@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PART_MODES = {
     "jacobian": ("auto", "sparse", "fwd", "rev"),
-    "hessian": ("auto", "sparse", "fwd-fwd", "fwd-rev"),
+    "hessian": ("auto", "sparse", "fwd-fwd", "fwd-rev", "rev-rev"),
 }
 """The modes of a diagonal and a trace."""
 KEYS = ("rows", "cols", "part")

@@ -163,9 +163,9 @@ def test_python_has_parts() -> None:
         (("jacobian", *LINEAR, "--part", "trace"),
          "--part: the block y.x is not square: it has the shape (2, 3), of an output (2,) by an "
          "input (3,).\n  trace\n  ^^^^^\nChoose others with --select, --wrt, --rows and --cols.\n"),
-        (("hessian", *CUBES, "--part", "trace", "--mode", "rev-rev"),
-         "--mode: mode 'rev-rev' has no trace of its own.\n  rev-rev\n  ^^^^^^^\n"
-         "Expected one of 'auto', 'sparse', 'fwd-fwd', 'fwd-rev'.\n"),
+        (("hessian", *CUBES, "--part", "trace", "--mode", "rev-fwd"),
+         "--mode: mode 'rev-fwd' has no trace of its own.\n  rev-fwd\n  ^^^^^^^\n"
+         "Expected one of 'auto', 'sparse', 'fwd-fwd', 'fwd-rev', 'rev-rev'.\n"),
         (("evaluate", *LINEAR, "--set", "rows=y"),
          "--set: evaluate is not computed in parts.\n  rows=y\n       ^\n"
          "It goes with jacobian, gradient, hessian.\n"),

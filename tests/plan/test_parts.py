@@ -114,7 +114,14 @@ CURVATURE = (-2 * T * (1 - T**2)) @ W**2
 
 @pytest.mark.parametrize(
     ("mode", "chunk"),
-    [("auto", None), ("fwd-fwd", 3), ("fwd-rev", None), ("fwd-rev", 1), ("sparse", 3)],
+    [
+        ("auto", None),
+        ("fwd-fwd", 3),
+        ("fwd-rev", None),
+        ("fwd-rev", 1),
+        ("rev-rev", 3),
+        ("sparse", 3),
+    ],
 )
 def test_a_hessian_has_a_diagonal_and_a_trace(mode: str, chunk: int | None) -> None:
     more = {} if chunk is None else {"chunk": chunk}
