@@ -41,7 +41,10 @@ def shown_alone(task: Task, model: LoadedModel, request: SpecRequest) -> Shown |
         return None
     from jaccli.models import outputs_of
     from jaccli.result import BlockShape, check_show, picks_of
+    from jaccli.storage.memmap import MemmapArray
 
+    if any(isinstance(array, MemmapArray) for array in model.primals.values()):
+        return None  # its rows are read a chunk at a time
     outputs = outputs_of(model)
     if task.derivative == "gradient" and any(shape != () for shape in outputs.values()):
         return None  # it is refused
@@ -60,10 +63,10 @@ def shown_alone(task: Task, model: LoadedModel, request: SpecRequest) -> Shown |
     ]
     check_show(text, blocks, model.batch_size)
     picks = picks_of(text, blocks, model.batch_size)
-    shapes = {**outputs, **ins}
-    for name, index in filter(None, (picks.output, *picks.wrt)):
+    sides = [(outputs, picks.output)] if picks.output is not None else []
+    for shapes, (name, index) in [*sides, *((ins, pick) for pick in picks.wrt)]:
         if not len(narrowed(name, shapes[name], index, text)):
-            return None
+            return None  # an empty part has the shape of the whole's
     at = model if model.batch_size is None else _at_rows(model, picks.batch)
     found = _picked(spec, at, task.derivative, picks)
     return Shown(spec, at, task.derivative) if found is None and at is not model else found
@@ -78,10 +81,8 @@ def is_shown(task: Task, plan: Plan) -> bool:
 def _at_rows(model: LoadedModel, index: Index) -> LoadedModel:
     """Return the model at the batch rows that are shown: as it is, where all are or none."""
     from jaccli.models import at_rows
-    from jaccli.storage.memmap import MemmapArray
 
-    mapped = any(isinstance(array, MemmapArray) for array in model.primals.values())
-    if not index or mapped:
+    if not index:
         return model
     item, every = index[0], range(model.batch_size or 0)
     rows = range(every[item], every[item] + 1) if isinstance(item, int) else every[item]

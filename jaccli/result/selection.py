@@ -76,7 +76,7 @@ def show(result: Result, text: str | None) -> View:
     if result.shown:  # of all but the batch rows, what is picked is what there is
         picks.output, picks.wrt, picks.key = None, [], None
     elif result.is_part:
-        _check_whole(picks)
+        _check_whole(picks, view)
     batch = view.batch
     if result.batch_rows is not None:  # of one row its axis is left
         one = any(isinstance(item, int) for item in picks.batch)
@@ -126,14 +126,19 @@ def _assign(view: View, text: str) -> Picks:
     return picks
 
 
-def _check_whole(picks: Picks) -> None:
+def _check_whole(picks: Picks, view: View) -> None:
     """Refuse to pick entries of what is there in part: its indices would be ambiguous."""
-    picked = [*([] if picks.output is None else [picks.output]), *picks.wrt]
-    for name, index in picked:
-        if index:
+    in_part = {
+        names.name
+        for part in view.parts
+        for names in part.slot.names
+        if names != Names.of(names.name, names.shape)
+    }
+    for name, index in [*([] if picks.output is None else [picks.output]), *picks.wrt]:
+        if index and name in in_part:
             raise UsageError(
                 f"--show: {name!r} has indices, and only some of its entries are computed.",
-                hint="Pick them with --rows and --cols; batch[0] and whole names can be shown.",
+                hint="Pick them with --rows and --cols; batch[0] and whole arrays can be shown.",
             )
 
 

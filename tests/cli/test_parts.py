@@ -174,7 +174,7 @@ def test_python_has_parts() -> None:
          "It goes with jacobian, gradient, hessian, run and plan; here, leave it out.\n"),
         (("jacobian", *LINEAR, "--rows", "y[0]", "--show", "y[0]"),
          "jaccli: --show: 'y' has indices, and only some of its entries are computed.\n"
-         "Pick them with --rows and --cols; batch[0] and whole names can be shown.\n"),
+         "Pick them with --rows and --cols; batch[0] and whole arrays can be shown.\n"),
         (("hessian", *CUBES, "--part", "trace", "--cluster", "local:1", "-o", "t.npy"),
          "jaccli: --cluster: a trace is computed in one piece.\n"
          "Leave out --cluster; a sweep of such tasks can have one.\n"),
