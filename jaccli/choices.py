@@ -59,6 +59,11 @@ APPROXIMATIONS = ("none", GAUSS_NEWTON)
 APPROXIMATED = ("hessian", "hvp")
 """Derivatives that have an approximation."""
 SCALES = ("none", "relative", "log")
+PARTS = ("full", "diagonal", "trace")
+PARTED = ("jacobian", "hessian")
+"""Derivatives that have a diagonal and a trace."""
+RESTRICTED = ("jacobian", "gradient", "hessian")
+"""Derivatives that are computed for some rows and columns alone."""
 SCALED = ("gradient", "jacobian")
 """Derivatives that have a relative form."""
 LAYOUTS = ("blocks", "matrix", "long")

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _PROGRAMS, _PROGRAM_BYTES = 64, 256 << 20
 """Programs that a model keeps at most, and the bytes that they may take."""
 
+_OF_SOME = frozenset(("mode", "vector", "chunk", "storage", "layout", "rows", "cols", "part"))
+"""Entries of the spec that some commands alone take."""
 Value = Any
 """A number, a nested list, an array, or a mapping that a spec could have in this place."""
 
@@ -54,6 +56,9 @@ class SpecEntries(TypedDict, total=False):
     memory: str | int
     chunk: int
     layout: str
+    rows: str
+    cols: str
+    part: str
     uncertainty: Mapping[str, Value]
     correlation: Value
     covariance: Mapping[str, Value]
@@ -309,7 +314,16 @@ class Model:
             known = [*SpecEntries.__annotations__, *options]
             hint = did_you_mean(name, [word for word in known if word != "format"])
             raise UsageError(f"{name}: no keyword of {command}.", hint=hint)
-        for name in entries.keys() & {"mode", "vector", "chunk", "storage", "layout"}:
+        for name in entries.keys() & {
+            "mode",
+            "vector",
+            "chunk",
+            "storage",
+            "layout",
+            "rows",
+            "cols",
+            "part",
+        }:
             if name not in request_type.options:
                 raise UsageError(f"{name}: {command} takes no {name}.")
         arrays = Arrays(self._arrays)

@@ -90,13 +90,18 @@ def _check_indices(path: Path, stored: Stored, memory: int) -> None:
 
 def _joined(path: Path, stored: Stored, derivative: str | None) -> tuple[Any, Labels, Labels]:
     """Return the one matrix of a file, `(*batch, M, N)`, with its labels."""
+    part = stored.manifest.get("part")
+    if part is not None:
+        message = f"{path}: it holds the {part} of a {derivative}, which has no spectrum."
+        raise UsageError(message, hint="Write the whole derivative: leave out --part.")
     result = _result(stored) if derivative is not None else None
     if result is not None:
         joined = matrix_of(whole(result))
         if len(joined.sides) != 2:
             message = f"{path}: the Hessian of one scalar output has a spectrum."
             raise UsageError(message, hint="Choose the output with --select as it is computed.")
-        return _float(joined.values), joined.sides[0], joined.sides[1]
+        rows, columns = _picked_labels(stored, joined.sides[0], joined.sides[1])
+        return _float(joined.values), rows, columns
     if len(stored.arrays) > 1:
         names = listed(map(repr, stored.arrays))
         message = f"{path}: {len(stored.arrays)} arrays, {names}, where one matrix is expected."
@@ -115,6 +120,16 @@ def _joined(path: Path, stored: Stored, derivative: str | None) -> tuple[Any, La
         for name, size in (("row", count), ("column", width))
     )
     return _float(values), rows, columns
+
+
+def _picked_labels(stored: Stored, rows: Labels, columns: Labels) -> tuple[Labels, Labels]:
+    """Return the labels that a file of picked entries has; the shapes' own for others."""
+    labels = stored.manifest.get("labels")
+    if not isinstance(labels, dict):
+        return rows, columns
+    named = [[str(label) for label in labels.get(side, ())] for side in ("rows", "columns")]
+    same = (len(named[0]), len(named[1])) == (len(rows), len(columns))
+    return (named[0], named[1]) if same else (rows, columns)
 
 
 def _result(stored: Stored) -> Result | None:

@@ -8,9 +8,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 
 from jaccli.choices import SCALED
-from jaccli.commands.options import APPROXIMATION, SCALE, VECTOR, WITH_VALUE, ResultRequest
+from jaccli.commands.options import (
+    APPROXIMATION,
+    COLS,
+    PART,
+    ROWS,
+    SCALE,
+    VECTOR,
+    WITH_VALUE,
+    ResultRequest,
+)
 from jaccli.commands.outcome import Outcome
 from jaccli.commands.request import check_choice
+from jaccli.commands.shown import is_shown
 from jaccli.commands.streaming import goes_on, is_streamed, may_be_streamed, stream
 from jaccli.commands.tasks import (
     Task,
@@ -23,9 +33,11 @@ from jaccli.commands.tasks import (
 )
 from jaccli.commands.warnings import nonfinite_problems, remarks
 from jaccli.context import Context
-from jaccli.errors import ComputationError, UsageError, VerdictError
+from jaccli.errors import BudgetError, ComputationError, UsageError, VerdictError
 
 if TYPE_CHECKING:
+    from jaccli.context import Progress
+    from jaccli.execute import Program
     from jaccli.plan import Plan
     from jaccli.result import Result, Stored
     from jaccli.tune.program_cache import ProgramCache
@@ -39,12 +51,16 @@ class OneDerivativeRequest(ResultRequest):
     """A derivative of each spec."""
 
     derivative: ClassVar[str]
+    takes_parts = True
 
 
 class JacobianRequest(OneDerivativeRequest):
     """The Jacobian of each spec."""
 
     derivative = "jacobian"
+    rows: str | None = ROWS
+    cols: str | None = COLS
+    part: str | None = PART
     with_value: bool = WITH_VALUE
     scale: str = SCALE
 
@@ -54,6 +70,9 @@ class HessianRequest(OneDerivativeRequest):
 
     derivative = "hessian"
     approximation: str | None = APPROXIMATION
+    rows: str | None = ROWS
+    cols: str | None = COLS
+    part: str | None = PART
     with_value: bool = WITH_VALUE
 
 
@@ -61,6 +80,8 @@ class GradientRequest(OneDerivativeRequest):
     """The gradient of each spec."""
 
     derivative = "gradient"
+    rows: str | None = ROWS
+    cols: str | None = COLS
     with_value: bool = WITH_VALUE
     scale: str = SCALE
 
@@ -224,7 +245,12 @@ def _computed(
         if request.explain or request.verbose:
             context.reporter.tell(as_text(program.plan))
         result = outputs = run(program, progress)
-        if task.is_json or request.with_value or request.scale == "log":
+        if request.show is not None and is_shown(task, plan):
+            result = replace(result, rows=None, cols=None, shown=True)
+            if plan.model.whole is not None and first_nonfinite(result) is not None:
+                plan, program, result = _of_whole(task, plan, programs, progress, result, program)
+        shows = result.shown and request.scale != "log"  # and no values beside it
+        if (task.is_json and not shows) or request.with_value or request.scale == "log":
             if plan.derivative != "evaluate":
                 made = programs.planned(plan.spec, plan.model, "evaluate", plan.devices)
                 outputs = run(programs.compiled(made, progress), progress)
@@ -256,6 +282,29 @@ def _computed(
         digits=request.digits or 6,
         outputs=outputs if request.with_value else None,
     )
+
+
+def _of_whole(
+    task: Task,
+    plan: Plan,
+    programs: ProgramCache,
+    progress: Progress,
+    result: Result,
+    program: Program,
+) -> tuple[Plan, Program, Result]:
+    """Return the whole derivative in place of a part that is not finite, where it fits the budget.
+
+    A row by itself has 0 inf = NaN beside a singularity, where the whole has a structural zero.
+    """
+    from jaccli.execute import run
+
+    assert plan.model.whole is not None
+    try:
+        whole = programs.planned(task.spec, plan.model.whole, task.derivative, plan.devices)
+        made = programs.compiled(whole, progress)
+        return made.plan, made, run(made, progress)
+    except BudgetError:
+        return plan, program, result
 
 
 def _point(plan: Plan) -> dict[str, Any]:

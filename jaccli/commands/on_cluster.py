@@ -55,6 +55,9 @@ def _check(task: Task) -> None:
     if spec.devices is not None:
         hint = "Leave out --devices: start a worker for each device."
         raise UsageError("--cluster: a worker has one device.", hint=hint)
+    if spec.part != "full":
+        hint = "Leave out --cluster; a sweep of such tasks can have one."
+        raise UsageError(f"--cluster: a {spec.part} is computed in one piece.", hint=hint)
     if not may_be_streamed(task, task.form):
         raise UsageError(
             f"--cluster: {spec.name}: workers write the {task.derivative} into an .npy file, and "

@@ -17,6 +17,7 @@ from jaccli.choices import (
     FLOAT_DTYPES,
     FORMATS,
     LAYOUTS,
+    PARTS,
     PRECISIONS,
     SCALES,
     STORAGES,
@@ -165,6 +166,12 @@ WITH_VALUE = option("--with-value", help="The outputs' values beside the derivat
                     over_http=True)
 DIGITS = option("--digits", help="Significant digits in tables (6).", panel=RESULT, metavar="N",
                 least=1, most=17)
+ROWS = option("--rows", help="Only these outputs' entries: 'y[0], y[10:20]'.", panel=DERIVATIVE,
+              metavar="SELECTION", path=("rows",), over_http=True)
+COLS = option("--cols", help="Only these inputs' entries: 'x[3]'.", panel=DERIVATIVE,
+              metavar="SELECTION", path=("cols",), over_http=True)
+PART = option("--part", help="full; or the diagonal or trace alone.", panel=DERIVATIVE,
+              metavar="PART", choices=PARTS, path=("part",), over_http=True)
 RESUME = option("--resume", help="Go on with an interrupted result or sweep.", panel=RESULT)
 EXPLAIN = option("--explain", help="Print the plan before running.", panel=CALL)
 VERBOSE = option("--verbose", "-v", help="Print the plan, and the versions used.", panel=CALL)
@@ -246,6 +253,8 @@ class SpecRequest(CallRequest):
     cluster: str | None = None
     verbose: bool = False
     allow_python: bool = False
+    takes_parts: ClassVar[bool] = False
+    """Whether entries `rows`, `cols` and `part` of the spec are honoured."""
     performs: ClassVar[tuple[str, ...]] = ()
     """What is built on a derivative, and done by the command itself."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from jaccli.commands.options import OF, VECTOR, DerivativeRequest
+from jaccli.commands.options import COLS, OF, PART, ROWS, VECTOR, DerivativeRequest
 from jaccli.commands.outcome import Data, Outcome, Report
 from jaccli.commands.streaming import is_streamed, may_be_streamed, planned_stream
 from jaccli.commands.tasks import Task, check_targets, plans, tasks
@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 class PlanRequest(DerivativeRequest):
     """The plan of each spec's derivative."""
 
+    takes_parts = True
     of: str | None = OF
+    rows: str | None = ROWS
+    cols: str | None = COLS
+    part: str | None = PART
     vector: tuple[str, ...] = VECTOR
 
 

@@ -10,7 +10,18 @@ from typing import ClassVar
 from jaccli.choices import REPORTED
 from jaccli.commands import COMMANDS
 from jaccli.commands.derivative import computed
-from jaccli.commands.options import CALL, HOW, RESULT, SCALE, VECTOR, WITH_VALUE, ResultRequest
+from jaccli.commands.options import (
+    CALL,
+    COLS,
+    HOW,
+    PART,
+    RESULT,
+    ROWS,
+    SCALE,
+    VECTOR,
+    WITH_VALUE,
+    ResultRequest,
+)
 from jaccli.commands.outcome import Outcome
 from jaccli.commands.reports import OF_RESULTS, check_honoured
 from jaccli.commands.request import option
@@ -26,6 +37,10 @@ SWEEP = ("dry_run", "fail_fast", "jobs", "junit", "markdown", "table", "no_folde
 class RunRequest(ResultRequest):
     """What the specs say, compared with their `expect:`."""
 
+    takes_parts = True
+    rows: str | None = ROWS
+    cols: str | None = COLS
+    part: str | None = PART
     vector: tuple[str, ...] = VECTOR
     scale: str = SCALE
     with_value: bool = WITH_VALUE

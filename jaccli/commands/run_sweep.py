@@ -14,7 +14,7 @@ from jaccli.commands.outcome import Outcome, put
 from jaccli.commands.request import check_choice
 from jaccli.commands.tasks import warn_of_unused
 from jaccli.context import Context
-from jaccli.errors import JaccliError, UsageError, VerdictError, expected
+from jaccli.errors import JaccliError, SpecError, UsageError, VerdictError, expected
 from jaccli.spec import PythonModel, Spec
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _FOLDER = ".results"
 """What follows a spec's name in that of its folder, where none is given."""
+_WHOLE = (None, "full")
+"""What `rows`, `cols` and `part` are where no part is picked."""
 _TOLD = 5
 """Different failures that are told on standard error at most."""
 
@@ -113,6 +115,12 @@ def _check_table(spec: Spec, request: RunRequest) -> None:
         from jaccli.storage.files import check_writable
         from jaccli.sweep.long_table import check_suffix
 
+        parted = next((n for n in ("rows", "cols", "part") if getattr(spec, n) not in _WHOLE), "")
+        if parted:
+            message = "the table of a sweep names the entries of whole derivatives."
+            raise SpecError(
+                spec.problem(parted, message, "Leave out --table, or what picks a part.")
+            )
         check_suffix(Path(request.table))
         check_writable(request.table, force=spec.output.force)
 

@@ -44,6 +44,9 @@ def is_streamed(plan: Plan, *, goes_on: bool = False) -> bool:
 
     if plan.input_bytes + plan.result_bytes <= plan.budget and not goes_on:
         return False
+    if plan.part != "full":  # its chunks are no rows of it
+        check_result(plan)
+        return False
     if len(plan.blocks) > 1 or plan.storage != "dense" or not plan.chunk_shapes:
         check_result(plan)
     files.require_local("a result larger than the memory budget")

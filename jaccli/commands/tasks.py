@@ -15,10 +15,12 @@ from jaccli import startup
 from jaccli.choices import BUILT_ON, GAUSS_NEWTON, SUFFIXES, WITH_VECTOR
 from jaccli.commands.options import SpecRequest
 from jaccli.commands.request import check_choice
+from jaccli.commands.shown import Shown, shown_alone
 from jaccli.context import Context
 from jaccli.errors import Problem, SpecError, UsageError, expected, listed
 from jaccli.spec import Override, Spec, load
 from jaccli.spec.overrides import option_node
+from jaccli.spec.parts import KEYS
 from jaccli.storage import files
 
 if TYPE_CHECKING:
@@ -101,10 +103,9 @@ def plans(
         programs = programs or programs_of(context, several=len(found) > 1)
         given = given_pattern(spec, model)
         for task in group:
-            plan = programs.planned(
-                spec, model, task.derivative, device, given, holds_result=holds_result(task)
-            )
-            check_formats(task, plan, request.show)
+            alone = shown_alone(task, model, request) or Shown(spec, model, task.derivative)
+            plan = programs.planned(*alone, device, given, holds_result=holds_result(task))
+            check_formats(task, plan, request.show if alone.model is model else None)
             yield task, plan, programs
 
 
@@ -180,12 +181,26 @@ def warn_of_unused(spec: Spec, context: Context) -> None:
 
 def _check(spec: Spec, request: SpecRequest, derivative: str | None) -> None:
     """Refuse what the options ask for in vain."""
+    check_parts(spec, request)
     if request.vector and not set(spec.derivative) & set(WITH_VECTOR):
         hint = f"It goes with {', '.join(WITH_VECTOR)}."
         raise UsageError(f"--vector: {spec.derivative[0]} takes no vector.", hint=hint)
     if spec.expect is not None and derivative is None and len(spec.derivative) > 1:
         message = f"one file for {len(spec.derivative)} derivatives."
         raise SpecError(spec.problem("expect", message, "Give each derivative a spec of its own."))
+
+
+def check_parts(spec: Spec, request: SpecRequest) -> None:
+    """Refuse entries of the spec that pick a part, where the command takes the whole."""
+    for key in KEYS:
+        if getattr(spec, key) not in (None, "full") and not request.takes_parts:
+            hint = "It goes with jacobian, gradient, hessian, run and plan; here, leave it out."
+            raise SpecError(spec.problem(key, "this command takes the whole derivative.", hint))
+    if spec.part != "full" and spec.derivative and getattr(request, "scale", "none") != "none":
+        raise UsageError(f"--scale: a {spec.part} has no relative form.", hint="Leave it out.")
+    if spec.sparsity is not None and any(getattr(spec, k) not in (None, "full") for k in KEYS):
+        message = "a pattern is of the whole derivative, and only a part is asked for."
+        raise SpecError(spec.problem("sparsity", message, "Leave out one of the two."))
 
 
 def _tasks(specs: Iterable[Spec], request: SpecRequest, context: Context) -> Iterator[Task]:
@@ -313,7 +328,10 @@ def _read_for(spec: Spec) -> Iterator[Path]:
 
 
 def check_formats(task: Task, plan: Plan, show: str | None) -> None:
-    """Refuse what a task's formats cannot hold, and parts that there are not."""
+    """Refuse what a task's formats cannot hold, and parts that there are not.
+
+    Of what `--show` picks and is computed alone, `show` is None: it has been looked at.
+    """
     from jaccli.execute.preflight import check_fits
     from jaccli.result import check_long, check_show, suffix_of
 

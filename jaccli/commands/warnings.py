@@ -20,10 +20,11 @@ def remarks(plan: Plan, nonfinite: NonFinite | None, *, debug: bool = False) -> 
     With `debug`, failures are raised.
     """
     from jaccli.diagnose.explain import explain
+    from jaccli.diagnose.of_whole import of_whole
 
     said = [] if nonfinite is None else [f"{nonfinite}."]
     try:
-        cause, kinks = explain(plan, nonfinite)
+        cause, kinks = explain(*of_whole(plan, nonfinite))
     except Exception as error:
         if debug:
             raise
@@ -39,9 +40,11 @@ def remarks(plan: Plan, nonfinite: NonFinite | None, *, debug: bool = False) -> 
 def nonfinite_problems(plan: Plan, nonfinite: NonFinite) -> tuple[Problem, ...]:
     """Return what is wrong with a result that is not finite, and the cause if it is known."""
     from jaccli.diagnose.causes import cause
+    from jaccli.diagnose.of_whole import of_whole
 
     try:
-        found = cause(plan, nonfinite)
+        whole, entry = of_whole(plan, nonfinite)
+        found = None if entry is None else cause(whole, entry)
     except Exception:  # what is reported is the result's failure, not this one
         found = None
     return (Problem(f"{nonfinite}."), *(() if found is None else (found.problem,)))

@@ -46,6 +46,8 @@ def whole(plan: Plan) -> Callable[[Tree, Tree, Tree], Tree]:
 
 def chunked(plan: Plan, wrt: Tree, rest: Tree) -> Chunked:
     """Return the derivative of one point in chunks of unit vectors; shapes alone are read."""
+    if plan.part != "full":
+        return plan.part_builder(function(plan, rest), wrt)
     if plan.prepared is not None:
         return plan.prepared.chunks(function(plan, rest), wrt, dense=plan.storage == "dense")
     return operators.CHUNKED[plan.derivative][plan.operator](function(plan, rest), wrt)
@@ -54,7 +56,8 @@ def chunked(plan: Plan, wrt: Tree, rest: Tree) -> Chunked:
 def function(plan: Plan, rest: Tree) -> Function:
     """Return the model as a function of the wrt inputs alone, outputs in their order."""
     # A sparse derivative knows its indices: they decide where the entries are.
-    known = plan.model.constants if plan.prepared is not None else {}
+    located = plan.prepared is not None or plan.colors is not None
+    known = plan.model.constants if located else {}
     return lambda wrt: plan.model.function({**rest, **known, **wrt})
 
 
@@ -65,6 +68,8 @@ def _row(plan: Plan) -> Callable[[Tree, Tree, Tree], Tree]:
         f = function(plan, rest)
         if plan.derivative == "evaluate":
             return f(wrt)
+        if plan.part != "full":
+            return plan.part_builder(f, wrt)(wrt)
         if plan.prepared is not None:
             compute = plan.prepared.values if plan.storage == "sparse" else plan.prepared.dense
             return compute(f, wrt)

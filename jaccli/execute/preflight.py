@@ -46,6 +46,7 @@ def check_fits(plan: Plan, suffix: str) -> None:
         plan.blocks,
         model.batch_size,
         storage=plan.storage,
+        part=spec.part,
     )
     if plan.storage == "sparse" and spec.layout != "long":
         check_dense(suffix, plan.dense_bytes, plan.budget)

@@ -49,7 +49,7 @@ def run(program: Program, progress: Progress, arguments: Arguments | None = None
         tree = interruptible(lambda: program.run(progress, arguments))
     took = time.perf_counter() - start
     return Result(
-        derivative=plan.derivative,
+        derivative=plan.derivative if plan.model.gradient_of is None else "hessian",
         blocks=tuple(_blocks(plan, tree)),
         batch=plan.model.batch_size,
         mode=plan.mode,
@@ -63,6 +63,10 @@ def run(program: Program, progress: Progress, arguments: Arguments | None = None
         spec_sha256=plan.spec.sha256,
         warnings=plan.warnings,
         approximation=plan.approximation,
+        part=plan.part,
+        rows=plan.spec.rows,
+        cols=plan.spec.cols,
+        batch_rows=plan.model.batch_rows,
     )
 
 
@@ -70,20 +74,27 @@ def _blocks(plan: Plan, tree: Any) -> Iterator[Block]:
     """Name the arrays of the result."""
     sparse = plan.storage == "sparse"
     for block in plan.blocks:
-        array = np.asarray(_find(tree, block), block.dtype)
+        array = np.asarray(_find(tree, plan, block), block.dtype)
         values: Array | Sparse
         if sparse and plan.prepared is not None:
-            values = _placed(_find(plan.prepared.entries, block), array, block.shape)
+            values = _placed(_find(plan.prepared.entries, plan, block), array, block.shape)
         elif sparse:
             values = Sparse.from_dense(array.reshape(block.shape))
         else:
             values = array.reshape(block.shape)
-        yield Block(block.output, block.wrt, values, block.out_shape, block.in_shapes)
+        yield Block(
+            block.output, block.wrt, values, block.out_shape, block.in_shapes, block.entries
+        )
 
 
-def _find(tree: Any, block: BlockPlan) -> Any:
-    """Return what a tree by output, then inputs, has for a block."""
-    for name in ((block.output,) if block.output is not None else ()) + block.wrt:
+def _find(tree: Any, plan: Plan, block: BlockPlan) -> Any:
+    """Return what a tree by output, then inputs, has for a block.
+
+    Of a diagonal or a trace, and of the Jacobian of a gradient, that is by one input.
+    """
+    wrt = block.wrt if plan.part == "full" else block.wrt[:1]
+    wrt = wrt if plan.model.gradient_of is None else wrt[1:]
+    for name in ((block.output,) if block.output is not None else ()) + wrt:
         tree = tree[name]
     return tree
 

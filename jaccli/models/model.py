@@ -6,13 +6,26 @@ Boundary: knows nothing of derivatives or devices; JAX is imported when the func
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from jaccli import memory
+from jaccli.entry_names import Names
 from jaccli.errors import BudgetError, Problem, SpecError, format_bytes
+from jaccli.models.parts import (
+    Picked,
+    gradient_by,
+    output_shapes,
+    part_of,
+    picked_inputs,
+    picked_outputs,
+    source_name,
+    whole_name,
+    with_inputs,
+    with_outputs,
+)
 from jaccli.models.python import load_function
 from jaccli.spec import ExpressionModel, PythonModel, Spec, batch_problems, integer_problem
 from jaccli.spec.input_sources import Source
@@ -29,12 +42,25 @@ _SHARE = 4
 
 
 @dataclass(frozen=True)
+class Gradient:
+    """The gradient of one number, `output`, by the entries `wrt` of an input."""
+
+    output: Names
+    wrt: Names
+
+
+@dataclass(frozen=True)
 class LoadedModel:
     """A pure function of the inputs (by name) to the outputs (by name), with its primal point.
 
     `primals` and `vectors` are arrays of the shapes that the spec gives; the inputs in `batch` have
     their batch axis in place, and `function` takes them without it.  `vectors` are keyed by name;
     one vector without a name has the key ''.
+
+    `gradient_of` is there where the one output is the gradient of the model's, and `batch_rows` are
+    the rows of the batch that there are, if not all.
+    Of a model in part, `rows` and `cols` say which entries of outputs and of inputs there are, and
+    `whole` is the model itself.
     """
 
     function: Callable[[Mapping[str, Any]], Arrays]
@@ -42,6 +68,11 @@ class LoadedModel:
     wrt: tuple[str, ...]
     batch: dict[str, int]
     vectors: Mapping[str, Values]
+    rows: Mapping[str, Picked] = field(default_factory=dict)
+    cols: Mapping[str, Picked] = field(default_factory=dict)
+    whole: LoadedModel | None = None
+    gradient_of: Gradient | None = None
+    batch_rows: range | None = None
 
     @property
     def batch_size(self) -> int | None:
@@ -75,11 +106,15 @@ class LoadedModel:
 
 @dataclass(frozen=True)
 class Point:
-    """The arrays of a spec, read: all that is known before JAX is imported."""
+    """The arrays of a spec, read: all that is known before JAX is imported.
+
+    Of inputs of which `cols` picks entries, these, and the wholes beside them.
+    """
 
     primals: Mapping[str, Values]
     wrt: tuple[str, ...]
     vectors: Mapping[str, Values]
+    cols: Mapping[str, Picked] = field(default_factory=dict)
 
 
 def read(
@@ -102,11 +137,125 @@ def read(
         BudgetError: the inputs exceed the memory budget.
     """
     budget = memory.budget(spec.memory)
-    primals = _read(spec, spec.inputs, budget, held, known or {}, spec.batch if by_rows else ())
+    by_rows = by_rows and spec.cols is None
+    known = {source_name(name): array for name, array in (known or {}).items()}  # the whole is last
+    primals = _read(spec, spec.inputs, budget, held, known, spec.batch if by_rows else ())
     wrt = spec.wrt or tuple(n for n, array in primals.items() if array.dtype.kind == "f")
     _check_primals(spec, primals, wrt)
     held += nbytes(primals)
-    return Point(primals, wrt, _vectors(spec, budget, held, by_rows=by_rows and bool(spec.batch)))
+    vectors = _vectors(spec, budget, held, by_rows=by_rows and bool(spec.batch))
+    return _in_part(spec, Point(primals, wrt, vectors))
+
+
+def _in_part(spec: Spec, point: Point) -> Point:
+    """Return the point with the entries of inputs that `cols` picks in place of the inputs."""
+    if spec.cols is None:
+        return point
+    shapes = {name: _without_batch(point.primals[name], spec, name) for name in point.wrt}
+    cols = picked_inputs(spec, point.wrt, shapes)
+    primals: dict[str, Values] = dict(point.primals)
+    for name, entries in cols.items():
+        if not entries.is_whole:
+            primals[name] = part_of(point.primals[name], entries, spec.batch.get(name))
+            primals[whole_name(name)] = point.primals[name]
+    return replace(point, primals=primals, wrt=tuple(cols), cols=cols)
+
+
+def _without_batch(array: Values, spec: Spec, name: str) -> tuple[int, ...]:
+    shape = list(array.shape)
+    if name in spec.batch:
+        del shape[spec.batch[name]]
+    return tuple(shape)
+
+
+def in_part(spec: Spec, model: LoadedModel) -> LoadedModel:
+    """Return a whole model in the part that another spec of it asks for, by `rows` and `cols`.
+
+    Raises:
+        SpecError: it asks for entries that there are not.
+    """
+    point = _in_part(spec, Point(model.primals, model.wrt, model.vectors))
+    made = _loaded(spec, model.function, point)
+    whole = model.whole if model.gradient_of is not None else made.whole
+    return replace(made, whole=whole, gradient_of=model.gradient_of, batch_rows=model.batch_rows)
+
+
+def at_rows(model: LoadedModel, rows: range) -> LoadedModel:
+    """Return a model at some rows of its batch alone."""
+    step = slice(rows.start, rows.stop if rows.stop >= 0 else None, rows.step)
+
+    def cut(name: str, array: Values) -> Values:
+        if name not in model.batch:
+            return array
+        found: Values = array[(slice(None),) * model.batch[name] + (step,)]
+        return found
+
+    primals = {name: cut(name, array) for name, array in model.primals.items()}
+    whole = None if model.whole is None else at_rows(model.whole, rows)
+    return replace(model, primals=primals, whole=whole, batch_rows=rows)
+
+
+def outputs_of(model: LoadedModel) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a model's outputs, in their order, without its batch axis."""
+    return output_shapes(model.function, _avals(model))
+
+
+def gradient_of(spec: Spec, model: LoadedModel, selection: str) -> LoadedModel:
+    """Return the model whose output is the gradient of a model's one number by some entries.
+
+    Its rows are those of the Hessian: its Jacobian is a part of that.  `selection` is one of the
+    wrt inputs, with indices.
+    """
+    (output,) = outputs_of(model)
+    shapes = {name: model.in_shape(name) for name in model.wrt}
+    (entries,) = picked_inputs(replace(spec, cols=selection), model.wrt, shapes).values()
+    function = gradient_by(model.function, output, entries)
+    names = model.rows[output].names if output in model.rows else Names(output)
+    return replace(
+        model,
+        function=function,
+        rows={},
+        whole=model.whole or model,
+        gradient_of=Gradient(names, entries.names),
+    )
+
+
+def _loaded(
+    spec: Spec, function: Callable[[Mapping[str, Any]], Arrays], point: Point
+) -> LoadedModel:
+    """Return the model of a function at a point, in part if the spec says so."""
+    if spec.rows is None and spec.cols is None:
+        return LoadedModel(function, point.primals, point.wrt, spec.batch, point.vectors)
+    picked = {name for name, entries in point.cols.items() if not entries.is_whole}
+    primals = {
+        name: point.primals[whole_name(name) if name in picked else name]
+        for name in point.primals
+        if source_name(name) == name
+    }
+    whole = LoadedModel(function, primals, point.wrt, spec.batch, point.vectors)
+    batch = {
+        **spec.batch,
+        **{whole_name(name): spec.batch[name] for name in picked if name in spec.batch},
+        **{name: 0 for name in picked if name in spec.batch},
+    }
+    rows: dict[str, Picked] = {}
+    part = with_inputs(function, point.cols)
+    if spec.rows is not None:
+        rows = picked_outputs(spec, output_shapes(function, _avals(whole)))
+        part = with_outputs(part, rows)
+    return LoadedModel(
+        part, point.primals, point.wrt, batch, point.vectors, rows, point.cols, whole
+    )
+
+
+def _avals(model: LoadedModel) -> dict[str, Any]:
+    """Return shapes and dtypes of one point as JAX has them."""
+    import jax
+
+    return {
+        name: jax.ShapeDtypeStruct(model.in_shape(name), jax.dtypes.canonicalize_dtype(array.dtype))
+        for name, array in model.primals.items()
+    }
 
 
 def needs_x64(spec: Spec, point: Point) -> bool:
@@ -125,8 +274,7 @@ def load(spec: Spec, point: Point, *, allow_python: bool = False) -> LoadedModel
         SpecError: the model is Python code and that is not permitted, or it is not there.
         ComputationError: the user's module fails as it is imported.
     """
-    function = _function(spec, memory.budget(spec.memory), allow_python)
-    return LoadedModel(function, point.primals, point.wrt, spec.batch, point.vectors)
+    return _loaded(spec, _function(spec, memory.budget(spec.memory), allow_python), point)
 
 
 def _read(

@@ -30,12 +30,14 @@ from jaccli.derivative.trace_info import TraceInfo
 from jaccli.errors import BudgetError, SpecError, UnderivableError, format_bytes
 from jaccli.models import LoadedModel, Values
 from jaccli.models.gauss_newton import approximated
+from jaccli.plan import parts
 from jaccli.plan.checks import check_outputs, checked_vectors
 from jaccli.plan.shapes import BlockPlan, Shape, avals, blocks_of, trace
 from jaccli.spec import Spec
 from jaccli.storage.memmap import MemmapArray
 
 if TYPE_CHECKING:
+    from jaccli.derivative.diagonals import Builder, Directions
     from jaccli.derivative.sparse import Pattern, Prepared
 
 _AXES = 64
@@ -56,8 +58,9 @@ class Plan:
     their files.  `chunk_shapes` are the shapes of the arrays that can be taken in chunks: the batch
     axis, or the arrays whose unit vectors are pushed (of a coloring, the colors). `given` is a
     pattern that the user vouches for, of the joined matrix; `prepared` is there if the operator is
-    `sparse`. `alternatives` are the operators to take, in turn, where JAX or the engine refuses
-    this one. `refusal` says why another one was to be taken first; `failures` and `losses` are the
+    `sparse`, `colors` if a diagonal or a trace takes fewer directions than there are inputs.
+    `alternatives` are the operators to take, in turn, where JAX or the engine refuses this one.
+    `refusal` says why another one was to be taken first; `failures` and `losses` are the
     operations that the engine failed on, and those that lost structure.
     """
 
@@ -78,6 +81,7 @@ class Plan:
     mapped_bytes: int
     given: Pattern | None = None
     prepared: Prepared | None = None
+    colors: Directions | None = None
     alternatives: tuple[str, ...] = ()
     refusal: str = ""
     failures: tuple[str, ...] = ()
@@ -129,6 +133,17 @@ class Plan:
     def even_chunk(self) -> int:
         """The largest chunk that leaves something to do for each device, if that can be."""
         return max((even_size(shape, self.devices.count) for shape in self.chunk_shapes), default=1)
+
+    @property
+    def part(self) -> str:
+        """`full`, or what is computed alone: `diagonal`, `trace`."""
+        return parts.part_of(self.spec, self.derivative)
+
+    @property
+    def part_builder(self) -> Builder:
+        """What computes the part, a direction at a time."""
+        pairs = parts.pairs_of(self.blocks) if self.derivative == "jacobian" else ()
+        return parts.builder(self.derivative, self.part, self.operator, self.colors, pairs)
 
     @property
     def steps(self) -> int:
@@ -192,17 +207,27 @@ def make(
     outputs, dtypes, about = found.outputs, found.dtypes, found.facts
     check_outputs(spec, derivative, outputs, dtypes)
     vectors, batched = checked_vectors(spec, model, derivative, outputs, dtypes)
+    part = parts.part_of(spec, derivative)
     asked = spec.mode if len(MODES[derivative]) > 1 else "auto"
-    if "sparse" in MODES[derivative] and (
-        (_storage(spec, derivative) == "sparse" and asked in KEPT_SPARSE)
-        or (given is not None and asked == "auto")
+    if (
+        part == "full"
+        and "sparse" in MODES[derivative]
+        and (
+            (_storage(spec, derivative) == "sparse" and asked in KEPT_SPARSE)
+            or (given is not None and asked == "auto")
+        )
     ):
         asked = "sparse"
     elif asked == "tuned":
         asked = "auto"
     budget = memory.budget(spec.memory)
-    choice = choose(derivative, about, asked, *_measures(model, derivative, budget))
-    blocks = blocks_of(model, derivative, outputs, dtypes)
+    blocks = parts.named_blocks(model, blocks_of(model, derivative, outputs, dtypes))
+    blocks, colors = parts.parted_blocks(spec, derivative, blocks), None
+    if part == "full":
+        choice = choose(derivative, about, asked, *_measures(model, derivative, budget))
+    else:
+        pairs = parts.pairs_of(blocks) if derivative == "jacobian" else ()
+        choice, colors = parts.choice(spec, model, derivative, pairs, about, budget)
     deep = next((block for block in blocks if len(block.shape) > _AXES), None)
     if deep is not None:
         message = f"{deep.key} would have {len(deep.shape)} axes; an array has at most {_AXES}."
@@ -233,6 +258,7 @@ def make(
         input_bytes=sum(array.nbytes for array in arrays) - mapped,
         mapped_bytes=mapped,
         given=given,
+        colors=colors,
     )
     if choice.mode == "structured" and asked == "auto" and may_be_colored(derivative, about):
         from jaccli.plan import sparse_plan
@@ -240,7 +266,8 @@ def make(
         plan = replace(plan, prepared=sparse_plan.cheaper(plan))
         if plan.prepared is not None:
             choice = Choice("sparse", "sparse", plan.prepared.words)
-    others = tuple(name for name in alternatives(derivative, about) if name != choice.operator)
+    plain = alternatives if part == "full" else parts.alternatives
+    others = tuple(name for name in plain(derivative, about) if name != choice.operator)
     try:
         plan = with_choice(plan, choice)
     except UnderivableError as error:  # no way to a sparse derivative: a plain one is taken
@@ -288,7 +315,9 @@ def with_choice(plan: Plan, choice: Choice) -> Plan:
         SpecError: there is a `chunk` and nothing that could be split.
     """
     plan = replace(plan, alternatives=(), losses=())
-    if choice.operator != "sparse":
+    if plan.part != "full":
+        plan = replace(plan, colors=plan.colors if choice.operator == "sparse" else None)
+    elif choice.operator != "sparse":
         plan = replace(plan, prepared=None)
     elif plan.prepared is None:
         from jaccli.plan import sparse_plan
@@ -299,6 +328,10 @@ def with_choice(plan: Plan, choice: Choice) -> Plan:
         choice = replace(choice, reason=prepared.words + source)
     plan = replace(plan, choice=choice)
     plan = replace(plan, chunk_shapes=_chunk_shapes(plan))
+    if plan.part != "full" and plan.chunk is None and plan.model.batch_size is None:
+        # All at a time would take as much memory as the matrix.
+        several = plan.steps >= 2 * parts.AT_A_TIME
+        plan = replace(plan, chunk=parts.AT_A_TIME if several else None)
     if plan.chunk is not None and not plan.chunk_shapes:
         if plan.derivative in CHUNKED:
             noun = plan.derivative if plan.derivative == "gradient" else plan.derivative.title()
@@ -326,6 +359,9 @@ def _chunk_shapes(plan: Plan) -> tuple[Shape, ...]:
     if plan.prepared is not None:
         coloring = plan.prepared.coloring
         return () if coloring is None else tuple((n,) for _, _, n in coloring.parts if n)
+    if plan.part != "full":
+        count = plan.facts.outputs if operator == "rev" else plan.facts.inputs
+        return ((plan.colors.count if plan.colors else count,),)
     if operator not in CHUNKED.get(plan.derivative, ()):
         return ()
     ins = tuple(plan.model.in_shape(name) for name in plan.model.wrt)

@@ -15,7 +15,7 @@ from jaccli.spec import PythonModel, Spec
 from jaccli.spec.schema import deciding
 from jaccli.storage.digest import digest
 
-_REPLACED = ("mode", "storage", "chunk", "layout", "dtype", "precision")
+_REPLACED = ("mode", "storage", "chunk", "layout", "dtype", "precision", "rows", "cols", "part")
 """Fields of a spec that callers replace for purposes of their own: `resolved` is as before then."""
 
 

@@ -23,6 +23,9 @@ def as_json(plan: Plan) -> dict[str, Any]:
     """Return the plan as plain data."""
     return {
         "derivative": plan.derivative,
+        **({} if plan.part == "full" else {"part": plan.part}),
+        **({} if plan.spec.rows is None else {"rows": plan.spec.rows}),
+        **({} if plan.spec.cols is None else {"cols": plan.spec.cols}),
         "mode": plan.mode,
         "reason": plan.reason,
         "device": plan.device.name,
@@ -56,7 +59,7 @@ def as_text(plan: Plan) -> str:
         for name, array in plan.model.primals.items()
     ]
     rows = [
-        ("plan", f"{_OPERATORS[plan.derivative]} of {plan.spec.name}"),
+        ("plan", f"{_operator(plan)} of {plan.spec.name}"),
         ("mode", f"{plan.mode}: {plan.reason}"),
         *_column("dense", [_lost(loss) for loss in plan.losses]),
         *_column("warning", list(plan.warnings)),
@@ -71,11 +74,26 @@ def as_text(plan: Plan) -> str:
     if plan.chunk is not None:
         by_color = plan.prepared is not None
         what = "colors" if by_color else "unit vectors"
+        what = "directions" if plan.part != "full" else what
         if plan.model.batch_size is not None:
             what = "batch rows"
         at_a_time = f", {plan.device.count} at a time" if plan.device.count > 1 else ""
         rows.append(("chunks", f"{plan.chunks} of up to {plan.chunk} {what}{at_a_time}"))
     return "\n".join(f"{name:8} {text}" for name, text in rows)
+
+
+def _operator(plan: Plan) -> str:
+    """Return what is computed: `rows y[0] of the Jacobian`, `trace of the Hessian`."""
+    name, spec = _OPERATORS[plan.derivative], plan.spec
+    if plan.model.gradient_of is not None:
+        return f"{name} {spec.rows}" + (f", columns {spec.cols}" if spec.cols else "")
+    picked = {"rows": spec.rows, "columns": spec.cols}
+    said = [f"{side} {text}" for side, text in picked.items() if text is not None]
+    if not said and plan.part == "full":
+        return name
+    name = f"the {name}" if plan.derivative != "evaluate" else name
+    name = f"{plan.part} of {name}" if plan.part != "full" else name
+    return f"{' and '.join(said)} of {name}" if said else name
 
 
 def _lost(loss: Loss) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 
 from jaccli.derivative.trace_info import TraceInfo, from_jaxpr
 from jaccli.derivative.traced_function import traced
+from jaccli.entry_names import Names
 from jaccli.errors import ComputationError, SpecError
 from jaccli.models import LoadedModel
 from jaccli.spec import PythonModel, Spec
@@ -23,6 +24,9 @@ Shape = tuple[int, ...]
 class BlockPlan:
     """One array of the result: `output` is None for a vjp; `wrt` has 0, 1 or 2 names.
 
+    `entries` names those of the output and the inputs, where it is not of whole arrays.  A diagonal
+    has the axes of one input, a trace of none.
+
     `dtype` is the output's, whatever the modes make of inputs of several dtypes.
     """
 
@@ -32,6 +36,7 @@ class BlockPlan:
     in_shapes: tuple[Shape, ...]
     batch: int | None
     dtype: np.dtype[Any]
+    entries: tuple[Names | None, tuple[Names, ...]] | None = None
 
     @property
     def shape(self) -> Shape:

@@ -32,7 +32,7 @@ from jaccli.result.named_arrays import Stored
 from jaccli.result.nonfinite import NonFinite, first_nonfinite
 from jaccli.result.render.registry import RENDERERS, default_format, render
 from jaccli.result.result import Block, BlockShape, Result, block_key
-from jaccli.result.selection import check_show
+from jaccli.result.selection import check_show, picks_of
 from jaccli.result.sparse import Sparse, dense
 from jaccli.result.summary import Measures, Measuring, duration, measure, summary, timings
 from jaccli.storage.files import has_partial, publishing
@@ -66,6 +66,7 @@ __all__ = [
     "first_nonfinite",
     "has_partial",
     "measure",
+    "picks_of",
     "publishing",
     "read",
     "read_all",

@@ -1,4 +1,4 @@
-"""Names of entries, made only when asked for: `y`, `y[0]`, `w[2,3]`.
+"""Labels of the sides of a result: the names of the entries of several arrays, joined.
 
 A `Names` lists the entries of one array, a `LabelledAxis` those of several joined.  No values.
 """
@@ -6,71 +6,13 @@ A `Names` lists the entries of one array, a `LabelledAxis` those of several join
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, product
-from math import prod
+from itertools import chain
 
+from jaccli.entry_names import JoinedNames, Names
 
-@dataclass(frozen=True, slots=True)
-class Names:
-    """The entries of an array, or of a part of it, in reading order.
-
-    `indices` holds, for every axis of the whole array, the indices that are there: a range, one
-    integer where the axis has been dropped as in numpy's indexing, or None where a name stands
-    for the whole axis (`w[0,:]`).
-    """
-
-    name: str
-    indices: tuple[range | int | None, ...] = ()
-
-    @staticmethod
-    def of(name: str, shape: Iterable[int]) -> Names:
-        """Return the names of all entries of an array of this shape."""
-        return Names(name, tuple(map(range, shape)))
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of the part that is there, dropped axes left out."""
-        return tuple(len(index) for index in self.indices if isinstance(index, range))
-
-    @property
-    def width(self) -> int:
-        """The characters of the longest name."""
-        if not len(self):
-            return 0
-        ends = [max(len(str(index[0])), len(str(index[-1]))) for index in self._spelled()]
-        return len(self.name) + sum(ends) + (len(ends) + 1 if ends else 0)
-
-    def __len__(self) -> int:
-        return prod(self.shape)
-
-    def __iter__(self) -> Iterator[str]:
-        if not self.indices:
-            return iter((self.name,))
-        texts = [[str(i) for i in index] for index in self._spelled()]
-        return (f"{self.name}[{','.join(index)}]" for index in product(*texts))
-
-    def __getitem__(self, position: int) -> str:
-        return self.pick([position])[0]
-
-    def pick(self, positions: Sequence[int]) -> list[str]:
-        """Return the names at these positions."""
-        picked: list[list[str]] = []
-        for index in reversed(self._spelled()):
-            size = len(index)
-            picked.insert(0, [str(index[position % size]) for position in positions])
-            positions = [position // size for position in positions]
-        if not picked:
-            return [self.name] * len(positions)
-        return [f"{self.name}[{','.join(index)}]" for index in zip(*picked, strict=True)]
-
-    def _spelled(self) -> list[Sequence[int | str]]:
-        """Return what the names say along every axis."""
-        return [
-            index if isinstance(index, range) else (":" if index is None else index,)
-            for index in self.indices
-        ]
+__all__ = ["JoinedNames", "LabelledAxis", "Names"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,33 @@ def _located(
         places.insert(0, place)
     labels = [names[place] for names, place in zip(slot.names, places, strict=True)]
     output = None if slot.output is None else labels.pop(0)
+    wrt = block.wrt
+    if slot.whole is not None:
+        output, labels, places, wrt = _of_part(result, block, slot, output, labels, places)
     name = notation.entry(result.derivative, output, labels)
+    if result.part == "trace":
+        name = f"the trace of {name}"
     row = None if result.batch is None else position
-    name = name if row is None else f"{name} at batch row {row}"
-    return NonFinite(name, kind, count, total, block.output, block.wrt, tuple(places), row)
+    if row is not None:
+        number = row if result.batch_rows is None else result.batch_rows[row]
+        name = f"{name} at batch row {number}"
+    return NonFinite(name, kind, count, total, block.output, wrt, tuple(places), row)
+
+
+def _of_part(
+    result: Result,
+    block: Block,
+    slot: Slot,
+    output: str | None,
+    labels: list[str],
+    places: list[int],
+) -> tuple[str | None, list[str], list[int], tuple[str, ...]]:
+    """Return what an entry of a diagonal or a trace is the derivative of, and with respect to what.
+
+    On the diagonal a place stands for each axis; a trace has no place.
+    """
+    if result.part == "trace":
+        return output or block.output, list(block.wrt), [], ()
+    if result.derivative == "hessian":
+        return output, labels * 2, [*places, places[-1]], block.wrt
+    return block.output, labels, places * 2, block.wrt

@@ -32,6 +32,23 @@ def entry(derivative: str, output: str | None, wrt: Sequence[str]) -> str:
     return wrt[0] if wrt else str(output)
 
 
+def joined(
+    wholes: Sequence[tuple[str, tuple[str, ...]] | None],
+) -> tuple[str, tuple[str, ...]]:
+    """Return the output and the inputs that blocks are of, each several together.
+
+    >>> joined([("u", ("x",)), ("v", ("y",))])
+    ('(u, v)', ('(x, y)',))
+    """
+    there = [whole for whole in wholes if whole is not None]
+    outputs = list(dict.fromkeys(output for output, _ in there))
+    inputs = [list(dict.fromkeys(names)) for names in zip(*(wrt for _, wrt in there), strict=True)]
+    output, *wrt = (
+        names[0] if len(names) == 1 else f"({', '.join(names)})" for names in (outputs, *inputs)
+    )
+    return output, tuple(wrt)
+
+
 def group(axis: LabelledAxis) -> str:
     """Return the name of arrays that share a side: `x`, or `(x, y)`.
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
+from jaccli.entry_names import Names
 from jaccli.errors import did_you_mean
 from jaccli.result.sparse import Sparse, Values, dense
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+Entries: TypeAlias = tuple[Names | None, tuple[Names, ...]]
+"""The names along the axes of a block that is a part of a whole: of its output, of its inputs."""
 
 
 class Shaped(Protocol):
@@ -43,6 +46,10 @@ class Shaped(Protocol):
     def in_shapes(self) -> tuple[tuple[int, ...], ...]:
         """The shape of each input, without a batch axis."""
 
+    @property
+    def entries(self) -> Entries | None:
+        """The names of its entries, where they are not those of whole arrays."""
+
 
 @dataclass(frozen=True, slots=True)
 class BlockShape:
@@ -52,6 +59,7 @@ class BlockShape:
     wrt: tuple[str, ...]
     out_shape: tuple[int, ...]
     in_shapes: tuple[tuple[int, ...], ...]
+    entries: Entries | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +69,9 @@ class Block:
     `output` is None for a vjp.  `wrt` names nothing for evaluate and jvp, two inputs for a
     Hessian and one otherwise, with one shape in `in_shapes` for each.  `values` is `Sparse` with
     sparse storage.
+
+    A diagonal has the axes of one input, a trace of none: `in_shapes` are shorter than `wrt`.
+    `entries` are the names along the axes where they are not those of whole arrays.
     """
 
     output: str | None
@@ -68,6 +79,7 @@ class Block:
     values: Values
     out_shape: tuple[int, ...]
     in_shapes: tuple[tuple[int, ...], ...]
+    entries: Entries | None = None
 
     @property
     def key(self) -> str:
@@ -84,6 +96,9 @@ class Result:
     `hit` if an earlier process has compiled the program, `miss` if this one has, and `off` if it
     is not kept.  `warnings` say where the numbers are not what they seem.
     A Hessian of the `approximation` `gauss-newton` is `JᵀJ` of the residuals.
+    `part` is `diagonal` or `trace` where it is one of these; `rows` and `cols` are the texts that
+    picked entries of outputs and inputs; with `shown` the result is what `--show` prints, at the
+    `batch_rows` alone.
     With the `scale` `relative` entries are `x dy/dx`, with `log` `x/y dy/dx`.
 
     `result["y.x"]` is a block; `matrix`, `labels` and `to_scipy` are the matrix layout of all.
@@ -105,6 +120,16 @@ class Result:
     cache: str = "off"
     scale: str = "none"
     approximation: str = "none"
+    part: str = "full"
+    rows: str | None = None
+    cols: str | None = None
+    shown: bool = False
+    batch_rows: range | None = None
+
+    @property
+    def is_part(self) -> bool:
+        """Whether entries are not those of whole arrays."""
+        return any(block.entries is not None for block in self.blocks)
 
     @property
     def storage(self) -> str:
@@ -149,7 +174,7 @@ class Result:
         from jaccli.result.matrix import by_side, sides
         from jaccli.result.view import Slot
 
-        axes = sides(self.derivative, [Slot.of(block) for block in self.blocks])
+        axes = sides(self.derivative, self.part, [Slot.of(block) for block in self.blocks])
         named = by_side(axes, batched=self.batch is not None)
         return {side: list(axis) for side, axis in named.items()}
 
@@ -208,6 +233,15 @@ class Result:
         kinds = {"scale": self.scale, "approximation": self.approximation}
         return {name: kind for name, kind in kinds.items() if kind != "none"}
 
+    def parts(self) -> dict[str, Any]:
+        """Return what of the whole derivative there is: `part`, and `picked`: `rows`, `cols`."""
+        said = {"rows": self.rows, "cols": self.cols}
+        picked = {name: text for name, text in said.items() if text is not None}
+        return {
+            **({} if self.part == "full" else {"part": self.part}),
+            **({"picked": picked} if picked else {}),
+        }
+
     def manifest(self) -> dict[str, Any]:
         """Return everything but the numbers, ready for JSON."""
         return {
@@ -224,6 +258,8 @@ class Result:
             "versions": self.versions,
             "spec_sha256": self.spec_sha256,
             **self.variant(),
+            **self.parts(),
+            **({"labels": self.labels()} if self.is_part else {}),
             "blocks": {
                 block.key: {"out_shape": block.out_shape, "in_shapes": block.in_shapes}
                 for block in self.blocks

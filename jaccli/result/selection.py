@@ -1,16 +1,12 @@
 """`--show`: picks a part of a result, `y[0:4], x[3]`, keeping the true names of its entries.
 
-    selections = selection, { ",", selection }
-    selection  = NAME | KEY | NAME "[" indices "]"
-
-The first mention of an output picks its entries, a mention of an input those of the input (a
-second one, in a Hessian, along its second axis); `batch[5]` picks batch rows and a KEY such as
-`y.x` one block.  Indices are numpy's integers and slices.
+The text is that of `jaccli.selections`.  The first mention of an output picks its entries, a
+mention of an input those of the input (a second one, in a Hessian, along its second axis);
+`batch[5]` picks batch rows and a KEY such as `y.x` one block.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -19,20 +15,16 @@ import numpy as np
 
 from jaccli.errors import UsageError, expected
 from jaccli.result.labels import Names
-from jaccli.result.result import Block, Result, Shaped
+from jaccli.result.result import Block, Result, Shaped, block_key
 from jaccli.result.sparse import Sparse, dense
-from jaccli.result.view import ShownPart, Slot, View, batch_names, whole
+from jaccli.result.view import ShownPart, Slot, View, whole
+from jaccli.selections import Index, Selection, SelectionError, narrowed, selections
 
-_SELECTION = re.compile(r"\s*([^\W\d]\w*(?:\.[^\W\d]\w*)*)\s*(?:\[([^\[\]]*)\])?\s*(,|\Z)")
-_INDEX = re.compile(r"[+-]?\d{1,18}\Z")
-_SLICE = re.compile(r"([+-]?\d{1,18})?\s*:\s*([+-]?\d{1,18})?\s*(?::\s*([+-]?\d{1,18})?)?\Z")
 _FULL = slice(None)
-
-Index = tuple[int | slice, ...]
 
 
 @dataclass
-class _Picks:
+class Picks:
     """The indices that were asked for, by what they select on."""
 
     batch: Index = ()
@@ -43,23 +35,36 @@ class _Picks:
 
 def check_show(text: str | None, blocks: Sequence[Shaped], batch: int | None) -> None:
     """Refuse, before computing, a `--show` that picks what is not there."""
+    show(_unfilled(blocks, batch), text)
+
+
+def picks_of(text: str, blocks: Sequence[Shaped], batch: int | None) -> Picks:
+    """Return what a `--show` picks of whole blocks: of a block's key, its output and inputs."""
+    picks = _assign(whole(_unfilled(blocks, batch)), text)
+    if picks.key is not None:
+        (block,) = (block for block in blocks if block_key(block) == picks.key)
+        if picks.output is None and block.output is not None:
+            picks.output = (block.output, ())
+        picks.wrt = [*picks.wrt, *((name, ()) for name in block.wrt[len(picks.wrt) :])]
+    return picks
+
+
+def _unfilled(blocks: Sequence[Shaped], batch: int | None) -> Result:
+    """Return a result of these blocks of which nothing is kept: of any size, at no cost."""
     lead = () if batch is None else (batch,)
+    kept = np.empty(0, np.int64), np.empty(0)
     empty = tuple(
-        # Of which nothing is kept: nothing of that size is allocated.
         Block(
             block.output,
             block.wrt,
-            Sparse(
-                np.empty(0, np.int64),
-                np.empty(0),
-                lead + block.out_shape + sum(block.in_shapes, ()),
-            ),
+            Sparse(*kept, lead + block.out_shape + sum(block.in_shapes, ())),
             block.out_shape,
             block.in_shapes,
+            block.entries,
         )
         for block in blocks
     )
-    show(Result("", empty, batch, "", "", "", "", "", {}, {}, ""), text)
+    return Result("", empty, batch, "", "", "", "", "", {}, {}, "")
 
 
 def show(result: Result, text: str | None) -> View:
@@ -68,8 +73,16 @@ def show(result: Result, text: str | None) -> View:
     if text is None:
         return view
     picks = _assign(view, text)
-    batch = batch_names(result.batch)
-    if batch is not None:
+    if result.shown:  # of all but the batch rows, what is picked is what there is
+        picks.output, picks.wrt, picks.key = None, [], None
+    elif result.is_part:
+        _check_whole(picks, view)
+    batch = view.batch
+    if result.batch_rows is not None:  # of one row its axis is left
+        one = any(isinstance(item, int) for item in picks.batch)
+        batch = Names("batch", (result.batch_rows[0] if one else result.batch_rows,))
+        picks.batch = (0,) if one else ()
+    elif batch is not None:
         batch = _narrow(batch, picks.batch, text)
     parts = tuple(
         _cut(part, picks, indices, batched=result.batch is not None, text=text)
@@ -82,13 +95,13 @@ def show(result: Result, text: str | None) -> View:
     return View(result, parts, batch, text)
 
 
-def _assign(view: View, text: str) -> _Picks:
+def _assign(view: View, text: str) -> Picks:
     """Read the selections of `text` and decide what each of them selects on."""
     slots = [part.slot for part in view.parts]
     outputs = {slot.output.name for slot in slots if slot.output is not None}
     inputs = {names.name for slot in slots for names in slot.wrt}
     depth = max((len(slot.wrt) for slot in slots), default=0)
-    picks, batched = _Picks(), False
+    picks, batched = Picks(), False
     for name, index in _selections(text):
         if name in outputs and picks.output is None:
             picks.output = (name, index)
@@ -113,41 +126,30 @@ def _assign(view: View, text: str) -> _Picks:
     return picks
 
 
-def _selections(text: str) -> list[tuple[str, Index]]:
-    found, position = [], 0
-    while True:
-        match = _SELECTION.match(text, position)
-        if match is None:
+def _check_whole(picks: Picks, view: View) -> None:
+    """Refuse to pick entries of what is there in part: its indices would be ambiguous."""
+    in_part = {
+        names.name
+        for part in view.parts
+        for names in part.slot.names
+        if names != Names.of(names.name, names.shape)
+    }
+    for name, index in [*([] if picks.output is None else [picks.output]), *picks.wrt]:
+        if index and name in in_part:
             raise UsageError(
-                f"--show: cannot read {text[position:].strip() or text!r}.",
-                hint="Expected names with indices, such as 'y[0]' or 'y[0:4], x[3]'.",
+                f"--show: {name!r} has indices, and only some of its entries are computed.",
+                hint="Pick them with --rows and --cols; batch[0] and whole arrays can be shown.",
             )
-        found.append((match[1], _index(match[2], text)))
-        if match[3] == "":
-            return found
-        position = match.end()
 
 
-def _index(text: str | None, whole_text: str) -> Index:
-    """Read what stands between the brackets."""
-    if text is None:
-        return ()
-    index: list[int | slice] = []
-    for item in (item.strip() for item in text.split(",")):
-        match = _SLICE.match(item)
-        if _INDEX.match(item):
-            index.append(int(item))
-        elif match and not (match[3] and int(match[3]) == 0):
-            index.append(slice(*(int(bound) if bound else None for bound in match.groups())))
-        else:
-            raise UsageError(
-                f"--show: {item!r} is not an index in {whole_text!r}.",
-                hint="Expected integers and slices, such as '0', '-1', '0:4' or '::2'.",
-            )
-    return tuple(index)
+def _selections(text: str) -> list[Selection]:
+    try:
+        return selections(text)
+    except SelectionError as error:
+        raise UsageError(f"--show: {error.message}", hint=error.hint) from error
 
 
-def _match(slot: Slot, picks: _Picks) -> tuple[Index, ...] | None:
+def _match(slot: Slot, picks: Picks) -> tuple[Index, ...] | None:
     """Return the indices for each of the slot's names, or None when the slot is not picked."""
     wanted = [*([] if slot.output is None else [picks.output]), *picks.wrt]
     if picks.key not in (None, slot.key):
@@ -161,11 +163,12 @@ def _match(slot: Slot, picks: _Picks) -> tuple[Index, ...] | None:
 
 
 def _cut(
-    part: ShownPart, picks: _Picks, indices: tuple[Index, ...], *, batched: bool, text: str
+    part: ShownPart, picks: Picks, indices: tuple[Index, ...], *, batched: bool, text: str
 ) -> ShownPart:
     """Return what the indices leave of a part."""
     names = [
-        _narrow(names, index, text) for names, index in zip(part.slot.names, indices, strict=True)
+        _narrow(names, index, text) if index else names
+        for names, index in zip(part.slot.names, indices, strict=True)
     ]
     key: list[int | slice] = [*(picks.batch or (_FULL,))] if batched else []
     for index, entry in zip(indices, part.slot.names, strict=True):
@@ -181,19 +184,7 @@ def _cut(
 
 def _narrow(names: Names, index: Index, text: str) -> Names:
     """Return the entries of whole `names` at `index`, checking it against their shape."""
-    shape = names.shape
-    if len(index) > len(shape):
-        raise UsageError(
-            f"--show: too many indices for {names.name!r} in {text!r}.",
-            hint=f"{names.name!r} has the shape {shape}.",
-        )
-    kept: list[range | int] = []
-    for axis, size in enumerate(shape):
-        item = index[axis] if axis < len(index) else _FULL
-        if isinstance(item, int) and not -size <= item < size:
-            raise UsageError(
-                f"--show: index {item} is out of range for {names.name!r} in {text!r}.",
-                hint=f"{names.name!r} has the shape {shape}.",
-            )
-        kept.append(range(size)[item])
-    return Names(names.name, tuple(kept))
+    try:
+        return narrowed(names.name, names.shape, index, text)
+    except SelectionError as error:
+        raise UsageError(f"--show: {error.message}", hint=error.hint) from error

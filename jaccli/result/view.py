@@ -19,15 +19,25 @@ from jaccli.result.sparse import Values
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One block by name: its key, the entries of its output and those of its inputs."""
+    """One block by name: its key, the entries of its output and those of its inputs.
+
+    A diagonal or a trace has the axes of fewer arrays than it is of: `whole` names them, the
+    output and the inputs.
+    """
 
     key: str
     output: Names | None
     wrt: tuple[Names, ...]
+    whole: tuple[str, tuple[str, ...]] | None = None
 
     @staticmethod
     def of(block: Shaped) -> Slot:
         """Return the slot of a whole block."""
+        if block.entries is not None:
+            output, wrt = block.entries
+            fewer = len(wrt) < len(block.wrt) or (output is None and block.output is not None)
+            whole = (block.output or "", block.wrt) if fewer else None
+            return Slot(block_key(block), output, wrt, whole)
         output = None if block.output is None else Names.of(block.output, block.out_shape)
         wrt = tuple(map(Names.of, block.wrt, block.in_shapes))
         return Slot(block_key(block), output, wrt)
@@ -68,7 +78,10 @@ class View:
 def whole(result: Result) -> View:
     """Return the view of everything."""
     parts = tuple(ShownPart(Slot.of(block), block.values) for block in result.blocks)
-    return View(result, parts, batch_names(result.batch))
+    batch = batch_names(result.batch)
+    if result.batch_rows is not None:
+        batch = Names("batch", (result.batch_rows,))
+    return View(result, parts, batch)
 
 
 def batch_names(batch: int | None) -> Names | None:
@@ -76,7 +89,7 @@ def batch_names(batch: int | None) -> Names | None:
     return None if batch is None else Names.of("batch", (batch,))
 
 
-def keeps_output(derivative: str, slots: Sequence[Slot]) -> bool:
+def keeps_output(derivative: str, part: str, slots: Sequence[Slot]) -> bool:
     """Whether the outputs are an axis of the matrix layout.
 
     One scalar output counts as a row in a Jacobian, and has no axis in a gradient or a Hessian.
@@ -84,6 +97,8 @@ def keeps_output(derivative: str, slots: Sequence[Slot]) -> bool:
     outputs = {slot.output for slot in slots}
     if None in outputs:
         return False
+    if part == "trace":
+        return True
     if derivative in ("gradient", "hessian", "hvp") and len(outputs) == 1:
         return any(output is not None and output.shape != () for output in outputs)
     return True

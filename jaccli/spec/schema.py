@@ -16,6 +16,7 @@ from jaccli.choices import (
     FLOAT_DTYPES,
     FORMATS,
     LAYOUTS,
+    PARTS,
     PRECISIONS,
     SIGMAS,
     SPECIFIED,
@@ -49,6 +50,7 @@ from jaccli.spec.uncertainty_schema import UNCERTAINTY_DEFINITION, UNCERTAINTY_K
 
 _NAME = Words("a name", r"[A-Za-z_][A-Za-z0-9_]*")
 _NAMES = Items(_NAME, least=1, single=True, unique=True)
+_ENTRIES = Words("entries of arrays, as 'y[0], y[10:20]'")
 _INPUT_NAMES = Items(INPUT_NAME, least=1, single=True, unique=True)
 _TARGET = r"(?:[^\x00:]+\.py|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):[A-Za-z_]\w*"
 _THREE = Items(Number(), least=3, most=3)
@@ -146,6 +148,9 @@ SPEC = RecordType(
             default=["jacobian"],
         ),
         "select": Key(_NAMES, "which outputs (as the option --select)"),
+        "rows": Key(_ENTRIES, "only these entries of outputs, as 'y[0], y[10:20]'"),
+        "cols": Key(_ENTRIES, "only these entries of wrt inputs, as 'x[3]'"),
+        "part": Key(OneOf(PARTS), "of a Hessian or a square Jacobian (full)"),
         "mode": Key(OneOf(ALL_MODES), "how the derivative is computed", default="auto"),
         "storage": Key(OneOf(STORAGES), "how the result is kept"),
         "device": Key(Words("a device: cpu, gpu, gpu:1, tpu", DEVICE), "default: JAX's first"),

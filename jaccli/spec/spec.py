@@ -62,7 +62,7 @@ class Spec:
 
     `wrt` and `batch` name inputs; `vector` is a source, sources by name, or None; `devices` is a
     number or `all`; `memory` is in bytes; `resolved` is the whole spec as plain data, with its
-    defaults.
+    defaults; `rows` and `cols` pick entries of outputs and of wrt inputs (`jaccli.selections`).
     """
 
     name: str
@@ -92,6 +92,9 @@ class Spec:
     sigma: str = "estimated"
     predict: tuple[str, ...] = ()
     approximation: str = "none"
+    rows: str | None = None
+    cols: str | None = None
+    part: str = "full"
 
     def place(self, *path: str) -> Place | None:
         """Return the place of the entry at `path`, or of the nearest entry above it."""

@@ -23,6 +23,7 @@ from jaccli.spec.how_checks import (
 from jaccli.spec.input_sources import Source, relative
 from jaccli.spec.nested_inputs import entry_node, expanded, groups, nested
 from jaccli.spec.nodes import Node
+from jaccli.spec.parts import check_parts
 from jaccli.spec.schema_types import NAME, ProblemCollector
 from jaccli.spec.spec import Expect, ExpressionModel, Output, PythonModel, Spec
 from jaccli.spec.uncertainty import (
@@ -66,6 +67,8 @@ def build(name: str, values: Values, root: Node, report: ProblemCollector) -> Sp
         check_storage(values, root, report)
     if not wrong & {"device", "devices"}:
         check_devices(values, root, report)
+    if not wrong & {"rows", "cols", "part", "derivative"}:
+        check_parts(values, root, report)
     if report.problems or model is None:
         return None
     uncertainty = uncertainty_of(values, root, report)
@@ -109,6 +112,9 @@ def build(name: str, values: Values, root: Node, report: ProblemCollector) -> Sp
         sigma=values["sigma"] or "estimated",
         predict=tuple(values["predict"] or ()),
         approximation=values["approximation"] or "none",
+        rows=values["rows"],
+        cols=values["cols"],
+        part=values["part"] or "full",
     )
 
 

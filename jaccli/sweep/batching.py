@@ -18,6 +18,7 @@ from jaccli import backend, models
 from jaccli.derivative import cost
 from jaccli.errors import ComputationError, DeviceError, JaccliError, SpecError, UsageError
 from jaccli.models import LoadedModel, Point
+from jaccli.models.parts import source_name
 from jaccli.plan import Plan, at, make
 from jaccli.result import Block, Result, Sparse
 from jaccli.sweep.expand import SweepTask
@@ -101,7 +102,8 @@ class GroupRunner:
                 yield from ((task, self.failure) for task, _ in read)
 
     def _plan(self, task: SweepTask, point: Point) -> None:
-        shared = (name for name in point.primals if name not in self.group.varying)
+        varying = self.group.varying
+        shared = (name for name in point.primals if source_name(name) not in varying)
         self.shared_inputs = {name: point.primals[name][...] for name in shared}
         try:
             plan = plan_of(task, point, self.suffix, allow_python=self.allow_python)
@@ -280,7 +282,7 @@ class _GroupProgram:
         first, group = points[0], self.group
         primals = {
             name: np.stack([point.primals[name][...] for point in points])
-            if name in group.varying
+            if source_name(name) in group.varying
             else array
             for name, array in first.primals.items()
         }
@@ -290,7 +292,7 @@ class _GroupProgram:
         return replace(
             self.plan.model,
             primals=primals,
-            batch=dict.fromkeys(group.varying, 0),
+            batch={name: 0 for name in primals if source_name(name) in group.varying},
             vectors=vectors,
         )
 

@@ -254,13 +254,13 @@ def _arrays(stored: Stored, record: TaskRecord, blocks: list[Block]) -> list[Val
 def _apart(values: Values, record: TaskRecord, blocks: list[Block]) -> list[Values] | None:
     """Return the blocks of a matrix layout: what `result.matrix` joins."""
     slots = [Slot.of(block) for block in blocks]
-    axes = sides(record.derivative, slots)
+    axes = sides(record.derivative, "full", slots)
     lead = () if record.batch is None else (record.batch,)
     shape = (*lead, *map(len, axes))
     if values.size != np.prod(shape):
         return None
     joined = values.reshape(shape)
-    keeps = keeps_output(record.derivative, slots)
+    keeps = keeps_output(record.derivative, "full", slots)
     found: list[Values] = []
     for slot in slots:
         cut: list[slice] = [slice(None)] * len(lead)

@@ -28,9 +28,9 @@ class Candidate:
 def names(plan: Plan) -> tuple[str, ...]:
     """Return the operators that may compute the plan's derivative fastest.
 
-    Only the plan's own if the dense result exceeds the budget.
+    Only the plan's own if the dense result exceeds the budget, or is a diagonal or a trace.
     """
-    if plan.storage == "sparse" and plan.dense_bytes > plan.budget:
+    if plan.part != "full" or (plan.storage == "sparse" and plan.dense_bytes > plan.budget):
         return (plan.operator,)
     operators = autotune.candidates(plan.derivative, plan.facts)
     return operators if plan.operator in operators else (*operators, plan.operator)

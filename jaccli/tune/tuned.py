@@ -26,7 +26,7 @@ def compiled(plan: Plan, progress: Progress) -> Program:
     if plan.spec.mode == "tuned":
         return tuned(plan, progress)
     program = prepare(plan)
-    if plan.spec.mode == "auto" and program.plan.rounds >= MANY_CHUNKS:
+    if plan.part == "full" and plan.spec.mode == "auto" and program.plan.rounds >= MANY_CHUNKS:
         return tuned(plan, progress)
     return program
 

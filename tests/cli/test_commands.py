@@ -264,8 +264,8 @@ USAGE = {
     ("jacobain", "a.yaml"): "jaccli: no such command 'jacobain'. Did you mean 'jacobian'?\n"
     "Try 'jaccli --help'.",
     ("--foo",): "jaccli: no such option: --foo\nTry 'jaccli --help'.",
-    ("jacobian", "--mod", "fwd"): "jaccli jacobian: no such option: --mod (Possible options: "
-    "--memory, --mode, --out)\nTry 'jaccli jacobian --help'.",
+    ("jacobian", "--mod", "fwd"): "jaccli jacobian: no such option: --mod. Did you mean "
+    "--mode?\nTry 'jaccli jacobian --help'.",
     ("jacobian", "--digits", "x"): "jaccli jacobian: invalid value for '--digits': 'x' is not a "
     "valid int.\nTry 'jaccli jacobian --help'.",
     ("jacobian", "--chunk", "2.5"): "jaccli jacobian: invalid value for '--chunk': '2.5' is not a "

@@ -21,9 +21,10 @@ from jaccli.spec.yaml12 import lines, parse
 SQUARE = "model: {expression: x**2}\n"
 KEYS = (
     "Expected one of 'description', 'source', 'base', 'model', 'inputs', 'wrt', 'batch', "
-    "'derivative', 'select', 'mode', 'storage', 'device', 'devices', 'dtype', 'precision', "
-    "'memory', 'chunk', 'layout', 'vector', 'uncertainty', 'correlation', 'covariance', "
-    "'coverage', 'sigma', 'predict', 'approximation', 'output', 'expect', 'sparsity', 'sweep'."
+    "'derivative', 'select', 'rows', 'cols', 'part', 'mode', 'storage', 'device', 'devices', "
+    "'dtype', 'precision', 'memory', 'chunk', 'layout', 'vector', 'uncertainty', "
+    "'correlation', 'covariance', 'coverage', 'sigma', 'predict', 'approximation', "
+    "'output', 'expect', 'sparsity', 'sweep'."
 )
 MODES = (
     "Expected one of 'auto', 'fwd', 'rev', 'loop', "

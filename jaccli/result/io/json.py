@@ -6,7 +6,8 @@ the labels of its sides.  With sparse storage an array is
 
     {"shape": [2, 3], "storage": "sparse", "indices": [[0, 2], [1, 0]], "values": [1.5, -2.0]}
 
-its non-zeros in reading order, with the index of each along all axes.
+its non-zeros in reading order, with the index of each along all axes.  Of a derivative in part,
+`labels` beside a shape are the names of entries along the output's axes, then each input's.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from jaccli.result.named_arrays import Stored
 from jaccli.result.numerals import lines, shortest
 from jaccli.result.result import Array
 from jaccli.result.sparse import Sparse, Values
-from jaccli.result.view import View
+from jaccli.result.view import Slot, View
 from jaccli.storage.reading import too_large
 
 _CHUNK = 1 << 16
@@ -59,6 +60,7 @@ def json_text(view: View, layout: str = "blocks") -> Iterator[str]:
         "batch": result.batch,
     }
     head |= result.variant()
+    head |= result.parts()
     if view.show is not None:
         head["show"] = view.show
     yield json.dumps(head)[:-1]
@@ -72,7 +74,8 @@ def json_text(view: View, layout: str = "blocks") -> Iterator[str]:
         yield ', "blocks": {'
         for number, part in enumerate(view.parts):
             yield f"{', ' if number else ''}{json.dumps(part.slot.key)}: "
-            yield from _described(part.values)
+            names = part.slot if result.is_part else None
+            yield from _described(part.values, names)
         yield "}"
     if result.value is not None and view.show is None:
         yield ', "value": {'
@@ -90,8 +93,11 @@ def json_text(view: View, layout: str = "blocks") -> Iterator[str]:
     yield f", {json.dumps(tail)[1:]}\n"
 
 
-def _described(values: Values) -> Iterator[str]:
+def _described(values: Values, slot: Slot | None = None) -> Iterator[str]:
+    """Yield an array, with the names of its entries where they are not those of whole arrays."""
     yield f'{{"shape": {json.dumps(values.shape)}, '
+    if slot is not None:
+        yield f'"labels": {json.dumps([list(names) for names in slot.names])}, '
     if isinstance(values, Sparse):
         yield from _coordinates(values)
     else:

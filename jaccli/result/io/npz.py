@@ -7,7 +7,7 @@ A block keeps its key whatever it is called: where one is called `manifest`, the
 In the matrix layout the array is `matrix`, and `rows`, `columns` and `outputs` hold the labels of
 its sides (`jaccli.result.matrix` says which there are).  A sparse matrix is written as
 `scipy.sparse.save_npz` writes compressed rows; its labels follow from the shapes of the blocks in
-the manifest.
+the manifest, or stand there as `labels` where entries were picked.
 """
 
 from __future__ import annotations
@@ -166,19 +166,26 @@ def _from_scipy(arrays: dict[str, Array]) -> Sparse:
 
 def _sides(
     manifest: dict[str, Any], shape: tuple[int, ...]
-) -> tuple[Sequence[str] | LabelledAxis, ...]:
+) -> tuple[Sequence[str] | LabelledAxis, Sequence[str] | LabelledAxis]:
     """Return the labels of a matrix as its manifest has them; none if it is not ours."""
     try:
+        if "labels" in manifest:  # entries that were picked, whose names no shape tells
+            named = [_strings(manifest["labels"][side]) for side in ("rows", "columns")]
+            return (named[0], named[1]) if tuple(map(len, named)) == shape else ((), ())
         slots = []
-        named = split_keys(manifest["blocks"], manifest["command"]) or {}
+        keys = split_keys(manifest["blocks"], manifest["command"]) or {}
         for key, block in manifest["blocks"].items():
-            output, wrt = named[key]
+            output, wrt = keys[key]
             ins = tuple(map(tuple, block["in_shapes"]))
             slots.append(Slot.of(BlockShape(output, wrt, tuple(block["out_shape"]), ins)))
-        rows, columns = sides(manifest["command"], slots)
+        rows, columns = sides(manifest["command"], "full", slots)
         return (rows, columns) if (len(rows), len(columns)) == shape else ((), ())
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return (), ()
+
+
+def _strings(labels: Any) -> list[str]:
+    return [str(label) for label in labels]
 
 
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Array:

@@ -66,11 +66,12 @@ def check_layout(
     batch: int | None,
     *,
     storage: str = "dense",
+    part: str = "full",
 ) -> None:
     """Refuse, before computing, a result that does not fit into the format of `suffix`."""
     check_long(suffix[1:], layout)
     slots = [Slot.of(block) for block in blocks]
-    shape = matrix_shape(derivative, slots, batch_names(batch))
+    shape = matrix_shape(derivative, part, slots, batch_names(batch))
     format_of(suffix).check([slot.key for slot in slots], shape, layout, storage)
 
 
@@ -118,6 +119,7 @@ def write(
         result.blocks,
         result.batch,
         storage=result.storage,
+        part=result.part,
     )
     with publishing(target, force=force) as stream:
         form.write(whole(result), layout, stream)
@@ -127,7 +129,9 @@ def content(result: Result, suffix: str, *, layout: str = "blocks") -> bytes:
     """Return what a file of that suffix holds."""
     stream = io.BytesIO()
     derivative, blocks, storage = result.derivative, result.blocks, result.storage
-    check_layout(suffix, layout, derivative, blocks, result.batch, storage=storage)
+    check_layout(
+        suffix, layout, derivative, blocks, result.batch, storage=storage, part=result.part
+    )
     format_of(suffix).write(whole(result), layout, stream)
     return stream.getvalue()
 

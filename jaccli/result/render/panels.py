@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jaccli.result import notation
-from jaccli.result.labels import LabelledAxis, Names
+from jaccli.result.labels import JoinedNames, LabelledAxis, Names
 from jaccli.result.matrix import matrix
 from jaccli.result.result import Array
 from jaccli.result.sparse import Sparse, Values
@@ -48,6 +48,7 @@ class Panel:
     entries: Names | LabelledAxis | None
     rows: LabelledAxis
     columns: LabelledAxis | None
+    part: str = "full"
 
     def __len__(self) -> int:
         rows = 1 if self.batch is None else len(self.batch)
@@ -77,6 +78,7 @@ class Panel:
                 suffix = f": {grid.entry}"
         row = "" if grid is None or grid.batch_row is None else f"  batch row {grid.batch_row}"
         name = notation.title(self.derivative, output, self.wrt, ascii_only=ascii_only)
+        name = name if self.part == "full" else f"{self.part} of {name}"
         return f"{name}{suffix}  {notation.shape_text(shape)}{row}"
 
 
@@ -97,6 +99,7 @@ def _split(view: View) -> list[View]:
         key = (
             None if rows_join else part.slot.output,
             None if columns_join else part.slot.wrt,
+            part.slot.whole,
         )
         groups.setdefault(key, []).append(part)
     return [View(view.result, tuple(group), view.batch, view.show) for group in groups.values()]
@@ -106,9 +109,15 @@ def _block_panel(view: View) -> Panel:
     """Return the panel of one group: an array of two or more axes keeps its own grid."""
     slot = view.parts[0].slot
     derivative = view.result.derivative
+    if view.result.part != "full":
+        return _panel(view)
     names = slot.output if derivative in ("evaluate", "jvp") else slot.wrt[0]
     values = view.parts[0].values
-    listed = derivative in ("jacobian", "hessian") or isinstance(values, Sparse)
+    listed = (
+        derivative in ("jacobian", "hessian")
+        or isinstance(values, Sparse)
+        or isinstance(names, JoinedNames)
+    )
     if len(view.parts) > 1 or listed or names is None or len(names.shape) < 2:
         return _panel(view)
     *stacked, row, column = (i for i, index in enumerate(names.indices) if isinstance(index, range))
@@ -141,6 +150,10 @@ def _panel(view: View) -> Panel:
     )
     groups = zip(*(slot.wrt for slot in slots), strict=True)
     inputs = [LabelledAxis(tuple(dict.fromkeys(group))) for group in groups]
+    output = notation.group(outputs) if outputs.parts else ""
+    wrt = tuple(map(notation.group, inputs))
+    if view.result.part != "full":
+        output, wrt = notation.joined([slot.whole for slot in slots])
     batch, sides = joined.batch, joined.sides
     rows: LabelledAxis
     columns: LabelledAxis | None
@@ -152,14 +165,15 @@ def _panel(view: View) -> Panel:
         rows, columns = sides[0], None
     return Panel(
         view.result.derivative,
-        notation.group(outputs) if outputs.parts else "",
-        tuple(map(notation.group, inputs)),
+        output,
+        wrt,
         _shape(view, tuple(map(len, sides))),
         joined.values,
         batch,
         sides[0] if len(sides) > 2 else None,
         rows,
         columns,
+        view.result.part,
     )
 
 

@@ -54,7 +54,7 @@ def program(job: RequestJob, body: bytes, start: int, largest: int) -> Inline | 
     spec = load("-", [*asked.overrides(), derivative])
     point = models.read(spec)
     array = _as_given(body, start, point.primals[name])
-    if array is None or spec.sparsity is not None or spec.mode == "tuned":
+    if array is None or point.cols or spec.sparsity is not None or spec.mode == "tuned":
         return None
     with jax.enable_x64(models.needs_x64(spec, point)):
         devices = backend.find(spec.device, spec.devices)
