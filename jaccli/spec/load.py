@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from jaccli.errors import Problem, SpecError
+from jaccli.errors import Problem, SourceError, SpecError
 from jaccli.spec.nested_inputs import heads, with_groups
 from jaccli.spec.nodes import Node, Text
 from jaccli.spec.overrides import Override, apply, extend
@@ -130,19 +130,24 @@ def _read(name: str, report: ProblemCollector, place_of: Node | None = None) -> 
 def spec_advice(name: str) -> str:
     """Return what to type in place of a SPEC that is no file."""
     path = Path(name)
-    for suffix in (".yaml", ".yml"):
-        if (
-            path.name
-            and path.suffix != suffix
-            and path.with_suffix(suffix).is_file()
-            and files.is_local()
-        ):
-            return f"Did you mean '{path.with_suffix(suffix)}'?"
+    near = [path.with_suffix(suffix) for suffix in (".yaml", ".yml")] if path.name else []
+    found = next((each for each in near if files.is_local() and _is_readable(each)), None)
+    if found is not None:
+        return f"Did you mean '{found}'?"
     if re.fullmatch(r"[A-Za-z_][\w.]*=.*", name):
         return f"Inputs are given by --at: --at {shlex.quote(name)}."
     if re.search(r"[*+(^=]|\s[-/]\s", name) or re.fullmatch(r"[A-Za-z]", name):
         return f"An expression is given by -e: -e {shlex.quote(name)}."
     return "SPEC is a YAML file, or - for standard input."
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        stream, _ = files.open_to_read(path)
+    except (OSError, SourceError):
+        return False
+    stream.close()
+    return True
 
 
 def decode(name: str, data: bytes) -> tuple[str, ...]:

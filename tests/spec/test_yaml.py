@@ -24,7 +24,7 @@ KEYS = (
     "'derivative', 'select', 'rows', 'cols', 'part', 'mode', 'storage', 'device', 'devices', "
     "'dtype', 'precision', 'memory', 'chunk', 'layout', 'vector', 'uncertainty', "
     "'correlation', 'covariance', 'coverage', 'sigma', 'predict', 'approximation', "
-    "'output', 'expect', 'sparsity', 'sweep'."
+    "'output' and 3 more."
 )
 MODES = (
     "Expected one of 'auto', 'fwd', 'rev', 'loop', "
