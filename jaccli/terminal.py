@@ -47,6 +47,11 @@ def columns() -> int:
     return _columns_here() if context.current().environment is None else _WIDTH
 
 
+def room() -> int | None:
+    """Return the columns that a table has on the terminal; None where output goes elsewhere."""
+    return columns() if context.current().is_terminal else None
+
+
 def size(text: str) -> int | None:
     """Return the size that a variable gives; None where it gives none that a terminal has."""
     sound = text.isascii() and text.isdigit() and len(text) <= _DIGITS

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from jaccli.commands.outcome import Outcome
     from jaccli.context import Progress, Reporter
 
+_DIVIDED = " · "
+"""What stands between the parts of a summary."""
 _PATIENCE = 0.7
 """Seconds before a progress bar appears: short work shows none, and does not import rich."""
 
@@ -38,6 +40,18 @@ def show(outcome: Outcome, reporter: Reporter) -> None:
         (reporter.tell if outcome.exit_code else reporter.note)(outcome.verdict)
 
 
+def wrapped(text: str) -> str:
+    """Return parts that a · divides, on as many lines as the terminal needs."""
+    lines, room = [""], terminal.columns()
+    for part in text.split(_DIVIDED):
+        longer = f"{lines[-1]}{_DIVIDED}{part}" if lines[-1] else part
+        if lines[-1] and len(longer) > room:
+            lines.append(f"  {part}")
+        else:
+            lines[-1] = longer
+    return "\n".join(lines)
+
+
 class Terminal:
     """A reporter that prints to standard error, and shows progress where a person is watching.
 
@@ -54,7 +68,7 @@ class Terminal:
     def note(self, text: str) -> None:
         """Print a line or more about the work."""
         if not self.quiet:
-            err(text)
+            err(text if sys.stderr is None or not sys.stderr.isatty() else wrapped(text))
 
     def warn(self, text: str) -> None:
         """Print a warning."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from jaccli.result.io.json import number
 from jaccli.result.numerals import significant
+from jaccli.result.render.columns import columns as aligned_columns
 from jaccli.sweep.results_folder import columns, shapes
 from jaccli.sweep.task_record import TaskRecord
 
@@ -20,6 +21,10 @@ Row = dict[str, Any]
 
 _SHOWN = 40
 """Maximum number of rows shown to a person; the middle of a longer table is left out."""
+
+
+_DROPPABLE = ("shapes", "condition", "min", "max", "norm")
+"""Columns that a narrow terminal goes without, in this order."""
 
 
 def swept_values(records: Sequence[TaskRecord]) -> list[Row]:
@@ -70,11 +75,7 @@ def as_text(rows: Sequence[Row], digits: int | None = None) -> str:
         shown = [*rows[: _SHOWN // 2], *rows[-_SHOWN // 2 :]]
     cells = [[text_of(cell, digits) for cell in row.values()] for row in shown]
     lines = [list(rows[0]), *cells]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    aligned = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    ]
+    aligned = aligned_columns(lines, droppable=_DROPPABLE, left=True).split("\n")
     if len(shown) < len(rows):
         aligned.insert(1 + _SHOWN // 2, f"… {left_out} more …")
     return "\n".join(aligned)

@@ -14,6 +14,10 @@ from jaccli.tune.bench import EAGER, LOOP, BenchReport, ModeTiming, delta
 from jaccli.tune.candidates import Candidate
 
 _NONE = "-"
+_EVEN = 0.05
+"""Relative difference of predictions that is none."""
+_DROPPABLE = ("vs eager", "temporaries", "vs loop", "spread", "compile", "difference")
+"""Columns of a bench that a narrow terminal goes without, in this order."""
 
 
 def candidates_as_text(candidates: Sequence[Candidate], chosen: str) -> str:
@@ -36,7 +40,22 @@ def candidates_as_text(candidates: Sequence[Candidate], chosen: str) -> str:
                 f"{cost.seconds / fastest:.1f}x" if fastest else _NONE,
             ]
         )
-    return columns([header, *rows])
+    table = columns([header, *rows], droppable=("traffic", "temporaries"))
+    return "\n".join(filter(None, (table, _why_not_fastest(candidates, chosen))))
+
+
+def _why_not_fastest(candidates: Sequence[Candidate], chosen: str) -> str:
+    """Return why the mode that will run is not the one with the smallest figure, if so."""
+    known = {c.operator: c.program.cost.seconds for c in candidates if c.program is not None}
+    if chosen not in known or not known:
+        return f"*  {chosen} will run: it is not among the candidates that were compiled"
+    best = min(known, key=lambda name: known[name])
+    if known[chosen] <= (1 + _EVEN) * known[best]:
+        return f"*  {chosen} will run"
+    return (
+        f"*  {chosen} will run: a mode is chosen by sizes and structure, before anything is\n"
+        f"   compiled; {best} has the smallest prediction, and --mode tuned measures both"
+    )
 
 
 def candidates_as_json(candidates: Sequence[Candidate]) -> dict[str, Any]:
@@ -80,7 +99,7 @@ def report_as_text(report: BenchReport) -> str:
     lines = [
         f"bench    {plan.derivative} {blocks} of {plan.spec.name}",
         f"device   {plan.device.name}, {plan.spec.dtype}, precision {plan.spec.precision}",
-        columns([header, *(_cells(report, row) for row in report.rows)]),
+        columns([header, *(_cells(report, row) for row in report.rows)], droppable=_DROPPABLE),
     ]
     lines += [
         f"{row.mode}: estimated from {row.done} of {row.total} rows"
@@ -100,10 +119,17 @@ def _cells(report: BenchReport, row: ModeTiming) -> list[str]:
         duration(row.compile) if row.mode != EAGER else _NONE,
         ("~" if row.estimated else "") + duration(row.median),
         f"±{100 * row.spread:.0f}%" if len(row.seconds) > 1 else _NONE,
-        *(f"{other.median / row.median:.3g}x" if other else _NONE for other in baselines),
+        *(_ratio(other.median / row.median) if other else _NONE for other in baselines),
         format_bytes(row.temporaries) if row.temporaries is not None else _NONE,
         f"{row.difference:.1e}" if row.difference is not None else _NONE,
     ]
+
+
+def _ratio(value: float) -> str:
+    """Return how many times faster a mode is: `1.17x`, `2,830x`, `1/2,770x`."""
+    if value >= 100:
+        return f"{value:,.0f}x"
+    return f"{value:.3g}x" if value >= 0.01 else f"1/{1 / value:,.0f}x"
 
 
 def _headline(report: BenchReport) -> str:
@@ -116,7 +142,8 @@ def _headline(report: BenchReport) -> str:
         f"{_doubt(row, winner)}"
         for row, what in _baselines(report, winner)
     ]
-    return f"performance delta: {winner.mode} takes {' and '.join(parts) or 'the least time'}"
+    takes = f"performance delta: {winner.mode} takes"
+    return "\n  ".join([takes, *parts]) if parts else f"{takes} the least time"
 
 
 def _doubt(row: ModeTiming, winner: ModeTiming) -> str:

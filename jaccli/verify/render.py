@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from math import inf, isnan
 from typing import Any
 
 from jaccli import backend
@@ -32,7 +33,10 @@ def as_text(report: CheckReport) -> str:
         f"check    {plan.derivative} {blocks}{more} of {plan.spec.name}",
         f"device   {plan.device.name}, {plan.spec.dtype}, precision {plan.spec.precision}, "
         f"mode {plan.operator}",
-        columns([_HEADER, *map(_cells, report.rows)]),
+        columns(
+            [_HEADER, *map(_cells, sorted(report.rows, key=_strain, reverse=True))],
+            droppable=("estimated error", "compared"),
+        ),
     ]
     for row in report.rows:
         if row.verdict != SKIPPED and (row.detail or row.worst):
@@ -52,6 +56,17 @@ def _cells(row: CheckResult) -> list[str]:
         *map(_number, (row.difference, row.allowed, row.estimated)),
         row.verdict,
     ]
+
+
+def _strain(row: CheckResult) -> float:
+    """Return the ratio of difference to allowance; rows that are skipped come last."""
+    if row.verdict == SKIPPED:
+        return -2.0
+    if row.difference is None or row.allowed is None:
+        return inf if row.verdict == FAIL else -1.0
+    if not row.allowed:
+        return inf if row.difference else 0.0
+    return inf if isnan(row.difference) else row.difference / row.allowed
 
 
 def _number(value: float | None) -> str:

@@ -9,8 +9,9 @@ their array has two or more axes or a batch.  A sparse panel is a list of its no
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from jaccli.result import notation
 from jaccli.result.labels import JoinedNames, LabelledAxis, Names
@@ -20,6 +21,16 @@ from jaccli.result.sparse import Sparse, Values
 from jaccli.result.view import ShownPart, View
 
 
+class RowNames(Protocol):
+    """The labels of a grid's rows."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, position: int) -> str: ...
+
+    def __iter__(self) -> Iterator[str]: ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Grid:
     """One labelled grid, `(rows, columns)`, or a list `(rows,)` with `columns` None."""
@@ -27,7 +38,7 @@ class Grid:
     entry: str | None
     batch_row: int | None
     values: Array
-    rows: LabelledAxis
+    rows: RowNames
     columns: LabelledAxis | None
 
 

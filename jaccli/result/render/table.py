@@ -6,13 +6,15 @@ and only when a table is printed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 
 from jaccli import terminal
 from jaccli.errors import UsageError
+from jaccli.result.labels import LabelledAxis, Names
 from jaccli.result.numerals import shortest, significant
 from jaccli.result.render.nonzeros import counted, labels
 from jaccli.result.render.panels import Grid, Panel, panels
@@ -27,6 +29,7 @@ _ROWS = 20
 """Rows of a grid that are shown at most, not counting the one that stands for the others."""
 _STACK = 3
 """Grids of a stack that are shown at most."""
+_BATCH = "batch"
 _GAP = 2
 """Blanks between columns."""
 
@@ -73,19 +76,52 @@ def _print_panel(console: Console, panel: Panel, digits: int, ascii_only: bool) 
     if isinstance(panel.values, Sparse):
         _print_nonzeros(console, panel, panel.values, digits, ascii_only)
         return
+    if panel.entries is None and panel.columns is not None and len(panel) > 1:
+        rows = f"{len(panel):,} batch rows"
+        _print_title(console, f"{panel.title(ascii_only=ascii_only)}  {rows}")
+        _print_grid(console, _joined(panel), digits, ascii_only, corner=_BATCH)
+        return
     shown = elided(len(panel), _STACK)
     for place, position in enumerate(shown):
         if place:
             console.print()
         if position is None:
             dots = "..." if ascii_only else "⋮"
-            what = " batch rows" if panel.entries is None else ""
-            console.print(f"{dots} {len(panel) - len(shown) + 1} more{what}", style="dim")
+            console.print(f"{dots} {len(panel) - len(shown) + 1} more", style="dim")
             continue
         grid = panel[position]
         if not _is_named_scalars(panel):
             _print_title(console, panel.title(grid, ascii_only=ascii_only))
         _print_grid(console, grid, digits, ascii_only)
+
+
+def _joined(panel: Panel) -> Grid:
+    """Return the grids of all batch rows as one, whose labels begin with the batch row."""
+    assert not isinstance(panel.values, Sparse)
+    assert panel.batch is not None
+    values = panel.values.reshape(-1, panel.values.shape[-1])
+    return Grid(None, None, values, _BatchRows(panel.batch, panel.rows), panel.columns)
+
+
+@dataclass(frozen=True)
+class _BatchRows:
+    """The rows of all grids of a batch: `    0  y[0]`."""
+
+    batch: Names
+    rows: LabelledAxis
+
+    def __len__(self) -> int:
+        return len(self.batch) * len(self.rows)
+
+    def __getitem__(self, position: int) -> str:
+        place, row = divmod(position, len(self.rows))
+        index = self.batch.indices[0]
+        number = index[place] if isinstance(index, range) else index
+        width = max(len(_BATCH), len(str(len(self.batch))))
+        return f"{number:>{width}}  {self.rows[row]}"
+
+    def __iter__(self) -> Iterator[str]:
+        return (self[position] for position in range(len(self)))
 
 
 def _print_nonzeros(
@@ -124,7 +160,9 @@ def _print_title(console: Console, title: str) -> None:
     console.print(Text.assemble((name, "bold"), (blanks + rest, "dim")), soft_wrap=True)
 
 
-def _print_grid(console: Console, grid: Grid, digits: int, ascii_only: bool) -> None:
+def _print_grid(
+    console: Console, grid: Grid, digits: int, ascii_only: bool, corner: str = ""
+) -> None:
     """Print a grid: names on the left and above, numbers aligned at their points."""
     from rich.text import Text
 
@@ -153,7 +191,7 @@ def _print_grid(console: Console, grid: Grid, digits: int, ascii_only: bool) -> 
         lambda index: len(column(index)[0]) + _GAP,
         len(across) + _GAP,
     )
-    lines = [""] * (grid.columns is not None) + labels
+    lines = [corner] * (grid.columns is not None) + labels
     for number, label in enumerate(lines):
         line = Text(label.ljust(margin), "cyan")
         head = grid.columns is not None and number == 0
@@ -170,7 +208,9 @@ def _style(cell: str, head: bool) -> str:
         return "cyan"
     if text in ("0", "0.0", "-0.0", "…", "⋮", "..."):
         return "dim"
-    return "red" if text in ("nan", "inf", "-inf") else ""
+    if text in ("nan", "inf", "-inf"):
+        return "bold red"
+    return "yellow" if text.startswith("-") else ""
 
 
 def elided(count: int, limit: int) -> list[int | None]:
