@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
-from jaccli.result.labels import LabelledAxis
 from jaccli.result.render.nonzeros import counted, labels
-from jaccli.result.render.panels import Grid, Panel, panels
+from jaccli.result.render.panels import Grid, Panel, RowNames, panels
 from jaccli.result.render.table import aligned, elided
 from jaccli.result.sparse import Sparse
 from jaccli.result.view import View
@@ -77,7 +76,7 @@ def _grid(title: str, grid: Grid) -> str:
     return _table(title, head, body)
 
 
-def _named(names: Sequence[str] | LabelledAxis, positions: Iterable[int | None]) -> list[str]:
+def _named(names: Sequence[str] | RowNames, positions: Iterable[int | None]) -> list[str]:
     return [_MORE if position is None else names[position] for position in positions]
 
 

@@ -24,6 +24,9 @@ from jaccli.result.view import ShownPart, View
 class RowNames(Protocol):
     """The labels of a grid's rows."""
 
+    @property
+    def width(self) -> int: ...
+
     def __len__(self) -> int: ...
 
     def __getitem__(self, position: int) -> str: ...

@@ -110,6 +110,11 @@ class _BatchRows:
     batch: Names
     rows: LabelledAxis
 
+    @property
+    def width(self) -> int:
+        """The characters of the longest label."""
+        return max(map(len, self), default=0)
+
     def __len__(self) -> int:
         return len(self.batch) * len(self.rows)
 
