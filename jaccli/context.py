@@ -35,7 +35,11 @@ if TYPE_CHECKING:
         def folder(self) -> str: ...
 
     class Progress(Protocol):
-        """Told how many steps there are, and when some are done."""
+        """Told what is done, how many steps it has, and when some are done."""
+
+        def begin(self, what: str) -> None:
+            """Begin something that has no steps, as compiling."""
+            ...
 
         def start(self, total: int, done: int = 0) -> None:
             """Begin with `total` steps, of which some were `done` before."""
@@ -80,6 +84,9 @@ class Silent:
     def progress(self) -> AbstractContextManager[Progress]:
         """Return a block that shows nothing."""
         return nullcontext(self)
+
+    def begin(self, what: str) -> None:
+        """Begin something."""
 
     def start(self, total: int, done: int = 0) -> None:
         """Begin."""

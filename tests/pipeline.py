@@ -26,6 +26,8 @@ Blocks = dict[str, Array]
 class Silent:
     """Progress that nobody looks at."""
 
+    def begin(self, what: str) -> None: ...
+
     def start(self, total: int, done: int = 0) -> None:
         """Begin."""
 

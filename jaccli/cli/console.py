@@ -91,6 +91,7 @@ class Bar:
     """A progress bar on standard error that appears when the work takes long."""
 
     def __init__(self) -> None:
+        self.what = ""
         self.total: int | None = None
         self.done = self.before = 0
         self.began = monotonic()
@@ -102,10 +103,17 @@ class Bar:
         self.timer.daemon = True
         self.timer.start()
 
+    def begin(self, what: str) -> None:
+        """Begin something that has no steps."""
+        with self.lock:
+            self.what, self.total, self.done, self.before = what, None, 0, 0
+            self._update()
+
     def start(self, total: int, done: int = 0) -> None:
         """Begin with `total` steps, of which some were `done` before."""
         with self.lock:
             self.total, self.done, self.before, self.began = total, done, done, monotonic()
+            self.what = ""
             self._update()
 
     def advance(self, steps: int) -> None:
@@ -126,7 +134,6 @@ class Bar:
         from rich.console import Console
         from rich.progress import (
             BarColumn,
-            MofNCompleteColumn,
             Progress,
             TextColumn,
             TimeElapsedColumn,
@@ -136,18 +143,27 @@ class Bar:
         with self.lock:
             if self.closed:
                 return
-            speed = TextColumn("{task.fields[rate]}")
+            counted = TextColumn("{task.fields[counted]}")
             times = (TimeElapsedColumn(), TimeRemainingColumn())
-            columns = (BarColumn(), MofNCompleteColumn(), speed, *times)
+            columns = (TextColumn("{task.description}"), BarColumn(), counted, *times)
             self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
-            self.task = self.bar.add_task("", total=None, rate="")
+            self.task = self.bar.add_task("", total=None, counted="")
             self._update()
             self.bar.start()
 
     def _update(self) -> None:
         if self.bar is not None:
-            rate = rate_of(self.done - self.before, monotonic() - self.began)
-            self.bar.update(self.task, total=self.total, completed=self.done, rate=rate)
+            counted = ""
+            if self.total is not None:
+                rate = rate_of(self.done - self.before, monotonic() - self.began)
+                counted = f"{self.done}/{self.total} {rate}"
+            self.bar.update(
+                self.task,
+                description=self.what,
+                total=self.total,
+                completed=self.done,
+                counted=counted,
+            )
 
 
 def rate_of(steps: int, seconds: float) -> str:

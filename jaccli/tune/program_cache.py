@@ -94,7 +94,9 @@ class ProgramCache:
         entry = None if key is None else self._entries.get(key)
         if entry is not None and entry.program is not None:
             return _at(entry.program, plan)
+        progress.begin(f"compiling the {plan.derivative}")
         program = tuned.compiled(plan, progress)
+        progress.begin(f"computing the {plan.derivative}")
         measured = plan.spec.mode == "tuned" or program.plan.chunks >= tuned.MANY_CHUNKS
         if not (measured and program.plan.prepared is not None):
             self._put(key, _Entry(plan, program))

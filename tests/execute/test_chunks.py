@@ -22,6 +22,8 @@ class Counting(Silent):
     def __init__(self) -> None:
         self.total, self.advances = 0, list[int]()
 
+    def begin(self, what: str) -> None: ...
+
     def start(self, total: int, done: int = 0) -> None:
         self.total = total
 
