@@ -13,8 +13,16 @@ import numpy as np
 
 from jaccli import memory
 from jaccli.errors import BudgetError, Problem, SpecError, format_bytes
+from jaccli.models.equations import EquationSystem, equation_system
 from jaccli.models.python import load_function
-from jaccli.spec import ExpressionModel, PythonModel, Spec, batch_problems, integer_problem
+from jaccli.spec import (
+    EquationsModel,
+    ExpressionModel,
+    PythonModel,
+    Spec,
+    batch_problems,
+    integer_problem,
+)
 from jaccli.spec.input_sources import Source
 from jaccli.storage.memmap import MemmapArray
 
@@ -34,7 +42,7 @@ class LoadedModel:
 
     `primals` and `vectors` are arrays of the shapes that the spec gives; the inputs in `batch` have
     their batch axis in place, and `function` takes them without it.  `vectors` are keyed by name;
-    one vector without a name has the key ''.
+    one vector without a name has the key ''.  `equations` are those that the model is defined by.
     """
 
     function: Callable[[Mapping[str, Any]], Arrays]
@@ -42,6 +50,7 @@ class LoadedModel:
     wrt: tuple[str, ...]
     batch: dict[str, int]
     vectors: Mapping[str, Values]
+    equations: EquationSystem | None = None
 
     @property
     def batch_size(self) -> int | None:
@@ -122,11 +131,20 @@ def load(spec: Spec, point: Point, *, allow_python: bool = False) -> LoadedModel
     """Return the model of a spec at its point.
 
     Raises:
-        SpecError: the model is Python code and that is not permitted, or it is not there.
+        SpecError: the model is Python code and that is not permitted, or it is not there; or a
+            start of an unknown is not finite.
         ComputationError: the user's module fails as it is imported.
     """
-    function = _function(spec, memory.budget(spec.memory), allow_python)
-    return LoadedModel(function, point.primals, point.wrt, spec.batch, point.vectors)
+    budget = memory.budget(spec.memory)
+    equations = None
+    if isinstance(spec.model, EquationsModel):
+        equations = equation_system(spec, spec.model, budget)
+        function: Callable[[Mapping[str, Any]], Arrays] = equations.outputs
+    elif isinstance(spec.model, PythonModel):
+        function = load_function(spec, spec.model, allow_python)
+    else:
+        function = of_expressions(spec.model, spec.dtype, budget)
+    return LoadedModel(function, point.primals, point.wrt, spec.batch, point.vectors, equations)
 
 
 def _read(
@@ -185,13 +203,6 @@ def _check_primals(spec: Spec, primals: Mapping[str, Values], wrt: tuple[str, ..
     problems += batch_problems(shapes, spec.batch, spec.root)
     if problems:
         raise SpecError(*problems)
-
-
-def _function(spec: Spec, budget: int, allow_python: bool) -> Callable[[Mapping[str, Any]], Arrays]:
-    """Return the pure function of the inputs."""
-    if isinstance(spec.model, PythonModel):
-        return load_function(spec, spec.model, allow_python)
-    return of_expressions(spec.model, spec.dtype, budget)
 
 
 def of_expressions(
