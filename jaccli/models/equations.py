@@ -47,6 +47,13 @@ class EquationSystem:
         return np.concatenate([start.reshape(-1) for start in self.starts.values()])
 
     @property
+    def digest(self) -> str:
+        """The hash of the starts, which are part of the function."""
+        from jaccli.storage.digest import digest
+
+        return digest(dict(self.starts))
+
+    @property
     def sizes(self) -> np.ndarray:
         """The magnitude of each unknown, `(n,)`: its start's, or its array's where that is 0."""
         parts = []
@@ -113,6 +120,25 @@ class EquationSystem:
 
         start, sizes = jnp.asarray(self.start), jnp.asarray(self.sizes)
         return find_root(self.residuals, self.system(theta), start, sizes, theta)
+
+    def examined(self, inputs: Mapping[str, Any]) -> Arrays:
+        """Return what a report of a failure needs: where the root finder ends, and what is there.
+
+        `is_flat` says that the Jacobian, `entries`, is nearly singular there.
+        """
+        import jax.numpy as jnp
+
+        theta = self.parameters(inputs)
+        system, root = self.system(theta), self.root(theta)
+        entries = system.entries(lambda u: self.residuals(u, theta), root.u)
+        pivot = system.smallest_pivot(system.factors(entries))
+        return {
+            **root._asdict(),
+            "residual": self.residuals(root.u, theta),
+            "start_residual": self.residuals(jnp.asarray(self.start), theta),
+            "entries": entries,
+            "is_flat": ~(pivot > np.sqrt(np.finfo(self.start.dtype).eps)),
+        }
 
     def system(self, theta: Mapping[str, Any]) -> LinearSystem:
         """Return what solves with the Jacobian of the unknowns, for inputs of these shapes."""

@@ -37,7 +37,7 @@ def identity(spec: Spec, model: LoadedModel, derivative: str, device: Device) ->
         _shapes(model.primals),
         _shapes(model.vectors),
         model.constants,
-        {} if model.equations is None else dict(model.equations.starts),
+        "" if model.equations is None else model.equations.digest,
     )
 
 

@@ -7,9 +7,10 @@ The order of reading: `linear_systems.py` (the Jacobian of the unknowns, factore
 
 from jaccli.derivative.implicit.implicit_function import implicit_function
 from jaccli.derivative.implicit.linear_systems import DenseSystem, LinearSystem, system_of
-from jaccli.derivative.implicit.root_finding import Root, find_root
+from jaccli.derivative.implicit.root_finding import STEPS, Root, find_root
 
 __all__ = [
+    "STEPS",
     "DenseSystem",
     "LinearSystem",
     "Root",

@@ -14,7 +14,7 @@ import lineax
 from jaccli.derivative.implicit.linear_systems import LinearSystem
 
 
-class Solver(lineax.AbstractLinearSolver[Any]):
+class Solver(lineax.AbstractLinearSolver[Any]):  # type: ignore[misc]
     """Solves with the entries of the operator's matrix, which has the structure of `system`."""
 
     system: LinearSystem = equinox.field(static=True)

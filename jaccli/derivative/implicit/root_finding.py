@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from jaccli.derivative.implicit.linear_systems import Array, LinearSystem, Residual
@@ -88,9 +89,9 @@ def _approached(
     def scaled(z: Array, _: Any) -> Array:
         return (weights * f(sizes * z.astype(start.dtype))).astype(wide)
 
-    method = optimistix.Dogleg(rtol, atol, linear_solver=Solver(system))
+    method: Any = optimistix.Dogleg(rtol, atol, linear_solver=Solver(system))
     begin = (start / sizes).astype(wide)
-    found = optimistix.root_find(scaled, method, begin, max_steps=STEPS, throw=False)
+    found: Any = optimistix.root_find(scaled, method, begin, max_steps=STEPS, throw=False)
     u = sizes * found.value.astype(start.dtype)
     return jnp.where(jnp.all(jnp.isfinite(u)), u, start)
 
@@ -132,7 +133,7 @@ def _relative(delta: Array, u: Array) -> Array:
 
 def _judged(f: Callable[[Array], Array], system: LinearSystem, u: Array, sizes: Array) -> Root:
     """Return the point with the verdict on it."""
-    eps = jnp.finfo(u.dtype).eps
+    eps = float(np.finfo(u.dtype).eps)
     entries = system.entries(f, u)
     factors = system.factors(entries)
     value = f(u)
@@ -159,7 +160,7 @@ def _noise(
     It is what F strays by where u moves by a few units of rounding.  That may be 0 by chance, or
     because terms that cancel are exact: not less than the terms at nearby points are rounded by.
     """
-    eps = jnp.finfo(u.dtype).eps
+    eps = float(np.finfo(u.dtype).eps)
     x = jnp.where(u == 0, sizes, u)
     ulp = eps * jnp.where(u == 0, sizes * eps, u)
     signs = jnp.where(jnp.arange(u.size) % 2 == 0, 1, -1).astype(u.dtype)

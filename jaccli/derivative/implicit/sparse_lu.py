@@ -20,6 +20,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from jaccli.derivative.sparse.compressed import Coloring, color, colored
 from jaccli.derivative.sparse.detect import jacobian_pattern
@@ -44,8 +45,10 @@ class _Factors:
     def solve(self, b: np.ndarray, *, transposed: bool) -> np.ndarray:
         """Return the solutions `(n, k)` for right-hand sides `(n, k)`."""
         if transposed:
-            return self.rows[:, None] * self.lu.solve(self.columns[:, None] * b, trans="T")
-        return self.columns[:, None] * self.lu.solve(self.rows[:, None] * b)
+            found = self.rows[:, None] * self.lu.solve(self.columns[:, None] * b, trans="T")
+        else:
+            found = self.columns[:, None] * self.lu.solve(self.rows[:, None] * b)
+        return np.asarray(found)
 
     @property
     def smallest_pivot(self) -> float:
@@ -84,9 +87,7 @@ class SparseSystem:
 
     def solve(self, factors: Array, b: Array, *, transposed: bool = False) -> Array:
         """Return the solution `(n,)`, computed in float64; NaN where the matrix is singular."""
-        call = partial(self._solve_on_host, transposed=transposed)
-        shape = jax.ShapeDtypeStruct(b.shape, b.dtype)
-        return jax.pure_callback(call, shape, factors, b, vmap_method="expand_dims")
+        return _on_host(partial(self._solve_on_host, transposed=transposed), b, factors, b)
 
     def row_sizes(self, entries: Array, x: Array) -> Array:
         """Return the size of the terms of each row."""
@@ -95,8 +96,7 @@ class SparseSystem:
 
     def smallest_pivot(self, factors: Array) -> Array:
         """Return the smallest pivot over the largest, rows and columns scaled."""
-        shape = jax.ShapeDtypeStruct((), factors.dtype)
-        return jax.pure_callback(self._pivot_on_host, shape, factors, vmap_method="expand_dims")
+        return _on_host(self._pivot_on_host, factors[0], factors)
 
     def matrix(self, entries: np.ndarray) -> Any:
         """Return the matrix in CSC."""
@@ -107,11 +107,11 @@ class SparseSystem:
 
     @cached_property
     def _coordinates(self) -> tuple[np.ndarray, np.ndarray]:
-        return divmod(self.where.positions, self.n)
+        rows, columns = np.divmod(self.where.positions, self.n)
+        return rows, columns
 
-    def _solve_on_host(self, entries: Any, b: Any, *, transposed: bool) -> np.ndarray:
+    def _solve_on_host(self, entries: np.ndarray, b: np.ndarray, *, transposed: bool) -> np.ndarray:
         """Return the solutions of one matrix, `(..., nnz)`, or of one for each right-hand side."""
-        entries, b = np.asarray(entries), np.asarray(b)
         matrices = entries.reshape(-1, entries.shape[-1])
         sides = np.asarray(b.reshape(-1, self.n), np.float64)
         if len(matrices) == 1:
@@ -132,8 +132,7 @@ class SparseSystem:
             return np.full(sides.shape, np.nan)
         return factors.solve(sides.T, transposed=transposed).T
 
-    def _pivot_on_host(self, entries: Any) -> np.ndarray:
-        entries = np.asarray(entries)
+    def _pivot_on_host(self, entries: np.ndarray) -> np.ndarray:
         found = [self._factors(each) for each in entries.reshape(-1, entries.shape[-1])]
         pivots = [0.0 if factors is None else factors.smallest_pivot for factors in found]
         return np.asarray(pivots, entries.dtype).reshape(entries.shape[:-1])
@@ -153,23 +152,56 @@ class SparseSystem:
         return made
 
     def _decomposed(self, entries: np.ndarray) -> _Factors | None:
-        from scipy.sparse import dia_array
+        from scipy.sparse import diags_array
         from scipy.sparse.linalg import splu
 
         if not np.isfinite(entries).all():
             return None
-        matrix = self.matrix(entries)
+        matrix: Any = self.matrix(entries)
         rows = _inverse(abs(matrix).max(axis=1).toarray().ravel())
-        scaled = dia_array((rows[None], [0]), matrix.shape) @ matrix
+        scaled = diags_array(rows) @ matrix
         columns = _inverse(abs(scaled).max(axis=0).toarray().ravel())
-        scaled = (scaled @ dia_array((columns[None], [0]), matrix.shape)).tocsc()
+        scaled = (scaled @ diags_array(columns)).tocsc()
         try:
             return _Factors(splu(scaled), rows, columns)
         except RuntimeError:  # "Factor is exactly singular"
             return None
 
 
+def _on_host(call: Callable[..., np.ndarray], like: Array, *arrays: Array) -> Array:
+    """Return what `call` makes of arrays of one dtype in numpy: an array of the shape of `like`.
+
+    They travel as bits: JAX casts float64 to float32 in the threads that call back, which do not
+    know that this program has 64 bits.
+    """
+    dtype = np.dtype(like.dtype)
+
+    def there(*bits: Any) -> np.ndarray:
+        given = [_of_bits(np.asarray(each), dtype) for each in bits]
+        return _as_bits(np.asarray(call(*given), dtype))
+
+    double = (2,) if dtype.itemsize == 8 else ()
+    shape = jax.ShapeDtypeStruct((*like.shape, *double), jnp.uint32)
+    bits = [lax.bitcast_convert_type(each, jnp.uint32) for each in arrays]
+    found = jax.pure_callback(there, shape, *bits, vmap_method="expand_dims")
+    return lax.bitcast_convert_type(found, dtype)
+
+
+def _as_bits(array: np.ndarray) -> np.ndarray:
+    """Return floats as their bits, `(..., 2)` of float64."""
+    double = (2,) if array.dtype.itemsize == 8 else ()
+    bits = np.ascontiguousarray(array.reshape(-1)).view(np.uint32)
+    return bits.reshape(*array.shape, *double)
+
+
+def _of_bits(bits: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+    """Return the floats of which these are the bits."""
+    shape = bits.shape[:-1] if dtype.itemsize == 8 else bits.shape
+    return np.ascontiguousarray(bits.reshape(-1)).view(dtype).reshape(shape)
+
+
 def _inverse(sizes: np.ndarray) -> np.ndarray:
+    """Return 1 over positive sizes, 1 over 0."""
     return 1 / np.where(sizes > 0, sizes, 1)
 
 
@@ -180,8 +212,7 @@ def sparse_system(residual: Any, u: Any, theta: Any, most: int) -> SparseSystem:
         TooDense: there may be more than `most` entries, or not fewer colors than unknowns.
     """
     n = u.shape[0]
-    shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(jnp.shape(x), x.dtype), (u, theta))
-    pattern = jacobian_pattern(residual, *shapes, most)
+    pattern = jacobian_pattern(residual, u, theta, most)
     if pattern.nnz > most:
         raise TooDense(f"{pattern.nnz} entries")
     coloring = color("jacobian", pattern)
