@@ -59,8 +59,9 @@ def check_points(
     names = system.parameters(inputs)
     batch = {name: axis for name, axis in plan.model.batch.items() if name in names}
     given = {name: inputs[name] for name in names}
+    is_batch = plan.model.batch_size is not None and bool(batch)
     with settings(plan):
-        failed = list(_failed(plan, system, given, batch, rows))
+        failed = list(_failed(plan, system, given, batch, rows)) if is_batch else [0]
         if not failed:
             return
         first = failed[0]
@@ -69,10 +70,11 @@ def check_points(
             for name, array in given.items()
         }
         found = {name: np.asarray(x) for name, x in jax.jit(system.examined)(point).items()}
+        if found["is_root"] and found["is_regular"]:  # a point alone
+            return
         theta = system.parameters(point)
         linear, shapes = system.system(theta), system.equation_shapes(theta)
-    row = first if plan.model.batch_size is not None else None
-    attempt = Attempt(system, linear, shapes, found, row)
+    attempt = Attempt(system, linear, shapes, found, first if is_batch else None)
     raise ComputationError(problem_of(attempt, others=len(failed) - 1))
 
 
@@ -83,16 +85,12 @@ def _failed(
     batch: Mapping[str, int],
     rows: Sequence[int] | None,
 ) -> Iterator[int]:
-    """Yield the batch rows without a solution; 0 of a point alone."""
+    """Yield the batch rows without a solution."""
 
     def solved(inputs: Mapping[str, Any]) -> Any:
         root = system.root(system.parameters(inputs))
         return root.is_root & root.is_regular
 
-    if not batch:
-        if not jax.jit(solved)(given):
-            yield 0
-        return
     axes = {name: batch.get(name) for name in given}
     program = jax.jit(jax.vmap(solved, in_axes=(axes,)))
     rows = range(plan.model.batch_size or 0) if rows is None else rows

@@ -24,6 +24,8 @@ _LEAST = 0.005
 _SHOWN = 6
 _FALLEN = 1e-8
 """How far the residuals of a root have fallen from those of the start, if they are not exact."""
+_ARRIVED = 1e-3
+"""The relative size of a Newton step below which the iteration has come to rest."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +57,24 @@ class Attempt:
             return None
         return _least_direction(self.linear.matrix(entries))
 
+    @cached_property
+    def scaled(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """The Jacobian J and −F, rows scaled to size 1; None where they are large or not finite."""
+        value, entries = self.found["residual"], self.found["entries"]
+        if value.size > _DENSE or not (np.isfinite(entries).all() and np.isfinite(value).all()):
+            return None
+        matrix = _dense(self.linear.matrix(entries))
+        rows = np.abs(matrix).max(axis=1)
+        scale = 1 / np.where(rows > 0, rows, 1)
+        return scale[:, None] * matrix, -scale * value
+
+    @cached_property
+    def step(self) -> np.ndarray | None:
+        """The shortest step of Newton's method there, in least squares, `(n,)`."""
+        if self.scaled is None:
+            return None
+        return np.asarray(np.linalg.lstsq(*self.scaled, rcond=_FALLEN)[0])
+
 
 def problem_of(attempt: Attempt, others: int = 0) -> Problem:
     """Return what went wrong at a point; `others` counts the points at which something did."""
@@ -65,10 +85,22 @@ def problem_of(attempt: Attempt, others: int = 0) -> Problem:
     more = f" {others:,} more {rows} failed, too." if others else ""
     if not np.isfinite(start).all():
         return _undefined(attempt, start, where, more)
-    fallen = np.abs(value).max() <= _FALLEN * np.abs(start).max()
-    if bool(attempt.found["is_root"]) or fallen or _is_dependent(attempt):
+    if bool(attempt.found["is_root"]) or _has_fallen(attempt) or _is_dependent(attempt):
         return _singular(attempt, where, more)
     return _not_converged(attempt, value, where, more)
+
+
+def _has_fallen(attempt: Attempt) -> bool:
+    """Return whether the iteration came to rest, slowly, where the residuals are nearly zero.
+
+    As it does where solutions meet: Newton's method takes half of the way in each step.
+    """
+    found, system = attempt.found, attempt.system
+    fallen = np.abs(found["residual"]).max() <= _FALLEN * np.abs(found["start_residual"]).max()
+    if not fallen or attempt.step is None:
+        return bool(fallen)
+    sizes = np.maximum(np.abs(found["u"]), system.sizes)
+    return bool((np.abs(attempt.step) <= _ARRIVED * sizes).all())
 
 
 def _is_dependent(attempt: Attempt) -> bool:
@@ -76,15 +108,10 @@ def _is_dependent(attempt: Attempt) -> bool:
 
     To first order, of dense systems: equations that are sums of others are met by many points.
     """
-    value, entries = attempt.found["residual"], attempt.found["entries"]
-    if not attempt.found["is_flat"] or value.size > _DENSE or not np.isfinite(entries).all():
+    if not attempt.found["is_flat"] or attempt.scaled is None or attempt.step is None:
         return False
-    matrix = _dense(attempt.linear.matrix(entries))
-    rows = np.abs(matrix).max(axis=1)
-    scale = 1 / np.where(rows > 0, rows, 1)
-    scaled, side = scale[:, None] * matrix, -scale * value
-    step = np.linalg.lstsq(scaled, side, rcond=_FALLEN)[0]
-    return bool(np.abs(scaled @ step - side).max() <= _FALLEN * np.abs(side).max())
+    matrix, side = attempt.scaled
+    return bool(np.abs(matrix @ attempt.step - side).max() <= _FALLEN * np.abs(side).max())
 
 
 def _undefined(attempt: Attempt, start: np.ndarray, where: str, more: str) -> Problem:
@@ -102,8 +129,9 @@ def _undefined(attempt: Attempt, start: np.ndarray, where: str, more: str) -> Pr
 
 def _singular(attempt: Attempt, where: str, more: str) -> Problem:
     along = _along(attempt)
+    where_at = "their solution " if bool(attempt.found["is_root"]) or _has_fallen(attempt) else ""
     message = (
-        f"{where}the equations are singular at their solution "
+        f"{where}the equations are singular at {where_at}"
         f"{_values(attempt.unknowns, attempt.found['u'])}: "
         f"{f'the residuals do not change along {along}' if along else 'their Jacobian is'}"
         f"{'' if along else ' singular'}, so the solution has no derivative.{more}"

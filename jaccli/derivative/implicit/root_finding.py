@@ -27,7 +27,11 @@ from jax import lax
 from jaccli.derivative.implicit.linear_systems import Array, LinearSystem, Residual
 
 STEPS = 256
-"""Steps of the trust-region method, at most."""
+"""Steps of a run of the trust-region method, at most."""
+_SMALLER = 1e-6
+"""How far the size of an unknown may fall in a run: what is measured by its start is 0 then."""
+_RUNS = 4
+"""Runs of the method, at most."""
 _NEWTON_STEPS = 40
 """Steps of Newton's method after it, at most."""
 _SURE_STEPS = 3
@@ -60,30 +64,54 @@ def find_root(
     """
     f = partial(_at, residual, theta)
     near = _approached(f, system, start, sizes)
-    u = _polished(f, system, near)
-    return _judged(f, system, u, sizes)
+    exact = _judged(f, system, _polished(f, system, near), sizes)
+    better = exact.is_root | (jnp.linalg.norm(f(exact.u)) < jnp.linalg.norm(f(near)))
+    return exact._replace(u=jnp.where(better, exact.u, near))
 
 
 def _at(residual: Residual, theta: Any, u: Array) -> Array:
     return residual(u, theta)
 
 
+class _Approach(NamedTuple):
+    """A point, the sizes of its unknowns, and how many runs of the method have led there."""
+
+    u: Array
+    sizes: Array
+    runs: Array
+    goes_on: Array
+
+
 def _approached(
     f: Callable[[Array], Array], system: LinearSystem, start: Array, sizes: Array
 ) -> Array:
-    """Return where the trust-region method ends."""
+    """Return where the trust-region method ends: run again where unknowns are of other sizes."""
+
+    def run(state: _Approach) -> _Approach:
+        u = _trusted(f, system, state.u, state.sizes)
+        sizes = jnp.maximum(jnp.abs(u), _SMALLER * state.sizes)
+        goes_on = jnp.any(sizes <= _SMALLER * state.sizes) & (state.runs < _RUNS)
+        return _Approach(u, sizes, state.runs + 1, goes_on)
+
+    begin = _Approach(start, sizes, jnp.ones((), jnp.int32), jnp.array(True))
+    return lax.while_loop(lambda state: state.goes_on, run, begin).u
+
+
+def _trusted(
+    f: Callable[[Array], Array], system: LinearSystem, start: Array, sizes: Array
+) -> Array:
+    """Return where the trust-region method ends, unknowns and equations scaled to size 1."""
     import optimistix
 
     from jaccli.derivative.implicit.lineax_solver import Solver
 
-    double = start.dtype == jnp.float64
-    # The method stops when a step changes u by less than `rtol` and the sum of squares by less
-    # than `atol`: of squares that begin as `small`², so that F has fallen by 10⁻⁶ (10⁻⁴).
-    small, atol, rtol = (1e-9, 1e-30, 1e-6) if double else (1e-4, 1e-16, 1e-3)
+    # It stops when a step changes u by less than `rtol` or `atol`, and the sum of squares, of 1 at
+    # the start, by less than `atol`.
+    atol, rtol = (1e-9, 1e-6) if start.dtype == jnp.float64 else (1e-5, 1e-3)
     rows = system.row_sizes(system.entries(f, start), sizes)
     rows = jnp.where((rows > 0) & jnp.isfinite(rows), rows, 1)
     first = jnp.linalg.norm(f(start) / rows)
-    weights = jnp.where((first > 0) & jnp.isfinite(first), small / first, 1) / rows
+    weights = jnp.where((first > 0) & jnp.isfinite(first), 1 / first, 1) / rows
     wide = jax.dtypes.canonicalize_dtype(float)  # optimistix mixes no dtypes: the default alone
 
     def scaled(z: Array, _: Any) -> Array:
