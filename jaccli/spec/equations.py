@@ -14,7 +14,7 @@ from jaccli.expression import Expression
 from jaccli.spec.entry_checks import check_free, known_names, parsed_entry
 from jaccli.spec.nodes import Node
 from jaccli.spec.schema_types import ProblemCollector
-from jaccli.spec.spec import EquationsModel, Model
+from jaccli.spec.spec import EquationsModel
 
 _ENTRIES = ("equations", "unknowns", "expressions")
 
@@ -46,16 +46,6 @@ def equations_model(
     return made
 
 
-def unknown_problem(name: str, model: Model) -> str:
-    """Return what to do with a value for an unknown that is meant as an input's, if it is one."""
-    if not isinstance(model, EquationsModel) or name not in model.unknowns:
-        return ""
-    return (
-        f"{name!r} is an unknown, which the equations determine; "
-        f"its start is model.unknowns.{name}: --set model.unknowns.{name}=VALUE."
-    )
-
-
 def _check_distinct(
     inputs: Mapping[str, Any],
     unknowns: Mapping[str, Any],
@@ -67,13 +57,20 @@ def _check_distinct(
     taken = [("unknowns", unknowns, inputs, "an input")]
     taken += [("expressions", expressions, inputs, "an input")]
     taken += [("expressions", expressions, unknowns, "an unknown")]
+    given = root.get("inputs")
     for entry, names, others, what in taken:
         node = root.get("model", entry)
         for name in names:
-            if name in others and node is not None:
-                message = f"{name!r} is {what} already."
-                path = f"model.{entry}.{name}"
-                report.add(node.keys[name], path, message, "Rename one of them.")
+            if name not in others or node is None:
+                continue
+            at, path = node.keys[name], f"model.{entry}.{name}"
+            value = given.keys.get(name) if given is not None and entry == "unknowns" else None
+            if value is not None and not value.text.is_file:  # of an option, as --at
+                message = f"{name!r} is an unknown, which the equations determine."
+                hint = f"Its start is model.unknowns.{name}: --set model.unknowns.{name}=VALUE."
+                report.add(value, f"inputs.{name}", message, hint)
+            else:
+                report.add(at, path, f"{name!r} is {what} already.", "Rename one of them.")
 
 
 def _parsed(

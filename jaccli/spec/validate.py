@@ -13,7 +13,7 @@ from jaccli.choices import MODES, WITH_VECTOR, modes_of
 from jaccli.errors import Problem, SpecError, did_you_mean, expected, listed
 from jaccli.expression import CONSTANTS, Expression, parse
 from jaccli.spec.entry_checks import check_free, known_names, parsed_entry
-from jaccli.spec.equations import equations_model, unknown_problem
+from jaccli.spec.equations import equations_model
 from jaccli.spec.input_sources import Source, relative
 from jaccli.spec.nested_inputs import entry_node, expanded, groups, nested
 from jaccli.spec.nodes import Node
@@ -250,8 +250,7 @@ def check_given(spec: Spec) -> None:
     for name, key in keys.items():
         if name not in used and name not in there and known:
             message = f"the model has no input named {name!r}."
-            hint = unknown_problem(name, model) or partial(did_you_mean, name, there)
-            report.add(key, f"inputs.{name}", message, hint)
+            report.add(key, f"inputs.{name}", message, partial(did_you_mean, name, there))
     if report.problems:
         raise SpecError(*report.problems)
 
