@@ -31,6 +31,11 @@ class ExpressionModel(NamedTuple):
         return tuple(name for name in used if name not in self.expressions)
 
     @property
+    def formulas(self) -> tuple[Expression, ...]:
+        """All that is evaluated."""
+        return tuple(self.expressions.values())
+
+    @property
     def selectable(self) -> tuple[str, ...]:
         """The names that may be outputs."""
         return tuple(self.expressions)
@@ -49,10 +54,14 @@ class EquationsModel(NamedTuple):
     outputs: tuple[str, ...]
 
     @property
+    def formulas(self) -> tuple[Expression, ...]:
+        """All that is evaluated."""
+        return (*self.equations.values(), *self.expressions.values())
+
+    @property
     def free(self) -> tuple[str, ...]:
         """The names that are used and not defined, in order of appearance."""
-        formulas = (*self.equations.values(), *self.expressions.values())
-        used = dict.fromkeys(name for each in formulas for name in each.names)
+        used = dict.fromkeys(name for each in self.formulas for name in each.names)
         defined = {*self.expressions, *self.unknowns}
         return tuple(name for name in used if name not in defined)
 

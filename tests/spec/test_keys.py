@@ -217,8 +217,10 @@ def test_wrong_values(jaccli: Callable[..., Any], case: tuple[str, ...]) -> None
     assert (outcome.exit_code, outcome.stdout) == (2, "")
 
 
-MODELS = "Expected 'forecast', or a mapping with 'expression', 'expressions' or 'python'."
-KINDS = "Expected one of 'expression', 'expressions', 'python'."
+MODELS = (
+    "Expected 'forecast', or a mapping with 'expression', 'expressions', 'equations' or 'python'."
+)
+KINDS = "Expected one of 'expression', 'expressions', 'equations', 'python'."
 TARGET = "is not 'module:function' or 'file.py:function'."
 
 WRONG_MODELS = [
