@@ -107,6 +107,32 @@ def forecast_hessian(i: dict[str, Any]) -> Blocks:
     return {"y.x.x": (-2 * y * (1 - y**2))[..., None, None] * outer}
 
 
+@oracle("chemostat")
+def chemostat(i: dict[str, Any]) -> Blocks:
+    """The steady state is s = Ks D/(mumax - D), x = Y (s_in - s)."""
+    D, mumax, Ks, Y = i["D"], i["mumax"], i["Ks"], i["Y"]
+    s, left = Ks * D / (mumax - D), mumax - D
+    slopes = {"D": Ks * mumax / left**2, "mumax": -s / left, "Ks": D / left, "Y": 0, "s_in": 0}
+    x = {name: -Y * slope for name, slope in slopes.items()}
+    x |= {"Y": i["s_in"] - s, "s_in": Y}
+    output = {name: D * slope for name, slope in x.items()}
+    output["D"] += Y * (i["s_in"] - s)
+    named = {"s": slopes, "x": x, "output": output}
+    return {f"{out}.{name}": np.asarray(each[name]) for out, each in named.items() for name in each}
+
+
+@oracle("bratu_steady")
+def bratu_steady(i: dict[str, Any]) -> Blocks:
+    """Newton's method on the tridiagonal system, and du/dlam = -J^-1 exp(u)."""
+    n, u = 127, np.zeros(127)
+    laplacian = np.eye(n, k=1) + np.eye(n, k=-1) - 2 * np.eye(n)
+    laplacian *= (n + 1) ** 2
+    for _ in range(8):
+        jacobian = laplacian + np.diag(i["lam"] * np.exp(u))
+        u = u - np.linalg.solve(jacobian, laplacian @ u + i["lam"] * np.exp(u))
+    return {"peak.lam": -np.linalg.solve(jacobian, np.exp(u))[63]}
+
+
 @oracle("hvp_sinsum")
 def hvp_sinsum(i: dict[str, Any]) -> Blocks:
     return {"f.x": -np.sin(i["x"]) * i["vector"]}

@@ -22,6 +22,7 @@ from jaccli.errors import BudgetError, ComputationError, format_bytes
 from jaccli.execute import functions
 from jaccli.execute.compile_plan import settings
 from jaccli.execute.interruptible import interruptible
+from jaccli.execute.solution_check import check_points
 from jaccli.plan import Plan
 
 
@@ -62,6 +63,7 @@ class Linearized:
         def flattened(f: Function) -> Function:
             return lambda x: _flatten(f(x), list(plan.outputs))
 
+        check_points(plan)
         with settings(plan):
             if plan.derivative == "hvp":
                 self._hessian(wrt, rest, split, list(in_shapes))

@@ -18,7 +18,8 @@ class InitRequest(CallRequest):
 
     # fmt: off
     path: str = argument("[PATH]", "The file to write; - prints it.", default="model.yaml")
-    model: str = option("--model", metavar="MODEL", help="expressions, forecast or python.",
+    model: str = option("--model", metavar="MODEL",
+        help="expressions, equations, forecast or python.",
         choices=tuple(STARTERS), default="expressions")
     force: bool = option("--force", help="Overwrite an existing file.")
     # fmt: on

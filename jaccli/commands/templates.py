@@ -73,8 +73,28 @@ def energy(position, stiffness):
     return stiffness * jnp.sum(position**2) / 2 + jnp.prod(position) ** 2
 '''
 
+_EQUATIONS = """\
+# Run it: jaccli run THIS_FILE
+description: the positive root of k c**2 + c = feed, as a function of k and feed
+
+model:
+  equations:              # each is zero at the solution; as many as unknowns
+    balance: k*c**2 + c - feed
+  unknowns:               # where the root finder starts: numbers, lists, sources
+    c: 1.0
+  expressions:            # of inputs and unknowns; without any, the unknowns are the outputs
+    rate: k*c**2
+
+inputs:
+  k: 2.0
+  feed: 3.0
+
+derivative: jacobian
+"""
+
 STARTERS: dict[str, Starter] = {
     "expressions": Starter(_EXPRESSIONS),
+    "equations": Starter(_EQUATIONS),
     "forecast": Starter(_FORECAST),
     "python": Starter(_PYTHON, {"model.py": _MODEL_PY}, " --allow-python"),
 }

@@ -25,7 +25,7 @@ from jaccli.execute.executable_cache import Outcome
 from jaccli.execute.interruptible import interruptible
 from jaccli.expression import extremes
 from jaccli.plan import Plan, identity
-from jaccli.spec import ExpressionModel
+from jaccli.spec import PythonModel
 
 
 class Compiler:
@@ -142,9 +142,7 @@ def _name(plan: Plan, what: str) -> str | None:
 def options(plan: Plan) -> dict[str, str | bool]:
     """Return XLA's options: without its algebra where that leaves the range of floats."""
     model = plan.spec.model
-    if isinstance(model, ExpressionModel) and extremes.are_in(
-        model.expressions.values(), plan.spec.dtype
-    ):
+    if not isinstance(model, PythonModel) and extremes.are_in(model.formulas, plan.spec.dtype):
         return {"xla_disable_hlo_passes": "algsimp"}
     return {}
 

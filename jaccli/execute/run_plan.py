@@ -41,13 +41,18 @@ def run(program: Program, progress: Progress, arguments: Arguments | None = None
     """Compute the derivative of a compiled plan: at its point, or at other `arguments` like it.
 
     Raises:
-        ComputationError: the program fails, or runs out of memory.
+        ComputationError: the program fails, or runs out of memory; or a model's equations have no
+            solution at a point.
     """
     plan = program.plan
     start = time.perf_counter()
     with settings(plan):
         tree = interruptible(lambda: program.run(progress, arguments))
     took = time.perf_counter() - start
+    if plan.model.equations is not None:
+        from jaccli.execute.solution_check import check_solved
+
+        check_solved(plan, tree, arguments)
     return Result(
         derivative=plan.derivative if plan.model.gradient_of is None else "hessian",
         blocks=tuple(_blocks(plan, tree)),

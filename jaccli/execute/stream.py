@@ -105,6 +105,11 @@ class Stream:
     def _computed(self, chunk: Chunk, computed: Tree) -> ComputedChunk:
         (leaf,) = jax.tree.leaves(computed)
         values = np.asarray(leaf)
+        if self.plan.model.equations is not None and not np.isfinite(values).all():
+            from jaccli.execute.solution_check import check_points
+
+            rows = range(chunk.offset, chunk.offset + chunk.size)
+            check_points(self.plan, rows=None if self.plan.model.batch_size is None else rows)
         if not self.columns:
             return ComputedChunk(chunk, values.reshape(chunk.size, -1), columns=False)
         stacked = not self.plan.operator.startswith("structured-")

@@ -14,6 +14,7 @@ import numpy as np
 from jaccli import memory
 from jaccli.entry_names import Names
 from jaccli.errors import BudgetError, Problem, SpecError, format_bytes
+from jaccli.models.equations import EquationSystem, equation_system
 from jaccli.models.parts import (
     Picked,
     gradient_by,
@@ -27,7 +28,14 @@ from jaccli.models.parts import (
     with_outputs,
 )
 from jaccli.models.python import load_function
-from jaccli.spec import ExpressionModel, PythonModel, Spec, batch_problems, integer_problem
+from jaccli.spec import (
+    EquationsModel,
+    ExpressionModel,
+    PythonModel,
+    Spec,
+    batch_problems,
+    integer_problem,
+)
 from jaccli.spec.input_sources import Source
 from jaccli.storage.memmap import MemmapArray
 
@@ -61,6 +69,7 @@ class LoadedModel:
     the rows of the batch that there are, if not all.
     Of a model in part, `rows` and `cols` say which entries of outputs and of inputs there are, and
     `whole` is the model itself.
+    `equations` are those that the model is defined by.
     """
 
     function: Callable[[Mapping[str, Any]], Arrays]
@@ -73,6 +82,7 @@ class LoadedModel:
     whole: LoadedModel | None = None
     gradient_of: Gradient | None = None
     batch_rows: range | None = None
+    equations: EquationSystem | None = None
 
     @property
     def batch_size(self) -> int | None:
@@ -271,10 +281,20 @@ def load(spec: Spec, point: Point, *, allow_python: bool = False) -> LoadedModel
     """Return the model of a spec at its point.
 
     Raises:
-        SpecError: the model is Python code and that is not permitted, or it is not there.
+        SpecError: the model is Python code and that is not permitted, or it is not there; or a
+            start of an unknown is not finite.
         ComputationError: the user's module fails as it is imported.
     """
-    return _loaded(spec, _function(spec, memory.budget(spec.memory), allow_python), point)
+    budget = memory.budget(spec.memory)
+    equations = None
+    if isinstance(spec.model, EquationsModel):
+        equations = equation_system(spec, spec.model, budget)
+        function: Callable[[Mapping[str, Any]], Arrays] = equations.outputs
+    elif isinstance(spec.model, PythonModel):
+        function = load_function(spec, spec.model, allow_python)
+    else:
+        function = of_expressions(spec.model, spec.dtype, budget)
+    return replace(_loaded(spec, function, point), equations=equations)
 
 
 def _read(
@@ -333,13 +353,6 @@ def _check_primals(spec: Spec, primals: Mapping[str, Values], wrt: tuple[str, ..
     problems += batch_problems(shapes, spec.batch, spec.root)
     if problems:
         raise SpecError(*problems)
-
-
-def _function(spec: Spec, budget: int, allow_python: bool) -> Callable[[Mapping[str, Any]], Arrays]:
-    """Return the pure function of the inputs."""
-    if isinstance(spec.model, PythonModel):
-        return load_function(spec, spec.model, allow_python)
-    return of_expressions(spec.model, spec.dtype, budget)
 
 
 def of_expressions(

@@ -23,7 +23,7 @@ def identity(spec: Spec, model: LoadedModel, derivative: str, device: Device) ->
     """Return the hash of all that a program is made of, None where that cannot be said.
 
     It has the whole spec but the values of inputs and vectors, of these the shapes and dtypes, and
-    all of the integers that a sparse program holds (`Model.constants`).
+    all of the integers that a sparse program holds (`Model.constants`), and the starts of unknowns.
     """
     if isinstance(spec.model, PythonModel):
         return None
@@ -37,6 +37,7 @@ def identity(spec: Spec, model: LoadedModel, derivative: str, device: Device) ->
         _shapes(model.primals),
         _shapes(model.vectors),
         model.constants,
+        "" if model.equations is None else model.equations.digest,
     )
 
 

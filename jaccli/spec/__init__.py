@@ -6,10 +6,11 @@ numpy only when an input is loaded.
 
 from jaccli.spec.load import load
 from jaccli.spec.overrides import Override
-from jaccli.spec.spec import Expect, ExpressionModel, Output, PythonModel, Spec
+from jaccli.spec.spec import EquationsModel, Expect, ExpressionModel, Output, PythonModel, Spec
 from jaccli.spec.validate import batch_problems, integer_problem
 
 __all__ = [
+    "EquationsModel",
     "Expect",
     "ExpressionModel",
     "Output",

@@ -84,8 +84,9 @@ def _with_names(root: Node) -> Node:
         {str(leaf.value) for leaf in wrt.leaves()} if wrt else set(inputs.keys if inputs else ())
     )
     names |= heads(names).keys()
-    outputs = root.get("model", "expressions")
-    names |= set(outputs.keys if outputs else ())
+    for entry in ("expressions", "unknowns"):
+        outputs = root.get("model", entry)
+        names |= set(outputs.keys if outputs else ())
     if not vector.value or not vector.value.keys() <= names:
         return root
     return replace(root, value=root.value | {"vector": replace(vector, named=True)})

@@ -56,7 +56,7 @@ _TARGET = r"(?:[^\x00:]+\.py|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):[A-Za-z_]\w*"
 _THREE = Items(Number(), least=3, most=3)
 
 _FILE = Words("a file name", r"[^\x00]+")
-_MODELS = ("expression", "expressions", "python")
+_MODELS = ("expression", "expressions", "equations", "python")
 
 MODEL = Either(
     (
@@ -64,8 +64,8 @@ MODEL = Either(
             is_scalar,
             OneOf(
                 ("forecast",),
-                "Expected 'forecast', {expression: x**2}, {expressions: {r: ..., t: ...}} or "
-                "{python: 'file.py:function'}.",
+                "Expected 'forecast', {expression: x**2}, {expressions: {r: ..., t: ...}}, "
+                "{equations: ..., unknowns: ...} or {python: 'file.py:function'}.",
             ),
         ),
         Case(
@@ -83,6 +83,25 @@ MODEL = Either(
                         "a function of the inputs as keywords; needs --allow-python",
                         required=True,
                     )
+                }
+            ),
+        ),
+        Case(
+            has_key("equations", "unknowns"),
+            RecordType(
+                {
+                    "equations": Key(
+                        Named(Code()), "each is zero at the solution, as `k*c**2 - feed`", True
+                    ),
+                    "unknowns": Key(
+                        Named(INPUT), "what they are solved for: name -> start", required=True
+                    ),
+                    "expressions": Key(
+                        Named(Code()), "of inputs and unknowns, evaluated in order", default=None
+                    ),
+                    "outputs": Key(
+                        _NAMES, "unknowns or expressions (the expressions; else the unknowns)"
+                    ),
                 }
             ),
         ),

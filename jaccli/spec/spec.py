@@ -31,6 +31,55 @@ class ExpressionModel(NamedTuple):
         used = dict.fromkeys(name for each in self.expressions.values() for name in each.names)
         return tuple(name for name in used if name not in self.expressions)
 
+    @property
+    def formulas(self) -> tuple[Expression, ...]:
+        """All that is evaluated."""
+        return tuple(self.expressions.values())
+
+    @property
+    def selectable(self) -> tuple[str, ...]:
+        """The names that may be outputs."""
+        return tuple(self.expressions)
+
+
+class EquationsModel(NamedTuple):
+    """Unknowns for which every equation is zero, with the values that the root finder starts from.
+
+    `expressions` are evaluated in order, and may use the unknowns; `outputs` are expressions or
+    unknowns.  Equations may use the expressions.
+    """
+
+    equations: dict[str, Expression]
+    unknowns: dict[str, Source]
+    expressions: dict[str, Expression]
+    outputs: tuple[str, ...]
+
+    @property
+    def formulas(self) -> tuple[Expression, ...]:
+        """All that is evaluated."""
+        return (*self.equations.values(), *self.expressions.values())
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        """The names that are used and not defined, in order of appearance."""
+        used = dict.fromkeys(name for each in self.formulas for name in each.names)
+        defined = {*self.expressions, *self.unknowns}
+        return tuple(name for name in used if name not in defined)
+
+    @property
+    def selectable(self) -> tuple[str, ...]:
+        """The names that may be outputs."""
+        return (*self.unknowns, *self.expressions)
+
+    @property
+    def used_by_equations(self) -> dict[str, Expression]:
+        """The expressions that equations use, themselves or through others, in order."""
+        wanted = {name for each in self.equations.values() for name in each.names}
+        for name, expression in reversed(self.expressions.items()):
+            if name in wanted:
+                wanted |= {*expression.names}
+        return {name: each for name, each in self.expressions.items() if name in wanted}
+
 
 class PythonModel(NamedTuple):
     """A function of the user's own: `target` is `module:function` or `file.py:function`."""
@@ -38,6 +87,9 @@ class PythonModel(NamedTuple):
     target: str
     folder: Path
     outputs: tuple[str, ...] | None = None
+
+
+Model = ExpressionModel | EquationsModel | PythonModel
 
 
 class Output(NamedTuple):
@@ -66,7 +118,7 @@ class Spec:
     """
 
     name: str
-    model: ExpressionModel | PythonModel
+    model: Model
     inputs: dict[str, Source]
     wrt: tuple[str, ...] | None
     batch: dict[str, int]
@@ -132,11 +184,12 @@ class Spec:
             raise BudgetError(self.problem("inputs", message))
 
     def input_files(self) -> Iterator[Path]:
-        """Yield the files that inputs, vectors and uncertainties come from."""
+        """Yield the files that inputs, unknowns, vectors and uncertainties come from."""
         vector = self.vector
         vectors = [vector] if isinstance(vector, Source) else list((vector or {}).values())
         uncertain = () if self.uncertainty is None else self.uncertainty.sources()
-        for source in (*self.inputs.values(), *vectors, *uncertain):
+        starts = self.model.unknowns.values() if isinstance(self.model, EquationsModel) else ()
+        for source in (*self.inputs.values(), *starts, *vectors, *uncertain):
             if source.file is not None:
                 yield source.file
 

@@ -5,14 +5,15 @@ Each `_check_…` reports what is wrong; nothing here raises, so that all is rep
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from jaccli.choices import WITH_VECTOR
-from jaccli.errors import Problem, SpecError, did_you_mean, expected, listed
-from jaccli.expression import CONSTANTS, Expression, check_name, check_names, parse
+from jaccli.errors import Problem, SpecError, did_you_mean, listed
+from jaccli.expression import CONSTANTS, Expression, parse
+from jaccli.spec.entry_checks import check_free, known_names, parsed_entry
+from jaccli.spec.equations import equations_model
 from jaccli.spec.how_checks import (
     check_approximation,
     check_devices,
@@ -24,8 +25,16 @@ from jaccli.spec.input_sources import Source, relative
 from jaccli.spec.nested_inputs import entry_node, expanded, groups, nested
 from jaccli.spec.nodes import Node
 from jaccli.spec.parts import check_parts
-from jaccli.spec.schema_types import NAME, ProblemCollector
-from jaccli.spec.spec import Expect, ExpressionModel, Output, PythonModel, Spec
+from jaccli.spec.schema_types import ProblemCollector
+from jaccli.spec.spec import (
+    EquationsModel,
+    Expect,
+    ExpressionModel,
+    Model,
+    Output,
+    PythonModel,
+    Spec,
+)
 from jaccli.spec.uncertainty import (
     COVERAGE,
     MeanOfSamples,
@@ -38,6 +47,9 @@ FORECAST = "tanh(weight @ x + bias)"
 FORECAST_OUTPUT = "y"
 ALONE = "f"
 """The label of the output of a single `expression`."""
+
+FORMULAS = (ExpressionModel, EquationsModel)
+"""Models whose outputs are known without running anything."""
 
 Values = dict[str, Any]
 
@@ -53,11 +65,11 @@ def build(name: str, values: Values, root: Node, report: ProblemCollector) -> Sp
     model = None
     if values["model"] and "model" not in wrong and isinstance(values["inputs"], dict):
         model = _model(values, root, report)
-    if isinstance(model, ExpressionModel) and values["select"] and "select" not in wrong:
-        chosen = _known("select", values["select"], model.expressions, root, report)
+    if isinstance(model, FORMULAS) and values["select"] and "select" not in wrong:
+        chosen = known_names("select", values["select"], model.selectable, root, report)
         model = model._replace(outputs=tuple(chosen))
-    if isinstance(model, ExpressionModel) and values["predict"] and "predict" not in wrong:
-        _known("predict", values["predict"], model.expressions, root, report)
+    if isinstance(model, FORMULAS) and values["predict"] and "predict" not in wrong:
+        known_names("predict", values["predict"], model.selectable, root, report)
     _check_names(values, batch, model, wrong, root, report)
     if not wrong & {"mode", "derivative"}:
         check_modes(values, root, report)
@@ -145,9 +157,7 @@ def _batch(value: Any) -> dict[str, int]:
     return dict.fromkeys(value, 0) if isinstance(value, list) else dict(value or {})
 
 
-def _model(
-    values: Values, root: Node, report: ProblemCollector
-) -> ExpressionModel | PythonModel | None:
+def _model(values: Values, root: Node, report: ProblemCollector) -> Model | None:
     """Return the model, its expressions parsed and their names checked."""
     model, inputs = values["model"], values["inputs"]
     if model != "forecast" and "python" in model:
@@ -155,21 +165,15 @@ def _model(
         assert node is not None
         outputs = tuple(values["select"]) if values["select"] else None
         return PythonModel(model["python"], node.text.folder, outputs)
-    _check_free("inputs", root, report)
+    check_free("inputs", root, report)
     if model == "forecast":
         return _forecast(inputs, root, report)
+    if "equations" in model:
+        return equations_model(model, inputs, root, report)
     if "expression" in model:
-        parsed = _parse(model["expression"], inputs, root, report, "model", "expression")
+        parsed = parsed_entry(model["expression"], inputs, root, report, "model", "expression")
         return None if parsed is None else ExpressionModel({ALONE: parsed}, (ALONE,))
     return _expressions(model, inputs, root, report)
-
-
-def _check_free(entry: str, root: Node, report: ProblemCollector) -> None:
-    """Report names below an entry that the expression language keeps for itself."""
-    node = root.get(*entry.split("."))
-    for name, key in node.keys.items() if node else ():
-        if NAME.match(name):  # what is not even a name has been reported
-            report.problems.extend(check_name(name, path=f"{entry}.{name}", place=key.place))
 
 
 def _forecast(inputs: Values, root: Node, report: ProblemCollector) -> ExpressionModel | None:
@@ -193,61 +197,26 @@ def _expressions(
     if not model["expressions"]:
         report.add(node, "model.expressions", "no expressions.")
         return None
-    _check_free("model.expressions", root, report)
+    check_free("model.expressions", root, report)
     parsed: dict[str, Expression] = {}
     known = set(inputs)
     for name, text in model["expressions"].items():
         if name in inputs:
             message = f"{name!r} is an input already."
             report.add(node.keys[name], f"model.expressions.{name}", message, "Rename one of them.")
-        found = _parse(text, known, root, report, "model", "expressions", name)
+        found = parsed_entry(text, known, root, report, "model", "expressions", name)
         if found is not None:
             parsed[name] = found
         known.add(name)
     names = list(model["expressions"])
-    outputs = _known("model.outputs", model["outputs"] or names, names, root, report)
+    outputs = known_names("model.outputs", model["outputs"] or names, names, root, report)
     return ExpressionModel(parsed, tuple(outputs)) if len(parsed) == len(names) else None
-
-
-def _parse(
-    text: str, known: Collection[str], root: Node, report: ProblemCollector, *entry: str
-) -> Expression | None:
-    """Return the expression at an entry, or None after reporting what is wrong."""
-    node = root.get(*entry)
-    assert node is not None
-    try:
-        parsed = parse(text, path=".".join(entry), place=node.place)
-    except SpecError as error:
-        report.problems.extend(error.problems)
-        return None
-    report.problems.extend(check_names(parsed, known, hints=report.is_shown))
-    return parsed
-
-
-def _known(
-    entry: str,
-    names: list[str],
-    known: Collection[str],
-    root: Node,
-    report: ProblemCollector,
-    what: str = "output",
-) -> list[str]:
-    """Return the names, reporting those that are not known."""
-    node = root.get(*entry.split("."))
-    there = set(known)
-    for index, name in enumerate(names):
-        if name in there or node is None:
-            continue
-        at = node.keys.get(name) or node.get(str(index)) or entry_node(root, entry, name) or node
-        hint = partial(expected, known) if len(known) < 10 else partial(did_you_mean, name, known)
-        report.add(at, entry, f"no {what} named {name!r}.", hint)
-    return [name for name in names if name in there]
 
 
 def _check_names(
     values: Values,
     batch: dict[str, int],
-    model: ExpressionModel | PythonModel | None,
+    model: Model | None,
     wrong: set[str],
     root: Node,
     report: ProblemCollector,
@@ -265,16 +234,16 @@ def _check_names(
     wrt = values["wrt"] or [] if "wrt" not in wrong else []
     members = groups(inputs)
     named = [*inputs, *members]
-    _known("wrt", wrt, named, root, report, "input")
-    _known("batch", list(batch), named, root, report, "input")
+    known_names("wrt", wrt, named, root, report, "input")
+    known_names("batch", list(batch), named, root, report, "input")
     wrt = [each for name in wrt for each in members.get(name, [name])]
     if wrong & {"vector", "derivative"} or not isinstance(values["vector"], dict):
         return
     kinds = set(WITH_VECTOR).intersection(values["derivative"])
-    if kinds == {"vjp"} and isinstance(model, ExpressionModel):
-        _known("vector", list(values["vector"]), model.outputs, root, report)
+    if kinds == {"vjp"} and isinstance(model, FORMULAS):
+        known_names("vector", list(values["vector"]), model.outputs, root, report)
     elif kinds and "vjp" not in kinds:
-        _known("vector", list(values["vector"]), wrt or inputs, root, report, "wrt input")
+        known_names("vector", list(values["vector"]), wrt or inputs, root, report, "wrt input")
 
 
 def check_given(spec: Spec) -> None:
@@ -377,7 +346,7 @@ def _resolved(
     values: Values,
     wrt: list[str],
     batch: dict[str, int],
-    model: ExpressionModel | PythonModel,
+    model: Model,
     root: Node,
 ) -> Values:
     """Return the spec as plain data with its defaults, absent entries left out.
@@ -401,7 +370,10 @@ def _resolved(
         plain["vector"] = vector.plain(folder)
     if isinstance(plain["model"], dict):
         plain["model"] = _present(plain["model"])
-        if "expressions" in plain["model"] and isinstance(model, ExpressionModel):
+        if isinstance(model, EquationsModel):
+            starts = {name: source.plain(folder) for name, source in model.unknowns.items()}
+            plain["model"]["unknowns"] = starts
+        if "expression" not in plain["model"] and isinstance(model, FORMULAS):
             plain["model"]["outputs"] = list(model.outputs)
     plain.pop("base", None)
     for name in ("output", "expect"):

@@ -21,7 +21,7 @@ from jaccli.models import LoadedModel
 from jaccli.plan import Plan
 from jaccli.result import Result, first_nonfinite
 from jaccli.result.labels import LabelledAxis, Names
-from jaccli.spec import ExpressionModel, PythonModel, Spec
+from jaccli.spec import Spec
 from jaccli.tune.program_cache import ProgramCache
 from jaccli.uncertainty.covariance_matrices import Array
 from jaccli.uncertainty.coverage_factor import factor_at
@@ -117,12 +117,8 @@ def with_predictions(spec: Spec) -> Spec:
         hint = "Select residuals besides."
         raise SpecError(spec.problem("predict", "no output is left as residuals.", hint))
     outputs = (*residuals, *spec.predict)
-    chosen: ExpressionModel | PythonModel
-    if isinstance(model, ExpressionModel):
-        chosen = model._replace(outputs=outputs)
-    else:
-        chosen = model._replace(outputs=outputs)
-    return replace(spec, model=chosen, resolved={**spec.resolved, "select": list(outputs)})
+    resolved = {**spec.resolved, "select": list(outputs)}
+    return replace(spec, model=model._replace(outputs=outputs), resolved=resolved)
 
 
 def fit(

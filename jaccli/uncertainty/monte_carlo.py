@@ -203,8 +203,10 @@ def _of_draws(
         shape = (inputs.batch, *value.shape) if spread else value.shape
         primals[each.name] = np.broadcast_to(value, (chunk, *shape))
         batch[each.name] = 0
-    derived = replace(model, function=function, primals=primals, batch=batch)
-    mark = ["draws", sorted(rows.items()), spec.resolved["model"]]
+    # Draws without a solution are NaN, and counted.
+    derived = replace(model, function=function, primals=primals, batch=batch, equations=None)
+    starts = "" if model.equations is None else model.equations.digest
+    mark = ["draws", sorted(rows.items()), spec.resolved["model"], starts]
     return replace(spec, resolved=spec.resolved | {"model": mark}), derived
 
 

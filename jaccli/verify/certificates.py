@@ -35,8 +35,9 @@ def certificates(data: CheckData, digits: float | None) -> Iterator[CheckResult]
         yield CheckResult("certificate", SKIPPED, detail=f"there is none of {plan.derivative}")
         return
     if not isinstance(model, ExpressionModel):
+        what = "of solved equations" if plan.model.equations else "of Python code"
         yield CheckResult(
-            "certificate", SKIPPED, detail="there is none of Python code, only of expressions"
+            "certificate", SKIPPED, detail=f"there is none {what}, only of expressions"
         )
         return
     if not data.is_formed:

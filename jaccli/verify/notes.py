@@ -12,7 +12,14 @@ from jaccli.derivative import jaxprs
 from jaccli.diagnose import kinks
 from jaccli.plan import Plan
 
-_NOT_THE_USERS = ("/jax/", "/jaccli/expression/")
+_NOT_THE_USERS = (
+    "/jax/",
+    "/jaccli/expression/",
+    "/jaccli/derivative/implicit/",
+    "/equinox/",
+    "/lineax/",
+    "/optimistix/",
+)
 _RULES = {"custom_jvp_call": "custom_jvp", "custom_vjp_call": "custom_vjp"}
 
 

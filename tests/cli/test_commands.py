@@ -185,12 +185,13 @@ def test_an_absent_device_is_no_other(jaccli: Callable[..., Any], name: str) -> 
 
 STARTERS = {
     "expressions": ("r", ()),
+    "equations": ("rate", ()),
     "forecast": ("y[0]", ()),
     "python": ("position[0]", ("--allow-python",)),
 }
 
 
-@pytest.mark.parametrize("model", ["expressions", "forecast", "python"])
+@pytest.mark.parametrize("model", ["expressions", "equations", "forecast", "python"])
 def test_what_init_writes_runs(jaccli: Callable[..., Any], tmp_path: Path, model: str) -> None:
     row, options = STARTERS[model]
     said = jaccli("init", "start.yaml", "--model", model)

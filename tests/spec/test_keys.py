@@ -218,11 +218,11 @@ def test_wrong_values(jaccli: Callable[..., Any], case: tuple[str, ...]) -> None
 
 
 MODELS = (
-    "Expected 'forecast', {expression: x**2}, {expressions: {r: ..., t: ...}} or "
-    "{python: 'file.py:function'}."
+    "Expected 'forecast', {expression: x**2}, {expressions: {r: ..., t: ...}}, "
+    "{equations: ..., unknowns: ...} or {python: 'file.py:function'}."
 )
 LISTS = "Expected {NAME: VALUE, ...}, or lines NAME: VALUE without dashes."
-KINDS = "Expected one of 'expression', 'expressions', 'python'."
+KINDS = "Expected one of 'expression', 'expressions', 'equations', 'python'."
 TARGET = "is not 'module:function' or 'file.py:function'."
 
 WRONG_MODELS = [

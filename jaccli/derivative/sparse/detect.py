@@ -252,7 +252,8 @@ class _Detector:
         """A linear solve: what the solver makes of right-hand sides."""
         lengths, solve = eqn.params["const_lengths"], eqn.params["jaxprs"].solve
         start, end = lengths.matvec + lengths.vecmat, sum(lengths)
-        if any(map(is_rows, operands[:end])):
+        # What a solver of the host makes of its arguments is not seen, nor that it is linear.
+        if any(map(is_rows, operands[:end])) or jaxprs.contains(solve.jaxpr, "pure_callback"):
             return mixed(self.context, eqn, operands)
         consts = operands[start : start + lengths.solve]
         return self.run(solve.jaxpr, solve.consts, [*consts, *operands[end:]])

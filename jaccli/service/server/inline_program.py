@@ -63,6 +63,8 @@ def program(job: RequestJob, body: bytes, start: int, largest: int) -> Inline | 
             return None
         if plan.prepared is not None or plan.chunk is not None:
             return None
+        if plan.model.equations is not None:  # a result that is not finite is looked at
+            return None
         return _compiled(plan, name, array, start, largest)
 
 
