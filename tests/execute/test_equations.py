@@ -54,6 +54,7 @@ def test_a_hessian_is_that_of_the_closed_form(jaccli: Jaccli, quadratic: str) ->
         assert found[f"rate.{name}"] == pytest.approx(value, rel=1e-13), name
 
 
+@pytest.mark.slow
 def test_each_batch_row_has_its_solution_in_every_mode(jaccli: Jaccli, fold: str) -> None:
     """C = sqrt(mu), dc/dmu = 1/(2 sqrt(mu))."""
     mu = np.array([1.0, 4.0, 9.0])
@@ -87,6 +88,7 @@ def test_a_batch_row_without_a_solution_is_named(jaccli: Jaccli, fold: str) -> N
     assert "1 more row failed, too." in done.stderr
 
 
+@pytest.mark.slow
 def test_a_turning_point_is_singular(jaccli: Jaccli, fold: str) -> None:
     done = jaccli("jacobian", fold, "--at", "mu=0", check=False)
     assert done.exit_code == 3
