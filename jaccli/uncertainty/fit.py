@@ -266,7 +266,7 @@ def _notes(found: Estimate, labels: LabelledAxis, n: int, *, known: bool, eps: f
         )
     if not found.dof and not known:
         notes.append(
-            f"{n} residuals for as many parameters: the residual variance is 0/0, not defined; "
+            f"as many residuals as parameters ({n}): the residual variance is 0/0, not defined; "
             "--sigma known takes residuals in units of known standard deviations."
         )
     digits = -np.log10(eps * found.scaled_condition) if found.rank == len(names) else np.inf

@@ -252,6 +252,7 @@ def fitting(count: int, room: int, width: Callable[[int], int], gap: int) -> lis
 def aligned(values: Array, digits: int) -> list[str]:
     """Return numbers with `digits` significant digits, padded so that their points align."""
     enough = 9 if values.dtype == np.float32 else 17
+    values = values + 0 if values.dtype.kind == "f" else values  # no -0.0
     texts = shortest(values)
     if values.dtype.kind == "f" and digits < enough:
         numbers = zip(values.tolist(), texts, strict=True)
