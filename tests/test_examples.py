@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import shlex
 from pathlib import Path
 from types import ModuleType
@@ -59,3 +60,16 @@ def test_examples_print_what_the_page_says(path: Path, monkeypatch: pytest.Monke
 
     text = path.read_text()
     assert EXAMPLES.refreshed(text, run) == text
+
+
+@pytest.mark.parametrize("path", EXAMPLES.documents(), ids=lambda path: path.name)
+def test_examples_work_a_second_time_and_leave_nothing(path: Path) -> None:
+    for block in EXAMPLES._BLOCK.findall(path.read_text()):
+        for line in block.splitlines():
+            if not line.startswith("$ ") or "jaccli" not in line or "--dry-run" in line:
+                continue
+            for target in re.findall(r"(?:-o|--output|--table|--out-dir) (?!-)(\S+)", line):
+                assert target.startswith("/tmp/"), line
+                assert "--force" in line, line
+            if re.search(r"jaccli run \S*_sweep", line) and "shunt" not in line:
+                assert "--out-dir /tmp/" in line or "--no-folder" in line, line
