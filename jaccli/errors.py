@@ -261,6 +261,21 @@ def suggest(name: str, choices: Iterable[str]) -> str:
     return f"Did you mean {nearest!r}?" if nearest else ""
 
 
+def likely(name: str, choices: Iterable[str]) -> str:
+    """Return `Did you mean 'b'?` where that is hardly in doubt, else the list of all.
+
+    For few words with meanings of their own, of which another is no better than none.
+    """
+    from jaccli.synonyms import meant
+
+    choices = list(choices)
+    known = meant(name, choices) if len(name) <= _NAME else ""
+    if not known and 3 < len(name) <= _NAME:
+        nearest = min(choices, key=lambda choice: _edits(name, choice))
+        known = nearest if _edits(name, nearest) <= 2 else ""
+    return f"Did you mean {known!r}?" if known else expected(choices)
+
+
 def _unlike(name: str, choice: str) -> tuple[int, int]:
     """Return how far a choice is from a name, at a glance: by its beginning and its length."""
     alike = takewhile(lambda pair: pair[0] == pair[1], zip(name, choice, strict=False))

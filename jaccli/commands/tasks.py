@@ -105,7 +105,7 @@ def plans(
         for task in group:
             alone = shown_alone(task, model, request) or Shown(spec, model, task.derivative)
             plan = programs.planned(*alone, device, given, holds_result=holds_result(task))
-            check_formats(task, plan, request.show if alone.model is model else None)
+            check_formats(task, plan, request.show, looked_at=alone.model is not model)
             yield task, plan, programs
 
 
@@ -327,10 +327,10 @@ def _read_for(spec: Spec) -> Iterator[Path]:
         yield spec.sparsity
 
 
-def check_formats(task: Task, plan: Plan, show: str | None) -> None:
+def check_formats(task: Task, plan: Plan, show: str | None, *, looked_at: bool = False) -> None:
     """Refuse what a task's formats cannot hold, and parts that there are not.
 
-    Of what `--show` picks and is computed alone, `show` is None: it has been looked at.
+    What `--show` picks and is computed alone has been looked at.
     """
     from jaccli.execute.preflight import check_fits
     from jaccli.result import check_long, check_show, suffix_of
@@ -341,4 +341,4 @@ def check_formats(task: Task, plan: Plan, show: str | None) -> None:
         suffixes.append(f".{task.form}")
     for suffix in suffixes:
         check_fits(plan, suffix)
-    check_show(show, plan.blocks, plan.model.batch_size)
+    check_show(None if looked_at else show, plan.blocks, plan.model.batch_size)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Literal, NamedTuple, Protocol
 
-from jaccli.errors import LISTED, Problem, did_you_mean, expected, suggest
+from jaccli.errors import LISTED, Problem, did_you_mean, expected, likely, suggest
 from jaccli.spec.nodes import Node
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -80,7 +80,7 @@ class OneOf(NamedTuple):
             message = f"unknown value {node.describe()}."
             if not isinstance(node.value, str):
                 message = f"{node.describe()} is not a word."
-            hint = self.hint or did_you_mean(str(node.value), self.names)
+            hint = self.hint or likely(str(node.value), self.names)
             report.add(node, path, message, hint)
         return node.value
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from textwrap import fill
 from typing import Any
 
-from jaccli import backend
+from jaccli import backend, terminal
 from jaccli.errors import format_bytes
 from jaccli.result.render.columns import columns
 from jaccli.result.summary import duration
@@ -142,8 +143,9 @@ def _headline(report: BenchReport) -> str:
         f"{_doubt(row, winner)}"
         for row, what in _baselines(report, winner)
     ]
-    takes = f"performance delta: {winner.mode} takes"
-    return "\n  ".join([takes, *parts]) if parts else f"{takes} the least time"
+    text = f"performance delta: {winner.mode} takes {' and '.join(parts) or 'the least time'}"
+    room = terminal.room()
+    return text if room is None else fill(text, room, subsequent_indent="  ")
 
 
 def _doubt(row: ModeTiming, winner: ModeTiming) -> str:

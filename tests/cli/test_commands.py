@@ -41,11 +41,10 @@ def test_a_plan_in_words(jaccli: Callable[..., Any]) -> None:
         "batch    10 rows\n"
         "chunks   3 of up to 4 batch rows\n"
     )
-    names = [line.split()[0] for line in table.splitlines()[1:]]
-    assert names == ["fwd", "rev", "structured-fwd", "structured-rev"]  # not the baseline, loop
-    assert [line for line in table.splitlines() if "*" in line] == [
-        line for line in table.splitlines() if line.startswith("structured-rev")
-    ]
+    *rows, said = table.splitlines()[1:]
+    assert [row.split()[0] for row in rows] == ["fwd", "rev", "structured-fwd", "structured-rev"]
+    assert said == "*  structured-rev will run"
+    assert ["*" in row for row in rows] == [False, False, False, True]
 
 
 def test_a_plan_as_json(jaccli: Callable[..., Any]) -> None:
@@ -221,7 +220,7 @@ def test_init_prints_and_never_overwrites(jaccli: Callable[..., Any], tmp_path: 
 INIT = {
     ("absent/x.yaml",): "absent/x.yaml: no such file or directory.",
     ("--model", "pyhton"): "--model: unknown value 'pyhton'.\n"
-    "Expected one of 'expressions', 'forecast', 'python'.",
+    "Expected one of 'expressions', 'equations', 'forecast', 'python'.",
 }
 
 
