@@ -41,11 +41,12 @@ def show(outcome: Outcome, reporter: Reporter) -> None:
 class Terminal:
     """A reporter that prints to standard error, and shows progress where a person is watching.
 
-    If `quiet`, it prints what was asked for alone.
+    If `quiet`, it prints what was asked for alone; if `verbose`, also details.
     """
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, *, quiet: bool, verbose: bool = False) -> None:
         self.quiet = quiet
+        self.verbose = verbose
 
     def tell(self, text: str) -> None:
         """Print what was asked for."""
@@ -54,6 +55,11 @@ class Terminal:
     def note(self, text: str) -> None:
         """Print a line or more about the work."""
         if not self.quiet:
+            err(text)
+
+    def detail(self, text: str) -> None:
+        """Print what `--verbose` asks for."""
+        if self.verbose:
             err(text)
 
     def warn(self, text: str) -> None:
