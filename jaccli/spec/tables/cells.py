@@ -60,6 +60,7 @@ MISSING = re.compile(
     r"|-?1\.#(?:ind|qnan|inf)|#(?:num|div/0|value|ref|name)[!?]?)\Z"
 )
 """How other programs write that there is no number."""
+_DATA = re.compile(r"[+\-−$€£¥]?[.,]?[0-9].*", re.DOTALL)
 _PLAIN = "Numbers are written as 1.5, -2 or 1e-3."
 _KINDS = (
     (rf"{_N}\s*[%‰]", "has a percent sign", "Take it out and divide by 100: 5% is 0.05."),
@@ -88,6 +89,11 @@ _KINDS = (
     (r"[$€£¥]\s*[0-9].*", "has a currency sign", _PLAIN),
     (rf"{_N}\s*[A-Za-zµμΩ°/²³^ ]+[0-9]?", "has a unit", "Units stand in the header: T (K)."),
 )
+
+
+def may_be_data(cell: str) -> bool:
+    """Whether a cell that is no number is like one, and so rather not a column's name."""
+    return _DATA.match(cell) is not None or MISSING.match(cell) is not None
 
 
 def describe(cell: str, decimal: str) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from collections import Counter
 from typing import Any
 
 from jaccli.errors import SourceError, did_you_mean, listed
-from jaccli.spec.tables.keys import FIRST, remedy
+from jaccli.spec.tables.keys import BLANKS, FIRST, remedy
 from jaccli.spec.tables.layout import Layout
 
 
@@ -21,8 +21,10 @@ class NotInFile(SourceError):
         self.entry = entry
 
 
-def wanted(name: str, entries: dict[str, Any], layout: Layout) -> list[int]:
+def wanted(name: str, entries: dict[str, Any], layout: Layout, comment: str = "") -> list[int]:
     """Return the places of the columns that are asked for: of all where none is.
+
+    `comment` is one before the first line, which may have names for a table without a header.
 
     Raises:
         NotInFile: there is none of that name, or at that place.
@@ -39,7 +41,25 @@ def wanted(name: str, entries: dict[str, Any], layout: Layout) -> list[int]:
     if names is not None:
         _check_unique(names, [column for column in asked if isinstance(column, str)])
     places = {} if names is None else {column: place for place, column in enumerate(names)}
+    for column in asked if names is None else ():
+        if isinstance(column, str) and not column.isdecimal():
+            raise _no_header(name, column, entry, entries, layout, comment)
     return [_place(name, column, entry, entries, layout, places) for column in asked]
+
+
+def _no_header(
+    name: str, column: str, entry: str, entries: dict[str, Any], layout: Layout, comment: str
+) -> NotInFile:
+    """Return the error for a column's name where there are none, but maybe in a comment."""
+    message = f"{name} has no header, and so no column {column!r}."
+    hint = f"Its columns are 0 to {layout.width - 1}"
+    separator = None if layout.separator == BLANKS else layout.separator
+    names = [word.strip() for word in comment.split(separator)]
+    if len(names) == layout.width and column in names:
+        way = remedy(entries, column=names.index(column))
+        return NotInFile(message, entry, f"{hint}, and a comment names them: {way}.")
+    way = remedy(entries, header=FIRST)
+    return NotInFile(message, entry, f"{hint}; with {way} the first line names them.")
 
 
 def _place(
@@ -56,11 +76,6 @@ def _place(
             hint = did_you_mean(column, [known for known in places if known])
             raise NotInFile(message, entry, hint)
         return places[column]
-    if isinstance(column, str) and not column.isdecimal():
-        message = f"{name} has no header, and so no column {column!r}."
-        hint = f"Its columns are 0 to {layout.width - 1}"
-        more = f"; with {remedy(entries, header=FIRST)} the first line names them."
-        raise NotInFile(message, entry, hint + more)
     place = int(column)
     if place >= layout.width:
         message = f"{name} has no column {place}: they are counted from 0 to {layout.width - 1}."

@@ -175,6 +175,6 @@ def _yaml(value: Any, key: str) -> str:
     if key == "separator" and value == "\t":
         return "tab"
     plain = re.fullmatch(r"[^\W\d][\w./ ()-]*", value) and value == value.strip()
-    if plain and not re.fullmatch(r"(?i)null|true|false|y|n|yes|no|on|off", value):
+    if plain and not re.fullmatch(r"(?i)null|true|false", value):
         return value
     return json.dumps(value, ensure_ascii=False)

@@ -121,10 +121,12 @@ def _best(
     """Return the one reading of the first lines, or refuse them."""
     readings: list[_Reading] = []
     parsed: dict[str, list[list[str]]] = {}
+    wrong: csv.Error | None = None
     for separator in _SEPARATORS:
         try:
             rows = parsed[separator] = _rows(lines, separator, whole)
-        except csv.Error:
+        except csv.Error as error:
+            wrong = wrong or error
             continue
         if separator == BLANKS and not _width(rows) and len(rows) > 1:
             # Names of aligned columns may have blanks: then there are more between them.
@@ -134,12 +136,12 @@ def _best(
         if width := _width(rows):
             reading = _Reading(separator, [stripped(row) for row in rows], width)
             readings.append(_with_numbers(reading, options, entries, ask=False))
-    if not parsed:
-        list(rows_of(lines, ","))  # raises what is wrong
     widths = {reading.separator: reading.width for reading in readings}
-    if any(widths.get(separator) != 1 for separator in _SEPARATORS[:-1] if separator in parsed):
+    if any(widths.get(separator) != 1 for separator in _SEPARATORS[:-1]):
         # One column, by one separator, is none where another divides lines.
         readings = [reading for reading in readings if reading.width > 1]
+    if wrong is not None and not readings:
+        raise wrong
     if options.decimal == ",":
         readings = [reading for reading in readings if _is_quoted(reading, parsed)] or [
             _one_column(lines, whole)
@@ -213,14 +215,16 @@ def _check_comma(
 
 
 def _pair_or_comma(line: str, entries: dict[str, Any]) -> SourceError:
+    """Return the error for cells that commas may separate, or that may have commas."""
     count = line.count(",") + 1
-    one = "one with a decimal comma" if count == 2 else "one with its thousands grouped"
+    readings = [f"{count} numbers"]
     ways = [f"{remedy(entries, separator=',')} for {count} columns"]
     if count == 2:
+        readings.append("one with a decimal comma")
         ways.append(f"{remedy(entries, decimal=',')} for one")
-    return SourceError(
-        f"{line!r} is {count} numbers, or {one}.", hint=f"Write {' or '.join(ways)}."
-    )
+    if cells.is_grouped(line):
+        readings.append("one with its thousands grouped")
+    return SourceError(f"{line!r} is {', or '.join(readings)}.", hint=f"Write {' or '.join(ways)}.")
 
 
 def _ragged(
@@ -236,8 +240,9 @@ def _ragged(
         and bodies[1:]
         and all(map(cells.has_comma, bodies[1:]))
     ):
+        grouped = ", or with its thousands grouped" if cells.is_grouped(bodies[1]) else ""
         raise SourceError(
-            f"line 2: {bodies[1]!r} is two numbers under one name, or one with a decimal comma.",
+            f"{bodies[1]!r} is two numbers under one name, or one with a decimal comma{grouped}.",
             hint=f"Write {remedy(entries, decimal=',')} for a decimal comma.",
         )
     for separator in _SEPARATORS:
@@ -247,7 +252,7 @@ def _ragged(
             return _Reading(separator, [stripped(row) for row in rows], widths[0])
     first = next((row for row in parsed.get(";") or rows if row), [""])
     raise SourceError(
-        f"the separator of the cells cannot be told: no one divides all lines, of which the first "
+        f"the separator of the cells cannot be told: none divides all lines, of which the first "
         f"is {_quote(first[0])}, into as many cells.",
         hint=f"Name it, as in {remedy(entries, separator=';')}; lines that are no rows may be "
         "marked as comments, with #.",
@@ -262,7 +267,7 @@ def _with_numbers(
     Raises:
         SourceError: with `ask`, commas group thousands, or are decimal signs.
     """
-    flat = [cell for row in reading.data for cell in row]
+    flat = [cell for row in reading.rows for cell in row]
     commas = [cell for cell in flat if cells.has_comma(cell) or cells.is_grouped(cell)]
     decimal = options.decimal or "."
     if options.decimal is None and commas:
@@ -277,6 +282,8 @@ def _with_numbers(
                 comma, way = "", "Take the commas out of the numbers."
             raise SourceError(f"{cell!r} is {bare} with its thousands grouped{comma}.", hint=way)
         decimal = "." if points else ","
+        if ask and decimal == "," and reading.width == 1 and options.separator is not None:
+            raise _pair_or_comma(commas[0], entries)
     ignored = options.missing | {""}
     numeric = []
     for index in range(reading.width):
@@ -289,8 +296,9 @@ def _with_numbers(
 
 
 def _is_number(cell: str, decimal: str, strict: bool) -> bool:
-    """Whether a cell is a number; `strict`: a comma has digits after it."""
-    return cells.is_number(cell, decimal) and not (strict and cell.endswith(","))
+    """Whether a cell is a number; `strict`: a comma has digits on both sides."""
+    bare = cell.lstrip("+-")
+    return cells.is_number(cell, decimal) and not (strict and bare != bare.strip(","))
 
 
 def _header(
@@ -311,10 +319,12 @@ def _header(
         if cell not in ignored and not cells.is_number(cell, reading.decimal)
     ]
     numbers = [i for i, cell in enumerate(first) if cells.is_number(cell, reading.decimal)]
-    if options.header is None and numbers:
-        if not texts:
+    if options.header is None:
+        if numbers and not texts:
             return None
-        if not any(index in reading.numeric for index in texts) or len(reading.rows) == 1:
+        over_numbers = any(index in reading.numeric for index in texts) and len(reading.rows) > 1
+        names = [first[index] for index in texts if not cells.may_be_data(first[index])]
+        if (numbers and not over_numbers) or not names:
             raise SourceError(
                 f"the first line, {_quote(' '.join(first))}, may name the columns, or be a row.",
                 hint=f"Write {remedy(entries, header=FIRST)} or {remedy(entries, header=NONE)}.",

@@ -5,6 +5,7 @@ Boundary: the one module here that holds numbers; what it takes is counted again
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from jaccli.storage.reading import too_large
 
 _LABEL_BYTES = 64
 """Bytes that a label takes at most besides its characters."""
+_OTHER_SEPARATOR = re.compile(r"[0-9]\s*([|:/!&~^])\s*[0-9.+-]")
+"""What may separate cells and is not tried."""
 _QUOTED = 60
 """Characters of a cell that a message quotes."""
 
@@ -45,7 +48,7 @@ def read(
     options = TableOptions.of(entries)
     lines = TableLines(stream, options, entries, limit)
     found = layout.find(lines.sample, whole=lines.is_whole, options=options, entries=entries)
-    indices = columns.wanted(name, entries, found)
+    indices = columns.wanted(name, entries, found, lines.comment)
     whole = entries.get("column") is None and not entries.get("columns")
     labels: list[int] = []
     if whole and labelled.is_long(found.names):
@@ -57,8 +60,15 @@ def read(
     table = _Table(found, options, entries, indices, labels, limit)
     table.fill(lines)
     if tell is not None:
-        tell(_assumed(found, options, lines))
+        tell(_assumed(found, options, lines, _labels(labels)))
     return _shaped(np, table, whole=whole)
+
+
+def _labels(places: list[int]) -> str:
+    """Return which columns are taken as labels."""
+    if len(places) > 1:
+        return f"the first {len(places)} columns as labels"
+    return "the first column as labels" if places else ""
 
 
 def _shaped(np: Any, table: _Table, *, whole: bool) -> Any:
@@ -67,6 +77,8 @@ def _shaped(np: Any, table: _Table, *, whole: bool) -> Any:
     numbers = np.frombuffer(table.numbers) if table.numbers else np.empty(0)
     for sentinel in table.options.sentinels:
         numbers = np.where(numbers == sentinel, np.nan, numbers)
+    if table.entries.get("dtype") == "int64" and (large := numbers[abs(numbers) >= 2.0**53]).size:
+        raise SourceError(f"{large[0]:.0f} may have lost digits: tables are read in float64.")
     numbers = numbers.reshape(table.count, width)
     names = table.layout.names or ()
     if len(table.labels) == 1 and not labelled.is_long(names):
@@ -192,8 +204,11 @@ class _Table:
             return SourceError(f"{where}: {what}.", hint=hint)
         what, hint = cells.describe(cell, self.layout.decimal)
         if self.layout.decimal == "." and cells.has_comma(cell):
-            way = f"If it is a decimal comma: {remedy(self.entries, decimal=',')}."
-            hint = f"{hint} {way}".strip()
+            way = remedy(self.entries, decimal=",")
+            hint = f"{hint} If it is a decimal comma: {way}." if hint else f"Write {way}."
+        other = _OTHER_SEPARATOR.search(cell) if self.layout.width == 1 else None
+        if other is not None and self.options.separator is None:
+            hint = f"If {other[1]!r} separates cells: {remedy(self.entries, separator=other[1])}."
         good = self.layout.numeric
         if not hint and good and index not in good and not self.entries.get("column"):
             names = self.layout.names
@@ -206,7 +221,7 @@ class _Table:
         return repr(names[index]) if names is not None and names[index] else str(index)
 
 
-def _assumed(found: Layout, options: TableOptions, lines: TableLines) -> str:
+def _assumed(found: Layout, options: TableOptions, lines: TableLines, more: str) -> str:
     """Return what the source does not say of its table, as it would say it."""
     header = NONE if found.names is None else FIRST
     said = {
@@ -223,4 +238,5 @@ def _assumed(found: Layout, options: TableOptions, lines: TableLines) -> str:
     if lines.skipped:
         count = f"{lines.skipped:,} line{'s' if lines.skipped > 1 else ''} skipped"
         words.append(f"{shown('comment', options.comment)} ({count})")
+    words += [more] if more else []
     return f"assumed {listed(words)}" if words else "read as said"

@@ -52,7 +52,9 @@ class BlankRows:
                 yield line.split()
             else:
                 text = line.replace("\t", " ").strip(" \r\n")
-                yield next(csv.reader([text], delimiter=" ", skipinitialspace=True), [])
+                yield next(
+                    csv.reader([text], delimiter=" ", skipinitialspace=True, strict=True), []
+                )
 
 
 Rows = CsvRows | BlankRows

@@ -18,6 +18,8 @@ _HEAD = 4096
 """Bytes from which an encoding is told."""
 _MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 """Byte order marks, and the encodings that they tell."""
+_SPREADSHEET = re.compile(r"[ \t]*#(?:N/A|NA|DIV/0!|VALUE!|REF!|NAME\?|NUM!|NULL!)")
+"""Cells in which a spreadsheet found no number: lines that begin so are rows."""
 _SAMPLE_ROWS = 100
 _SAMPLE = 1 << 16
 """Characters of the sample after which it ends, if it has the first lines."""
@@ -40,6 +42,8 @@ class TableLines:
         self._lines = self._decoded(lines(stream, limit, codec))
         self._first: list[str] = []
         self.skipped = 0
+        self.comment = ""
+        """The last comment, without its mark: names of columns may stand there."""
         self.is_odd = False
         """Whether a line since this was last false has what `float` would misread."""
         self.sample, self.is_whole = self._take_sample()
@@ -50,8 +54,9 @@ class TableLines:
         starts = f"{mark[:1]} \t" if mark else ""
         inside = False
         for line in chain(self._first, self._lines):
-            if line[0] in starts and not inside and line.lstrip(" \t").startswith(mark):
+            if line[0] in starts and not inside and self._is_comment(line):
                 self.skipped += 1
+                self.comment = line.strip().removeprefix(mark)
                 continue
             if '"' in line:
                 inside ^= line.count('"') % 2 == 1
@@ -59,6 +64,12 @@ class TableLines:
                 self.is_odd = True
             yield line
         self._first = []
+
+    def _is_comment(self, line: str) -> bool:
+        mark = self._options.comment
+        return line.lstrip(" \t").startswith(mark) and not (
+            mark == "#" and _SPREADSHEET.match(line)
+        )
 
     def expect(self, decimal: str) -> None:
         """Take the decimal sign that was found: with a comma all lines are odd."""
