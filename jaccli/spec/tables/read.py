@@ -210,7 +210,7 @@ class _Table:
         if other is not None and self.options.separator is None:
             hint = f"If {other[1]!r} separates cells: {remedy(self.entries, separator=other[1])}."
         good = self.layout.numeric
-        if not hint and good and index not in good and not self.entries.get("column"):
+        if not hint and good and not self.count and not self.entries.get("column"):
             names = self.layout.names
             picked = [place if names is None else names[place] or place for place in good]
             hint = f"The columns of numbers: {remedy(self.entries, columns=picked)}."
