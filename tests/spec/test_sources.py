@@ -396,7 +396,8 @@ UNFIT = [
     (
         "{file: «twice.csv»}",
         3,
-        "inputs.x: twice.csv: the header names the column 'a' twice.\nBy place they are columns 0, 2.",
+        "inputs.x: twice.csv: the header names the column 'a' twice.\n"
+        "By place they are columns 0, 2.",
     ),
     (
         "{file: «grouped.csv»}",
@@ -406,7 +407,8 @@ UNFIT = [
     (
         "{file: «gap.csv»}",
         3,
-        "inputs.x: gap.csv: line 2, column 'b': the cell is empty.\nTo make it NaN: {file: gap.csv, missing: [\"\"]}.",
+        "inputs.x: gap.csv: line 2, column 'b': the cell is empty.\n"
+        'To make it NaN: {file: gap.csv, missing: [""]}.',
     ),
     (
         "{file: «latin.csv»}",
