@@ -391,7 +391,9 @@ UNFIT = [
     (
         "{file: «bare.csv»}",
         3,
-        'inputs.x: bare.csv: \'1,2\' is 2 numbers, or one with a decimal comma.\nWrite {file: bare.csv, separator: ","} for 2 columns or {file: bare.csv, decimal: ","} for one.',
+        "inputs.x: bare.csv: '1,2' is 2 numbers, or one with a decimal comma.\n"
+        'Write {file: bare.csv, separator: ","} for 2 columns or {file: bare.csv, decimal: ","} '
+        "for one.",
     ),
     (
         "{file: «twice.csv»}",

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from jaccli.errors import SourceError, listed, shortened
+from jaccli.errors import SourceError, shortened
 from jaccli.spec.tables import cells, columns, labelled, layout
 from jaccli.spec.tables.keys import FIRST, NONE, TableOptions, remedy, shown
 from jaccli.spec.tables.layout import Layout
@@ -235,8 +235,9 @@ def _assumed(found: Layout, options: TableOptions, lines: TableLines, more: str)
         for key, (given, value) in said.items()
         if given is None and not (key == "separator" and found.width == 1)
     ]
-    if lines.skipped:
-        count = f"{lines.skipped:,} line{'s' if lines.skipped > 1 else ''} skipped"
-        words.append(f"{shown('comment', options.comment)} ({count})")
     words += [more] if more else []
-    return f"assumed {listed(words)}" if words else "read as said"
+    text = f"assumed {', '.join(words)}" if words else "read as said"
+    if not lines.skipped:
+        return text
+    count = "1 line that begins" if lines.skipped == 1 else f"{lines.skipped:,} lines that begin"
+    return f"{text}; skipped {count} with {options.comment!r}"
