@@ -52,6 +52,8 @@ def find(
         raise SourceError("the file is empty.")
     if options.separator is not None:
         rows = rows_with(lines, options.separator, whole)
+        if not rows:
+            raise SourceError("the file is empty.")
         width = width_of(rows) or len(stripped(rows[0])) or 1
         reading = Reading(options.separator, [stripped(row) for row in rows], width)
     else:

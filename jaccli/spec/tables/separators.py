@@ -55,7 +55,11 @@ def best(
         if width := width_of(rows):
             reading = Reading(separator, [stripped(row) for row in rows], width)
             readings.append(with_numbers(reading, options, entries, ask=False))
-    dividing = [separator for separator in _SEPARATORS if separator != BLANKS]
+    dividing = [
+        separator for separator in _SEPARATORS if separator in parsed and separator != BLANKS
+    ]
+    if wrong is not None and not dividing:
+        raise wrong
     if options.decimal == "," and not any(
         "," in cell for row in parsed.get(",", []) for cell in row
     ):
@@ -85,7 +89,7 @@ def best(
 
 def _two(first: str, second: str, lines: Sequence[str], entries: dict[str, Any]) -> SourceError:
     """Return the error for lines that two separators divide."""
-    line = quote(next(line for line in lines[1:] or lines if line.strip()))
+    line = quote([line for line in lines if line.strip()][:2][-1])
     ways = " or ".join(remedy(entries, separator=one) for one in (first, second))
     return SourceError(
         f"the separator of the cells in {line} may be {spelled(first)} or {spelled(second)}.",
@@ -120,18 +124,15 @@ def _ragged(
     parsed: dict[str, list[list[str]]], options: TableOptions, entries: dict[str, Any]
 ) -> Reading:
     """Return the reading that most lines have, for its error to name the line, or refuse."""
-    rows = parsed.get(",") or []
-    bodies = [row[0] for row in parsed.get("\t") or parsed.get(";") or rows[1:] if len(row) == 1]
-    one_name = bool(rows) and len(stripped(rows[0])) == 1
-    if (
-        options.decimal is None
-        and one_name
-        and bodies[1:]
-        and all(map(cells.has_comma, bodies[1:]))
-    ):
-        grouped = ", or with its thousands grouped" if cells.is_grouped(bodies[1]) else ""
+    alone = [stripped(row)[0] for row in parsed.get(";") or parsed.get("\t") or [] if len(row) == 1]
+    body = alone
+    if alone and not cells.is_number(alone[0], ","):
+        body = [] if "," in alone[0] else alone[1:]
+    commas = [cell for cell in body if cells.has_comma(cell)]
+    if options.decimal is None and commas and all(cells.is_number(cell, ",") for cell in body):
+        grouped = ", or with its thousands grouped" if cells.is_grouped(commas[0]) else ""
         raise SourceError(
-            f"{bodies[1]!r} is two numbers under one name, or one with a decimal comma{grouped}.",
+            f"{commas[0]!r} is two cells, or one number with a decimal comma{grouped}.",
             hint=f"Write {remedy(entries, decimal=',')} for a decimal comma.",
         )
     for separator in _SEPARATORS:
