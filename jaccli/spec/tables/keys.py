@@ -5,7 +5,6 @@ Boundary: knows nothing of files' contents.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -177,4 +176,6 @@ def _yaml(value: Any, key: str) -> str:
     plain = re.fullmatch(r"[^\W\d][\w./ ()-]*", value) and value == value.strip()
     if plain and not re.fullmatch(r"(?i)null|true|false", value):
         return value
+    import json  # for messages alone
+
     return json.dumps(value, ensure_ascii=False)
