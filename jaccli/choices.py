@@ -72,7 +72,9 @@ LONG = ("table", "plain", "csv", "tsv", "parquet")
 FORMATS = ("table", "plain", "json", "csv", "tsv", "npy", "none")
 SUFFIXES = (".npy", ".npz", ".csv", ".json", ".mtx", ".tsv", ".parquet")
 FLOAT_DTYPES = ("float32", "float64")
-INPUT_SUFFIXES = (".npy", ".npz", ".csv")
+TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".dat")
+"""Suffixes of input files that hold a table as text."""
+INPUT_SUFFIXES = (".npy", ".npz", *TABLE_SUFFIXES)
 INPUT_DTYPES = ("float32", "float64", "int64")
 ITEM_BYTES = {"float32": 4, "float64": 8, "int64": 8}
 DEVICE = r"(?:cpu|gpu|tpu)(?::[0-9]+)?"

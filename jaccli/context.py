@@ -60,6 +60,10 @@ if TYPE_CHECKING:
             """Say a line or more about the work."""
             ...
 
+        def detail(self, text: str) -> None:
+            """Say what `--verbose` asks for."""
+            ...
+
         def warn(self, text: str) -> None:
             """Say what may be wrong."""
             ...
@@ -76,6 +80,9 @@ class Silent:
         """Say nothing."""
 
     def note(self, text: str) -> None:
+        """Say nothing."""
+
+    def detail(self, text: str) -> None:
         """Say nothing."""
 
     def warn(self, text: str) -> None:

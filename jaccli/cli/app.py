@@ -71,7 +71,9 @@ def _callback(command: Command) -> Callable[..., int]:
 def perform(command: Command, request: Request) -> int:
     """Perform a command, show its outcomes, and return the exit code."""
     here = context.current().replace(
-        reporter=Terminal(quiet=getattr(request, "quiet", False)),
+        reporter=Terminal(
+            quiet=getattr(request, "quiet", False), verbose=getattr(request, "verbose", False)
+        ),
         is_terminal=sys.stdout.isatty(),
     )
     code = 0

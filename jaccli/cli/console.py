@@ -55,11 +55,12 @@ def wrapped(text: str) -> str:
 class Terminal:
     """A reporter that prints to standard error, and shows progress where a person is watching.
 
-    If `quiet`, it prints what was asked for alone.
+    If `quiet`, it prints what was asked for alone; if `verbose`, also details.
     """
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, *, quiet: bool, verbose: bool = False) -> None:
         self.quiet = quiet
+        self.verbose = verbose
 
     def tell(self, text: str) -> None:
         """Print what was asked for."""
@@ -69,6 +70,11 @@ class Terminal:
         """Print a line or more about the work."""
         if not self.quiet:
             err(text if sys.stderr is None or not sys.stderr.isatty() else wrapped(text))
+
+    def detail(self, text: str) -> None:
+        """Print what `--verbose` asks for."""
+        if self.verbose:
+            err(text)
 
     def warn(self, text: str) -> None:
         """Print a warning."""

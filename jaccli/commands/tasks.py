@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jaccli import startup
-from jaccli.choices import BUILT_ON, GAUSS_NEWTON, SUFFIXES, WITH_VECTOR
+from jaccli.choices import BUILT_ON, GAUSS_NEWTON, SUFFIXES, TABLE_SUFFIXES, WITH_VECTOR
 from jaccli.commands.options import SpecRequest
 from jaccli.commands.request import check_choice
 from jaccli.commands.shown import Shown, shown_alone
@@ -316,7 +316,7 @@ def load_model(
 
 def foresee_contents(paths: Iterable[Path]) -> None:
     """Say which files will be read whole: those of arrays."""
-    suffixed = (path for path in paths if path.suffix.lower() in SUFFIXES)
+    suffixed = (path for path in paths if path.suffix.lower() in {*SUFFIXES, *TABLE_SUFFIXES})
     files.prefetch(("content", str(path)) for path in suffixed)
 
 

@@ -1,42 +1,41 @@
-"""The arrays of input files that are not trusted: `.npy`, `.npz` and `.csv`.
+"""The arrays of input files that are not trusted: `.npy`, `.npz`, and tables (`spec/tables/`).
 
 numpy is imported when a file is read.  Boundary: knows nothing of specs.
 """
 
 from __future__ import annotations
 
-import csv
 import zipfile
-from array import array
-from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
+from jaccli.choices import TABLE_SUFFIXES
 from jaccli.errors import SourceError, did_you_mean, listed
+from jaccli.spec.tables.columns import NotInFile
 from jaccli.storage import files
-from jaccli.storage.reading import lines, reading, too_large
+from jaccli.storage.reading import reading, too_large
 
 
-class NotInFile(SourceError):
-    """The file has no such `entry` (`key`, `column`)."""
-
-    def __init__(self, message: str, entry: str, hint: str) -> None:
-        super().__init__(message, hint=hint)
-        self.entry = entry
-
-
-def read(path: Path, entries: dict[str, Any], limit: int, above: int | None = None) -> Any:
-    """Return the array of a file; `entries` may hold `key`, `column` or `columns`.
+def read(
+    path: Path,
+    entries: dict[str, Any],
+    limit: int,
+    above: int | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> Any:
+    """Return the array of a file; `entries` may hold `key`, `column` or `columns`, and how a table
+    is written.
 
     An `.npy` array of more than `above` bytes stays in its file where it can (`MemmapArray`).
+    `tell` is called with what is assumed of a table.
 
     Raises:
         SourceError: the file is missing, broken, not what its suffix says, or over `limit` bytes.
         NotInFile: it holds no such key or column.
     """
     with reading(path) as (stream, size):
-        file = _File(path.name, stream, size)
+        file = _File(path.name, stream, size, tell)
         array = _READERS[path.suffix.lower()](file, entries, max(limit, 0), above)
     if array.dtype.kind not in "fiub":
         raise SourceError(f"holds {array.dtype}; real numbers are read.")
@@ -49,6 +48,7 @@ class _File(NamedTuple):
     name: str
     stream: BinaryIO
     size: int
+    tell: Callable[[str], None] | None
 
 
 def _read_npy(file: _File, entries: dict[str, Any], limit: int, above: int | None) -> Any:
@@ -109,73 +109,14 @@ def _dense(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], limit: int)
     return dense
 
 
-def _read_csv(file: _File, entries: dict[str, Any], limit: int, _: int | None) -> Any:
-    import numpy as np
+def _read_table(file: _File, entries: dict[str, Any], limit: int, _: int | None) -> Any:
+    from jaccli.spec.tables.read import read as read_table
 
-    rows = csv.reader(lines(file.stream, limit), strict=True)
-    header = [name.strip() for name in next(rows, [])]
-    _check_header(header)
-    places = {name: place for place, name in enumerate(header)}
-    indices = [places[name] for name in _wanted(file, entries, places)]
-    numbers, count = array("d"), 0
-    for row in filter(None, rows):
-        numbers.extend(_numbers(row, indices, header, rows.line_num))
-        count += 1
-        if (needed := numbers.itemsize * len(numbers)) > limit:
-            raise too_large(f"the first {count} rows need", needed, limit)
-    table = (np.frombuffer(numbers) if numbers else np.empty(0)).reshape(count, len(indices))
-    return table[:, 0] if len(indices) == 1 and not entries.get("columns") else table
-
-
-def _check_header(header: list[str]) -> None:
-    """Refuse a table whose first line does not name its columns, each by a name of its own."""
-    if not header:
-        raise SourceError("the file is empty.")
-    counts = Counter(header)
-    if len(counts) < len(header):
-        repeated = next(name for name in header if counts[name] > 1)
-        raise SourceError(f"the header names the column {repeated!r} twice.")
-    if all(_is_number(name) for name in header):
-        raise SourceError(f"the first line names no columns: {listed(header, 3)}.")
-
-
-def _is_number(cell: str) -> bool:
-    """Whether a cell is a number, as CSV writes them: `1_0` is none."""
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return "_" not in cell
-
-
-def _wanted(file: _File, entries: dict[str, Any], header: Collection[str]) -> list[str]:
-    """Return the columns that are asked for: all of them where none is named."""
-    entry = "columns" if entries.get("columns") else "column"
-    named = entries.get(entry)
-    wanted = list(header if named is None else [named] if isinstance(named, str) else named)
-    for name in wanted:
-        if name not in header:
-            message = f"{file.name} has no column {name!r}."
-            raise NotInFile(message, entry, did_you_mean(name, header))
-    return wanted
-
-
-def _numbers(row: list[str], indices: list[int], header: list[str], line: int) -> list[float]:
-    """Return the wanted cells of a row as numbers."""
-    if len(row) != len(header):
-        raise SourceError(f"line {line} has {len(row)} cells, the header {len(header)}.")
-    numbers = []
-    for index in indices:
-        if not _is_number(row[index]):
-            raise SourceError(
-                f"line {line}, column {header[index]!r}: {row[index]!r} is not a number."
-            )
-        numbers.append(float(row[index]))
-    return numbers
+    return read_table(file.name, file.stream, entries, limit, file.tell)
 
 
 _READERS: dict[str, Callable[[_File, dict[str, Any], int, int | None], Any]] = {
     ".npy": _read_npy,
     ".npz": _read_npz,
-    ".csv": _read_csv,
+    **dict.fromkeys(TABLE_SUFFIXES, _read_table),
 }

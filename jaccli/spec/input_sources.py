@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jaccli import context
 from jaccli.choices import INPUT_DTYPES, INPUT_SUFFIXES, ITEM_BYTES
 from jaccli.errors import BudgetError, Problem, SourceError, SpecError, format_bytes
 from jaccli.spec.nodes import Node
@@ -33,6 +34,7 @@ from jaccli.spec.schema_types import (
     has_key,
     is_mapping,
 )
+from jaccli.spec.tables import keys as tables
 from jaccli.storage import files
 
 Entries = dict[str, Any]
@@ -146,13 +148,14 @@ class _Context(NamedTuple):
     def read(self, entries: Entries) -> Any:
         """Read the file of a `file` source."""
         from jaccli.spec import input_files
+        from jaccli.spec.tables.columns import NotInFile
 
         node = self.source.node.get("file") or self.source.node
         path = self.source.file
         assert path is not None
         try:
-            return input_files.read(path, entries, self.limit, self.above)
-        except input_files.NotInFile as error:
+            return input_files.read(path, entries, self.limit, self.above, self.tell)
+        except NotInFile as error:
             entry = self.source.node.get(error.entry) or node
             problem = error.problems[0]
             problem = problem._replace(path=f"{self.source.path}.{error.entry}", place=entry.place)
@@ -161,6 +164,11 @@ class _Context(NamedTuple):
             problem = error.problems[0].of(entries["file"])
             problem = problem._replace(path=self.source.path, place=node.place)
             raise SourceError(problem) from error
+
+    def tell(self, text: str) -> None:
+        """Say how the file was read, to who wants to know."""
+        file = self.source.entries["file"]
+        context.current().reporter.detail(f"{self.source.path}: {file}: {text}")
 
 
 class SourceKind(NamedTuple):
@@ -205,6 +213,7 @@ def _values(np: Any, value: Any) -> Any:
 
 
 _END = Items(Number(), least=3, most=3)
+_SUFFIXES = f"{', '.join(INPUT_SUFFIXES[:-1])} or {INPUT_SUFFIXES[-1]}"
 
 # `full` stands before `value`, because it has a key of that name too.
 SOURCES: dict[str, SourceKind] = {
@@ -223,10 +232,9 @@ SOURCES: dict[str, SourceKind] = {
     ),
     "file": SourceKind(
         {
-            "file": Key(Words("a file name", r"[^\x00]+"), ".npy, .npz or .csv", required=True),
+            "file": Key(Words("a file name", r"[^\x00]+"), _SUFFIXES, required=True),
             "key": Key(Words(), "the array's name in an .npz"),
-            "column": Key(Words(), "a column of a .csv"),
-            "columns": Key(Items(Words(), least=1), "columns of a .csv, side by side"),
+            **tables.KEYS,
         },
         shape=lambda e: None,
         make=lambda np, e, context: context.read(e),
@@ -349,13 +357,12 @@ class _SourceOf(NamedTuple):
         suffix = name[name.rfind(".") :].lower() if "." in name else ""
         if suffix not in INPUT_SUFFIXES:
             place = node.get("file") or node
-            hint = "Expected a name that ends in .npy, .npz or .csv."
+            hint = f"Expected a name that ends in {_SUFFIXES}."
             report.add(place, path, f"no reader for {name!r}.", hint)
-        for key, wanted in (("key", ".npz"), ("column", ".csv"), ("columns", ".csv")):
-            if entries[key] is not None and suffix in INPUT_SUFFIXES and suffix != wanted:
-                report.add(node.get(key) or node, path, f"{key!r} goes with {wanted} files alone.")
-        if entries["column"] is not None and entries["columns"] is not None:
-            report.add(node, path, "'column' and 'columns' do not go together.")
+            return
+        if entries["key"] is not None and suffix != ".npz":
+            report.add(node.get("key") or node, path, "'key' goes with .npz files alone.")
+        tables.check(entries, node, path, report)
 
     def schema(self) -> dict[str, Any]:
         return self.record.schema()

@@ -23,7 +23,7 @@ from jaccli.spec.yaml12 import MAX_BYTES, lines, parse, too_large
 from jaccli.storage import files
 from jaccli.storage.local_files import STDIN
 
-_DATA = (".csv", ".tsv", ".npy", ".npz", ".mtx")
+_DATA = (".csv", ".tsv", ".dat", ".npy", ".npz", ".mtx")
 """Suffixes of what is no spec."""
 
 

@@ -5,16 +5,22 @@ Boundary: trees in, trees out; what the entries mean is checked later.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jaccli.choices import TABLE_SUFFIXES
 from jaccli.errors import Problem, UsageError
 from jaccli.spec.input_sources import is_source, is_whole_source
 from jaccli.spec.nodes import Node, Scalar, Text
 from jaccli.spec.schema_types import NAME
 from jaccli.spec.yaml12 import parse
+
+_SUFFIXES = "|".join(suffix[1:] for suffix in (".npz", *TABLE_SUFFIXES))
+_FILE_ENTRY = re.compile(rf"(?is)(.*?\.(?:{_SUFFIXES})):(.*)\Z")
+"""`a.npz:key` and `t.csv:column`."""
 
 
 class Override(NamedTuple):
@@ -89,10 +95,9 @@ def value_node(option: str, argument: str, shift: int = 0) -> Node:
     if not value.startswith("@"):
         return parse(option_text(option, argument, shift))
     name, entry, key = value[1:], "", ""
-    for suffix, wanted in ((".npz:", "key"), (".csv:", "column")):
-        head, colon, tail = value[1:].partition(suffix)
-        if colon:
-            name, entry, key = head + suffix[:-1], wanted, tail
+    if found := _FILE_ENTRY.match(name):
+        name, key = found.groups()
+        entry = "key" if name.lower().endswith(".npz") else "column"
     text = option_text(option, argument, shift)
     node = Node({}, text, length=len(value))
     entries = [("file", name)] + ([(entry, key)] if entry else [])

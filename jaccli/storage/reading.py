@@ -77,12 +77,12 @@ def too_large(what: str, needed: int, limit: int) -> SourceError:
     )
 
 
-def lines(stream: BinaryIO, limit: int) -> Iterator[str]:
-    """Yield the lines of a UTF-8 text, with their line ends.
+def lines(stream: BinaryIO, limit: int, encoding: str = "utf-8-sig") -> Iterator[str]:
+    """Yield the lines of a text, by default UTF-8, with their line ends.
 
     Refuse a line that would take more than `limit` bytes while it is split.
     """
-    text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+    text = io.TextIOWrapper(stream, encoding=encoding, newline="")
     max_length = max(limit // _BYTES_PER_CHARACTER, _MIN_LINE_LIMIT)
     try:
         while line := text.readline(max_length + 1):

@@ -132,7 +132,7 @@ def test_the_forms_of_at(jaccli: Callable[..., Any], text: str) -> None:
     assert yaml.safe_load(outcome.stdout)["inputs"]["x"] == POINTS[text]
 
 
-SOURCES = "Expected a name that ends in .npy, .npz or .csv."
+SOURCES = "Expected a name that ends in .npy, .npz, .csv, .tsv, .txt or .dat."
 NAME = "Letters, digits and underscores, not beginning with a digit."
 AT = "Expected NAME=VALUE, as in --at x=3 or --at x=@x.npy."
 PATH = "Expected PATH=VALUE, as in --set inputs.x.shape=[32]."
@@ -172,7 +172,7 @@ WRONG = [
         "the tag '!!python/name:os.system' is not allowed.\nA spec has no tags.",
     ),
     ("--at", "x=«@»", "'' is not a file name."),
-    ("--at", "x=«@a.txt»", f"no reader for 'a.txt'.\n{SOURCES}"),
+    ("--at", "x=«@a.xls»", f"no reader for 'a.xls'.\n{SOURCES}"),
     ("--at", "x=«@a.npz:»", "'' is not a text."),
     ("--set", "«foo»", f"'foo' is not PATH=VALUE.\n{PATH}"),
     ("--set", "«=1»", f"'=1' is not PATH=VALUE.\n{PATH}"),

@@ -195,7 +195,8 @@ def test_files_hold_what_was_written(
 # What is wrong with a source: known when the spec is checked
 
 SHAPE = "A shape is a list of whole numbers: [16, 16]."
-READERS = "Expected a name that ends in .npy, .npz or .csv."
+READERS = "Expected a name that ends in .npy, .npz, .csv, .tsv, .txt or .dat."
+TABLES = "Tables are .csv, .tsv, .txt and .dat files."
 SOURCES = (
     "Expected one of 'random', 'file', 'zeros', 'ones', 'full', 'eye', 'linspace', 'arange', "
     "'value'."
@@ -286,13 +287,13 @@ WRONG = [
     ("{arange: [0, 1, «0»]}", "inputs.x: the step is 0.\narange: [first, end, step]."),
     ("«{»arange: [0, 1e300, 1e-300]}", "inputs.x: more entries than any array holds."),
     ("{arange: «[»-1e308, 1e308, 1e300]}", FAR),
-    ("{file: «a.txt»}", f"inputs.x: no reader for 'a.txt'.\n{READERS}"),
+    ("{file: «a.xls»}", f"inputs.x: no reader for 'a.xls'.\n{READERS}"),
     ("{file: «a»}", f"inputs.x: no reader for 'a'.\n{READERS}"),
     ("{file: «3»}", "inputs.x.file: 3 is not a file name."),
     ("{file: «''»}", "inputs.x.file: '' is not a file name."),
     ('{file: «"a\\0.npy"»}', "inputs.x.file: 'a\\x00.npy' is not a file name."),
     ("{file: a.npy, key: «k»}", "inputs.x: 'key' goes with .npz files alone."),
-    ("{file: a.npz, columns: «[»k]}", "inputs.x: 'columns' goes with .csv files alone."),
+    ("{file: a.npz, columns: «[»k]}", f"inputs.x: 'columns' goes with tables alone.\n{TABLES}"),
     (
         "«{»file: a.csv, column: a, columns: [b]}",
         "inputs.x: 'column' and 'columns' do not go together.",
@@ -387,19 +388,35 @@ UNFIT = [
     ("{file: «words.csv»}", 3, "inputs.x: words.csv: line 3, column 'b': 'x' is not a number."),
     ("{file: «ragged.csv»}", 3, "inputs.x: ragged.csv: line 3 has 1 cells, the header 2."),
     ("{file: «nothing.csv»}", 3, "inputs.x: nothing.csv: the file is empty."),
-    ("{file: «bare.csv»}", 3, "inputs.x: bare.csv: the first line names no columns: 1, 2."),
-    ("{file: «twice.csv»}", 3, "inputs.x: twice.csv: the header names the column 'a' twice."),
+    (
+        "{file: «bare.csv»}",
+        3,
+        "inputs.x: bare.csv: '1,2' is 2 numbers, or one with a decimal comma.\n"
+        'Write {file: bare.csv, separator: ","} for 2 columns or {file: bare.csv, decimal: ","} '
+        "for one.",
+    ),
+    (
+        "{file: «twice.csv»}",
+        3,
+        "inputs.x: twice.csv: the header names the column 'a' twice.\n"
+        "By place they are columns 0, 2.",
+    ),
     (
         "{file: «grouped.csv»}",
         3,
         "inputs.x: grouped.csv: line 2, column 'a': '1_0' is not a number.",
     ),
-    ("{file: «gap.csv»}", 3, "inputs.x: gap.csv: line 2, column 'b': '' is not a number."),
+    (
+        "{file: «gap.csv»}",
+        3,
+        "inputs.x: gap.csv: line 2, column 'b': the cell is empty.\n"
+        'To make it NaN: {file: gap.csv, missing: [""]}.',
+    ),
     (
         "{file: «latin.csv»}",
         3,
-        "inputs.x: latin.csv: this file is damaged: 'utf-8' codec can't decode byte 0xe9 in "
-        "position 0: invalid continuation byte.",
+        "inputs.x: latin.csv: line 1: the byte 0xe9 is not UTF-8.\n"
+        "In latin-1 it is part of 'é': write {file: latin.csv, encoding: latin-1}.",
     ),
 ]
 
