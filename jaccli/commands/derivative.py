@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 
-from jaccli.choices import SCALED
+from jaccli.choices import DRAWN, SCALED
 from jaccli.commands.options import (
     APPROXIMATION,
     COLS,
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from jaccli.tune.program_cache import ProgramCache
 
 
-_OF_ONE = ("npy", "csv", "tsv", "parquet", "mtx")
-"""Formats that hold one array."""
+_OF_ONE = ("npy", "csv", "tsv", "parquet", "mtx", *(suffix[1:] for suffix in DRAWN))
+"""Formats that hold the derivative alone."""
 
 
 class OneDerivativeRequest(ResultRequest):

@@ -1,0 +1,31 @@
+"""What `.png`, `.svg`, `.pdf` and the documents share: drawing a view, and that nothing reads them."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+from jaccli.errors import SourceError
+from jaccli.result.figures import style
+from jaccli.result.view import View
+
+
+def check_drawn(name: str) -> None:
+    """Refuse a figure where matplotlib is missing.
+
+    Raises:
+        UsageError: it is.
+    """
+    style.require(name)
+
+
+def write_drawn(view: View, layout: str, suffix: str, stream: BinaryIO) -> None:
+    """Draw a view, and write the figure."""
+    from jaccli.result.figures.of_result import alt_text, figure_of
+
+    style.write(lambda: figure_of(view, layout), suffix, alt_text(view, layout), stream)
+
+
+def no_numbers(name: str) -> SourceError:
+    """Return the error of who wants to read numbers from what is for people."""
+    hint = "Expected .npy, .npz, .csv, .tsv, .parquet, .mtx, .json, .mat or .h5."
+    return SourceError(f".{name} is for people, and holds no numbers to read back.", hint=hint)
