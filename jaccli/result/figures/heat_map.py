@@ -99,6 +99,8 @@ def _round_step(least: float) -> int:
 
 
 def _label(axes: Axes, side: str, names: LabelledAxis, room: int) -> None:
+    if side == "x" and len(names) > room and names.width > 5:
+        room = min(room, 5)  # more would not fit side by side
     places = chosen(len(names), room)
     labels = list(map(cut, names.pick(places)))
     axis: Any = axes.xaxis if side == "x" else axes.yaxis
@@ -113,7 +115,7 @@ def _numbers(axes: Axes, cells: Cells, colors: Array) -> None:
     for (row, column), value in np.ndenumerate(cells.values):
         light = colors[row, column] @ np.array([0.299, 0.587, 0.114]) < 130
         color = "white" if light else INK
-        text = significant(float(value) + 0.0, 3)
+        text = "NaN" if np.isnan(value) else significant(float(value) + 0.0, 3)
         axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", color=color,
                   fontsize=size)  # fmt: skip
 

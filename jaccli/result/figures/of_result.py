@@ -6,11 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from jaccli.result.figures import heat_map, vector
 from jaccli.result.figures.cells import Cells, cells
 from jaccli.result.figures.color_scale import ColorScale
 from jaccli.result.figures.style import caption, cut, new_figure
-from jaccli.result.labels import LabelledAxis, Names
+from jaccli.result.labels import LabelledAxis
 from jaccli.result.numerals import significant
 from jaccli.result.render.panels import Grid, Panel, panels
 from jaccli.result.sparse import Sparse, Values, dense
@@ -29,14 +31,17 @@ _SCALED = {"relative": "x · ", "log": "x/y · "}
 
 @dataclass(frozen=True)
 class Shown:
-    """One picture of a figure: `values` are `(rows, columns)`, or `(rows,)` without columns."""
+    """One picture of a figure: `values` are `(rows, columns)`, or `(rows,)` without columns.
+
+    Pictures of one `group`, a panel and an output's entry, share their color scale.
+    """
 
     title: str
     measure: str
     values: Values
     rows: LabelledAxis
     columns: LabelledAxis | None
-    panel: int
+    group: tuple[int, str | None]
 
     @property
     def is_vector(self) -> bool:
@@ -49,7 +54,7 @@ def figure_of(view: View, layout: str) -> Figure:
     found = panels(view, layout)
     shown = [one for number, panel in enumerate(found) for one in _of_panel(view, panel, number,
              max(1, MOST // len(found)))][:MOST]  # fmt: skip
-    total = sum(max(1, _count(panel)) for panel in found)
+    total = sum(max(1, len(panel)) for panel in found)
     notes = []
     if total > len(shown):
         notes.append(f"{len(shown)} of {total:,} panels are shown, the first ones.")
@@ -76,7 +81,7 @@ def figure_of(view: View, layout: str) -> Figure:
                                    measure=cut(one.measure, 48))  # fmt: skip
         else:
             assert one.columns is not None
-            scale = scales[one.panel]
+            scale = scales[one.group]
             room = _room(picture.shape, single=single)
             heat_map.draw(where, picture, scale, one.rows, one.columns,
                           measure=cut(one.measure, 48), room=room)  # fmt: skip
@@ -99,27 +104,25 @@ def _of_panel(view: View, panel: Panel, number: int, most: int) -> list[Shown]:
     def named(title: str) -> str:
         return f"{prefix}{title}" if prefix else title
 
-    def shown(values: Values, title: str) -> Shown:
+    def shown(values: Values, title: str, entry: str | None = None) -> Shown:
         measure = named(" ".join(panel.title().rpartition("(")[0].split()))
-        return Shown(named(title), measure, values, panel.rows, panel.columns, number)
+        return Shown(named(title), measure, values, panel.rows, panel.columns, (number, entry))
 
     if isinstance(panel.values, Sparse):
         sides = [len(side) for side in (panel.rows, panel.columns) if side is not None]
-        stack = panel.values.reshape((_count(panel), *sides))
-        return [shown(stack[(place,)], _sparse_title(panel, place))
-                for place in range(min(most, _count(panel)))]  # fmt: skip
+        stack = panel.values.reshape((len(panel), *sides))
+        some = range(min(most, len(panel)))
+        grids = [_sparse_grid(panel, place) for place in some]
+        return [shown(stack[(place,)], panel.title(grid) if grid else panel.title())
+                for place, grid in zip(some, grids, strict=True)]  # fmt: skip
     if 0 in panel.values.shape:
         return [shown(panel.values, panel.title())]
-    grids = (panel[place] for place in range(min(most, len(panel))))
-    return [shown(grid.values, panel.title(grid)) for grid in grids]
+    each = (panel[place] for place in range(min(most, len(panel))))
+    return [shown(grid.values, panel.title(grid), grid.entry) for grid in each]
 
 
-def _count(panel: Panel) -> int:
-    return len(panel)
-
-
-def _sparse_title(panel: Panel, place: int) -> str:
-    """Return the title of one matrix of a stack of sparse ones."""
+def _sparse_grid(panel: Panel, place: int) -> Grid | None:
+    """Return the names of one matrix of a stack of sparse ones, None where there is no stack."""
     entry, row = None, None
     if panel.entries is not None:
         place, which = divmod(place, len(panel.entries))
@@ -128,23 +131,21 @@ def _sparse_title(panel: Panel, place: int) -> str:
         index = panel.batch.indices[0]
         row = index[place] if isinstance(index, range) else index
     if entry is None and row is None:
-        return panel.title()
+        return None
     sides = [len(side) for side in (panel.rows, panel.columns) if side is not None]
-    import numpy as np
-
-    grid = Grid(entry, row, np.empty(sides), panel.rows, panel.columns)
-    return panel.title(grid)
+    nothing = np.broadcast_to(0.0, sides)
+    return Grid(entry, row, nothing, panel.rows, panel.columns)
 
 
-def _scales(shown: list[Shown], pictures: list[Cells | None]) -> dict[int, ColorScale | None]:
-    """Return the color scale of each panel, which its batch rows share; None of sparse ones."""
-    groups: dict[int, list[Cells]] = {}
+def _scales(shown: list[Shown], pictures: list[Cells | None]) -> dict[tuple[int, str | None], ColorScale | None]:
+    """Return the color scale of each group: rows of a batch share one; None of sparse ones."""
+    groups: dict[tuple[int, str | None], list[Cells]] = {}
     for one, picture in zip(shown, pictures, strict=True):
         if picture is not None:
-            groups.setdefault(one.panel, []).append(picture)
+            groups.setdefault(one.group, []).append(picture)
     return {
-        panel: None if group[0].kept is not None else ColorScale.of(group)
-        for panel, group in groups.items()
+        name: None if group[0].kept is not None else ColorScale.of(group)
+        for name, group in groups.items()
     }
 
 
@@ -196,7 +197,3 @@ def _height(one: Shown, picture: Cells | None, width: float) -> float:
     size = one.values.size
     return 1.1 + 0.21 * size if size <= vector.BARS else 2.9
 
-
-def labelled(names: list[str]) -> LabelledAxis:
-    """Return a side with these names, as they are."""
-    return LabelledAxis(tuple(Names(name) for name in names))

@@ -10,6 +10,7 @@ import io
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -34,7 +35,8 @@ class FileFormat(Protocol):
     `check(keys, matrix_shape, layout, storage)` refuses results that do not fit, `write(view,
     layout, stream)` writes one, and `read(stream, size, limit)` reads one back.  Some have
     `needed(stream, size, limit)` too: it returns the bytes that a file's arrays need, where it says
-    so before it is read, and refuses more than the limit; and `DENSE`, if zeros are written too.
+    so before it is read, and refuses more than the limit; `DENSE`, if zeros are written too; and
+    `remarks(keys, layout)`, which returns what people are told of the file.
     """
 
     def check(
@@ -108,8 +110,12 @@ def write(
     *,
     layout: str = "blocks",
     force: bool = False,
+    digits: int = 6,
 ) -> None:
-    """Write a result to a file that appears whole or not at all."""
+    """Write a result to a file that appears whole or not at all.
+
+    `digits` are those of tables in documents (`.md`, `.tex`); other files have every digit.
+    """
     target = Path(path)
     form = _format(target)
     check_layout(
@@ -122,7 +128,14 @@ def write(
         part=result.part,
     )
     with publishing(target, force=force) as stream:
-        form.write(whole(result), layout, stream)
+        form.write(replace(whole(result), digits=digits), layout, stream)
+
+
+def remarks(result: Result, path: str | os.PathLike[str], *, layout: str = "blocks") -> list[str]:
+    """Return what is to be said of a file of a result: names that its format changes."""
+    found = getattr(format_of(suffix_of(Path(path))), "remarks", None)
+    said: list[str] = [] if found is None else found(result.keys(), layout)
+    return said
 
 
 def content(result: Result, suffix: str, *, layout: str = "blocks") -> bytes:

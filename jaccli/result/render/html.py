@@ -94,11 +94,11 @@ def _nonzeros(panel: Panel, values: Sparse) -> str:
 
 def _table(title: str, head: list[str], body: list[list[str]], named: int = 1) -> str:
     """Return a table; the first `named` cells of a row are names."""
-    top = "".join(f"<th>{escape(name)}</th>" for name in head)
+    top = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
     lines = [
         "".join(
-            f"<{kind}>{escape(cell)}</{kind}>"
-            for kind, cell in (("th" if n < named else "td", cell) for n, cell in enumerate(row))
+            f'<th scope="row">{escape(cell)}</th>' if n < named else f"<td>{escape(cell)}</td>"
+            for n, cell in enumerate(row)
         )
         for row in body
     ]
