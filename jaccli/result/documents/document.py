@@ -1,4 +1,4 @@
-"""What a document holds, whatever its format: tables with titles, an account, warnings.  Texts alone."""
+"""What a document holds, whatever its format: titled tables, an account, warnings.  Texts alone."""
 
 from __future__ import annotations
 

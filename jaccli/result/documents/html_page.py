@@ -1,6 +1,6 @@
 """HTML: one page that stands for itself, light or dark as its reader has it, without scripts.
 
-Everything is escaped: names and texts of specs may hold tags.  The figure stands in the page as SVG.
+Everything is escaped: names and texts of specs may hold tags.  The figure is in the page, as SVG.
 """
 
 from __future__ import annotations
@@ -93,4 +93,6 @@ def _inline(svg: bytes, alt: str) -> str:
 
 def _shown(text: str) -> str:
     """Return a text without the characters that HTML does not have."""
-    return re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", text)
+    return re.sub(
+        r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", text
+    )

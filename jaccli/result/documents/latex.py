@@ -22,7 +22,7 @@ _INFINITE = {"inf": r"$\infty$", "-inf": r"$-\infty$", "nan": "NaN"}
 
 
 def lines(document: Document) -> Iterator[str]:
-    """Yield the lines of a document, each with its end: a fragment for `\\input`."""
+    r"""Yield the lines of a document, each with its end: a fragment for `\input`."""
     yield f"% {_comment(document.title)}\n"
     for name, text in document.facts:
         yield f"% {_comment(name)}: {_comment(text)}\n"

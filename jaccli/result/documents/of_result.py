@@ -132,4 +132,4 @@ def _sparse_header(panel: Panel, named: int) -> list[str]:
 def _nonzeros(panel: Panel, values: Sparse, digits: int) -> Iterator[list[str]]:
     for columns, chunk in listed(panel, values):
         for *names, number in zip(*columns, numbers(chunk, digits), strict=True):
-            yield list(names) + [number]
+            yield [*names, number]

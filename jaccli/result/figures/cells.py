@@ -35,7 +35,7 @@ class Cells:
     @property
     def is_reduced(self) -> bool:
         """Whether a cell stands for several entries."""
-        return self.values.shape != self.shape
+        return bool(self.values.shape != self.shape)
 
     @property
     def each(self) -> tuple[int, int]:

@@ -59,10 +59,10 @@ class ColorScale:
         """Return where numbers lie between -1 and 1; NaN stays."""
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             if self.decades is None:
-                return np.clip(values / self.size, -1.0, 1.0)
+                return np.asarray(np.clip(values / self.size, -1.0, 1.0))
             part = 1 + (np.log10(np.abs(values)) - math.log10(self.size)) / self.decades
             sized = np.sign(values) * (_FAINTEST + (1 - _FAINTEST) * np.clip(part, 0, 1))
-            return np.where(values == 0, 0.0, sized)
+            return np.asarray(np.where(values == 0, 0.0, sized))
 
     def colors(self, values: Array) -> Array:
         """Return `(..., 3)` bytes of red, green and blue."""
@@ -75,16 +75,16 @@ class ColorScale:
             ("-inf", np.isneginf(values)),
         ):
             found[where] = rgb(NONFINITE[kind])
-        return found
+        return np.asarray(found)
 
-    def ticks(self) -> list[tuple[float, str]]:
-        """Return positions with their labels."""
+    def ticks(self, most: int = 9) -> list[tuple[float, str]]:
+        """Return about `most` positions with their labels, three at least."""
         if self.decades is None:
-            parts = (-1.0, -0.5, 0.0, 0.5, 1.0)
+            parts = (-1.0, -0.5, 0.0, 0.5, 1.0) if most >= 5 else (-1.0, 0.0, 1.0)
             return [(part, significant(part * self.size + 0.0, 3)) for part in parts]
         top = math.floor(math.log10(self.size))
         bottom = math.ceil(math.log10(self.size) - self.decades)
-        step = max(1, math.ceil((top - bottom) / 4))
+        step = max(1, math.ceil((top - bottom) / max(1, (most - 1) // 2)))
         powers = range(top, bottom - 1, -step)
         found = [(0.0, "0")]
         for power in powers:
@@ -105,4 +105,4 @@ def _table() -> Array:
     places = np.linspace(-1, 1, len(anchors))
     shades = np.linspace(-1, 1, 2 * _HALF + 1)
     mixed = [np.interp(shades, places, anchors[:, channel]) for channel in range(3)]
-    return np.rint(np.stack(mixed, axis=-1)).astype(np.uint8)
+    return np.asarray(np.rint(np.stack(mixed, axis=-1)), np.uint8)

@@ -62,7 +62,7 @@ def draw(
     if scale is not None:
         if count * width <= _NUMBERED and max(cells.shape) <= 12:
             _numbers(axes, cells, colors)
-        _bar(axes, scale, measure)
+        _bar(axes, scale, measure, 9 if box(cells.shape) > 0.5 else 3)
     _nonfinite(axes, cells, rows, columns)
 
 
@@ -77,8 +77,11 @@ def _spy_colors(cells: Cells) -> Array:
 
 def _bad(cells: Cells) -> list[tuple[str, Array]]:
     values = cells.values
-    tests = {"NaN": np.isnan, "inf": np.isposinf, "-inf": np.isneginf}
-    return [(kind, test(values)) for kind, test in tests.items()]
+    return [
+        ("NaN", np.isnan(values)),
+        ("inf", np.isposinf(values)),
+        ("-inf", np.isneginf(values)),
+    ]
 
 
 def chosen(count: int, room: int) -> list[int]:
@@ -94,7 +97,7 @@ def chosen(count: int, room: int) -> list[int]:
 
 def _round_step(least: float) -> int:
     """Return the smallest of 1, 2, 5, 10, 20 ... that is no smaller."""
-    power = 10 ** math.floor(math.log10(least))
+    power = int(10 ** math.floor(math.log10(least)))
     return next(step * power for step in (1, 2, 5, 10) if step * power >= least)
 
 
@@ -120,7 +123,7 @@ def _numbers(axes: Axes, cells: Cells, colors: Array) -> None:
                   fontsize=size)  # fmt: skip
 
 
-def _bar(axes: Axes, scale: ColorScale, measure: str) -> None:
+def _bar(axes: Axes, scale: ColorScale, measure: str, most: int) -> None:
     """Draw the color bar at the right of the axes."""
     bar = axes.inset_axes((1.03, 0.0, 0.045, 1.0))
     positions = np.linspace(1, -1, 513)
@@ -132,7 +135,7 @@ def _bar(axes: Axes, scale: ColorScale, measure: str) -> None:
     bar.xaxis.set_visible(False)
     bar.yaxis.tick_right()
     bar.yaxis.set_label_position("right")
-    ticks = scale.ticks()
+    ticks = scale.ticks(most)
     bar.yaxis.set_ticks([place for place, _ in ticks], labels=[label for _, label in ticks])
     bar.tick_params(length=2.5, pad=2, labelsize=8)
     bar.set_ylabel(measure, fontsize=8.5)

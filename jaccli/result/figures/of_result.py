@@ -137,7 +137,9 @@ def _sparse_grid(panel: Panel, place: int) -> Grid | None:
     return Grid(entry, row, nothing, panel.rows, panel.columns)
 
 
-def _scales(shown: list[Shown], pictures: list[Cells | None]) -> dict[tuple[int, str | None], ColorScale | None]:
+def _scales(
+    shown: list[Shown], pictures: list[Cells | None]
+) -> dict[tuple[int, str | None], ColorScale | None]:
     """Return the color scale of each group: rows of a batch share one; None of sparse ones."""
     groups: dict[tuple[int, str | None], list[Cells]] = {}
     for one, picture in zip(shown, pictures, strict=True):
@@ -154,7 +156,9 @@ def _said(one: Shown, picture: Cells, scale: ColorScale | None) -> list[str]:
     notes = []
     if isinstance(one.values, Sparse):
         nnz, size = one.values.nnz, one.values.size
-        notes.append(f"{nnz:,} of {size:,} entries are kept ({significant(100 * nnz / size, 3)} %).")
+        notes.append(
+            f"{nnz:,} of {size:,} entries are kept ({significant(100 * nnz / size, 3)} %)."
+        )
         if picture.is_reduced:
             rows, columns = picture.each
             notes.append(f"A cell is dark where any of its {rows} × {columns} entries is kept.")
@@ -196,4 +200,3 @@ def _height(one: Shown, picture: Cells | None, width: float) -> float:
         return min(heat_map.box(picture.shape) * (width - 1.7) + 1.2, 9.0)
     size = one.values.size
     return 1.1 + 0.21 * size if size <= vector.BARS else 2.9
-

@@ -1,4 +1,4 @@
-"""One vector in one set of axes: bars with their names, or a line over the entries of a long one."""
+"""One vector in one set of axes: bars with their names, or a line over many entries."""
 
 from __future__ import annotations
 
@@ -92,7 +92,11 @@ def _line(axes: Axes, known: Array, finite: Array, names: LabelledAxis, measure:
     axes.set_ylabel(measure)
     axes.spines[["top", "right"]].set_visible(False)
     handles: list[Any] = []
-    for kind, bad in (("NaN", np.isnan(known)), ("inf", known == np.inf), ("-inf", known == -np.inf)):
+    for kind, bad in (
+        ("NaN", np.isnan(known)),
+        ("inf", known == np.inf),
+        ("-inf", known == -np.inf),
+    ):
         where = np.flatnonzero(bad)
         if not len(where):
             continue

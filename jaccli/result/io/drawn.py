@@ -1,4 +1,4 @@
-"""What `.png`, `.svg`, `.pdf` and the documents share: drawing a view, and that nothing reads them."""
+"""What figures and documents share: how a view is drawn, and that nothing reads them back."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 `/y.x` has the attributes `output`, `wrt` and `axes`, the file has `manifest`, a JSON text.  In the
 matrix layout: `/matrix`, and `/rows` and `/columns` with its labels.  The values of outputs are in
-the group `/value`.  A sparse array is a group with `coordinates` (nnz, axes), `values` and the
+the group `/value` (`/.value` where an output is called so).  A sparse array is a group with `coordinates` (nnz, axes), `values` and the
 attribute `shape`.  Arrays are written some rows at a time.
 """
 
@@ -64,8 +64,9 @@ def write(view: View, layout: str, stream: BinaryIO) -> None:
             for part in view.parts:
                 made = _put(file, part.slot.key, part.values)
                 made.attrs.update(_attributes(part.slot, batched=view.batch_shape != ()))
+        taken = any(part.slot.key == "value" for part in view.parts)
         for name, values in (view.result.value or {}).items():
-            _put(file.require_group("value"), name, values)
+            _put(file.require_group(".value" if taken else "value"), name, values)
         file.attrs["manifest"] = json.dumps(view.result.manifest())
     if not direct:
         assert isinstance(target, io.BytesIO)
@@ -142,7 +143,7 @@ class _Reader:
             else:
                 arrays[name] = self._array(item)
         manifest = self._manifest()
-        if list(arrays) == ["matrix"]:
+        if list(arrays) == ["matrix"] and (texts or not manifest):
             rows, columns = texts.get("rows", ()), texts.get("columns", ())
             return Stored(arrays, "matrix", rows, columns, manifest=manifest)
         return Stored(arrays, "blocks", manifest=manifest)

@@ -1,4 +1,4 @@
-"""HTML: one page that stands for itself: figure, tables, model, point, how it was computed, warnings.
+"""HTML: one page that stands for itself: figure, tables, model, point, account, warnings.
 
 Long tables are abbreviated, as a terminal's.  Needs matplotlib, the extra `figures`.
 """

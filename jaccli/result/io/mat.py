@@ -29,10 +29,9 @@ from jaccli.storage.reading import too_large
 _OWN = ("names", "manifest", "rows", "columns", "outputs")
 _LONGEST = 63
 _MOST = 1 << 32
-_KEYWORDS = frozenset(
-    "break case catch classdef continue else elseif end for function global if otherwise parfor "
-    "persistent return spmd switch try while".split()
-)
+_KEYWORDS = ("break", "case", "catch", "classdef", "continue", "else", "elseif", "end", "for",
+             "function", "global", "if", "otherwise", "parfor", "persistent", "return", "spmd",
+             "switch", "try", "while")  # fmt: skip
 
 
 def check(keys: Sequence[str], shape: tuple[int, ...], layout: str, storage: str) -> None:
@@ -83,7 +82,7 @@ def remarks(keys: Sequence[str], layout: str) -> list[str]:
 
 def write(view: View, layout: str, stream: BinaryIO) -> None:
     """Write all parts of a view, or their matrix."""
-    from scipy.io import savemat
+    from scipy import io as matlab
     from scipy.io.matlab import MatWriteError
 
     data: dict[str, Any] = {}
@@ -94,19 +93,27 @@ def write(view: View, layout: str, stream: BinaryIO) -> None:
         data |= {side: _cell(list(axis)) for side, axis in joined.labels.items()}
     else:
         arrays = {part.slot.key: part.values for part in view.parts}
-    arrays |= {f"value.{name}": values for name, values in (view.result.value or {}).items()}
+    for name, values in (view.result.value or {}).items():
+        key = f"value.{name}"
+        arrays[f".{key}" if key in arrays else key] = values
     named = variables(list(arrays))
     for key, values in arrays.items():
         data[named[key]] = _values(values)
     data["names"] = _cell([[name, key] for key, name in named.items()])
     shapes = {key: list(values.shape) for key, values in arrays.items()}
     data["manifest"] = json.dumps({**view.result.manifest(), "shapes": shapes})
-    whole = io.BytesIO()  # savemat goes back in its stream, which a pipe does not
+    direct = stream.seekable()  # savemat goes back in its stream
+    target = stream if direct else io.BytesIO()
     try:
-        savemat(whole, data, oned_as="column", long_field_names=True)
+        save: Any = matlab.savemat  # typed for names of files alone
+        save(target, data, oned_as="column", long_field_names=True)
     except (MatWriteError, OverflowError) as error:
         raise ComputationError(f"mat: {error}.", hint="Use .h5 or .npz.") from error
-    stream.write(_without_time(whole.getbuffer()))
+    target.seek(0)  # the header says a time: the file is to be the same each time
+    target.write(b"MATLAB 5.0 MAT-file, written by jaccli".ljust(116))
+    if not direct:
+        assert isinstance(target, io.BytesIO)
+        stream.write(target.getbuffer())
 
 
 def _values(values: Values) -> Any:
@@ -114,12 +121,6 @@ def _values(values: Values) -> Any:
         count = values.shape[0]
         return values.astype(np.float64).reshape((count, prod(values.shape[1:]))).scipy().tocsc()
     return values.astype(np.uint8) if values.dtype == np.bool_ else values
-
-
-def _without_time(content: memoryview) -> memoryview:
-    """Return a file whose header says no time, so that it is the same each time."""
-    content[:116] = b"MATLAB 5.0 MAT-file, written by jaccli".ljust(116)
-    return content
 
 
 def _cell(texts: Sequence[Any]) -> Array:
@@ -132,15 +133,18 @@ def read(stream: BinaryIO, size: int, limit: int) -> Stored:
     Raises:
         SourceError: it is no such file, or its numbers need more than the limit.
     """
-    from scipy.io import loadmat, whosmat
+    from scipy import io as matlab
 
     content = io.BytesIO(stream.read())
+    load: Any = matlab.loadmat
+    list_variables: Any = matlab.whosmat
     try:
-        needed = sum(prod(shape) * 8 for _, shape, kind in whosmat(content) if kind != "cell")
+        sizes = [prod(shape) for _, shape, kind in list_variables(content) if kind != "cell"]
+        needed = 8 * sum(sizes)
         if needed > limit:
             raise too_large("the arrays need", needed, limit)
         content.seek(0)
-        found = loadmat(content, mat_dtype=True, chars_as_strings=True)
+        found = load(content, mat_dtype=True, chars_as_strings=True)
         return _stored(found)
     except SourceError:
         raise
@@ -156,24 +160,28 @@ def _is_hdf5(content: io.BytesIO) -> bool:
 def _stored(found: dict[str, Any]) -> Stored:
     from scipy.sparse import issparse
 
+    sparse: Any = issparse  # which mypy would believe more of than scipy says
+
     manifest = _manifest(found.pop("manifest", None))
     names = {str(row[0][0]): str(row[1][0]) for row in found.pop("names", [])}
-    shapes = shapes_of(manifest)
+    shapes, blocks = shapes_of(manifest), manifest.get("blocks") or {}
     texts = {side: [str(cell[0]) for cell in found.pop(side).reshape(-1)]
              for side in ("rows", "columns", "outputs") if side in found
              and found[side].dtype == object}  # fmt: skip
     arrays: dict[str, Values] = {}
+    values: Any
     for name, values in found.items():
         key = names.get(name, name)
-        if name.startswith("__") or key.startswith("value.") and manifest:
+        beside = key.lstrip(".").startswith("value.") and key not in blocks
+        if name.startswith("__") or (manifest and beside):
             continue
-        if issparse(values):
+        if sparse(values):
             coo = values.tocoo()
             arrays[key] = Sparse.from_indices((coo.row, coo.col), coo.data, values.shape)
         elif isinstance(values, np.ndarray) and values.dtype.kind in "biuf":
-            shape = shapes.get(key, values.shape)
+            shape: tuple[int, ...] = shapes.get(key, values.shape)
             arrays[key] = values.reshape(shape) if prod(shape) == values.size else values
-    if list(arrays) == ["matrix"]:
+    if list(arrays) == ["matrix"] and (texts or not manifest):
         rows, columns = texts.get("rows", ()), texts.get("columns", ())
         return Stored(arrays, "matrix", rows, columns, manifest=manifest)
     return Stored(arrays, "blocks", manifest=manifest)

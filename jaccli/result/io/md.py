@@ -1,4 +1,4 @@
-"""Markdown: a table for each grid, with its labels, numbers to `--digits`; `result/documents` writes it."""
+"""Markdown: a table for each grid, numbers to `--digits`; `result/documents` writes it."""
 
 from __future__ import annotations
 

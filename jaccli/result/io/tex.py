@@ -1,4 +1,4 @@
-"""LaTeX: a `tabular` for each grid, with its labels, numbers to `--digits`; `result/documents` writes it."""
+"""LaTeX: a `tabular` for each grid, numbers to `--digits`; `result/documents` writes it."""
 
 from __future__ import annotations
 
