@@ -27,5 +27,7 @@ def write_drawn(view: View, layout: str, suffix: str, stream: BinaryIO) -> None:
 
 def no_numbers(name: str) -> SourceError:
     """Return the error of who wants to read numbers from what is for people."""
-    hint = "Expected .npy, .npz, .csv, .tsv, .parquet, .mtx, .json, .mat or .h5."
+    from jaccli.result.io.registry import READ_BACK
+
+    hint = f"Expected one of {', '.join(READ_BACK)}."
     return SourceError(f".{name} is for people, and holds no numbers to read back.", hint=hint)

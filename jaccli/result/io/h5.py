@@ -2,8 +2,9 @@
 
 `/y.x` has the attributes `output`, `wrt` and `axes`, the file has `manifest`, a JSON text.  In the
 matrix layout: `/matrix`, and `/rows` and `/columns` with its labels.  The values of outputs are in
-the group `/value` (`/.value` where an output is called so).  A sparse array is a group with `coordinates` (nnz, axes), `values` and the
-attribute `shape`.  Arrays are written some rows at a time.
+the group `/value`, or `/.value` where an output is called so.  A sparse array is a group with
+`coordinates` (nnz, axes), `values` and the attribute `shape`.  Arrays are written some rows at a
+time.
 """
 
 from __future__ import annotations

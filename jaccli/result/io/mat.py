@@ -93,9 +93,9 @@ def write(view: View, layout: str, stream: BinaryIO) -> None:
         data |= {side: _cell(list(axis)) for side, axis in joined.labels.items()}
     else:
         arrays = {part.slot.key: part.values for part in view.parts}
-    for name, values in (view.result.value or {}).items():
+    for name, value in (view.result.value or {}).items():
         key = f"value.{name}"
-        arrays[f".{key}" if key in arrays else key] = values
+        arrays[f".{key}" if key in arrays else key] = value
     named = variables(list(arrays))
     for key, values in arrays.items():
         data[named[key]] = _values(values)
@@ -179,8 +179,9 @@ def _stored(found: dict[str, Any]) -> Stored:
             coo = values.tocoo()
             arrays[key] = Sparse.from_indices((coo.row, coo.col), coo.data, values.shape)
         elif isinstance(values, np.ndarray) and values.dtype.kind in "biuf":
-            shape: tuple[int, ...] = shapes.get(key, values.shape)
-            arrays[key] = values.reshape(shape) if prod(shape) == values.size else values
+            shape = shapes.get(key)
+            fits = shape is not None and prod(shape) == values.size
+            arrays[key] = values.reshape(shape) if fits else values
     if list(arrays) == ["matrix"] and (texts or not manifest):
         rows, columns = texts.get("rows", ()), texts.get("columns", ())
         return Stored(arrays, "matrix", rows, columns, manifest=manifest)

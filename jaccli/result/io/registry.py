@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from jaccli.choices import LONG, SUFFIXES
+from jaccli.choices import DOCUMENTS, DRAWN, LONG, SUFFIXES
 from jaccli.errors import BudgetError, SourceError, UsageError, format_bytes
 from jaccli.result.labels import LabelledAxis
 from jaccli.result.matrix import matrix_shape
@@ -25,6 +25,8 @@ from jaccli.result.view import Slot, View, batch_names, whole
 from jaccli.storage.files import check_writable, is_special, publishing
 from jaccli.storage.reading import reading
 
+READ_BACK = tuple(name for name in SUFFIXES if name not in (*DOCUMENTS, *DRAWN))
+"""The formats that hold numbers to read back."""
 READ_LIMIT = 4 << 30
 """Bytes that the arrays of a file may need unless the caller says otherwise."""
 
@@ -186,7 +188,8 @@ def read(path: str | os.PathLike[str], *, limit: int = READ_LIMIT) -> Stored:
 
 def _result_format(source: Path) -> FileFormat:
     if source.suffix.lower() not in SUFFIXES:
-        raise SourceError(f"{source}: this is not the name of a result file.", hint=_accepted())
+        hint = f"Expected one of {', '.join(READ_BACK)}."
+        raise SourceError(f"{source}: this is not the name of a result file.", hint=hint)
     return format_of(source.suffix.lower())
 
 
