@@ -66,7 +66,8 @@ def cells(values: Values, most: int) -> Cells:
 
 def _edges(size: int, most: int) -> Array:
     """Return where the cells begin along one side: they differ by one entry at most."""
-    count = min(size, most)
+    each = -(-size // most)
+    count = -(-size // each)
     return np.arange(count, dtype=np.int64) * size // count
 
 
