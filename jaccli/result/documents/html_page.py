@@ -5,11 +5,10 @@ Everything is escaped: names and texts of specs may hold tags.  The figure is in
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from html import escape
 
-from jaccli.result.documents.document import Document, Section
+from jaccli.result.documents.document import Document, Section, one_line
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1a1a1a; --paper: #fff; --line: #d5d5d5; --head: #f3f4f6;
@@ -30,12 +29,11 @@ figure { margin: 1rem 0; padding: .6rem; background: #fff; border: 1px solid var
   border-radius: 4px; overflow-x: auto; } figure svg { max-width: 100%; height: auto; }
 footer, .quiet { color: var(--quiet); font-size: .9rem; }
 """
-_TEXT = re.compile(r"[A-Za-z]{2}|[()*]")
 
 
 def page(document: Document) -> Iterator[str]:
     """Yield the page, in pieces."""
-    title = escape(_shown(document.title))
+    title = escape(one_line(document.title))
     yield (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -43,10 +41,10 @@ def page(document: Document) -> Iterator[str]:
         f"<h1>{title}</h1>\n"
     )
     if document.warnings:
-        items = "".join(f"<li>{escape(_shown(text))}</li>" for text in document.warnings)
+        items = "".join(f"<li>{escape(one_line(text))}</li>" for text in document.warnings)
         yield f'<section class="warnings">\n<h2>Warnings</h2>\n<ul>{items}</ul>\n</section>\n'
     if document.figure is not None:
-        alt = escape(_shown(document.alt))
+        alt = escape(one_line(document.alt))
         svg = _inline(document.figure, alt)
         yield f"<section>\n<h2>Figure</h2>\n<figure>{svg}</figure>\n</section>\n"
     yield "<section>\n<h2>Result</h2>\n"
@@ -56,7 +54,7 @@ def page(document: Document) -> Iterator[str]:
         yield from _table(section)
     yield "</section>\n"
     for heading in document.about:
-        yield f"<section>\n<h2>{escape(_shown(heading.title))}</h2>\n"
+        yield f"<section>\n<h2>{escape(one_line(heading.title))}</h2>\n"
         yield from _table(Section("", heading.header, heading.rows, heading.named), texts=True)
         yield "</section>\n"
     if document.facts:
@@ -70,16 +68,16 @@ def _table(section: Section, *, texts: bool = False) -> Iterator[str]:
     """Yield a table; with `texts` its cells are no numbers."""
     yield '<div class="wide"><table>'
     if section.title:
-        yield f"<caption>{escape(_shown(section.title))}</caption>"
+        yield f"<caption>{escape(one_line(section.title))}</caption>"
     if any(section.header):
-        cells = "".join(f'<th scope="col">{escape(_shown(cell))}</th>' for cell in section.header)
+        cells = "".join(f'<th scope="col">{escape(one_line(cell))}</th>' for cell in section.header)
         yield f"<thead><tr>{cells}</tr></thead>"
     yield "<tbody>\n"
     kind = ' class="text"' if texts else ""
     for row in section.rows:
         names = row[: section.named]
-        named = "".join(f'<th scope="row">{escape(_shown(cell))}</th>' for cell in names)
-        cells = "".join(f"<td{kind}>{escape(_shown(cell))}</td>" for cell in row[section.named :])
+        named = "".join(f'<th scope="row">{escape(one_line(cell))}</th>' for cell in names)
+        cells = "".join(f"<td{kind}>{escape(one_line(cell))}</td>" for cell in row[section.named :])
         yield f"<tr>{named}{cells}</tr>\n"
     yield "</tbody></table></div>\n"
 
@@ -89,10 +87,3 @@ def _inline(svg: bytes, alt: str) -> str:
     text = svg.decode()
     element = text[text.index("<svg") :].rstrip()
     return element.replace("<svg", f'<svg role="img" aria-label="{alt}"', 1)
-
-
-def _shown(text: str) -> str:
-    """Return a text without the characters that HTML does not have."""
-    return re.sub(
-        r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", text
-    )

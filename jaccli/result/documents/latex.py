@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from jaccli.result.documents.document import Document, Section
+from jaccli.result.documents.document import Document, Section, one_line
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "_": r"\_", "%": r"\%", "&": r"\&",
@@ -23,17 +23,13 @@ _INFINITE = {"inf": r"$\infty$", "-inf": r"$-\infty$", "nan": "NaN"}
 
 def lines(document: Document) -> Iterator[str]:
     r"""Yield the lines of a document, each with its end: a fragment for `\input`."""
-    yield f"% {_comment(document.title)}\n"
+    yield f"% {one_line(document.title)}\n"
     for name, text in document.facts:
-        yield f"% {_comment(name)}: {_comment(text)}\n"
+        yield f"% {one_line(name)}: {one_line(text)}\n"
     for text in document.warnings:
-        yield f"% Warning: {_comment(text)}\n"
+        yield f"% Warning: {one_line(text)}\n"
     for section in document.tables:
         yield from _section(section)
-
-
-def _comment(text: str) -> str:
-    return " ".join(text.split())
 
 
 def _section(section: Section) -> Iterator[str]:
@@ -76,4 +72,4 @@ def number(cell: str) -> str:
 
 def escaped(text: str) -> str:
     """Return a text of which LaTeX takes nothing for a command."""
-    return "".join(_SPECIAL.get(letter, letter) for letter in " ".join(text.split()))
+    return "".join(_SPECIAL.get(letter, letter) for letter in one_line(text))

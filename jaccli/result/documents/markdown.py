@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from jaccli.result.documents.document import Document, Section
+from jaccli.result.documents.document import Document, Section, one_line
 
 _SPECIAL = re.compile(r"[\\`*<>|~$&]|\](?=[(\[])|(?<![^\W_])_|_(?![^\W_])")
 """What would be markup: of brackets those of links, of underscores those beside no letter."""
@@ -44,4 +44,4 @@ def _row(cells: Sequence[str]) -> str:
 
 def escaped(text: str) -> str:
     """Return a text as Markdown, on one line."""
-    return _SPECIAL.sub(r"\\\g<0>", " ".join(text.split()))
+    return _SPECIAL.sub(r"\\\g<0>", one_line(text))
