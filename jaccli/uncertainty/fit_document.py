@@ -75,7 +75,7 @@ def figure(fit: Fit) -> Figure:
     axes = made.add_subplot(1, 2 if both else 1, 1)
     half = fit.k * fit.found.standard_errors[: len(shown)]
     axes.set_title(f"estimates, {100 * fit.coverage:g} % intervals")
-    shares.intervals(axes, shown, fit.value[: len(shown)], half, what="value")
+    shares.intervals(axes, shown, fit.value[: len(shown)], half, what="estimate")
     if both:
         beside = made.add_subplot(1, 2, 2)
         beside.set_title("correlation", pad=8)

@@ -165,7 +165,7 @@ def test_names_are_never_html() -> None:
 
 def test_a_page_stands_for_itself() -> None:
     pytest.importorskip("matplotlib")
-    origin = Origin("model.yaml", (("y", f"x + 1  # {HOSTILE}"),), (("x", "(2,)", "0.5, 1.5"),))
+    origin = Origin("model.yaml", (("y", f"x + 1 # {HOSTILE}"),), (("x", "(2,)", "0.5, 1.5"),))
     made = replace(counted("jacobian", (HOSTILE, ("x",), (2,), ((3,),))), origin=origin,
                    warnings=(HOSTILE,), value={HOSTILE: np.array([1.0, 2.0])})  # fmt: skip
     text = content(made, ".html").decode()
@@ -187,7 +187,7 @@ def test_a_page_stands_for_itself() -> None:
     heads = [attrs.get("scope") for tag, attrs in page.tags if tag == "th"]
     assert heads
     assert all(scope in ("row", "col") for scope in heads)
-    for shown in ("Warnings", HOSTILE, f"x + 1  # {HOSTILE}", "0.5, 1.5", "cpu:0", "ab" * 32,
+    for shown in ("Warnings", HOSTILE, f"x + 1 # {HOSTILE}", "0.5, 1.5", "cpu:0", "ab" * 32,
                   "fwd: fewer inputs than outputs", "Jacobian of model.yaml"):  # fmt: skip
         assert shown in page.cells
 

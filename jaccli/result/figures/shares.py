@@ -84,6 +84,6 @@ def intervals(axes: Axes, names: Sequence[str], value: Array, half: Array, *, wh
     axes.set_yticks(places, labels=labels, fontsize=8)
     axes.set_ylim(len(value) - 0.4, -0.6)
     axes.grid(axis="x")
-    axes.set_xlabel(f"deviation from the estimate, % ({what})" if relative else what)
+    axes.set_xlabel(f"deviation from the {what}, %" if relative else what)
     axes.tick_params(axis="y", length=0)
     axes.spines[["top", "right", "left"]].set_visible(False)

@@ -7,6 +7,7 @@ matplotlib are as they were afterwards.
 from __future__ import annotations
 
 import io
+import re
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -89,9 +90,10 @@ def drawn(draw: Callable[[], Figure], suffix: str, title: str) -> bytes:
 
 
 def _plain_svg(content: bytes) -> bytes:
-    """Return an SVG without its document type, which names an address."""
+    """Return an SVG without its document type and its metadata, which name addresses."""
     start, end = content.find(b"<!DOCTYPE"), content.find(b"<svg")
-    return content if start < 0 else content[:start] + content[end:]
+    plain = content if start < 0 else content[:start] + content[end:]
+    return re.sub(rb"\s*<metadata>.*?</metadata>", b"", plain, count=1, flags=re.DOTALL)
 
 
 def write(draw: Callable[[], Figure], suffix: str, title: str, stream: BinaryIO) -> None:
