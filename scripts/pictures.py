@@ -9,6 +9,7 @@ where they are missing, those pictures are left as they are, and named.
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "docs" / "images"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 SOCKET = "jaccli-pictures"
+_LETTER = 0.0753
+"""The width of a letter of the terminal, in inches."""
 
 DRAWN: dict[str, list[str]] = {
     "arm": ["jacobian", "configs/planar_arm.yaml", "--layout", "matrix"],
@@ -91,13 +94,18 @@ def _text(lines: list[str], columns: int, target: str) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(columns * 0.0758 + 0.3, len(lines) * 0.165 + 0.2), facecolor="#16181c")
+    figure = Figure(
+        figsize=(columns * _LETTER + 0.3, len(lines) * 0.165 + 0.2), facecolor="#16181c"
+    )
     FigureCanvasAgg(figure)
     high, wide = figure.get_figheight(), figure.get_figwidth()
     for number, line in enumerate(lines):
-        figure.text(0.1 / wide, 1 - (0.1 + 0.165 * number) / high, line, family=["DejaVu Sans Mono", "DejaVu Sans"],
-                    fontsize=9, color="#e8e8e8", va="top", parse_math=False)  # fmt: skip
-    figure.savefig(target, dpi=100, facecolor=figure.get_facecolor(), metadata={"Software": None})
+        y = 1 - (0.1 + 0.165 * number) / high
+        for word in re.finditer(r"\S+", line):  # so that letters of other fonts move none
+            x = (0.1 + _LETTER * word.start()) / wide
+            figure.text(x, y, word[0], family=["DejaVu Sans Mono", "DejaVu Sans"], fontsize=9,
+                        color="#e8e8e8", va="top", parse_math=False)  # fmt: skip
+    figure.savefig(target, dpi=120, facecolor=figure.get_facecolor(), metadata={"Software": None})
 
 
 def _report(program: str, scheme: str, target: str) -> None:
