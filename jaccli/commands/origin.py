@@ -9,16 +9,16 @@ from jaccli.spec import PythonModel, Spec
 
 if TYPE_CHECKING:
     from jaccli.models import LoadedModel
-    from jaccli.result.result import Origin
+    from jaccli.result.result import ResultOrigin
 
 _LISTED = 12
 """Entries of an input that are written out; of more, those at both ends."""
 
 
-def origin(spec: Spec, model: LoadedModel) -> Origin:
+def origin(spec: Spec, model: LoadedModel) -> ResultOrigin:
     """Return the spec's name, its model and the point; large inputs are abbreviated."""
     from jaccli.result.notation import shape_text
-    from jaccli.result.result import Origin
+    from jaccli.result.result import ResultOrigin
 
     rows: tuple[tuple[str, str], ...]
     if isinstance(spec.model, PythonModel):
@@ -29,7 +29,7 @@ def origin(spec: Spec, model: LoadedModel) -> Origin:
         (name, shape_text(values.shape), _text(values)) for name, values in model.primals.items()
     )
     names = {"-": "standard input", "-e": "-e"}
-    return Origin(names.get(spec.name, Path(spec.name).name), rows, point)
+    return ResultOrigin(names.get(spec.name, Path(spec.name).name), rows, point)
 
 
 def _text(values: Any) -> str:

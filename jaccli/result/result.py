@@ -88,7 +88,7 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class ResultOrigin:
     """What a result is of, in texts for a report: the spec's name, its model, the point.
 
     `model` has a row for each expression, name and text; `point` for each input its name, shape and
@@ -139,7 +139,7 @@ class Result:
     cols: str | None = None
     shown: bool = False
     batch_rows: range | None = None
-    origin: Origin | None = None
+    origin: ResultOrigin | None = None
 
     @property
     def is_part(self) -> bool:

@@ -10,14 +10,14 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from jaccli.choices import DRAWN
-from jaccli.result.documents.document import Document, Section
+from jaccli.result.documents.document import DocumentContent, Section
 from jaccli.result.documents.of_result import about, facts
 from jaccli.result.documents.render import as_bytes
 from jaccli.result.figures import heat_map, shares, style
 from jaccli.result.figures.cells import cells
 from jaccli.result.figures.color_scale import ColorScale
 from jaccli.result.numerals import significant
-from jaccli.result.result import Origin
+from jaccli.result.result import ResultOrigin
 from jaccli.uncertainty.fit import Fit
 from jaccli.uncertainty.fit_files import rows
 from jaccli.uncertainty.propagation_text import Number, rounded
@@ -33,7 +33,9 @@ _DRAWN = 1000
 """Parameters whose correlation is drawn at most."""
 
 
-def as_file(fit: Fit, origin: Origin, warnings: Sequence[str], digits: int, suffix: str) -> bytes:
+def as_file(
+    fit: Fit, origin: ResultOrigin, warnings: Sequence[str], digits: int, suffix: str
+) -> bytes:
     """Return what a file of this suffix holds: the figure, or a document."""
     if suffix in DRAWN:
         return style.drawn(lambda: figure(fit), suffix, _alt(fit))
@@ -48,7 +50,7 @@ def as_file(fit: Fit, origin: Origin, warnings: Sequence[str], digits: int, suff
         ("rank", f"{found.rank} of {len(fit.labels)}"),
         ("condition", significant(found.condition, 3)),
     ]
-    document = Document(
+    document = DocumentContent(
         f"Parameters {', '.join(fit.parameters)}",
         _tables(fit, number),
         about=about(origin),

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jaccli.choices import DRAWN
-from jaccli.result.documents.document import Document, Section
+from jaccli.result.documents.document import DocumentContent, Section
 from jaccli.result.documents.of_result import about, facts
 from jaccli.result.documents.render import as_bytes
 from jaccli.result.figures import shares, style
-from jaccli.result.result import Origin
+from jaccli.result.result import ResultOrigin
 from jaccli.uncertainty.propagation import Propagation
 from jaccli.uncertainty.propagation_text import Number, rounded, to_place
 
@@ -30,14 +30,14 @@ _MATRIX = 50
 
 
 def as_file(
-    found: Propagation, origin: Origin, warnings: Sequence[str], digits: int, suffix: str
+    found: Propagation, origin: ResultOrigin, warnings: Sequence[str], digits: int, suffix: str
 ) -> bytes:
     """Return what a file of this suffix holds: the figure, or a document."""
     if suffix in DRAWN:
         return style.drawn(lambda: figure(found), suffix, _alt(found))
     has_figure = suffix == ".html" and found.first.budget is not None
     account = facts(found.result)[1:]
-    document = Document(
+    document = DocumentContent(
         f"Uncertainty of {', '.join(found.outputs)}",
         _tables(found, digits),
         about=about(origin),

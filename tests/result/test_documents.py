@@ -12,9 +12,9 @@ import pytest
 
 from jaccli.result import Sparse
 from jaccli.result.documents import html_page, latex, markdown
-from jaccli.result.documents.document import Document, Section
+from jaccli.result.documents.document import DocumentContent, Section
 from jaccli.result.io.registry import content
-from jaccli.result.result import Origin
+from jaccli.result.result import ResultOrigin
 
 from .samples import block, counted, jacobian, result_of
 
@@ -126,7 +126,7 @@ def test_values_stand_before_the_derivative() -> None:
     assert tables[1][2] == ["y[0]", "0", "1"]
 
 
-DOCUMENT = Document(
+DOCUMENT = DocumentContent(
     HOSTILE,
     [Section(HOSTILE, (HOSTILE, "value"), [[HOSTILE, "1"]])],
     facts=[("mode", HOSTILE)],
@@ -165,7 +165,9 @@ def test_names_are_never_html() -> None:
 
 def test_a_page_stands_for_itself() -> None:
     pytest.importorskip("matplotlib")
-    origin = Origin("model.yaml", (("y", f"x + 1 # {HOSTILE}"),), (("x", "(2,)", "0.5, 1.5"),))
+    origin = ResultOrigin(
+        "model.yaml", (("y", f"x + 1 # {HOSTILE}"),), (("x", "(2,)", "0.5, 1.5"),)
+    )
     made = replace(counted("jacobian", (HOSTILE, ("x",), (2,), ((3,),))), origin=origin,
                    warnings=(HOSTILE,), value={HOSTILE: np.array([1.0, 2.0])})  # fmt: skip
     text = content(made, ".html").decode()

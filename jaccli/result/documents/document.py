@@ -28,7 +28,7 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Document:
+class DocumentContent:
     """`tables` are the result; `about` says of what: the model, the point; `facts` how it was made.
 
     `figure` is an SVG, with `alt` for those who do not see it; only HTML shows it.  `body` is HTML

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from jaccli.result.documents.document import Document, Section, one_line
+from jaccli.result.documents.document import DocumentContent, Section, one_line
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1a1a1a; --paper: #fff; --line: #d5d5d5; --head: #f3f4f6;
@@ -31,7 +31,7 @@ footer, .quiet { color: var(--quiet); font-size: .9rem; }
 """
 
 
-def page(document: Document) -> Iterator[str]:
+def page(document: DocumentContent) -> Iterator[str]:
     """Yield the page, in pieces."""
     title = escape(one_line(document.title))
     yield (

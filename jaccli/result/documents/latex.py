@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from jaccli.result.documents.document import Document, Section, one_line
+from jaccli.result.documents.document import DocumentContent, Section, one_line
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "_": r"\_", "%": r"\%", "&": r"\&",
@@ -21,7 +21,7 @@ _NUMBER = re.compile(r"(-?)(\d+(?:\.\d+)?)(?:e([+-]?)0*(\d+))?\Z")
 _INFINITE = {"inf": r"$\infty$", "-inf": r"$-\infty$", "nan": "NaN"}
 
 
-def lines(document: Document) -> Iterator[str]:
+def lines(document: DocumentContent) -> Iterator[str]:
     r"""Yield the lines of a document, each with its end: a fragment for `\input`."""
     yield f"% {one_line(document.title)}\n"
     for name, text in document.facts:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from jaccli.result.documents.document import Document, Section, one_line
+from jaccli.result.documents.document import DocumentContent, Section, one_line
 
 _SPECIAL = re.compile(r"[\\`*<>|~$&]|\](?=[(\[])|(?<![^\W_])_|_(?![^\W_])")
 """What would be markup: of brackets those of links, of underscores those beside no letter."""
 
 
-def lines(document: Document) -> Iterator[str]:
+def lines(document: DocumentContent) -> Iterator[str]:
     """Yield the lines of a document, each with its end."""
     yield f"# {escaped(document.title)}\n"
     for section in document.tables:

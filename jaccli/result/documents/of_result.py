@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from jaccli.result.documents.document import Document, Section
+from jaccli.result.documents.document import DocumentContent, Section
 from jaccli.result.labels import LabelledAxis
 from jaccli.result.numerals import significant
 from jaccli.result.render.nonzeros import axes, counted, listed
 from jaccli.result.render.panels import Grid, Panel, panels
-from jaccli.result.result import Array, Block, Origin, Result
+from jaccli.result.result import Array, Block, ResultOrigin, Result
 from jaccli.result.sparse import Sparse
 from jaccli.result.view import View, whole
 
@@ -21,10 +21,10 @@ _TITLES = {"jvp": "Jacobian times tangent", "vjp": "Cotangent times Jacobian",
 _VARIANTS = {"relative": "times x", "log": "times x/y", "gauss-newton": "Gauss-Newton"}
 
 
-def document(view: View, layout: str) -> Document:
+def document(view: View, layout: str) -> DocumentContent:
     """Return the document of a view, all of its numbers to `view.digits`."""
     result = view.result
-    return Document(
+    return DocumentContent(
         title(result),
         _tables(view, layout),
         about=about(result.origin),
@@ -44,7 +44,7 @@ def title(result: Result) -> str:
     return f"{said} of {result.origin.name}"
 
 
-def about(origin: Origin | None) -> tuple[Section, ...]:
+def about(origin: ResultOrigin | None) -> tuple[Section, ...]:
     """Return the tables of the model and the point, where they are known."""
     if origin is None:
         return ()

@@ -30,7 +30,7 @@ _SCALED = {"relative": "x · ", "log": "x/y · "}
 
 
 @dataclass(frozen=True)
-class Shown:
+class FigurePanel:
     """One picture of a figure: `values` are `(rows, columns)`, or `(rows,)` without columns.
 
     Pictures of one `group`, a panel and an output's entry, share their color scale.
@@ -98,15 +98,17 @@ def alt_text(view: View, layout: str) -> str:
     return f"Figure of {', '.join(names)}"
 
 
-def _of_panel(view: View, panel: Panel, number: int, most: int) -> list[Shown]:
+def _of_panel(view: View, panel: Panel, number: int, most: int) -> list[FigurePanel]:
     prefix = _SCALED.get(view.result.scale, "")
 
     def named(title: str) -> str:
         return f"{prefix}{title}" if prefix else title
 
-    def shown(values: Values, title: str, entry: str | None = None) -> Shown:
+    def shown(values: Values, title: str, entry: str | None = None) -> FigurePanel:
         measure = named(" ".join(panel.title().rpartition("(")[0].split()))
-        return Shown(named(title), measure, values, panel.rows, panel.columns, (number, entry))
+        return FigurePanel(
+            named(title), measure, values, panel.rows, panel.columns, (number, entry)
+        )
 
     if isinstance(panel.values, Sparse):
         sides = [len(side) for side in (panel.rows, panel.columns) if side is not None]
@@ -138,7 +140,7 @@ def _sparse_grid(panel: Panel, place: int) -> Grid | None:
 
 
 def _scales(
-    shown: list[Shown], pictures: list[Cells | None]
+    shown: list[FigurePanel], pictures: list[Cells | None]
 ) -> dict[tuple[int, str | None], ColorScale | None]:
     """Return the color scale of each group: rows of a batch share one; None of sparse ones."""
     groups: dict[tuple[int, str | None], list[Cells]] = {}
@@ -151,7 +153,7 @@ def _scales(
     }
 
 
-def _said(one: Shown, picture: Cells, scale: ColorScale | None) -> list[str]:
+def _said(one: FigurePanel, picture: Cells, scale: ColorScale | None) -> list[str]:
     """Return what a picture does not show by itself."""
     notes = []
     if isinstance(one.values, Sparse):
@@ -182,7 +184,7 @@ def _room(shape: tuple[int, int], *, single: bool) -> tuple[int, int]:
     return max(2, int(most * min(height, 1))), max(2, int(most / max(height, 1)))
 
 
-def _laid_out(shown: list[Shown], pictures: list[Cells | None]) -> tuple[Figure, list[Axes]]:
+def _laid_out(shown: list[FigurePanel], pictures: list[Cells | None]) -> tuple[Figure, list[Axes]]:
     """Return a figure with axes for each picture."""
     count = len(shown)
     across = 1 if count == 1 else 2 if count in (2, 4) else 3
@@ -195,7 +197,7 @@ def _laid_out(shown: list[Shown], pictures: list[Cells | None]) -> tuple[Figure,
     return figure, [figure.add_subplot(grid[divmod(place, across)]) for place in range(count)]
 
 
-def _height(one: Shown, picture: Cells | None, width: float) -> float:
+def _height(one: FigurePanel, picture: Cells | None, width: float) -> float:
     if picture is not None:
         return min(heat_map.box(picture.shape) * (width - 1.7) + 1.2, 9.0)
     size = one.values.size
