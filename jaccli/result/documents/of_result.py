@@ -12,7 +12,7 @@ from jaccli.result.labels import LabelledAxis
 from jaccli.result.numerals import significant
 from jaccli.result.render.nonzeros import axes, counted, listed
 from jaccli.result.render.panels import Grid, Panel, panels
-from jaccli.result.result import Array, Block, ResultOrigin, Result
+from jaccli.result.result import Array, Block, Result, ResultOrigin
 from jaccli.result.sparse import Sparse
 from jaccli.result.view import View, whole
 
