@@ -70,7 +70,13 @@ LAYOUTS = ("blocks", "matrix", "long")
 LONG = ("table", "plain", "csv", "tsv", "parquet")
 """The formats that have the long layout: a row for each entry."""
 FORMATS = ("table", "plain", "json", "csv", "tsv", "npy", "none")
-SUFFIXES = (".npy", ".npz", ".csv", ".json", ".mtx", ".tsv", ".parquet")
+DRAWN = (".png", ".svg", ".pdf")
+"""The formats of figures."""
+DOCUMENTS = (".md", ".tex", ".html")
+"""The formats of tables and reports for people, which nothing reads back."""
+SUFFIXES = (
+    ".npy", ".npz", ".csv", ".json", ".mtx", ".tsv", ".parquet", ".mat", ".h5", *DOCUMENTS, *DRAWN
+)  # fmt: skip
 FLOAT_DTYPES = ("float32", "float64")
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".dat")
 """Suffixes of input files that hold a table as text."""

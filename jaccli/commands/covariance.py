@@ -23,6 +23,7 @@ from jaccli.commands.options import (
     suffixes,
     written,
 )
+from jaccli.commands.origin import origin
 from jaccli.commands.outcome import Outcome
 from jaccli.commands.reports import FORMATS, SUFFIXES, TabledReport, check_tasks
 from jaccli.commands.request import option
@@ -113,7 +114,7 @@ def _report(
     task: Task, found: Fit, request: CovarianceRequest | ResultRequest, context: Context
 ) -> Estimated:
     from jaccli.plan import as_text
-    from jaccli.uncertainty import fit_files, fit_text
+    from jaccli.uncertainty import fit_document, fit_files, fit_text
 
     if request.explain or request.verbose:
         context.reporter.tell(as_text(found.plan))
@@ -134,6 +135,13 @@ def _report(
         table=partial(fit_files.as_csv, found),
         fit=found,
         arrays=partial(fit_files.write_npz, found),
+        document=partial(
+            fit_document.as_file,
+            found,
+            origin(task.spec, found.plan.model),
+            every,
+            request.digits or 6,
+        ),
     )
 
 

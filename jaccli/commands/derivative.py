@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 
-from jaccli.choices import SCALED
+from jaccli.choices import DRAWN, SCALED
 from jaccli.commands.options import (
     APPROXIMATION,
     COLS,
@@ -18,6 +18,7 @@ from jaccli.commands.options import (
     WITH_VALUE,
     ResultRequest,
 )
+from jaccli.commands.origin import origin
 from jaccli.commands.outcome import Outcome
 from jaccli.commands.request import check_choice
 from jaccli.commands.shown import is_shown
@@ -43,8 +44,8 @@ if TYPE_CHECKING:
     from jaccli.tune.program_cache import ProgramCache
 
 
-_OF_ONE = ("npy", "csv", "tsv", "parquet", "mtx")
-"""Formats that hold one array."""
+_OF_ONE = ("npy", "csv", "tsv", "parquet", "mtx", *(suffix[1:] for suffix in DRAWN))
+"""Formats that hold the derivative alone."""
 
 
 class OneDerivativeRequest(ResultRequest):
@@ -136,7 +137,8 @@ class Computed(Outcome):
         from jaccli.result import write
 
         if self.target is not None:
-            write(self._as_file(), self.target, layout=self.layout, force=self.force)
+            result, digits = self._as_file(), self.digits
+            write(result, self.target, layout=self.layout, force=self.force, digits=digits)
 
     def print(self, out: TextIO) -> None:
         """Print the result, or the part that `show` picks."""
@@ -268,13 +270,14 @@ def _computed(
         said = remarks(program.plan, nonfinite, debug=request.debug)
         result = replace(result, warnings=(*result.warnings, *said))
     warnings = result.warnings
+    result = replace(result, origin=origin(plan.spec, plan.model))
     if plan.spec.unused:  # said when the model was loaded
         result = replace(result, warnings=(unused(plan.spec), *warnings))
     return Computed(
         form=task.form,
         target=task.target,
         force=task.spec.output.force,
-        notes=(summary(result),),
+        notes=(summary(result), *_of_file(task, result)),
         warnings=warnings,
         result=result,
         layout=task.spec.layout,
@@ -282,6 +285,13 @@ def _computed(
         digits=request.digits or 6,
         outputs=outputs if request.with_value else None,
     )
+
+
+def _of_file(task: Task, result: Result) -> list[str]:
+    """Return what is to be said of the file."""
+    from jaccli.result.io.registry import remarks
+
+    return [] if task.target is None else remarks(result, task.target, layout=task.spec.layout)
 
 
 def _of_whole(

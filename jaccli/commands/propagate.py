@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from jaccli.choices import DRAWN
 from jaccli.commands.options import (
     CHUNK,
     COVERAGE,
@@ -27,6 +28,7 @@ from jaccli.commands.options import (
     suffixes,
     written,
 )
+from jaccli.commands.origin import origin
 from jaccli.commands.outcome import Outcome
 from jaccli.commands.reports import FORMATS, SUFFIXES, TabledReport, check_tasks
 from jaccli.commands.request import option
@@ -156,8 +158,9 @@ def reports(
     """Propagate for tasks whose targets are checked."""
     check_tasks(asked, request)
     for task in asked:
-        if _is_csv(task) and isinstance(request, PropagateRequest) and request.no_budget:
-            raise UsageError("--no-budget: a .csv holds the budget.")
+        held = _of_budget(task)
+        if held and isinstance(request, PropagateRequest) and request.no_budget:
+            raise UsageError(f"--no-budget: a {held} holds the budget.")
     foresee_contents(path for task in asked for path in task.spec.input_files())
     programs: ProgramCache | None = None
     for task in asked:
@@ -178,7 +181,12 @@ def _propagated(
 ) -> Propagated:
     spec, options = task.spec, _options(task, request)
     from jaccli.plan import as_text
-    from jaccli.uncertainty import propagation, propagation_files, propagation_text
+    from jaccli.uncertainty import (
+        propagation,
+        propagation_document,
+        propagation_files,
+        propagation_text,
+    )
 
     with context.reporter.progress() as progress:
         found = propagation.propagate(spec, model, device, options, programs, progress)
@@ -202,26 +210,32 @@ def _propagated(
         rows=partial(propagation_files.summary, found),
         table=partial(propagation_files.as_csv, found),
         arrays=partial(propagation_files.write_npz, found),
+        document=partial(
+            propagation_document.as_file, found, origin(spec, model), every, request.digits or 6
+        ),
         propagation=found,
     )
 
 
-def _is_csv(task: Task) -> bool:
-    """Return whether the budget is written or printed as `.csv`."""
-    return task.form == "csv" or (task.target is not None and task.target.suffix.lower() == ".csv")
+def _of_budget(task: Task) -> str:
+    """Return the suffix of what is written or printed and holds the budget; or nothing."""
+    suffix = "" if task.target is None else task.target.suffix.lower()
+    if suffix in (".csv", *DRAWN):
+        return suffix
+    return ".csv" if task.form == "csv" else ""
 
 
 def _options(task: Task, request: SpecRequest) -> PropagationOptions:
     """Return what is asked for besides u."""
     from jaccli.uncertainty.propagation import PropagationOptions
 
-    csv = _is_csv(task)
+    held = bool(_of_budget(task))
     matrix: int | None = _LISTED
     if task.target is not None and task.target.suffix.lower() == ".npz":
         matrix = None
     if not isinstance(request, PropagateRequest):
-        return PropagationOptions(budget=True if csv else None, matrix=matrix)
-    budget: Any = True if request.budget or csv else False if request.no_budget else None
+        return PropagationOptions(budget=True if held else None, matrix=matrix)
+    budget: Any = True if request.budget or held else False if request.no_budget else None
     return PropagationOptions(
         order=request.order or 1,
         draws=request.draws,

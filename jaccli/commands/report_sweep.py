@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from jaccli import startup
-from jaccli.choices import REPORTED
+from jaccli.choices import DRAWN, REPORTED
 from jaccli.commands import COMMANDS
 from jaccli.commands.outcome import Data, Outcome, Report
 from jaccli.commands.reports import FORMATS, OF_RESULTS, Number, TabledReport
@@ -81,7 +81,7 @@ def run(spec: Spec, request: RunRequest, context: Context) -> Iterator[Outcome]:
     digits = None if form in ("plain", "csv") else request.digits or 6
     text = _as_csv if form == "csv" else _as_text
     if request.table is not None:
-        _write_table(tasks, found, Path(request.table), force=spec.output.force)
+        _write_table(spec, tasks, found, Path(request.table))
     yield Report(
         form=form,
         notes=(f"{name}: {len(tasks)} tasks",),
@@ -92,14 +92,45 @@ def run(spec: Spec, request: RunRequest, context: Context) -> Iterator[Outcome]:
 
 
 def _write_table(
-    tasks: Sequence[SweepTask], found: Sequence[TabledReport], target: Path, *, force: bool
+    spec: Spec, tasks: Sequence[SweepTask], found: Sequence[TabledReport], target: Path
 ) -> None:
-    """Write the table to a file, every number in full."""
+    """Write the table to a file, every number in full; or draw its uncertainties."""
     from jaccli.storage.files import publishing
     from jaccli.sweep.long_table import write_rows
 
-    with publishing(target, force=force) as stream:
-        write_rows(_rows(tasks, found, None), stream, target.suffix.lower())
+    suffix = target.suffix.lower()
+    with publishing(target, force=spec.output.force) as stream:
+        if suffix in DRAWN:
+            _draw(spec, tasks, found, suffix, stream)
+        else:
+            write_rows(_rows(tasks, found, None), stream, suffix)
+
+
+_DRAWN = {"propagate": ("u", ("output", "row")), "covariance": ("standard_error", ("parameter",))}
+"""The column that is drawn of each report, and those that name its curves."""
+
+
+def _draw(
+    spec: Spec,
+    tasks: Sequence[SweepTask],
+    found: Sequence[TabledReport],
+    suffix: str,
+    stream: BinaryIO,
+) -> None:
+    """Draw a report's uncertainties against what varies."""
+    from jaccli.result.figures import curves, style
+    from jaccli.sweep.curves import of_rows
+
+    (name,) = spec.derivative
+    y, names = _DRAWN[name]
+    each = []
+    for one in found:
+        header, *rows = one.rows(lambda value: repr(float(value)))
+        each.append([dict(zip(header, row, strict=True)) for row in rows])
+    title = f"{name} of {Path(spec.name).stem}"
+    values = [task.values for task in tasks]
+    shown = of_rows(values, each, y=y, names=names, title=title)
+    style.write(lambda: curves.figure(shown), suffix, shown.title, stream)
 
 
 def _rows(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from typing import BinaryIO, TextIO
 
+from jaccli.choices import DOCUMENTS, DRAWN
 from jaccli.commands.options import ResultRequest, SpecRequest
 from jaccli.commands.outcome import Report
 from jaccli.commands.tasks import Task
@@ -13,7 +14,7 @@ from jaccli.errors import SpecError, UsageError, expected
 from jaccli.storage.files import publishing
 
 Number = Callable[[float], str]
-SUFFIXES = (".json", ".npz", ".csv")
+SUFFIXES = (".json", ".npz", ".csv", *DOCUMENTS, *DRAWN)
 FORMATS = ("table", "plain", "json", "csv", "none")
 OF_RESULTS = ("layout", "show", "resume", "cluster", "scale", "with_value")
 """Options of `run` that concern results, which a report is not."""
@@ -23,6 +24,7 @@ OF_RESULTS = ("layout", "show", "resume", "cluster", "scale", "with_value")
 class TabledReport(Report):
     """A `Report` that is also a table, for `.csv`, and arrays, for `.npz`.
 
+    `document` returns it as a file for people of a suffix: a page, tables, a figure.
     `rows` is what a sweep prints of it: a header and a row for each entry, with numbers as they
     are to be written.
     """
@@ -30,15 +32,19 @@ class TabledReport(Report):
     table: Callable[[], str]
     rows: Callable[[Number], list[list[str]]]
     arrays: Callable[[BinaryIO], None]
+    document: Callable[[str], bytes]
 
     def write(self) -> None:
         """Write the file, in the format that its suffix names."""
-        if self.target is None or self.target.suffix.lower() == ".json":
+        suffix = "" if self.target is None else self.target.suffix.lower()
+        if self.target is None or suffix == ".json":
             super().write()
             return
         with publishing(self.target, force=self.force) as stream:
-            if self.target.suffix.lower() == ".npz":
+            if suffix == ".npz":
                 self.arrays(stream)
+            elif suffix in (*DOCUMENTS, *DRAWN):
+                stream.write(self.document(suffix))
             else:
                 stream.write(self.table().encode())
 
@@ -61,6 +67,10 @@ def check_tasks(asked: Iterable[Task], request: SpecRequest) -> None:
         if task.target is not None and task.target.suffix.lower() not in SUFFIXES:
             hint = f"Expected a name that ends in {', '.join(SUFFIXES)}."
             raise UsageError(f"-o: {task.target}: {task.derivative} writes reports.", hint=hint)
+        if task.target is not None and task.target.suffix.lower() in (".html", *DRAWN):
+            from jaccli.result.figures import style
+
+            style.require(task.target.suffix.lower()[1:])
         if task.form not in FORMATS:
             message = f"--format: {task.form!r} is not a format of {task.derivative}."
             raise UsageError(message, hint=expected(FORMATS))

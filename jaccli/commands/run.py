@@ -55,8 +55,8 @@ class RunRequest(ResultRequest):
         metavar="FILE")
     markdown: str | None = option("--markdown", help="Write a page about a sweep.", panel=RESULT,
         metavar="FILE")
-    table: str | None = option("--table", help="Write a sweep's entries as one long table.",
-        panel=RESULT, metavar="FILE")
+    table: str | None = option("--table", panel=RESULT, metavar="FILE",
+        help="Write a sweep's entries as one long table, or draw them.")
     no_folder: bool = option("--no-folder", help="Write the --table alone, and no results folder.",
         panel=RESULT)
     # fmt: on

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from jaccli import startup
+from jaccli.choices import DOCUMENTS, DRAWN
 from jaccli.cluster.address import parse
 from jaccli.commands.outcome import Outcome, put
 from jaccli.commands.request import check_choice
@@ -121,6 +122,9 @@ def _check_table(spec: Spec, request: RunRequest) -> None:
             raise SpecError(
                 spec.problem(parted, message, "Leave out --table, or what picks a part.")
             )
+        if request.suffix in (*DOCUMENTS, *DRAWN):
+            message = f"--suffix: {request.suffix} cannot be read back for the --table."
+            raise UsageError(message, hint="Leave --suffix or --table out.")
         check_suffix(Path(request.table))
         check_writable(request.table, force=spec.output.force)
 
@@ -230,9 +234,24 @@ def _write_table(
 
     limit = memory.budget(job.spec.memory)
     target = Path(request.table)
+    if target.suffix.lower() in DRAWN:
+        _draw(records, job, target, limit)
+        return ()
     with publishing(target, force=job.spec.output.force) as stream:
         write_results(records, job.folder, stream, target.suffix.lower(), limit=limit)
     return ()
+
+
+def _draw(records: Sequence[TaskRecord], job: SweepJob, target: Path, limit: int) -> None:
+    """Write the figure of all tasks that are done: curves against what varies."""
+    from jaccli.result.figures import curves, style
+    from jaccli.storage.files import publishing
+    from jaccli.sweep.curves import of_records
+
+    title = f"{', '.join(job.spec.derivative)} of {Path(job.spec.name).stem}"
+    found = of_records(records, job.folder, limit=limit, title=title)
+    with publishing(target, force=job.spec.output.force) as stream:
+        style.write(lambda: curves.figure(found), target.suffix.lower(), found.title, stream)
 
 
 def _table(

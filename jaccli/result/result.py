@@ -87,6 +87,19 @@ class Block:
         return block_key(self)
 
 
+@dataclass(frozen=True, slots=True)
+class ResultOrigin:
+    """What a result is of, in texts for a report: the spec's name, its model, the point.
+
+    `model` has a row for each expression, name and text; `point` for each input its name, shape and
+    values, the middle of many left out.
+    """
+
+    name: str
+    model: tuple[tuple[str, str], ...]
+    point: tuple[tuple[str, str, str], ...]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
     """The blocks of one derivative and the account of how they came about.
@@ -99,6 +112,7 @@ class Result:
     `part` is `diagonal` or `trace` where it is one of these; `rows` and `cols` are the texts that
     picked entries of outputs and inputs; with `shown` the result is what `--show` prints, at the
     `batch_rows` alone.
+    `origin` says of which model and point it is, where that is known.
     With the `scale` `relative` entries are `x dy/dx`, with `log` `x/y dy/dx`.
 
     `result["y.x"]` is a block; `matrix`, `labels` and `to_scipy` are the matrix layout of all.
@@ -125,6 +139,7 @@ class Result:
     cols: str | None = None
     shown: bool = False
     batch_rows: range | None = None
+    origin: ResultOrigin | None = None
 
     @property
     def is_part(self) -> bool:

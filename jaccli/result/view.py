@@ -61,13 +61,15 @@ class View:
     """The parts of a result; `batch` names the rows of its batch, or is None without one.
 
     A batch of which one row was picked has a `batch` of shape `()`, and the parts have no batch
-    axis.  `show` is the text that picked the parts, or None for everything.
+    axis.  `show` is the text that picked the parts, or None for everything.  `digits` are the
+    significant digits of tables in documents.
     """
 
     result: Result
     parts: tuple[ShownPart, ...]
     batch: Names | None
     show: str | None = None
+    digits: int = 6
 
     @property
     def batch_shape(self) -> tuple[int, ...]:

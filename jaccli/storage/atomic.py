@@ -122,7 +122,7 @@ def publishing(path: str, *, force: bool = False) -> Iterator[BinaryIO]:
         temporary = _temporary(target)
         _unfinished.add(temporary)
         try:
-            with open(temporary, "xb") as stream:
+            with open(temporary, "x+b") as stream:  # HDF5 reads in the file that it writes
                 yield stream
                 stream.flush()
                 os.fsync(stream.fileno())

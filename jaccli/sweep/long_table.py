@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
+from jaccli.choices import DRAWN
 from jaccli.errors import SourceError, UsageError
 from jaccli.result import Block, Result, Stored, read
 from jaccli.result.block_keys import split_keys
@@ -29,8 +30,8 @@ from jaccli.result.sparse import Values
 from jaccli.result.view import Slot, keeps_output, whole
 from jaccli.sweep.task_record import TaskRecord
 
-SUFFIXES = (".csv", ".tsv", ".parquet")
-"""The formats of a sweep's table."""
+SUFFIXES = (".csv", ".tsv", ".parquet", *DRAWN)
+"""The formats of a sweep's table; figures are drawn by `curves`."""
 _DERIVATIVE = "derivative"
 _OWN = (_DERIVATIVE, BATCH, *LABELS, VALUE)
 
@@ -55,6 +56,10 @@ def check_suffix(path: Path) -> None:
         from jaccli.result.io import parquet
 
         parquet.require()
+    if path.suffix.lower() in DRAWN:
+        from jaccli.result.figures import style
+
+        style.require(path.suffix.lower()[1:])
 
 
 def write_results(
@@ -78,7 +83,7 @@ def write_results(
     )
     with _writer(stream, suffix, columns, {**types, VALUE: np.dtype(np.float64)}) as rows_out:
         for place, record in enumerate(kept):
-            for rows in long_rows(whole(_result(record, folder, limit))):
+            for rows in long_rows(whole(read_result(record, folder, limit))):
                 count = len(rows.values)
                 constant = {name: [values[place]] * count for name, values in varied.items()}
                 if several:
@@ -217,7 +222,7 @@ def _blocks(record: TaskRecord) -> list[Block]:
     return found
 
 
-def _result(record: TaskRecord, folder: Path, limit: int) -> Result:
+def read_result(record: TaskRecord, folder: Path, limit: int) -> Result:
     """Read the stored result of a task, in whichever format it is."""
     path = folder / record.file
     stored = read(path, limit=limit)

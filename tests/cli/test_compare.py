@@ -167,7 +167,7 @@ def test_files_that_cannot_be_read_exit_3(jaccli: Jaccli) -> None:
         "cut.npz": "cut.npz: this file is damaged: file is not a zip file.",
         "text.npz": "text.npz: this file is damaged: file is not a zip file.",
         "text.txt": "text.txt: this is not the name of a result file.\n"
-        "Expected one of .npy, .npz, .csv, .json, .mtx, .tsv, .parquet.",
+        "Expected one of .npy, .npz, .csv, .json, .mtx, .tsv, .parquet, .mat, .h5.",
         "text.csv": "text.csv: line 1: 'hello' is not a number.",
         "folder.npz": "folder.npz: this is not a file.",
     }

@@ -11,6 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from jaccli.choices import SUFFIXES
+
+CHOICES = ", ".join(map(repr, (".npz", *(name for name in SUFFIXES if name != ".npz"))))
+ACCEPTED = f"{', '.join(SUFFIXES)}."
+
 POLAR = "model: {expressions: {r: x**2 + y, t: x*y}}\ninputs: {x: 3.0, y: 4.0}\n"
 SQUARES = "model: {expression: sum(x**2)}\ninputs: {x: [1, 2]}\nderivative: gradient\n"
 PLAIN = "    x   y\nr 6.0 1.0\nt 4.0 3.0\n"
@@ -104,12 +109,11 @@ REFUSED = {
     (
         "-o",
         "J.txt",
-    ): "J.txt: unknown suffix '.txt'.\n"
-    "Expected one of .npy, .npz, .csv, .json, .mtx, .tsv, .parquet.",
+    ): f"J.txt: unknown suffix '.txt'.\nExpected one of {ACCEPTED}",
     (
         "-o",
         "J",
-    ): "J: the name has no suffix.\nExpected one of .npy, .npz, .csv, .json, .mtx, .tsv, .parquet.",
+    ): f"J: the name has no suffix.\nExpected one of {ACCEPTED}",
     ("-o", "absent/J.npz"): "absent/J.npz: there is no folder 'FOLDER/absent'.\nCreate it first.",
     ("-o", "folder.npz"): "folder.npz: this is a folder.\nExpected the name of a file.",
     ("-o", "J.npy"): "npy: one array only, and the result has 4 blocks: 'r.x', 'r.y', 't.x', "
@@ -118,7 +122,7 @@ REFUSED = {
     "'t.y'.\nUse .npz for all of them, or --layout matrix to join them into one array.",
     ("--suffix", ".json"): "--suffix goes with --out-dir.",
     ("--out-dir", "out", "--suffix", ".txt"): "--suffix: unknown value '.txt'.\n"
-    "Expected one of '.npz', '.npy', '.csv', '.json', '.mtx', '.tsv', '.parquet'.",
+    f"Expected one of {CHOICES}.",
     ("--out-dir", "out", "-o", "J.npz"): "-o and --out-dir do not go together.",
     ("--out-dir", "taken.npz"): "--out-dir: taken.npz: File exists.",
     ("--digits", "0"): "--digits: 0 is out of range.\nExpected 1 to 17.",
@@ -368,7 +372,7 @@ def test_only_run_compares(jaccli: Callable[..., Any]) -> None:
 UNREAD = {
     "absent.npy": "absent.npy: no such file.",
     "golden.txt": "golden.txt: this is not the name of a result file.\n"
-    "Expected one of .npy, .npz, .csv, .json, .mtx, .tsv, .parquet.",
+    "Expected one of .npy, .npz, .csv, .json, .mtx, .tsv, .parquet, .mat, .h5.",
 }
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from jaccli import choices
 from jaccli.errors import ComputationError, UsageError
 from jaccli.result import BlockShape, check_layout, check_target, publishing, read, write
 from jaccli.result.io import registry
@@ -178,7 +179,7 @@ def test_devices_and_pipes_are_written_directly(folder: Path) -> None:
 def test_targets_are_refused_before_computing(folder: Path) -> None:
     (folder / "there.npy").touch()
     (folder / "folder.npy").mkdir()
-    accepted = "Expected one of .npy, .npz, .csv, .json, .mtx, .tsv, .parquet."
+    accepted = f"Expected one of {', '.join(choices.SUFFIXES)}."
     messages = {
         "there.npy": "exists already.\nChoose another name, or replace it with --force.",
         "folder.npy": "this is a folder.\nExpected the name of a file.",

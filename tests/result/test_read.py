@@ -258,7 +258,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         "pipe.npy": "this is not a file.",
         "missing.npy": "no such file.",
         "r.txt": "this is not the name of a result file.\n"
-        "Expected one of .npy, .npz, .csv, .json, .mtx, .tsv, .parquet.",
+        "Expected one of .npy, .npz, .csv, .json, .mtx, .tsv, .parquet, .mat, .h5.",
     }
     for name, message in messages.items():
         with pytest.raises(SourceError) as error:

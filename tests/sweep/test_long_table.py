@@ -180,7 +180,7 @@ def test_a_sweep_of_propagate_writes_its_table(jaccli: Jaccli, name: str) -> Non
 
 REFUSED = {
     ("--table", "all.txt"): "--table: all.txt: this is not the name of a table.\n"
-    "Expected a name that ends in .csv, .tsv, .parquet.",
+    "Expected a name that ends in .csv, .tsv, .parquet, .png, .svg, .pdf.",
     ("--table", "no/all.csv"): "no/all.csv: there is no folder 'FOLDER/no'.\nCreate it first.",
     ("--no-folder",): "--no-folder goes with --table: nothing would be written.",
     ("--table", "all.csv", "--no-folder", "--out-dir", "d"): "--out-dir and --no-folder do not go "

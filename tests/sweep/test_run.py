@@ -21,10 +21,13 @@ import pytest
 from conftest import ROOT
 from pipeline import assert_blocks
 
+from jaccli.choices import SUFFIXES
 from jaccli.spec import load
 from jaccli.sweep import expand
 from jaccli.sweep.fingerprint import fingerprints
 from tests.processes import started
+
+CHOICES = ", ".join(map(repr, (".npz", *(name for name in SUFFIXES if name != ".npz"))))
 
 Jaccli = Callable[..., Any]
 
@@ -535,8 +538,7 @@ def test_a_dry_run_lists_tasks_with_their_bytes_and_writes_nothing(jaccli: Jaccl
 REFUSED = {
     ("-o", "a.npz"): "-o: a sweep writes a file for each task.\n"
     "Use --out-dir DIR, and --suffix for the format.",
-    ("--suffix", ".pdf"): "--suffix: unknown value '.pdf'.\n"
-    "Expected one of '.npz', '.npy', '.csv', '.json', '.mtx', '.tsv', '.parquet'.",
+    ("--suffix", ".txt"): f"--suffix: unknown value '.txt'.\nExpected one of {CHOICES}.",
     ("--show", "r"): "--show goes with one result; a sweep has many.",
     ("--format", "npy"): "--format: 'npy' holds a result; a sweep prints a table.\n"
     "Expected one of 'table', 'plain', 'json', 'csv', 'none'.",

@@ -129,7 +129,7 @@ def test_what_is_wrong_is_said_at_its_place(jaccli: Jaccli, case: tuple[str, str
         (("--std", "x=1", "--budget", "--no-budget"),
          "jaccli: --budget and --no-budget do not go together.\n"),
         (("--std", "x=1", "-o", "u.npy"), "jaccli: -o: u.npy: propagate writes reports.\n"
-         "Expected a name that ends in .json, .npz, .csv.\n"),
+         "Expected a name that ends in .json, .npz, .csv, .md, .tex, .html, .png, .svg, .pdf.\n"),
     ],
     ids=str,
 )  # fmt: skip

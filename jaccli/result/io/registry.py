@@ -10,11 +10,12 @@ import io
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from jaccli.choices import LONG, SUFFIXES
+from jaccli.choices import DOCUMENTS, DRAWN, LONG, SUFFIXES
 from jaccli.errors import BudgetError, SourceError, UsageError, format_bytes
 from jaccli.result.labels import LabelledAxis
 from jaccli.result.matrix import matrix_shape
@@ -24,6 +25,8 @@ from jaccli.result.view import Slot, View, batch_names, whole
 from jaccli.storage.files import check_writable, is_special, publishing
 from jaccli.storage.reading import reading
 
+READ_BACK = tuple(name for name in SUFFIXES if name not in (*DOCUMENTS, *DRAWN))
+"""The formats that hold numbers to read back."""
 READ_LIMIT = 4 << 30
 """Bytes that the arrays of a file may need unless the caller says otherwise."""
 
@@ -34,7 +37,8 @@ class FileFormat(Protocol):
     `check(keys, matrix_shape, layout, storage)` refuses results that do not fit, `write(view,
     layout, stream)` writes one, and `read(stream, size, limit)` reads one back.  Some have
     `needed(stream, size, limit)` too: it returns the bytes that a file's arrays need, where it says
-    so before it is read, and refuses more than the limit; and `DENSE`, if zeros are written too.
+    so before it is read, and refuses more than the limit; `DENSE`, if zeros are written too; and
+    `remarks(keys, layout)`, which returns what people are told of the file.
     """
 
     def check(
@@ -108,8 +112,12 @@ def write(
     *,
     layout: str = "blocks",
     force: bool = False,
+    digits: int = 6,
 ) -> None:
-    """Write a result to a file that appears whole or not at all."""
+    """Write a result to a file that appears whole or not at all.
+
+    `digits` are those of tables in documents (`.md`, `.tex`); other files have every digit.
+    """
     target = Path(path)
     form = _format(target)
     check_layout(
@@ -122,7 +130,14 @@ def write(
         part=result.part,
     )
     with publishing(target, force=force) as stream:
-        form.write(whole(result), layout, stream)
+        form.write(replace(whole(result), digits=digits), layout, stream)
+
+
+def remarks(result: Result, path: str | os.PathLike[str], *, layout: str = "blocks") -> list[str]:
+    """Return what is to be said of a file of a result: names that its format changes."""
+    found = getattr(format_of(suffix_of(Path(path))), "remarks", None)
+    said: list[str] = [] if found is None else found(result.keys(), layout)
+    return said
 
 
 def content(result: Result, suffix: str, *, layout: str = "blocks") -> bytes:
@@ -173,7 +188,8 @@ def read(path: str | os.PathLike[str], *, limit: int = READ_LIMIT) -> Stored:
 
 def _result_format(source: Path) -> FileFormat:
     if source.suffix.lower() not in SUFFIXES:
-        raise SourceError(f"{source}: this is not the name of a result file.", hint=_accepted())
+        hint = f"Expected one of {', '.join(READ_BACK)}."
+        raise SourceError(f"{source}: this is not the name of a result file.", hint=hint)
     return format_of(source.suffix.lower())
 
 

@@ -19,7 +19,6 @@ _ROWS = 20
 """Rows of a grid that are shown at most, not counting the one that stands for the others."""
 _COLUMNS = 12
 """Columns of a grid that are shown at most."""
-_DIGITS = 6
 _MORE = "…"
 
 
@@ -31,17 +30,17 @@ def html(view: View, layout: str = "blocks") -> str:
         if position is None:
             parts.append(_note(f"{_MORE} {len(shown) - _PANELS:,} more blocks"))
         else:
-            parts += _panel(shown[position])
+            parts += _panel(shown[position], view.digits)
     return f"<div>{''.join(parts)}</div>"
 
 
-def _panel(panel: Panel) -> Iterator[str]:
+def _panel(panel: Panel, digits: int) -> Iterator[str]:
     if 0 in panel.values.shape:
         yield _table(panel.title(), [], [])
         yield _note("empty")
         return
     if isinstance(panel.values, Sparse):
-        yield _nonzeros(panel, panel.values)
+        yield _nonzeros(panel, panel.values, digits)
         return
     for position in elided(len(panel), _STACK):
         if position is None:
@@ -49,16 +48,16 @@ def _panel(panel: Panel) -> Iterator[str]:
             yield _note(f"{_MORE} {len(panel) - _STACK:,} more{what}")
         else:
             grid = panel[position]
-            yield _grid(panel.title(grid), grid)
+            yield _grid(panel.title(grid), grid, digits)
 
 
-def _grid(title: str, grid: Grid) -> str:
+def _grid(title: str, grid: Grid, digits: int) -> str:
     values = grid.values if grid.columns is not None else grid.values[:, None]
     rows = elided(values.shape[0], _ROWS)
     columns = elided(values.shape[1], _COLUMNS)
     picked = [row for row in rows if row is not None]
     cells = {
-        column: iter(aligned(values[picked, column], _DIGITS))
+        column: iter(aligned(values[picked, column], digits))
         for column in columns
         if column is not None
     }
@@ -80,11 +79,11 @@ def _named(names: Sequence[str] | RowNames, positions: Iterable[int | None]) -> 
     return [_MORE if position is None else names[position] for position in positions]
 
 
-def _nonzeros(panel: Panel, values: Sparse) -> str:
+def _nonzeros(panel: Panel, values: Sparse, digits: int) -> str:
     rows = elided(values.nnz, _ROWS)
     picked = [row for row in rows if row is not None]
     columns = labels(panel, values.where[picked])
-    numbers = [cell.strip() for cell in aligned(values.values[picked], _DIGITS)]
+    numbers = [cell.strip() for cell in aligned(values.values[picked], digits)]
     entries = iter(zip(*columns, numbers, strict=True))
     width = len(columns) + 1
     body = [[_MORE] * width if row is None else list(next(entries)) for row in rows]
@@ -93,11 +92,11 @@ def _nonzeros(panel: Panel, values: Sparse) -> str:
 
 def _table(title: str, head: list[str], body: list[list[str]], named: int = 1) -> str:
     """Return a table; the first `named` cells of a row are names."""
-    top = "".join(f"<th>{escape(name)}</th>" for name in head)
+    top = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
     lines = [
         "".join(
-            f"<{kind}>{escape(cell)}</{kind}>"
-            for kind, cell in (("th" if n < named else "td", cell) for n, cell in enumerate(row))
+            f'<th scope="row">{escape(cell)}</th>' if n < named else f"<td>{escape(cell)}</td>"
+            for n, cell in enumerate(row)
         )
         for row in body
     ]
