@@ -15,7 +15,7 @@ from __future__ import annotations
 import io
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, TypedDict, Unpack
 
 from jaccli.commands import COMMANDS
@@ -280,7 +280,10 @@ class Model:
 
         The options are those of `jaccli covariance`.
         """
-        names = (predict,) if isinstance(predict, str) else tuple(predict)
+        names = (predict,) if isinstance(predict, str) else predict
+        if not isinstance(names, Iterable) or not all(isinstance(name, str) for name in names):
+            raise UsageError(f"predict: {predict!r} is no name of an output, nor a list of them.")
+        names = tuple(names)
         options = {"sigma": sigma, "predict": names or None, "coverage": coverage}
         return self._report("covariance", options, entries)
 

@@ -120,15 +120,17 @@ def _analyze_specs(request: AnalyzeRequest, context: Context) -> Iterator[Outcom
         model, device = load_model(spec, request, context)
         warn_of_unused(spec, context)
         from jaccli.analyze import from_model
+        from jaccli.models.gauss_newton import approximated
 
         for task in group:
             of = from_model.derivative_of(
                 spec, model, device, task.derivative or None, request.system
             )
             from_model.check_mode(request.mode, of)
+            subject = approximated(spec, model, of)
             with context.reporter.progress() as progress:
                 found, left = from_model.spectral_problem(
-                    spec, model, device, of, request.top, progress, request.system
+                    spec, subject, device, of, request.top, progress, request.system
                 )
                 report = _spectrum(found, left, request, progress)
             yield _report(report, task.form, task.target, request, force=spec.output.force)

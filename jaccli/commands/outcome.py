@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import html
 import json
+import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -88,6 +89,14 @@ class Report(PlainText):
     def passed(self) -> bool:
         """Whether what was expected holds."""
         return self.exit_code == 0
+
+    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
+        """Write the report to a file, as `-o` does.
+
+        Raises:
+            UsageError: the file is there and `force` is not given.
+        """
+        replace(self, target=Path(path), force=force).write()
 
     def write(self) -> None:
         """Write the report as JSON."""

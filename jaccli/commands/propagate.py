@@ -192,6 +192,8 @@ def _propagated(
         found = propagation.propagate(spec, model, device, options, programs, progress)
     if request.explain or request.verbose:
         context.reporter.tell(as_text(found.plan))
+    if found.undefined is not None and request.fail_on_nonfinite:
+        raise ComputationError(f"propagate: {found.undefined}.")
     if found.nonfinite is not None and request.fail_on_nonfinite:
         raise ComputationError(*nonfinite_problems(found.plan, found.nonfinite))
     said = (*found.notes, *found.result.warnings)

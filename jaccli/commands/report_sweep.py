@@ -15,9 +15,16 @@ from jaccli.choices import DRAWN, REPORTED
 from jaccli.commands import COMMANDS
 from jaccli.commands.outcome import Data, Outcome, Report
 from jaccli.commands.reports import FORMATS, OF_RESULTS, Number, TabledReport
-from jaccli.commands.tasks import Task, warn_of_unused
+from jaccli.commands.tasks import Task, programs_of, warn_of_unused
 from jaccli.context import Context, Silent
-from jaccli.errors import SpecError, UsageError, expected
+from jaccli.errors import (
+    JaccliError,
+    SpecError,
+    UsageError,
+    VerdictError,
+    expected,
+    listed,
+)
 from jaccli.spec import Spec
 
 if TYPE_CHECKING:
@@ -50,8 +57,9 @@ def run(spec: Spec, request: RunRequest, context: Context) -> Iterator[Outcome]:
     """
     (name,) = spec.derivative
     for given, _ in request.given():
-        if given.name in _REFUSED:
-            raise UsageError(f"{given.flag}: a sweep of {name} prints one table.")
+        if given.name in _REFUSED or (given.name == "wrt" and name == "propagate"):
+            hint = "--table FILE writes it; --format is for standard output."
+            raise UsageError(f"{given.flag}: a sweep of {name} is one table.", hint=hint)
     if request.table is not None:
         startup.import_numpy()
         from jaccli.storage.files import check_writable
@@ -68,16 +76,26 @@ def run(spec: Spec, request: RunRequest, context: Context) -> Iterator[Outcome]:
     tasks = expand(spec)
     warn_of_unused(spec, context)
     startup.import_numpy()
-    found: list[TabledReport] = []
+    done: list[tuple[SweepTask, TabledReport]] = []
+    failures: dict[str, list[str]] = {}
     warnings: dict[str, None] = {}
+    quiet = context.replace(reporter=Silent())
+    reports = import_module(COMMANDS[name].module).reports
     with context.reporter.progress() as progress:
         progress.start(len(tasks))
-        each = [Task(task.spec, name, None, "none") for task in tasks]
-        reports = import_module(COMMANDS[name].module).reports
-        for outcome in reports(each, request, context.replace(reporter=Silent())):
-            found.append(outcome)
-            warnings.update(dict.fromkeys(outcome.warnings))
+        for task in tasks:
+            try:
+                (report,) = reports([Task(task.spec, name, None, "none")], request, quiet)
+            except JaccliError as error:
+                failures.setdefault(str(error), []).append(task.name)
+            else:
+                done.append((task, report))
+                warnings.update(dict.fromkeys(report.warnings))
+                quiet = quiet.replace(programs=programs_of(quiet, several=True))
             progress.advance(1)
+    for message, names in failures.items():
+        context.reporter.tell(f"failed: {listed(names, 3)}: {message}")
+    tasks, found = tuple(task for task, _ in done), [report for _, report in done]
     digits = None if form in ("plain", "csv") else request.digits or 6
     text = _as_csv if form == "csv" else _as_text
     if request.table is not None:
@@ -85,6 +103,7 @@ def run(spec: Spec, request: RunRequest, context: Context) -> Iterator[Outcome]:
     yield Report(
         form=form,
         notes=(f"{name}: {len(tasks)} tasks",),
+        exit_code=VerdictError.exit_code if failures else 0,
         warnings=tuple(warnings),
         text=partial(text, tasks, found, digits),
         data=partial(_as_json, name, tasks, found),
@@ -159,7 +178,7 @@ def _shown(value: Any) -> str:
 def _as_text(tasks: Sequence[SweepTask], found: Sequence[TabledReport], digits: int | None) -> str:
     from jaccli.result.render.columns import columns
 
-    return columns(_rows(tasks, found, digits))
+    return columns([[cell or "-" for cell in row] for row in _rows(tasks, found, digits)])
 
 
 def _as_csv(tasks: Sequence[SweepTask], found: Sequence[TabledReport], digits: int | None) -> str:

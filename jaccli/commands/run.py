@@ -88,6 +88,8 @@ def run(request: RunRequest, context: Context) -> Iterator[Outcome]:
     # Beside derivatives, options of results are theirs; a cluster has no part in the report.
     barred = OF_RESULTS if len(reported) == len(asked) else ("cluster",)
     check_honoured(request, barred, reported[0].derivative)
+    if all(task.derivative == "propagate" for task in asked):
+        check_honoured(request, ("wrt", "vector"), "propagate")
     check_targets(asked, request, context)
     return _mixed(asked, request, context)
 

@@ -217,8 +217,9 @@ def _tasks(specs: Iterable[Spec], request: SpecRequest, context: Context) -> Ite
     if several and request.output not in (None, "-"):
         raise UsageError("-o names one file for several results.", hint="Use --out-dir DIR.")
     for spec in specs:
-        for named in dict.fromkeys(_derivatives(spec, request)):
-            task_spec, derivative = spec.of_derivative(named)
+        for named in _derivatives(spec, request):
+            performed = named in request.performs
+            task_spec, derivative = (spec, named) if performed else spec.of_derivative(named)
             target = spec.output.path
             if folder is not None:
                 stem = "stdin" if spec.name in ("-", "-e") else Path(spec.name).stem
@@ -232,11 +233,18 @@ def _tasks(specs: Iterable[Spec], request: SpecRequest, context: Context) -> Ite
             yield Task(task_spec, derivative, target, _format(spec, target, request, context))
 
 
-def _derivatives(spec: Spec, request: SpecRequest) -> Iterable[str]:
-    """Yield what the command does of what the spec says: of `propagate` perhaps the Jacobian."""
-    for name in spec.derivative:
-        kept = name in request.performs or name == GAUSS_NEWTON
-        yield name if kept else BUILT_ON.get(name, name)
+def _derivatives(spec: Spec, request: SpecRequest) -> list[str]:
+    """Return what the command does of what the spec says, each once.
+
+    What it does not perform itself is built on a derivative: `propagate` on the Jacobian.
+    """
+    found = dict.fromkeys(spec.derivative)
+    apart = {*request.performs, GAUSS_NEWTON, "propagate"}
+    return [
+        name
+        for name in found
+        if name in apart or name not in BUILT_ON or BUILT_ON[name] not in found
+    ]
 
 
 def _format(spec: Spec, target: Path | None, request: SpecRequest, context: Context) -> str:

@@ -21,6 +21,11 @@ _AT = "{}@"
 """What the point of an input is called: no input's name holds an @."""
 
 
+def is_point(name: str) -> bool:
+    """Whether an input of a model is the point of another."""
+    return name.endswith("@")
+
+
 def approximated(spec: Spec, model: LoadedModel, derivative: str) -> LoadedModel:
     """Return the model whose derivative is what the spec's `approximation` asks for.
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from jaccli.derivative.structure_losses import Loss
 from jaccli.errors import format_bytes
+from jaccli.models.gauss_newton import is_point
 from jaccli.plan.plan import Plan
 
 _OPERATORS = {
@@ -31,7 +32,11 @@ def as_json(plan: Plan) -> dict[str, Any]:
         "device": plan.device.name,
         "dtype": plan.spec.dtype,
         "precision": plan.spec.precision,
-        "inputs": {name: list(array.shape) for name, array in plan.model.primals.items()},
+        "inputs": {
+            name: list(array.shape)
+            for name, array in plan.model.primals.items()
+            if not is_point(name)
+        },
         "outputs": {name: list(shape) for name, shape in plan.outputs.items()},
         "wrt": list(plan.model.wrt),
         "batch": plan.model.batch_size,
@@ -57,6 +62,7 @@ def as_text(plan: Plan) -> str:
     inputs = [
         f"{name} {_shape(array.shape)}{_role(plan, name)}"
         for name, array in plan.model.primals.items()
+        if not is_point(name)
     ]
     rows = [
         ("plan", f"{_operator(plan)} of {plan.spec.name}"),
@@ -85,6 +91,8 @@ def as_text(plan: Plan) -> str:
 def _operator(plan: Plan) -> str:
     """Return what is computed: `rows y[0] of the Jacobian`, `trace of the Hessian`."""
     name, spec = _OPERATORS[plan.derivative], plan.spec
+    if plan.approximation != "none":
+        name = f"Gauss-Newton {name}"
     if plan.model.gradient_of is not None:
         return f"{name} {spec.rows}" + (f", columns {spec.cols}" if spec.cols else "")
     picked = {"rows": spec.rows, "columns": spec.cols}

@@ -52,7 +52,7 @@ def _scaled(
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         if isinstance(block.values, Sparse):
             shape = block.values.shape
-            index = np.unravel_index(block.values.where, shape)
+            index = np.unravel_index(block.values.where, shape) if shape else ()
             at = (np.broadcast_to(x, shape)[index], np.broadcast_to(y, shape)[index])
             values = at[0] * block.values.values / at[1]
             kept = replace(block.values, values=values.astype(block.values.dtype, copy=False))

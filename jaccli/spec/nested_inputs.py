@@ -84,6 +84,10 @@ def is_group(node: Node) -> bool:
     return node.named and isinstance(node.value, dict)
 
 
+UNCERTAIN = frozenset(("std", "relative", "half_width", "expanded", "covariance", "samples"))
+"""Keys that tell the form of an uncertainty: a mapping that has one is no group."""
+
+
 def with_groups(root: Node) -> Node:
     """Return a spec's tree in which groups of inputs are known as such.
 
@@ -91,7 +95,7 @@ def with_groups(root: Node) -> Node:
     """
     if root.get("model", "python") is None or not isinstance(root.value, dict):
         return root
-    entries = {name: root.get(name) for name in ("inputs", "vector")}
+    entries = {name: root.get(name) for name in ("inputs", "vector", "uncertainty")}
     known = {name: _grouped(node) for name, node in entries.items() if node is not None}
     return replace(root, value=root.value | known)
 
@@ -108,7 +112,9 @@ def _grouped(node: Node) -> Node:
 
 
 def _may_be_group(node: Node) -> bool:
-    return isinstance(node.value, dict) and bool(node.value) and not is_source(node)
+    if not isinstance(node.value, dict) or not node.value or is_source(node):
+        return False
+    return UNCERTAIN.isdisjoint(node.value)
 
 
 def nested(flat: Mapping[str, Any]) -> dict[str, Any]:

@@ -162,9 +162,14 @@ class Spec:
         return Problem(message, path=path, place=self.place(*path.split(".")), hint=hint)
 
     def of_derivative(self, name: str) -> tuple[Spec, str]:
-        """Return the spec of one of its derivatives and that: `gauss-newton` is a Hessian."""
+        """Return the spec of what one of its derivatives is built on, and that derivative.
+
+        `gauss-newton` is a Hessian, `propagate` the Jacobian by the uncertain inputs.
+        """
+        if name == "propagate" and self.uncertainty is not None:
+            return replace(self, wrt=self.uncertainty.names), BUILT_ON[name]
         if name != GAUSS_NEWTON:
-            return self, name
+            return self, BUILT_ON.get(name, name)
         resolved = {**self.resolved, "approximation": GAUSS_NEWTON}
         return replace(self, approximation=GAUSS_NEWTON, resolved=resolved), BUILT_ON[name]
 

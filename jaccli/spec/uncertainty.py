@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from jaccli.errors import did_you_mean
 from jaccli.spec.input_sources import Source
+from jaccli.spec.nested_inputs import entry_node
 from jaccli.spec.nodes import Node
 from jaccli.spec.schema_types import ProblemCollector, join
 
@@ -137,8 +138,7 @@ def uncertainty_of(
         return None
     inputs = values["inputs"]
     for name in entries:
-        node = root.get("uncertainty")
-        at = node.keys[name] if node is not None else root
+        at = entry_node(root, "uncertainty", name) or root
         _check_input(name, at, f"uncertainty.{name}", inputs, report)
     _check_covariance(covariance, entries, inputs, root, report)
     known = {*entries, *(covariance.inputs if covariance is not None else ())}
@@ -186,8 +186,7 @@ def _check_covariance(
         assert covariance is not None
         at = covariance.node.get("inputs", str(index)) or covariance.node
         if _check_input(name, at, "covariance.inputs", inputs, report) and name in entries:
-            node = root.get("uncertainty")
-            where = node.keys[name] if node is not None else at
+            where = entry_node(root, "uncertainty", name) or at
             message = f"{name!r} has an entry here, and its variance under 'covariance'."
             report.add(where, f"uncertainty.{name}", message, "Leave one of them out.")
     if covariance is not None and root.get("correlation") is not None:

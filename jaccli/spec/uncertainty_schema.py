@@ -9,10 +9,13 @@ Boundary: checks an entry by itself; what entries must have in common is in `unc
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from jaccli.choices import DISTRIBUTIONS
 from jaccli.spec.input_sources import INPUT, SOURCES
+from jaccli.spec.nested_inputs import DOTTED, is_group
 from jaccli.spec.nodes import Node
 from jaccli.spec.number_types import as_float, constant_schema, number_of
 from jaccli.spec.schema_types import (
@@ -30,6 +33,7 @@ from jaccli.spec.schema_types import (
     has_key,
     is_mapping,
     is_scalar,
+    join,
 )
 from jaccli.spec.uncertainty import (
     COVERAGE,
@@ -40,6 +44,7 @@ from jaccli.spec.uncertainty import (
 )
 
 _NAME = Words("the name of an input", r"[A-Za-z_][A-Za-z0-9_.]*")
+_WHOLE_NAME = re.compile(rf"{DOTTED}\Z")
 _NAMES = Items(_NAME, least=1, unique=True)
 
 
@@ -186,7 +191,7 @@ class _Form(NamedTuple):
                 message = "an expanded uncertainty has either 'k' or 'coverage'."
                 hint = "Expected {expanded: U, k: 2}, or {expanded: U, coverage: 0.95, dof: 9}."
                 report.add(node, path, message, hint)
-        return UncertaintyEntry(path.rpartition(".")[2], self.name, values or {}, path, node)
+        return UncertaintyEntry(path.partition(".")[2], self.name, values or {}, path, node)
 
     def schema(self) -> dict[str, Any]:
         return RecordType(FORMS[self.name]).schema()
@@ -197,7 +202,7 @@ class _Bare:
 
     def check(self, node: Node, path: str, report: ProblemCollector) -> Any:
         source = _Magnitude().check(node, path, report)
-        name = path.rpartition(".")[2]
+        name = path.partition(".")[2]
         return UncertaintyEntry(name, "std", {"std": source, "dof": None}, path, node)
 
     def schema(self) -> dict[str, Any]:
@@ -229,10 +234,32 @@ class _Entries:
     def check(self, node: Node, path: str, report: ProblemCollector) -> Any:
         if isinstance(node.value, dict) and not node.value:
             return {}
-        return Named(_ENTRY).check(node, path, report)
+        found = Named(_ENTRY_OR_GROUP, pattern=_WHOLE_NAME).check(node, path, report)
+        return found if found is None else dict(_flat(found))
 
     def schema(self) -> dict[str, Any]:
-        return Named(_ENTRY).schema()
+        return Named(_ENTRY, pattern=_WHOLE_NAME).schema()
+
+
+class _Group:
+    """The uncertainties of a group of inputs, by their names in it."""
+
+    def check(self, node: Node, path: str, report: ProblemCollector) -> Any:
+        return Named(_ENTRY_OR_GROUP, pattern=_WHOLE_NAME).check(node, path, report)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "object"}
+
+
+_ENTRY_OR_GROUP = Either((Case(is_group, _Group()), Case(always, _ENTRY)))
+
+
+def _flat(entries: Mapping[str, Any], group: str = "") -> Iterator[tuple[str, Any]]:
+    for name, entry in entries.items():
+        if isinstance(entry, dict):
+            yield from _flat(entry, join(group, name))
+        else:
+            yield join(group, name), entry
 
 
 class _Matrix:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from jaccli.choices import REPORTED
 from jaccli.errors import Problem, SpecError, UsageError
 from jaccli.spec import Spec
 from jaccli.spec.load import check
@@ -49,7 +50,10 @@ def expand(spec: Spec) -> tuple[SweepTask, ...]:
         values = {".".join(override.path): override.node.plain() for override in setting}
         for derivative in task_spec.derivative:
             name = f"{stem}.{derivative}" if many_derivatives else stem
-            tasks.append(SweepTask(name, *task_spec.of_derivative(derivative), values))
+            one = (task_spec, derivative)
+            if derivative not in REPORTED:
+                one = task_spec.of_derivative(derivative)
+            tasks.append(SweepTask(name, *one, values))
     return tuple(tasks)
 
 

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 _OFFSET = 1e-3
 """The relative offset up to which a point is a solution (Bates & Watts, 2.2.3)."""
-_DIGITS = 8
-"""Digits of the standard errors below which it is said how many are right."""
 _SHOWN = 6
 """Parameters of a direction that are named."""
 _COPIES = 4
@@ -121,6 +119,7 @@ def with_predictions(spec: Spec) -> Spec:
     return replace(spec, model=model._replace(outputs=outputs), resolved=resolved)
 
 
+@np.errstate(all="ignore")
 def fit(
     spec: Spec, model: LoadedModel, device: Device, programs: ProgramCache, progress: Progress
 ) -> Fit:
@@ -269,12 +268,14 @@ def _notes(found: Estimate, labels: LabelledAxis, n: int, *, known: bool, eps: f
             f"as many residuals as parameters ({n}): the residual variance is 0/0, not defined; "
             "--sigma known takes residuals in units of known standard deviations."
         )
-    digits = -np.log10(eps * found.scaled_condition) if found.rank == len(names) else np.inf
-    if digits < _DIGITS:
+    if found.rank == len(names) and found.scaled_condition > 1 / sqrt(eps):
+        digits = max(int(-np.log10(eps * found.scaled_condition)), 0)
         notes.append(
             f"nearly undetermined along {direction(names, found.weakest)}: "
-            f"about {max(int(digits), 0)} digits of the standard errors are right."
+            f"about {digits} digits of the standard errors are right."
         )
+    if not np.isfinite(found.sum_of_squares):
+        notes.append("the sum of squares is beyond the range of floats.")
     least = sqrt(eps)  # below it residuals are as good as 0
     if found.offset > max(_OFFSET, least):
         notes.append(

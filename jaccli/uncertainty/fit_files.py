@@ -22,10 +22,11 @@ from jaccli.uncertainty.plain_data import number, shaped
 
 _LISTED = 1000
 """Parameters of which JSON has the covariance."""
-COLUMNS = ("parameter", "value", "standard_error", "t", "p", "low", "high")
-"""The columns of the table of parameters."""
+COLUMNS = ("kind", "name", "value", "standard_error", "t", "p", "low", "high")
+"""The columns of the table; of the kinds `parameter`, `prediction` and `observation`."""
 
 
+@np.errstate(all="ignore")
 def as_json(fit: Fit, warnings: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return a fit as plain data; what is not defined is "NaN"."""
     found, labels = fit.found, list(fit.labels)
@@ -97,6 +98,7 @@ def _prediction(fit: Fit, one: Prediction) -> dict[str, Any]:
     return data
 
 
+@np.errstate(all="ignore")
 def write_npz(fit: Fit, stream: BinaryIO) -> None:
     """Write `value.NAME`, `standard_error.NAME`, of predictions too, `covariance`, `order`."""
     arrays: dict[str, Array] = {}
@@ -122,15 +124,20 @@ def as_csv(fit: Fit) -> str:
     return text.getvalue()
 
 
+@np.errstate(all="ignore")
 def rows(fit: Fit, number: Callable[[float], str]) -> list[list[str]]:
     """Return the rows of the table, its header first."""
     cells = (fit.value, fit.found.standard_errors, fit.t, fit.p, *_interval(fit))
     lines = [list(COLUMNS)]
     for place, name in enumerate(fit.labels):
-        lines.append([name, *(number(column[place]) for column in cells)])
+        lines.append(["parameter", name, *(number(column[place]) for column in cells)])
     for one in fit.predictions:
-        low, high = fit.interval(one.value, one.standard_error)
-        for place, name in enumerate(Names.of(one.name, one.shape)):
-            value, error = number(one.value[place]), number(one.standard_error[place])
-            lines.append([name, value, error, "", "", number(low[place]), number(high[place])])
+        kinds = (("prediction", one.standard_error), ("observation", one.of_observation))
+        for kind, error in kinds:
+            if error is None:
+                continue
+            columns = (one.value, error, *fit.interval(one.value, error))
+            for place, name in enumerate(Names.of(one.name, one.shape)):
+                value, deviation, low, high = (number(column[place]) for column in columns)
+                lines.append([kind, name, value, deviation, "", "", low, high])
     return lines

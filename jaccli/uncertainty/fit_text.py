@@ -23,6 +23,7 @@ _MATRIX = 12
 """Parameters of which the correlation is shown, likewise."""
 
 
+@np.errstate(all="ignore")
 def as_text(fit: Fit, digits: int | None) -> str:
     """Return all that is known, numbers to `digits`; in full with None, and nothing left out."""
     number: Number = (lambda v: repr(float(v))) if digits is None else rounded(digits)
@@ -108,10 +109,16 @@ def _undetermined(fit: Fit, digits: int | None) -> Iterator[str]:
     yield block("the data do not determine", "\n".join(lines))
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number of things."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
 def _residuals(fit: Fit, number: Number) -> str:
     found = fit.found
     parts = [
-        f"{fit.residuals:,} residuals, {found.dof:,} degrees of freedom",
+        f"{counted(fit.residuals, 'residual')}, {found.dof:,} degree"
+        f"{'s' * (found.dof != 1)} of freedom",
         f"sum of squares {number(found.sum_of_squares)}",
     ]
     if not fit.known:

@@ -55,7 +55,7 @@ class Estimate:
     @property
     def standard_errors(self) -> Array:
         """The standard errors, `(p,)`: infinite where the data do not determine a parameter."""
-        found = self.scale * np.linalg.norm(self.factor, axis=1)
+        found = self.scale * _lengths(self.factor.T)
         return np.where(self.touched, np.inf, found)
 
     def covariance(self) -> Array:
@@ -68,7 +68,7 @@ class Estimate:
 
     def correlation(self) -> Array:
         """Return the correlation `(p, p)`: NaN where it is not determined."""
-        length = np.linalg.norm(self.factor, axis=1, keepdims=True)
+        length = _lengths(self.factor.T)[:, None]
         with np.errstate(invalid="ignore", divide="ignore"):
             unit = self.factor / length
         found: Array = np.clip(unit @ unit.T, -1.0, 1.0)
@@ -80,7 +80,7 @@ class Estimate:
         """Return the standard errors `(m,)` of functions of the parameters with this `(m, p)`
         Jacobian: infinite where they depend on what is not determined.
         """
-        found = self.scale * np.linalg.norm(jacobian @ self.factor, axis=1)
+        found = self.scale * _lengths((jacobian @ self.factor).T)
         if len(self.undetermined):
             along = np.abs(jacobian @ self.undetermined.T)
             size = np.abs(jacobian) @ np.abs(self.undetermined.T)
@@ -114,14 +114,14 @@ def estimate(jacobian: Array, residuals: Array, *, known: bool, eps: float) -> E
     free = right[rank:] / unit
     touched = np.linalg.norm(right[rank:], axis=0) > _TOUCHED
     fitted = float(np.linalg.norm(left[:, :rank].T @ rest[:p]))
-    length = float(np.linalg.norm(residuals))
+    (length,) = _lengths(residuals[:, None]).tolist()
     dof = n - rank
     whole = np.linalg.svd(scaled * unit, compute_uv=False)
     s = length / sqrt(dof) if dof else nan
     return Estimate(
         rank=rank,
         dof=dof,
-        sum_of_squares=length**2,
+        sum_of_squares=float(np.square(length)),
         scale=1.0 if known else s,
         factor=factor,
         undetermined=_directions(free),

@@ -221,7 +221,7 @@ def _until_stable(
     most: int,
 ) -> bool:
     """Draw blocks until mean, u and interval ends are stable (7.9.4); return whether they are."""
-    size = max(_BLOCK, ceil(100 / (1 - coverage)))
+    size = max(_BLOCK, ceil(round(100 / (1 - coverage), 6)))
     statistics: list[Array] = []
     rest = np.empty((0,))
     done = 0
@@ -301,7 +301,7 @@ def _notes(
         )
     if stable is False:
         yield f"Monte Carlo: not stable to {DIGITS} digits of u after {draws:,} draws."
-    least = ceil(1e4 / (1 - trials.coverage))
+    least = ceil(round(1e4 / (1 - trials.coverage), 6))
     if stable is None and draws < least:
         yield f"Monte Carlo: {draws:,} draws are few; Supplement 1 (7.2.2) advises {least:,}."
     normal = {each.name for one in inputs.coupled for each in members(inputs, one)}

@@ -65,7 +65,9 @@ class Propagation:
     """The uncertainty of a model's outputs at its point.
 
     `value`, `u`, `k` and the rest are `(*batch, M)`, the outputs flattened and joined; `outputs`
-    has their shapes.  `plan` is that of the Jacobian, `result` the account of how it was computed.
+    has their shapes.  `nonfinite` is the first such entry of the Jacobian, `undefined` of the
+    values, without which nothing is drawn.  `plan` is that of the Jacobian, `result` the account of
+    how it was computed.
     """
 
     plan: Plan
@@ -79,6 +81,7 @@ class Propagation:
     second: SecondOrder | None
     monte_carlo: MonteCarlo | None
     nonfinite: NonFinite | None
+    undefined: NonFinite | None
     notes: tuple[str, ...]
 
     @property
@@ -110,6 +113,7 @@ class Propagation:
         return found
 
 
+@np.errstate(all="ignore")
 def propagate(
     spec: Spec,
     model: LoadedModel,
@@ -137,7 +141,7 @@ def propagate(
     extent = _extent(plan, inputs, options)
     program = programs.compiled(plan, progress)
     result = run(program, progress)
-    nonfinite = first_nonfinite(result)
+    nonfinite, undefined = first_nonfinite(result), first_nonfinite(evaluated)
     first, notes = _first_order(result, inputs, extent), extent.notes
     result = replace(result, blocks=())
     coverage = spec.coverage
@@ -146,7 +150,9 @@ def propagate(
     if options.order == 2:
         second = second_order.second_order(plain, model, device, inputs, first, progress)
         notes += second.notes
-    if options.draws is not None:
+    if undefined is not None:
+        notes += (f"{undefined}.",)
+    if options.draws is not None and undefined is None:
         expanded = np.where(first.u == 0, 0.0, k * first.u)
         law = monte_carlo.Interval(value, first.u, value - expanded, value + expanded)
         settings = monte_carlo.Trials(options.draws, options.seed, coverage)
@@ -165,6 +171,7 @@ def propagate(
         second=second,
         monte_carlo=draws,
         nonfinite=nonfinite,
+        undefined=undefined,
         notes=notes,
     )
 

@@ -27,6 +27,7 @@ COLUMNS = ("output", "input", "value", "u", "dof", "sensitivity", "contribution"
 """The columns of the budget."""
 
 
+@np.errstate(all="ignore")
 def as_json(found: Propagation, warnings: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return a propagation as plain data; what is not defined is null."""
     data: dict[str, Any] = {"schema": 1, "derivative": "propagate"}
@@ -198,6 +199,7 @@ def as_csv(found: Propagation) -> str:
     return text.getvalue()
 
 
+@np.errstate(all="ignore")
 def summary(found: Propagation, number: Callable[[float], str]) -> list[list[str]]:
     """Return a row for each output entry of each batch row, below a header."""
     batch = [] if found.batch is None else ["row"]
@@ -209,7 +211,7 @@ def summary(found: Propagation, number: Callable[[float], str]) -> list[list[str
             dof = found.first.dof[at]
             lines.append([
                 *map(str, lead), name, number(found.value[at]), number(found.first.u[at]),
-                "-" if math.isnan(dof) else number(dof), number(found.k[at]),
+                "" if math.isnan(dof) else number(dof), number(found.k[at]),
                 number(found.expanded[at]),
             ])  # fmt: skip
     return lines

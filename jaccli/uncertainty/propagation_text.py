@@ -26,6 +26,7 @@ _MATRIX = 12
 _INDENT = "  "
 
 
+@np.errstate(all="ignore")
 def as_text(found: Propagation, digits: int | None) -> str:
     """Return all that is known, numbers to `digits`; in full with None, and nothing left out."""
     number: Number = (lambda v: repr(float(v))) if digits is None else rounded(digits)
@@ -116,7 +117,7 @@ def _outputs(found: Propagation, number: Number, digits: int | None) -> str:
             "-" if math.isnan(dof) else number(dof),
             number(found.k[entry.at]),
             number(expanded[entry.at]),
-            "-" if math.isnan(share) else significant(share, 3),
+            "-" if math.isnan(share) else significant(share, 3) if digits else number(share),
         ]
 
     expanded, coverage = found.expanded, f"{100 * found.coverage:.10g}"
