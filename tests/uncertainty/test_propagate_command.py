@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
-from math import sqrt
+from math import hypot, sqrt
 from pathlib import Path
 from typing import Any
 
@@ -336,3 +336,59 @@ def test_beside_a_derivative_options_of_results_are_that_ones(
     assert "U (95 %)" in found
     refused = jaccli("run", "r.yaml", "--cluster", "local:1", check=False)
     assert (refused.exit_code, refused.stdout) == (2, "")
+
+
+NESTED = "def f(params, z):\n    return params['b']['c'] * z + params['w'] ** 2\n"
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        "uncertainty: {params: {b: {c: 0.1}, w: {relative: 0.1}}}",
+        "uncertainty: {params.b.c: 0.1, params.w: {relative: 0.1}}",
+    ],
+)
+def test_nested_inputs_are_uncertain_by_their_names(
+    jaccli: Jaccli, tmp_path: Path, entries: str
+) -> None:
+    (tmp_path / "nested.py").write_text(NESTED)
+    inputs = "inputs: {params: {w: 3.0, b: {c: 2.0}}, z: 5.0}"
+    (tmp_path / "s.yaml").write_text(f"model: {{python: 'nested.py:f'}}\n{inputs}\n{entries}\n")
+    common = ("propagate", str(tmp_path / "s.yaml"), "--allow-python", "--format", "json", "-q")
+    found = json.loads(jaccli(*common).stdout)
+    assert found["outputs"]["f"]["u"] == pytest.approx(hypot(5 * 0.1, 6 * 0.3), rel=1e-14)
+    assert list(found["budget"]["f"]) == ["params.b.c", "params.w"]
+    again = json.loads(jaccli(*common, "--std", "params.b.c=0.2").stdout)
+    assert again["outputs"]["f"]["u"] == pytest.approx(hypot(5 * 0.2, 6 * 0.3), rel=1e-14)
+
+
+def test_a_value_that_is_not_finite(jaccli: Jaccli) -> None:
+    base = ("propagate", "-e", "y = log(x)", "--at", "x=-2.0", "--std", "x=0.1")
+    warned = jaccli(*base, "--monte-carlo", "auto", "--format", "json")
+    assert "warning: y is NaN" in warned.stderr
+    assert "monte_carlo" not in json.loads(warned.stdout)
+    refused = jaccli(*base, "--fail-on-nonfinite", check=False)
+    assert refused.exit_code == 3
+    assert refused.stderr == "jaccli: propagate: y is NaN (1 of 1 entries is not finite).\n"
+
+
+def test_a_task_that_fails_leaves_the_others(jaccli: Jaccli, tmp_path: Path) -> None:
+    spec = """
+model: {expression: sqrt(x)}
+inputs: {x: 1.0}
+uncertainty: {x: 0.1}
+derivative: propagate
+sweep: {inputs.x: [1.0, -1.0, 4.0]}
+"""
+    target = tmp_path / "u.csv"
+    done = jaccli(
+        "run", "-", "--table", str(target), "--format", "none", "--fail-on-nonfinite",
+        stdin=spec, check=False,
+    )  # fmt: skip
+    assert done.exit_code == 1
+    assert "failed: x=-1.0: propagate: f is NaN" in done.stderr
+    header, *rows = target.read_text().splitlines()
+    assert header == "inputs.x,output,value,u,dof,k,U"
+    assert [row.split(",")[:4] for row in rows] == [
+        ["1.0", "f", "1.0", "0.05"], ["4.0", "f", "2.0", "0.025"],
+    ]  # fmt: skip
