@@ -357,7 +357,7 @@ def test_nested_inputs_are_uncertain_by_their_names(
     common = ("propagate", str(tmp_path / "s.yaml"), "--allow-python", "--format", "json", "-q")
     found = json.loads(jaccli(*common).stdout)
     assert found["outputs"]["f"]["u"] == pytest.approx(hypot(5 * 0.1, 6 * 0.3), rel=1e-14)
-    assert list(found["budget"]["f"]) == ["params.b.c", "params.w"]
+    assert list(found["budget"]["f"]) == ["params.w", "params.b.c"]
     again = json.loads(jaccli(*common, "--std", "params.b.c=0.2").stdout)
     assert again["outputs"]["f"]["u"] == pytest.approx(hypot(5 * 0.2, 6 * 0.3), rel=1e-14)
 
