@@ -283,8 +283,7 @@ class Model:
         names = (predict,) if isinstance(predict, str) else predict
         if not isinstance(names, Iterable) or not all(isinstance(name, str) for name in names):
             raise UsageError(f"predict: {predict!r} is no name of an output, nor a list of them.")
-        names = tuple(names)
-        options = {"sigma": sigma, "predict": names or None, "coverage": coverage}
+        options = {"sigma": sigma, "predict": tuple(names) or None, "coverage": coverage}
         return self._report("covariance", options, entries)
 
     def plan(self, *, of: str | None = None, **entries: Unpack[SpecEntries]) -> Report:

@@ -27,7 +27,7 @@ def _script() -> ModuleType:
 EXAMPLES = _script()
 
 
-SLOW = {"README.md", "kinks.md", "verify.md"}
+SLOW = {"README.md", "equations.md", "kinks.md", "parts.md", "verify.md"}
 """Pages whose examples are performed in a shell only."""
 SHELL = set("|&;<>$*`#")
 """What only a shell understands."""

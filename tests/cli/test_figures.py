@@ -104,7 +104,12 @@ def test_estimates_are_drawn_with_their_intervals(jaccli: Jaccli) -> None:
     assert "estimates, 95 % intervals" in said
     assert "2 ± 2.5" in said  # t(2) 4.3027 / sqrt(3) = 2.484
     jaccli(*MEAN, "-o", "c.md")
-    assert table(Path("c.md").read_text(), "Parameters")[2][:3] == ["a", "2", "0.57735"]
+    assert table(Path("c.md").read_text(), "Parameters")[2][:4] == [
+        "parameter",
+        "a",
+        "2",
+        "0.57735",
+    ]
 
 
 def test_correlation_is_drawn_where_there_are_several_parameters(jaccli: Jaccli) -> None:

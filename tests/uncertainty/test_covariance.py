@@ -149,7 +149,10 @@ def test_tables_and_files(jaccli: Jaccli, tmp_path: Path) -> None:
     spec = str(CONFIGS / "misra1a.yaml")
     common = ("covariance", spec, "--select", "residuals", "-q")
     table = list(csv.DictReader(io.StringIO(jaccli(*common, "--format", "csv").stdout)))
-    assert [row["parameter"] for row in table] == ["b1", "b2"]
+    assert [(row["kind"], row["name"]) for row in table] == [
+        ("parameter", "b1"),
+        ("parameter", "b2"),
+    ]
     assert float(table[0]["standard_error"]) == pytest.approx(2.7070075241, rel=1e-8)
     jaccli(*common, "-o", str(tmp_path / "fit.npz"))
     with np.load(tmp_path / "fit.npz") as arrays:
@@ -252,7 +255,7 @@ def test_a_sweep_is_one_table(jaccli: Jaccli, tmp_path: Path) -> None:
     options = ("--table", str(target), "--format", "json", "-q")
     done = jaccli("run", "-", *options, stdin=yaml.safe_dump(spec))
     rows = list(csv.DictReader(io.StringIO(target.read_text())))
-    assert [(row["sigma"], row["parameter"]) for row in rows] == [
+    assert [(row["sigma"], row["name"]) for row in rows] == [
         ("known", "a"), ("known", "b"), ("estimated", "a"), ("estimated", "b"),
     ]  # fmt: skip
     # (JᵀJ)⁻¹ = [[5, -3], [-3, 3]] / 6, and s² = 1.5

@@ -31,7 +31,10 @@ def number(cell: str, decimal: str) -> float:
     try:
         return float(cell)
     except ValueError:
-        return float(_FORTRAN.sub(r"\1e\2", cell))
+        found = _FORTRAN.match(cell)
+        if found is None:
+            raise
+        return float(f"{found[1]}e{found[2]}")
 
 
 def is_number(cell: str, decimal: str) -> bool:
