@@ -266,7 +266,10 @@ def test_a_sweep_prints_one_table(jaccli: Jaccli) -> None:
 
 def test_a_sweep_of_propagate_writes_no_folder(jaccli: Jaccli) -> None:
     done = jaccli("run", CONFIG, "--out-dir", "out", check=False)
-    said = "jaccli: --out-dir: a sweep of propagate is one table.\n--table FILE writes it; --format is for standard output.\n"
+    said = (
+        "jaccli: --out-dir: a sweep of propagate is one table.\n"
+        "--table FILE writes it; --format is for standard output.\n"
+    )
     assert (done.exit_code, done.stderr) == (2, said)
     done = jaccli("run", CONFIG, "--set", "derivative=[jacobian, propagate]", check=False)
     assert done.exit_code == 2
