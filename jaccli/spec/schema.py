@@ -58,8 +58,12 @@ _THREE = Items(Number(), least=3, most=3)
 _FILE = Words("a file name", r"[^\x00]+")
 _MODELS = ("expression", "expressions", "equations", "python")
 
+_SEVERAL = Clash("model", (("equations", "unknowns"), ("expression",), ("python",)))
+"""`expressions` belong to equations as well."""
+
 MODEL = Either(
     (
+        Case(_SEVERAL.is_one, _SEVERAL),
         Case(
             is_scalar,
             OneOf(
