@@ -77,7 +77,10 @@ def _check_distinct(
 
 
 def _check_labels(
-    equations: Mapping[str, Any], expressions: Mapping[str, Any], root: Node, report: ProblemCollector
+    equations: Mapping[str, Any],
+    expressions: Mapping[str, Any],
+    root: Node,
+    report: ProblemCollector,
 ) -> None:
     """Report expressions with an equation's name: its residuals have that name."""
     node = root.get("model", "expressions")

@@ -28,6 +28,7 @@ from jaccli.spec.number_types import Number
 from jaccli.spec.schema_types import (
     Anything,
     Case,
+    Clash,
     Code,
     Count,
     Either,

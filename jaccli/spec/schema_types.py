@@ -418,7 +418,7 @@ class Clash(NamedTuple):
         """Report it where an option gives one of the keys, else at the first one."""
         names = self.among(node)
         at = next((node.keys[name] for name in names if not node.keys[name].text.is_file), None)
-        message = f"{listed(map(repr, names))} are different kinds of {self.what}."
+        message = f"{' and '.join(map(repr, names))} are different kinds of {self.what}."
         report.add(at or node.keys[names[0]], path, message, "Keep one of them.")
         return None
 

@@ -35,6 +35,8 @@ _SMALLER = 1e-6
 """How far the size of an unknown may fall in a run: what is measured by its start is 0 then."""
 _RUNS = 4
 """Runs of the method, at most."""
+_SHORTEST = 1e-6
+"""How far a damped step goes at least, of the size of the unknowns."""
 _DAMPED_STEPS = 64
 """Steps of the damped method, at most."""
 _NEWTON_STEPS = 40
@@ -139,7 +141,6 @@ class _Damped(NamedTuple):
 
 def _damped(f: Callable[[Array], Array], system: LinearSystem, u: Array, sizes: Array) -> Array:
     """Return where damped Newton steps lead; u itself where the next step is a small one."""
-    eps = float(np.finfo(u.dtype).eps)
 
     def step(now: _Damped) -> _Damped:
         factors = system.factors(system.entries(f, now.u))
@@ -155,7 +156,7 @@ def _damped(f: Callable[[Array], Array], system: LinearSystem, u: Array, sizes: 
             return part, ~(jnp.linalg.norm(follows / measure) <= (1 - part / 4) * length)
 
         def goes_on(trial: tuple[Array, Array]) -> Array:
-            return trial[1] & (trial[0] * length > eps)
+            return trial[1] & (trial[0] * length > _SHORTEST)
 
         part, failed = lax.while_loop(goes_on, halved, (jnp.full((), 2, u.dtype), is_wanted))
         moved = is_wanted & ~failed
