@@ -278,10 +278,10 @@ class SpecRequest(CallRequest):
         Raises:
             UsageError: `--set` changes a model that `-e` replaces.
         """
-        for argument in self.set if self.expression else ():
-            changed = from_set(argument)
-            if changed.path[0] == "model":
-                raise _replaced(argument, changed.path)
+        for change in self.set if self.expression else ():
+            path = from_set(change).path
+            if path[0] == "model":
+                raise _replaced(change, path)
         return super().overrides()
 
 
