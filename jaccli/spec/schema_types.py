@@ -405,10 +405,8 @@ class Clash(NamedTuple):
 
     def among(self, node: Node) -> list[str]:
         """Return the first key of each kind that is there."""
-        if not isinstance(node.value, dict):
-            return []
-        found = (next((name for name in group if name in node.keys), None) for group in self.groups)
-        return [name for name in found if name is not None]
+        given = node.keys if isinstance(node.value, dict) else {}
+        return [name for group in self.groups for name in [n for n in group if n in given][:1]]
 
     def is_one(self, node: Node) -> bool:
         """Whether there are keys of more than one kind."""
