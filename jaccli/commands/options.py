@@ -131,6 +131,20 @@ def _set(flag: str, values: Sequence[str]) -> Iterable[Override]:
     return map(from_set, values)
 
 
+def _replaced(argument: str, path: tuple[str, ...]) -> UsageError:
+    """Return what is said of an entry of the model beside `-e`."""
+    of_equations = path[1:2] in (("equations",), ("unknowns",))
+    hint = (
+        "Unknowns go with equations, in place of -e: --set model.equations.NAME=EXPR and "
+        "--set model.unknowns.NAME=START."
+        if of_equations
+        else "Leave one of them out."
+    )
+    message = f"-e gives the whole model, which {'.'.join(path)} would change."
+    place = option_node("--set", argument).place
+    return UsageError(Problem(message, place=place, hint=hint))
+
+
 def printed(formats: Sequence[str]) -> Any:
     """Return the option `--format` of a command that has a spec and prints these formats."""
     return option("--format", help=f"Standard output: {', '.join(formats)}.", panel=RESULT,
@@ -257,6 +271,18 @@ class SpecRequest(CallRequest):
     """Whether entries `rows`, `cols` and `part` of the spec are honoured."""
     performs: ClassVar[tuple[str, ...]] = ()
     """What is built on a derivative, and done by the command itself."""
+
+    def overrides(self) -> list[Override]:
+        """Return what the options change in the spec.
+
+        Raises:
+            UsageError: `--set` changes a model that `-e` replaces.
+        """
+        for change in self.set if self.expression else ():
+            path = from_set(change).path
+            if path[0] == "model":
+                raise _replaced(change, path)
+        return super().overrides()
 
 
 class TargetRequest(SpecRequest):

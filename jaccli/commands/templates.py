@@ -92,9 +92,52 @@ inputs:
 derivative: jacobian
 """
 
+_UNCERTAINTY = """\
+# Run it: jaccli run THIS_FILE
+description: a resistance from a voltage and a current that were measured
+
+model:
+  expressions:
+    R: V/I
+
+inputs:                   # best estimates; may be left out where `samples` give them
+  V: 4.999
+  I: 0.019661
+
+uncertainty:              # standard uncertainties, or what they follow from
+  V: {samples: [5.007, 4.994, 5.005, 4.990, 4.999]}     # type A: the mean's
+  I: {half_width: 2.0e-5, distribution: uniform}        # type B: limits of an instrument
+# correlation: [[V, I, -0.36]]
+
+derivative: propagate
+"""
+
+_FIT = """\
+# Run it: jaccli run THIS_FILE
+description: standard errors of a straight line, at its least-squares solution
+
+model:
+  expressions:
+    residuals: y - (a + b*x)
+    at_5: a + b*5         # a prediction
+  outputs: [residuals]    # all that was minimised; parameters are in wrt
+
+inputs:
+  x: [1.0, 2.0, 3.0, 4.0]
+  y: [2.1, 3.9, 6.2, 7.8]
+  a: 0.15                 # as fitted: `covariance` does not fit
+  b: 1.94
+
+wrt: [a, b]
+derivative: covariance
+predict: [at_5]
+"""
+
 STARTERS: dict[str, Starter] = {
     "expressions": Starter(_EXPRESSIONS),
     "equations": Starter(_EQUATIONS),
+    "uncertainty": Starter(_UNCERTAINTY),
+    "fit": Starter(_FIT),
     "forecast": Starter(_FORECAST),
     "python": Starter(_PYTHON, {"model.py": _MODEL_PY}, " --allow-python"),
 }

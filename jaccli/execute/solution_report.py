@@ -22,6 +22,7 @@ _DENSE = 2000
 _LEAST = 0.005
 """The smallest coefficient of a direction that is shown, of 1 for its length."""
 _SHOWN = 6
+_KINK = "a kink, or one with a vertical tangent"
 _FALLEN = 1e-8
 """How far the residuals of a root have fallen from those of the start, if they are not exact."""
 _ARRIVED = 1e-3
@@ -128,19 +129,53 @@ def _undefined(attempt: Attempt, start: np.ndarray, where: str, more: str) -> Pr
 
 
 def _singular(attempt: Attempt, where: str, more: str) -> Problem:
-    along = _along(attempt)
+    along, lost = _along(attempt), _not_finite(attempt)
     where_at = "their solution " if bool(attempt.found["is_root"]) or _has_fallen(attempt) else ""
-    message = (
-        f"{where}the equations are singular at {where_at}"
-        f"{_values(attempt.unknowns, attempt.found['u'])}: "
-        f"{f'the residuals do not change along {along}' if along else 'their Jacobian is'}"
-        f"{'' if along else ' singular'}, so the solution has no derivative.{more}"
-    )
-    hint = (
-        "It is a turning point, where solutions meet or end, or equations depend on each other. "
-        "Move an input away from it, or replace an equation."
-    )
-    return attempt.system.spec.problem("model.equations", message, hint)
+    at = f"{where_at}{_values(attempt.unknowns, attempt.found['u'])}"
+    if lost:
+        message = (
+            f"{where}the equations have no finite Jacobian at {at}: {lost}, "
+            f"so the solution has no derivative.{more}"
+        )
+        kind = "beyond the range of floats" if attempt.found["overflows"] else _KINK
+    else:
+        said = (
+            f"the residuals do not change along {along}" if along else "their Jacobian is singular"
+        )
+        message = (
+            f"{where}the equations are singular at {at}: {said}, "
+            f"so the solution has no derivative.{more}"
+        )
+        kind = "a turning point, a multiple root, a kink, or equations that depend on each other"
+    hint = f"Such a point is {kind}. Move an input away from it, or replace an equation."
+    return attempt.system.spec.problem(_path_of_all(attempt), message, hint)
+
+
+def _path_of_all(attempt: Attempt) -> str:
+    """Return the entry of the equations; of the only one, or one that an option has replaced."""
+    place, path = attempt.system.spec.place, ("model", "equations")
+    names, above = list(attempt.shapes), place(*path)
+    new = [name for name in names if (at := place(*path, name)) and above and at[0] != above[0]]
+    name = next(iter(new or names)) if new or len(names) == 1 else ""
+    return ".".join((*path, name) if name else path)
+
+
+def _not_finite(attempt: Attempt) -> str:
+    """Return `∂balance/∂c is infinite` of the first entry of the Jacobian that is not finite."""
+    entries = attempt.found["entries"]
+    if np.isfinite(entries).all():
+        return ""
+    matrix: Any = attempt.linear.matrix(entries)
+    if not isinstance(matrix, np.ndarray):
+        matrix = matrix.tocoo()
+        k = int(np.flatnonzero(~np.isfinite(matrix.data))[0])
+        row, column, value = int(matrix.row[k]), int(matrix.col[k]), float(matrix.data[k])
+    else:
+        row, column = (int(k) for k in np.argwhere(~np.isfinite(matrix))[0])
+        value = float(matrix[row, column])
+    number = "NaN" if np.isnan(value) else "infinite"
+    why = ": it overflows" if attempt.found["overflows"] else ""
+    return f"∂{attempt.equations[row]}/∂{attempt.unknowns[column]} is {number}{why}"
 
 
 def _not_converged(attempt: Attempt, value: np.ndarray, where: str, more: str) -> Problem:
@@ -156,6 +191,8 @@ def _not_converged(attempt: Attempt, value: np.ndarray, where: str, more: str) -
         if along and not bool(attempt.found["is_regular"]) and bool(attempt.found["is_flat"])
         else ""
     )
+    if lost := _not_finite(attempt):
+        singular = f" There, {lost}."
     message = (
         f"{where}no solution was found: a trust-region method (up to {STEPS} steps) and Newton's "
         f"method end at {_values(attempt.unknowns, attempt.found['u'])} "

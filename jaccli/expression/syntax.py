@@ -237,7 +237,8 @@ class _Checker:
         """Check a name that is used as a value."""
         if node.id in FUNCTIONS and node.id not in FREE:
             signature = FUNCTIONS[node.id].signature
-            self.refuse(node, f"{node.id} is a function", f"Call it: {signature}.")
+            hint = f"Call it: {signature}; or choose another name."
+            self.refuse(node, f"{node.id} is a function", hint)
         elif self.check_spelling(node, node.id):
             node.id = SYMBOLS.get(node.id, node.id)
             self.uses.append(node)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Arrays = dict[str, Any]
 Shape = tuple[int, ...]
+_BESIDE = 1e-3
+"""How far away, relatively, it is seen whether the Jacobian is finite beside a point."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,19 +126,28 @@ class EquationSystem:
     def examined(self, inputs: Mapping[str, Any]) -> Arrays:
         """Return what a report of a failure needs: where the root finder ends, and what is there.
 
-        `is_flat` says that the Jacobian, `entries`, is nearly singular there.
+        `is_flat` says that the Jacobian, `entries`, is nearly singular there; `overflows` that
+        it is not finite on either side of the point, as it is beside a kink.
         """
         import jax.numpy as jnp
 
         theta = self.parameters(inputs)
         system, root = self.system(theta), self.root(theta)
-        entries = system.entries(lambda u: self.residuals(u, theta), root.u)
+
+        def jacobian(u: Any) -> Any:
+            return system.entries(lambda at: self.residuals(at, theta), u)
+
+        entries = jacobian(root.u)
+        signs = np.where(np.arange(self.size) % 2 == 0, _BESIDE, -_BESIDE).astype(self.start.dtype)
+        beside = signs * jnp.where(root.u == 0, jnp.asarray(self.sizes), root.u)
+        is_finite = [jnp.isfinite(jacobian(root.u + s * beside)).all() for s in (1, -1)]
         pivot = system.smallest_pivot(system.factors(entries))
         return {
             **root._asdict(),
             "residual": self.residuals(root.u, theta),
             "start_residual": self.residuals(jnp.asarray(self.start), theta),
             "entries": entries,
+            "overflows": ~(is_finite[0] | is_finite[1]),
             "is_flat": ~(pivot > np.sqrt(np.finfo(self.start.dtype).eps)),
         }
 

@@ -32,7 +32,10 @@ def equations_model(
         if not given:
             at = root.get("model", entry) or root
             report.add(at, f"model.{entry}", f"no {entry}.")
+    if not (equations and unknowns):
+        return None  # names that are missing for it would be blamed
     _check_distinct(inputs, unknowns, expressions, root, report)
+    _check_labels(equations, expressions, root, report)
     known = {*inputs, *unknowns}
     parsed = _parsed("expressions", expressions, known, root, report, in_order=True)
     zero = _parsed("equations", equations, known | {*expressions}, root, report, in_order=False)
@@ -71,6 +74,20 @@ def _check_distinct(
                 report.add(value, f"inputs.{name}", message, hint)
             else:
                 report.add(at, path, f"{name!r} is {what} already.", "Rename one of them.")
+
+
+def _check_labels(
+    equations: Mapping[str, Any],
+    expressions: Mapping[str, Any],
+    root: Node,
+    report: ProblemCollector,
+) -> None:
+    """Report expressions with an equation's name: its residuals have that name."""
+    node = root.get("model", "expressions")
+    for name in expressions:
+        if name in equations and node is not None:
+            path, message = f"model.expressions.{name}", f"{name!r} is an equation already."
+            report.add(node.keys[name], path, message, "Rename one of them.")
 
 
 def _parsed(

@@ -28,6 +28,7 @@ from jaccli.spec.number_types import Number
 from jaccli.spec.schema_types import (
     Anything,
     Case,
+    Clash,
     Code,
     Count,
     Either,
@@ -58,8 +59,12 @@ _THREE = Items(Number(), least=3, most=3)
 _FILE = Words("a file name", r"[^\x00]+")
 _MODELS = ("expression", "expressions", "equations", "python")
 
+_SEVERAL = Clash("model", (("equations", "unknowns"), ("expression",), ("python",)))
+"""`expressions` belong to equations as well."""
+
 MODEL = Either(
     (
+        Case(_SEVERAL.is_one, _SEVERAL),
         Case(
             is_scalar,
             OneOf(

@@ -397,6 +397,33 @@ class NoKey(NamedTuple):
         return {"not": {}}
 
 
+class Clash(NamedTuple):
+    """A mapping with keys of several kinds: none of them is a whole one."""
+
+    what: str
+    groups: tuple[tuple[str, ...], ...]
+
+    def among(self, node: Node) -> list[str]:
+        """Return the first key of each kind that is there."""
+        given = node.keys if isinstance(node.value, dict) else {}
+        return [name for group in self.groups for name in [n for n in group if n in given][:1]]
+
+    def is_one(self, node: Node) -> bool:
+        """Whether there are keys of more than one kind."""
+        return len(self.among(node)) > 1
+
+    def check(self, node: Node, path: str, report: ProblemCollector) -> Any:
+        """Report it where an option gives one of the keys, else at the first one."""
+        names = self.among(node)
+        at = next((node.keys[name] for name in names if not node.keys[name].text.is_file), None)
+        message = f"{' and '.join(map(repr, names))} are different kinds of {self.what}."
+        report.add(at or node.keys[names[0]], path, message, "Keep one of them.")
+        return None
+
+    def schema(self) -> dict[str, Any]:
+        return {"not": {}}
+
+
 def has_key(*names: str) -> Callable[[Node], bool]:
     """Return a test for a mapping that holds one of the keys."""
     wanted = frozenset(names)

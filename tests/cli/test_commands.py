@@ -185,12 +185,14 @@ def test_an_absent_device_is_no_other(jaccli: Callable[..., Any], name: str) -> 
 STARTERS = {
     "expressions": ("r", ()),
     "equations": ("rate", ()),
+    "uncertainty": ("R", ()),
+    "fit": ("a", ()),
     "forecast": ("y[0]", ()),
     "python": ("position[0]", ("--allow-python",)),
 }
 
 
-@pytest.mark.parametrize("model", ["expressions", "equations", "forecast", "python"])
+@pytest.mark.parametrize("model", list(STARTERS))
 def test_what_init_writes_runs(jaccli: Callable[..., Any], tmp_path: Path, model: str) -> None:
     row, options = STARTERS[model]
     said = jaccli("init", "start.yaml", "--model", model)
@@ -220,7 +222,7 @@ def test_init_prints_and_never_overwrites(jaccli: Callable[..., Any], tmp_path: 
 INIT = {
     ("absent/x.yaml",): "absent/x.yaml: no such file or directory.",
     ("--model", "pyhton"): "--model: unknown value 'pyhton'.\n"
-    "Expected one of 'expressions', 'equations', 'forecast', 'python'.",
+    "Expected one of 'expressions', 'equations', 'uncertainty', 'fit', 'forecast', 'python'.",
 }
 
 

@@ -84,6 +84,24 @@ def test_each_row_of_a_batch_has_its_own_solution() -> None:
     [
         pytest.param(lambda u, _: jnp.arctan(u), [10.0], [0.0], id="Newton alone diverges"),
         pytest.param(lambda u, _: jnp.log(u) + 3, [5.0], [np.exp(-3)], id="NaN on the way"),
+        pytest.param(
+            lambda u, _: jnp.exp(20 * u) - 2e9, [0.0], [np.log(2e9) / 20], id="a long first step"
+        ),
+        pytest.param(
+            lambda u, _: jnp.exp(40 * u) - 2e12, [0.1], [np.log(2e12) / 40], id="a longer one"
+        ),
+        pytest.param(
+            lambda u, _: jnp.exp(700 * u) - 1e300, [0.0], [np.log(1e300) / 700], id="steep"
+        ),
+        pytest.param(
+            lambda u, _: jnp.exp(300 * u) - 1e120, [0.1], [np.log(1e120) / 300], id="steep nearby"
+        ),
+        pytest.param(
+            lambda u, _: jnp.array([jnp.exp(20 * u[0]) - 2e9 + 0 * u[1], u[0] + u[1] - 1]),
+            [0.0, 0.0],
+            [np.log(2e9) / 20, 1 - np.log(2e9) / 20],
+            id="a long first step of two",
+        ),
         pytest.param(lambda u, _: u**2 - 1e-30, [1.0], [1e-15], id="of another size"),
         pytest.param(
             lambda u, _: jnp.array(

@@ -182,3 +182,78 @@ def test_a_value_for_an_unknown_is_its_start(jaccli: Jaccli, quadratic: str) -> 
     done = jaccli("evaluate", quadratic, "--at", "c=2", check=False)
     assert done.exit_code == 2
     assert "--set model.unknowns.c=VALUE" in done.stderr
+
+
+HINT = "Move an input away from it, or replace an equation.\n"
+SINGULAR = {
+    "(c-k)**3": (
+        "the equations are singular at their solution c = 2: the residuals do not change along c, ",
+        "a turning point, a multiple root, a kink, or equations that depend on each other",
+    ),
+    "sqrt(abs(c-1))": (
+        "the equations have no finite Jacobian at their solution c = 1: ∂balance/∂c is infinite, ",
+        "a kink, or one with a vertical tangent",
+    ),
+}
+
+
+@pytest.mark.parametrize("equation", SINGULAR)
+def test_a_singular_point_is_called_no_more_than_that(
+    jaccli: Jaccli, quadratic: str, equation: str
+) -> None:
+    """At a triple root, and at a vertical tangent; under the text that the option gives."""
+    said, kind = SINGULAR[equation]
+    changed = f"model.equations.balance={equation}"
+    start = ("--set", "model.unknowns.c=1.5")
+    done = jaccli("jacobian", "-q", quadratic, "--set", changed, *start, check=False)
+    assert done.exit_code == 3
+    carets = " " * len("model.equations.balance=") + "^" * len(equation)
+    assert done.stderr == (
+        f"--set: {said}so the solution has no derivative.\n  {changed}\n  {carets}\n"
+        f"Such a point is {kind}. {HINT}"
+    )
+
+
+def test_a_jacobian_that_overflows_is_said(jaccli: Jaccli, quadratic: str) -> None:
+    """2 k c = 2e308 at c = 1."""
+    done = jaccli("jacobian", "-q", quadratic, "--at", "k=1e308", check=False)
+    assert done.exit_code == 3
+    said = done.stderr.splitlines()[0]
+    assert said.endswith(
+        "residuals balance = 1e+308. There, ∂balance/∂c is infinite: it overflows."
+    )
+
+
+def test_a_long_first_step_is_shortened(jaccli: Jaccli, quadratic: str) -> None:
+    """Exp(20 c) = 2e9 from c = 0, by a first Newton step to 1e8: dc/dk = 1/(20 k)."""
+    changed = ("--set", "model.equations.balance=exp(20*c)-1e9*k", "--set", "model.unknowns.c=0.0")
+    found = blocks(jaccli, "jacobian", quadratic, *changed, "--set", "model.outputs=[c]")
+    assert found["c.k"] == pytest.approx(0.025, rel=1e-13)
+
+
+REFUSED = {
+    "model.unknowns={}": "--set: no unknowns.\n  model.unknowns={}\n                 ^\n",
+    "model.equations={}": "--set: no equations.\n  model.equations={}\n                  ^\n",
+    "model.expression=k": "--set: 'equations' and 'expression' are different kinds of model.\n"
+    "  model.expression=k\n  ^^^^^^^^^^^^^^^^^^\nKeep one of them.\n",
+    "model.expressions.balance=k": "--set: 'balance' is an equation already.\n"
+    "  model.expressions.balance=k\n  ^^^^^^^^^^^^^^^^^^^^^^^^^^^\nRename one of them.\n",
+}
+
+
+@pytest.mark.parametrize("changed", REFUSED)
+def test_the_cause_alone_is_said(jaccli: Jaccli, quadratic: str, changed: str) -> None:
+    done = jaccli("evaluate", quadratic, "--set", changed, check=False)
+    assert (done.exit_code, done.stderr) == (2, REFUSED[changed])
+
+
+def test_a_model_of_the_command_line_is_not_changed(jaccli: Jaccli) -> None:
+    changed = "model.unknowns={c: 1}"
+    done = jaccli("jacobian", "-e", "y=x", "--at", "x=1.0", "--set", changed, check=False)
+    assert (done.exit_code, done.stderr) == (
+        2,
+        "--set: -e gives the whole model, which model.unknowns would change.\n"
+        f"  {changed}\n  {'^' * len(changed)}\n"
+        "Unknowns go with equations, in place of -e: --set model.equations.NAME=EXPR and "
+        "--set model.unknowns.NAME=START.\n",
+    )

@@ -99,7 +99,10 @@ def refused(text: str, **options: object) -> str:
             "'not' does not work on arrays.\n  not x\n  ^^^^^\nWrite ~(...) or logical_not(...).",
         ),
         ("x in y", "'in' is not an operator here.\n  x in y\n  ^^^^^^\nWrite any(... == ...)."),
-        ("1 + sin", "sin is a function.\n  1 + sin\n      ^^^\nCall it: sin(x)."),
+        (
+            "1 + sin",
+            "sin is a function.\n  1 + sin\n      ^^^\nCall it: sin(x); or choose another name.",
+        ),
         ("2j", "2j is not a real number.\n  2j\n  ^^"),
         ("'x' + 1", "a string does not belong here.\n  'x' + 1\n  ^^^\nNames have no quotes."),
         ("x + None", "None does not belong here.\n  x + None\n      ^^^^"),

@@ -2,8 +2,11 @@
 
 1. optimistix's `Dogleg`, a trust-region method (M. J. D. Powell, "A hybrid method for nonlinear
    equations", 1970), on scaled unknowns and scaled equations, comes near.
-2. Newton's method goes on until its steps no longer shrink: to the last digits.
-3. The root is judged by h = |J(u)⁻¹ (J(u + δ) − J(u)) δ| / |δ|, where δ is the step that Newton's
+2. Where that ends far from a root, as it does where a first step is so long that F overflows,
+   Newton's method with damped steps goes on (Deuflhard, 2004, section 3.3): a step is halved until
+   the step that follows it, by the same Jacobian, is shorter.
+3. Newton's method goes on until its steps no longer shrink: to the last digits.
+4. The root is judged by h = |J(u)⁻¹ (J(u + δ) − J(u)) δ| / |δ|, where δ is the step that Newton's
    method would take next together with what the rounding of F amounts to.  By the theorem of
    Newton and Kantorovich in its affine invariant form (P. Deuflhard, "Newton Methods for Nonlinear
    Problems", 2004, section 2.1) a root lies within 2 |δ| where h ≤ 1/2, and J is regular there.
@@ -32,6 +35,10 @@ _SMALLER = 1e-6
 """How far the size of an unknown may fall in a run: what is measured by its start is 0 then."""
 _RUNS = 4
 """Runs of the method, at most."""
+_SHORTEST = 1e-6
+"""How far a damped step goes at least, of the size of the unknowns."""
+_DAMPED_STEPS = 64
+"""Steps of the damped method, at most."""
 _NEWTON_STEPS = 40
 """Steps of Newton's method after it, at most."""
 _SURE_STEPS = 3
@@ -63,7 +70,7 @@ def find_root(
     `sizes` `(n,)` are the magnitudes of the unknowns, by which the first steps are measured.
     """
     f = partial(_at, residual, theta)
-    near = _approached(f, system, start, sizes)
+    near = _damped(f, system, _approached(f, system, start, sizes), sizes)
     exact = _judged(f, system, _polished(f, system, near), sizes)
     better = exact.is_root | (jnp.linalg.norm(f(exact.u)) < jnp.linalg.norm(f(near)))
     return exact._replace(u=jnp.where(better, exact.u, near))
@@ -122,6 +129,42 @@ def _trusted(
     found: Any = optimistix.root_find(scaled, method, begin, max_steps=STEPS, throw=False)
     u = sizes * found.value.astype(start.dtype)
     return jnp.where(jnp.all(jnp.isfinite(u)), u, start)
+
+
+class _Damped(NamedTuple):
+    """A point, how many damped steps have led there, and whether the method goes on."""
+
+    u: Array
+    count: Array
+    goes_on: Array
+
+
+def _damped(f: Callable[[Array], Array], system: LinearSystem, u: Array, sizes: Array) -> Array:
+    """Return where damped Newton steps lead; u itself where the next step is a small one."""
+
+    def step(now: _Damped) -> _Damped:
+        factors = system.factors(system.entries(f, now.u))
+        delta = system.solve(factors, -f(now.u))
+        measure = jnp.maximum(jnp.abs(now.u), sizes)
+        length = jnp.linalg.norm(delta / measure)
+        is_wanted = jnp.isfinite(length) & jnp.any(jnp.abs(delta) > _ARRIVED * measure)
+
+        def halved(trial: tuple[Array, Array]) -> tuple[Array, Array]:
+            # A residual that is not finite gives a step that is not, and so one that is too long.
+            part = trial[0] / 2
+            follows = system.solve(factors, -f(now.u + part * delta))
+            return part, ~(jnp.linalg.norm(follows / measure) <= (1 - part / 4) * length)
+
+        def goes_on(trial: tuple[Array, Array]) -> Array:
+            return trial[1] & (trial[0] * length > _SHORTEST)
+
+        part, failed = lax.while_loop(goes_on, halved, (jnp.full((), 2, u.dtype), is_wanted))
+        moved = is_wanted & ~failed
+        at = jnp.where(moved, now.u + part * delta, now.u)
+        return _Damped(at, now.count + 1, moved & (now.count < _DAMPED_STEPS))
+
+    begin = _Damped(u, jnp.zeros((), jnp.int32), jnp.array(True))
+    return lax.while_loop(lambda now: now.goes_on, step, begin).u
 
 
 class _Newton(NamedTuple):
@@ -199,12 +242,15 @@ def _noise(
 
     def rounded(at: Array) -> Array:
         terms = _OPERATIONS * eps * system.row_sizes(system.entries(f, at), x)
-        return jnp.where(jnp.isfinite(terms), terms, 0)
+        return jnp.where(jnp.isfinite(terms), terms, jnp.inf)
 
     strays = jax.vmap(stray)(jnp.stack([ulp, -ulp, 3 * signs * ulp]))
     terms = jax.vmap(rounded)(jnp.stack([u + _NEARBY * x, u - _NEARBY * x]))
     strays = jnp.where(jnp.isfinite(strays), strays, 0)
-    return jnp.max(jnp.concatenate([strays, terms]), axis=0)
+    # The smaller side: an exponential grows by orders of magnitude on the other one.
+    least = jnp.min(terms, axis=0, keepdims=True)
+    least = jnp.where(jnp.isfinite(least), least, 0)
+    return jnp.max(jnp.concatenate([strays, least]), axis=0)
 
 
 def _contraction(
