@@ -98,6 +98,7 @@ def test_products_span_several_inputs_in_their_order_and_of_any_shape() -> None:
     assert {names[1], names[2]} <= {"a[0,0]", "c[600]"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "width"), [(520, 700), (700, 520)])
 def test_a_jacobian_by_products_alone_has_the_singular_values_of_its_matrix(
     count: int, width: int, tmp_path: Path

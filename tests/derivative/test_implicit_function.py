@@ -68,6 +68,7 @@ def test_derivatives_of_every_order_of_a_quadratic_root() -> None:
     np.testing.assert_allclose(reverse, second, rtol=2e-14)
 
 
+@pytest.mark.slow
 def test_each_row_of_a_batch_has_its_own_solution() -> None:
     """Lambert's W: w exp(w) = x, dw/dx = w/(x (1 + w))."""
     x = jnp.array([0.1, 1.0, 7.0, 300.0])
@@ -79,6 +80,7 @@ def test_each_row_of_a_batch_has_its_own_solution() -> None:
     np.testing.assert_allclose(slope, exact / (np.asarray(x) * (1 + np.array(exact))), rtol=1e-15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("residual", "start", "root"),
     [
@@ -122,6 +124,7 @@ def test_a_root_is_right_to_the_last_digits(residual: Any, start: Any, root: Any
     np.testing.assert_allclose(there.u, root, rtol=rtol, atol=1e-300)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("residual", "start"),
     [
@@ -154,6 +157,7 @@ def tridiagonal(n: int) -> Any:
     return residual
 
 
+@pytest.mark.slow
 def test_a_sparse_system_gives_what_its_matrix_says() -> None:
     """du/dλ = -J⁻¹ exp(u), and for a weighted sum wᵀu the adjoint -(J⁻ᵀ w)ᵀ exp(u), in numpy."""
     n = 300

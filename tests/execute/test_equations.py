@@ -96,6 +96,7 @@ def test_a_turning_point_is_singular(jaccli: Jaccli, fold: str) -> None:
     assert "the residuals do not change along c, so" in done.stderr
 
 
+@pytest.mark.slow
 def test_dependent_equations_name_the_direction(jaccli: Jaccli, tmp_path: Path) -> None:
     (tmp_path / "two.yaml").write_text(
         "model:\n  equations: {one: c + d - k, two: 2*c + 2*d - 2*k}\n"
@@ -106,6 +107,7 @@ def test_dependent_equations_name_the_direction(jaccli: Jaccli, tmp_path: Path) 
     assert "the residuals do not change along 0.71 c - 0.71 d, so" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_start_where_an_equation_is_not_defined_names_it(jaccli: Jaccli, fold: str) -> None:
     done = jaccli("jacobian", fold, "--set", "model.equations.fold=mu - log(-c)", check=False)
     assert done.exit_code == 3

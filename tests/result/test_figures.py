@@ -148,6 +148,7 @@ def test_a_cell_is_the_entry_of_largest_size() -> None:
     assert np.array_equal(again.kept, dense.values != 0)
 
 
+@pytest.mark.slow
 def test_one_entry_of_a_large_matrix_is_seen_and_the_caption_says_how() -> None:
     values = np.zeros((4000, 4000))
     values[1234, 3210] = -7.0
@@ -205,6 +206,7 @@ def test_a_vector_is_bars_with_numbers_or_a_line() -> None:
     assert "The band goes from the least to the greatest of neighboring entries." in texts(more)
 
 
+@pytest.mark.slow
 def test_what_is_not_shown_is_said() -> None:
     batch = jacobian((2,), (3,), batch=32)
     said = texts(batch)
