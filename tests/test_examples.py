@@ -27,7 +27,10 @@ def _script() -> ModuleType:
 EXAMPLES = _script()
 
 
-SLOW = {"README.md", "equations.md", "kinks.md", "parts.md", "verify.md"}
+SLOW = {
+    "README.md", "data-files.md", "equations.md", "fits.md", "kinks.md", "parts.md", "results.md",
+    "spectra.md", "verify.md",
+}  # fmt: skip
 """Pages whose examples are performed in a shell only."""
 SHELL = set("|&;<>$*`#")
 """What only a shell understands."""

@@ -27,6 +27,7 @@ def rotated(values: Array, seed: int, dtype: Any = np.float64) -> Array:
     return np.asarray((q * values) @ q.T, dtype)
 
 
+@pytest.mark.slow
 @settings(max_examples=10)
 @given(
     seed=st.integers(0, 10**6),

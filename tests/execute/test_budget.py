@@ -75,6 +75,7 @@ def test_what_does_not_fit_whole_is_taken_in_chunks_that_fit(
     assert_blocks(blocks(program), blocks(whole), 1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["fwd", "structured-fwd"])
 def test_the_chunks_are_about_as_large_as_fit(mode: str) -> None:
     """Chunks of twice as many would not fit."""

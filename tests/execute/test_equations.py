@@ -80,6 +80,7 @@ def test_a_point_without_a_solution_says_so(jaccli: Jaccli, fold: str) -> None:
     assert "Start nearer to a solution" in said
 
 
+@pytest.mark.slow
 def test_a_batch_row_without_a_solution_is_named(jaccli: Jaccli, fold: str) -> None:
     at = ("--at", "mu=[1, 4, -1, 9, -2]", "--batch", "mu")
     done = jaccli("jacobian", fold, *at, check=False)

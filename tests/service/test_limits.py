@@ -243,6 +243,7 @@ def test_a_call_that_takes_too_long_or_too_much_costs_its_worker_alone() -> None
     ]
 
 
+@pytest.mark.slow
 def test_an_upgrade_under_a_service_leaves_it_without_workers(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -264,6 +265,7 @@ def test_an_upgrade_under_a_service_leaves_it_without_workers(
     assert f"jaccli: a worker cannot be started: {changed}.\n" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_calls_alike_go_to_the_worker_that_has_their_program() -> None:
     async def work(pool: Pool) -> None:
         while len(pool.idle) < 2:
