@@ -56,7 +56,7 @@ def check(found: Digits, dtype: str) -> None:
         assert error <= bar, f"{found.name} in {dtype} at {where}"
 
 
-@pytest.mark.parametrize("number", thinned(range(len(OWN)), 4), ids=lambda n: OWN[n])
+@pytest.mark.parametrize("number", thinned(range(len(OWN)), 8), ids=lambda n: OWN[n])
 def test_functions_with_rules_of_their_own_keep_their_digits(number: int) -> None:
     """In one mode each, at some of the points."""
     name = OWN[number]
@@ -151,7 +151,7 @@ HESSIANS: list[tuple[str, tuple[Any, ...], Any]] = [
 """Expressions of x, points, and the second derivatives by x."""
 
 
-@pytest.mark.parametrize(("text", "at", "right"), thinned(HESSIANS, 3))
+@pytest.mark.parametrize(("text", "at", "right"), thinned(HESSIANS, 5))
 def test_second_derivatives_in_every_mode(text: str, at: tuple[Any, ...], right: float) -> None:
     for found in hessians(text, *at):
         np.testing.assert_allclose(found, right, rtol=1e-13, atol=1e-300)

@@ -66,7 +66,7 @@ CASES: dict[str, tuple[tuple[Oracle, ...], np.ndarray, Callable[[float], float]]
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("text", thinned(CASES, 3))
+@pytest.mark.parametrize("text", thinned(CASES, 5))
 def test_value_and_two_derivatives_have_twelve_digits(text: str) -> None:
     oracles, places, scale = CASES[text]
     parsed = parse(text)
@@ -101,7 +101,7 @@ ENDS_OF = [
 ]
 
 
-@pytest.mark.parametrize(("text", "x", "value", "slope"), thinned(ENDS_OF, 3))
+@pytest.mark.parametrize(("text", "x", "value", "slope"), thinned(ENDS_OF, 5))
 def test_ends_of_the_domain(text: str, x: float, value: float, slope: float) -> None:
     parsed = parse(text)
     found = jax.value_and_grad(lambda x: evaluate(parsed, {"x": x}, dtype="float64"))(x)

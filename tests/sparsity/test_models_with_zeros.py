@@ -37,7 +37,7 @@ def dense(model: Model) -> Any:
     return jax.jacfwd(model.f)
 
 
-@pytest.mark.parametrize("name", thinned(MODELS, 8))
+@pytest.mark.parametrize("name", thinned(MODELS, 16))
 def test_zeros_are_found_and_no_entry_is_missed(name: str) -> None:
     model = MODELS[name]
     compute = jax.jit(dense(model))
@@ -63,7 +63,7 @@ def test_zeros_are_found_and_no_entry_is_missed(name: str) -> None:
         pytest.param("sparse", marks=pytest.mark.slow),
     ],
 )
-@pytest.mark.parametrize("name", thinned(MODELS, 8))
+@pytest.mark.parametrize("name", thinned(MODELS, 16))
 def test_values_are_those_of_plain_modes(name: str, mode: str) -> None:
     model = MODELS[name]
     operator = jaccli.hessian if model.derivative == "hessian" else jaccli.jacobian

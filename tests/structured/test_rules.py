@@ -389,7 +389,7 @@ def test_hessian_through_a_scan() -> None:
     assert_hessian_is_right(lambda x: UNSETTLED["results"](x)[1].sum(0), points(2, 3))
 
 
-@pytest.mark.parametrize("name", thinned(CASES, 6))
+@pytest.mark.parametrize("name", thinned(CASES, 9))
 def test_rule_equals_plain_modes_and_differences(name: str) -> None:
     _, f, shapes = CASES[name]
     # float32 has no finite differences of use.
