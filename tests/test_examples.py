@@ -29,7 +29,7 @@ EXAMPLES = _script()
 
 SLOW = {
     "README.md", "data-files.md", "equations.md", "fits.md", "kinks.md", "parts.md", "results.md",
-    "spectra.md", "verify.md",
+    "sparse.md", "spec.md", "spectra.md", "uncertainty.md", "verify.md",
 }  # fmt: skip
 """Pages whose examples are performed in a shell only."""
 SHELL = set("|&;<>$*`#")

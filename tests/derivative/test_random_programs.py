@@ -22,7 +22,7 @@ from .program_checks import MODES, VARIANTS, Unusable, failures
 from .random_programs import MOVES, Program, draw_program, program_of
 
 QUICK, CHUNK = 6, 3
-VALUES, PATTERNS, LARGE_CHUNK = 100, 300, 50
+VALUES, PATTERNS, LARGE_CHUNK = 50, 200, 50
 USABLE = 0.9
 """The share of programs that JAX differentiates, at least."""
 

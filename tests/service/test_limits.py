@@ -70,6 +70,7 @@ def busy(server: Server) -> int:
     return found
 
 
+@pytest.mark.slow
 def test_of_a_worker_that_dies_the_request_is_answered_and_the_worker_replaced(
     server: Server,
 ) -> None:
