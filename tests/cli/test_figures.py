@@ -178,6 +178,7 @@ def test_what_cannot_be_drawn_is_refused(options: tuple[str, ...], jaccli: Jaccl
     assert [path.name for path in Path.cwd().iterdir()] == ["s.yaml"]
 
 
+@pytest.mark.local("a service has what it has installed")
 @pytest.mark.parametrize("name", ["a.png", "a.html"])
 def test_a_missing_extra_is_named_before_anything_is_computed(
     name: str, jaccli: Jaccli, monkeypatch: pytest.MonkeyPatch
