@@ -53,6 +53,8 @@ DISTRIBUTIONS = ("uniform", "triangular", "arcsine")
 """Of an input that lies within a half-width."""
 STORAGES = ("dense", "sparse")
 PRECISIONS = ("default", "high", "highest")
+SYSTEMS = ("continuous", "discrete")
+"""Dynamical systems that have equilibria: `x' = f(x)` and `x ← f(x)`."""
 SIGMAS = ("estimated", "known")
 """Where the standard deviations of residuals come from."""
 APPROXIMATIONS = ("none", GAUSS_NEWTON)

@@ -234,6 +234,11 @@ def listed(items: Iterable[str], most: int = LISTED) -> str:
     return f"{shown} and {more:,} more" if more > 0 else shown
 
 
+def install(extra: str) -> str:
+    """Return the hint where an optional extra is missing."""
+    return f"Install the extra: pip install 'jaccli[{extra}]'."
+
+
 def shortened(text: str, most: int) -> str:
     """Return a text, or its first characters where there are more than `most`."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
@@ -261,6 +266,10 @@ def suggest(name: str, choices: Iterable[str]) -> str:
     return f"Did you mean {nearest!r}?" if nearest else ""
 
 
+_CERTAIN = 2
+"""Edits up to which a word is hardly another one."""
+
+
 def likely(name: str, choices: Iterable[str]) -> str:
     """Return `Did you mean 'b'?` where that is hardly in doubt, else the list of all.
 
@@ -271,8 +280,8 @@ def likely(name: str, choices: Iterable[str]) -> str:
     choices = list(choices)
     known = meant(name, choices) if len(name) <= _NAME else ""
     if not known and 3 < len(name) <= _NAME:
-        nearest = min(choices, key=lambda choice: _edits(name, choice))
-        known = nearest if _edits(name, nearest) <= 2 else ""
+        edits, nearest = min((_edits(name, choice), choice) for choice in choices)
+        known = nearest if edits <= _CERTAIN else ""
     return f"Did you mean {known!r}?" if known else expected(choices)
 
 

@@ -316,16 +316,7 @@ class Model:
             known = [*SpecEntries.__annotations__, *options]
             hint = did_you_mean(name, [word for word in known if word != "format"])
             raise UsageError(f"{name}: no keyword of {command}.", hint=hint)
-        for name in entries.keys() & {
-            "mode",
-            "vector",
-            "chunk",
-            "storage",
-            "layout",
-            "rows",
-            "cols",
-            "part",
-        }:
+        for name in entries.keys() & _OF_SOME:
             if name not in request_type.options:
                 raise UsageError(f"{name}: {command} takes no {name}.")
         arrays = Arrays(self._arrays)

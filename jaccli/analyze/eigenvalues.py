@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaccli.analyze.spectrum import Array
+from jaccli.choices import SYSTEMS
 
-CONTINUOUS, DISCRETE = "continuous", "discrete"
-SYSTEMS = (CONTINUOUS, DISCRETE)
+CONTINUOUS, DISCRETE = SYSTEMS
 """`x' = f(x)`, whose stability is that of the real parts, and `x ← f(x)`, that of the moduli."""
 
 

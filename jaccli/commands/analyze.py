@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jaccli import startup
-from jaccli.choices import MODES, SUFFIXES
+from jaccli.choices import MODES, SUFFIXES, SYSTEMS
 from jaccli.commands.options import (
     CHUNK,
     DIGITS,
@@ -72,7 +72,7 @@ class AnalyzeRequest(TargetRequest):
         default=0, over_http=True)
     system: str | None = option("--system",
         help="Kind of equilibrium: of x' = f(x), continuous, or of x <- f(x), discrete.",
-        panel=_PANEL, metavar="SYSTEM", choices=("continuous", "discrete"), over_http=True)
+        panel=_PANEL, metavar="SYSTEM", choices=SYSTEMS, over_http=True)
     # fmt: on
     mode: str | None = MODE
     storage: str | None = STORAGE

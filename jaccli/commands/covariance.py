@@ -9,23 +9,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from jaccli.choices import SIGMAS
 from jaccli.commands.options import (
-    CHUNK,
-    COVERAGE,
-    DIGITS,
-    EXPLAIN,
-    MODE,
-    OUT_DIR,
     STATISTICS,
     ResultRequest,
-    TargetRequest,
     names,
-    printed,
-    suffixes,
-    written,
 )
 from jaccli.commands.origin import origin
 from jaccli.commands.outcome import Outcome
-from jaccli.commands.reports import FORMATS, SUFFIXES, TabledReport, check_tasks
+from jaccli.commands.reports import ReportRequest, TabledReport, check_tasks
 from jaccli.commands.request import option
 from jaccli.commands.tasks import (
     Task,
@@ -54,7 +44,7 @@ class Estimated(TabledReport):
     fit: Fit
 
 
-class CovarianceRequest(TargetRequest):
+class CovarianceRequest(ReportRequest):
     """The covariance of each spec's parameters, the wrt; the selected outputs are residuals."""
 
     # fmt: off
@@ -65,16 +55,6 @@ class CovarianceRequest(TargetRequest):
         help="Another output, whose standard error is wanted; no residual.", panel=STATISTICS,
         metavar="NAME", read=names("predict"), over_http=True)
     # fmt: on
-    coverage: float | None = COVERAGE
-    output: str | None = written(*SUFFIXES)
-    format: str | None = printed(FORMATS)
-    mode: str | None = MODE
-    chunk: int | None = CHUNK
-    digits: int | None = DIGITS
-    out_dir: str | None = OUT_DIR
-    suffix: str | None = suffixes(*SUFFIXES)
-    explain: bool = EXPLAIN
-    default_suffix: ClassVar[str] = ".json"
     performs: ClassVar[tuple[str, ...]] = (NAME,)
 
 

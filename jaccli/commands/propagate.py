@@ -10,27 +10,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from jaccli.choices import DRAWN
 from jaccli.commands.options import (
-    CHUNK,
-    COVERAGE,
-    DIGITS,
-    EXPLAIN,
     INPUTS,
-    MODE,
     NAMED_INPUT,
-    OUT_DIR,
     RESULT,
     STATISTICS,
     STORAGE,
     ResultRequest,
     SpecRequest,
-    TargetRequest,
-    printed,
-    suffixes,
-    written,
 )
 from jaccli.commands.origin import origin
 from jaccli.commands.outcome import Outcome
-from jaccli.commands.reports import FORMATS, SUFFIXES, TabledReport, check_tasks
+from jaccli.commands.reports import ReportRequest, TabledReport, check_tasks
 from jaccli.commands.request import option
 from jaccli.commands.tasks import (
     Task,
@@ -69,7 +59,7 @@ def _std(flag: str, values: Sequence[str]) -> Iterable[Override]:
         yield Override(("uncertainty", match[1]), value_node(flag, value, match.end()))
 
 
-class PropagateRequest(TargetRequest):
+class PropagateRequest(ReportRequest):
     """The uncertainty of each spec's outputs.
 
     There is no `wrt`: derivatives are taken with respect to the inputs that are uncertain.
@@ -90,21 +80,11 @@ class PropagateRequest(TargetRequest):
         panel=STATISTICS, over_http=True)
     no_budget: bool = option("--no-budget", help="Leave out what each input contributes.",
         panel=STATISTICS, over_http=True)
-    output: str | None = written(*SUFFIXES)
     fail_on_nonfinite: bool = option("--fail-on-nonfinite",
         help="A NaN or infinity is an error.", panel=RESULT, over_http=True)
     # fmt: on
-    coverage: float | None = COVERAGE
-    format: str | None = printed(FORMATS)
-    mode: str | None = MODE
     storage: str | None = STORAGE
-    chunk: int | None = CHUNK
-    digits: int | None = DIGITS
-    out_dir: str | None = OUT_DIR
-    suffix: str | None = suffixes(*SUFFIXES)
-    explain: bool = EXPLAIN
     wrt: tuple[str, ...] = ()
-    default_suffix: ClassVar[str] = ".json"
     performs: ClassVar[tuple[str, ...]] = (NAME,)
 
     @property

@@ -14,7 +14,7 @@ from jaccli import startup
 from jaccli.choices import DRAWN, REPORTED
 from jaccli.commands import COMMANDS
 from jaccli.commands.outcome import Data, Outcome, Report
-from jaccli.commands.reports import FORMATS, OF_RESULTS, Number, TabledReport
+from jaccli.commands.reports import FORMATS, OF_RESULTS, TabledReport
 from jaccli.commands.tasks import Task, programs_of, warn_of_unused
 from jaccli.context import Context, Silent
 from jaccli.errors import (
@@ -156,9 +156,9 @@ def _rows(
     tasks: Sequence[SweepTask], found: Sequence[TabledReport], digits: int | None
 ) -> list[list[str]]:
     """Return the rows of all tasks' reports, after what varies, with a header."""
-    from jaccli.uncertainty.propagation_text import rounded
+    from jaccli.uncertainty.text_pieces import rounded
 
-    number: Number = (lambda v: repr(float(v))) if digits is None else rounded(digits)
+    number = rounded(digits)
     paths = list(dict.fromkeys(path for task in tasks for path in task.values))
     header: dict[str, None] = {}
     each = []

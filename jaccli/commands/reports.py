@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
-from typing import BinaryIO, TextIO
+from typing import BinaryIO, ClassVar, TextIO
 
 from jaccli.choices import DOCUMENTS, DRAWN
-from jaccli.commands.options import ResultRequest, SpecRequest
+from jaccli.commands.options import (
+    CHUNK,
+    COVERAGE,
+    DIGITS,
+    EXPLAIN,
+    MODE,
+    OUT_DIR,
+    ResultRequest,
+    SpecRequest,
+    TargetRequest,
+    printed,
+    suffixes,
+    written,
+)
 from jaccli.commands.outcome import Report
 from jaccli.commands.tasks import Task
 from jaccli.errors import SpecError, UsageError, expected
@@ -18,6 +31,21 @@ SUFFIXES = (".json", ".npz", ".csv", *DOCUMENTS, *DRAWN)
 FORMATS = ("table", "plain", "json", "csv", "none")
 OF_RESULTS = ("layout", "show", "resume", "cluster", "scale", "with_value")
 """Options of `run` that concern results, which a report is not."""
+
+
+class ReportRequest(TargetRequest):
+    """What a command takes that ends in a report."""
+
+    coverage: float | None = COVERAGE
+    output: str | None = written(*SUFFIXES)
+    format: str | None = printed(FORMATS)
+    mode: str | None = MODE
+    chunk: int | None = CHUNK
+    digits: int | None = DIGITS
+    out_dir: str | None = OUT_DIR
+    suffix: str | None = suffixes(*SUFFIXES)
+    explain: bool = EXPLAIN
+    default_suffix: ClassVar[str] = ".json"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -74,7 +102,7 @@ def check_tasks(asked: Iterable[Task], request: SpecRequest) -> None:
         if task.form not in FORMATS:
             message = f"--format: {task.form!r} is not a format of {task.derivative}."
             raise UsageError(message, hint=expected(FORMATS))
-        if task.spec.expect is not None and task.derivative not in request.performs[:1]:
+        if task.spec.expect is not None and isinstance(request, ResultRequest):  # that of `run`
             message = f"a report of {task.derivative} is not compared with a file."
             raise SpecError(task.spec.problem("expect", message))
 

@@ -27,6 +27,18 @@ def size(tree: Tree) -> int:
     return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(tree))
 
 
+def shaped_as(vector: jax.Array, like: Tree) -> Tree:
+    """Return the numbers of a vector in the arrays and the dtypes of a tree."""
+    leaves, structure = jax.tree.flatten(like)
+    ends = np.cumsum([leaf.size for leaf in leaves])[:-1]
+    parts = jnp.split(vector, ends)
+    shaped = [
+        part.astype(leaf.dtype).reshape(leaf.shape)
+        for part, leaf in zip(parts, leaves, strict=True)
+    ]
+    return jax.tree.unflatten(structure, shaped)
+
+
 def unit(like: Tree, index: jax.Array) -> Tree:
     """Return the tree of zeros shaped as `like` with a one at the flat position `index`."""
     leaves, structure = jax.tree.flatten(like)

@@ -27,7 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from jaccli.derivative.basis import BasisProduct, Function, Tree, unit
+from jaccli.derivative.basis import BasisProduct, Function, Tree, shaped_as, unit
 
 Builder = Callable[[Function, Tree], BasisProduct]
 HESSIAN_MODES = ("fwd-fwd", "fwd-rev", "rev-rev")
@@ -53,15 +53,7 @@ class Directions:
 
     def seed(self, like: Tree, index: Any) -> Tree:
         """Return the direction as a tree shaped as `like`: ones where its color is."""
-        leaves, structure = jax.tree.flatten(like)
-        here = jnp.asarray(self.colors) == index
-        ends = np.cumsum([leaf.size for leaf in leaves])[:-1]
-        parts = jnp.split(here, ends)
-        ones = [
-            part.reshape(leaf.shape).astype(leaf.dtype)
-            for part, leaf in zip(parts, leaves, strict=True)
-        ]
-        return jax.tree.unflatten(structure, ones)
+        return shaped_as(jnp.asarray(self.colors) == index, like)
 
 
 def _directions(x: Tree, colors: Directions | None) -> tuple[Callable[[Any], Tree], list[slice]]:

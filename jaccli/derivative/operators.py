@@ -14,7 +14,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jaccli.derivative.basis import (
     BasisProduct,
@@ -23,6 +22,7 @@ from jaccli.derivative.basis import (
     Tree,
     forward,
     reverse,
+    shaped_as,
     size,
     unit,
 )
@@ -187,15 +187,7 @@ def _jvp_reverse(f: Function, x: Tree, tangent: Tree) -> Tree:
         pairs = zip(jax.tree.leaves(row), jax.tree.leaves(tangent), strict=True)
         return sum(jnp.vdot(r, v) for r, v in pairs)
 
-    leaves, structure = jax.tree.flatten(out)
-    numbers = jax.vmap(number)(jnp.arange(size(out)))
-    ends = np.cumsum([leaf.size for leaf in leaves])[:-1]
-    parts = jnp.split(numbers, ends)
-    shaped = [
-        part.astype(leaf.dtype).reshape(leaf.shape)
-        for part, leaf in zip(parts, leaves, strict=True)
-    ]
-    return jax.tree.unflatten(structure, shaped)
+    return shaped_as(jax.vmap(number)(jnp.arange(size(out))), out)
 
 
 def _vjp_reverse(f: Function, x: Tree, cotangent: Tree) -> Tree:

@@ -22,7 +22,7 @@ class _Remedy(NamedTuple):
 
 
 _SYNTAX = (
-    _Remedy(re.compile(r"\s*(?:if\b.*:|.*\?.*:)"), _WHERE),
+    _Remedy(re.compile(r"\s*if\b.*:"), _WHERE),
     _Remedy(
         re.compile(rf"\s*({_NAME})\s*\([\w\s,]*\)\s*=(?!=)\s*(.*\S)"),
         "Name the output alone: {1} = {2}.",

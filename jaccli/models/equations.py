@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaccli.errors import Problem, SpecError, UsageError, listed
+from jaccli.errors import Problem, SpecError, UsageError, install, listed
 from jaccli.spec import EquationsModel, Spec
 
 if TYPE_CHECKING:
@@ -236,8 +236,8 @@ def equation_system(spec: Spec, model: EquationsModel, limit: int) -> EquationSy
     try:
         import optimistix  # noqa: F401
     except ImportError:
-        hint = "Install the extra: pip install 'jaccli[equations]'."
-        raise UsageError("Models of equations need optimistix.", hint=hint) from None
+        message = "Models of equations need optimistix."
+        raise UsageError(message, hint=install("equations")) from None
     starts = {}
     problems: list[Problem] = []
     for name, source in model.unknowns.items():

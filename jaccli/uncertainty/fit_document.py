@@ -20,7 +20,7 @@ from jaccli.result.numerals import significant
 from jaccli.result.result import ResultOrigin
 from jaccli.uncertainty.fit import Fit
 from jaccli.uncertainty.fit_files import rows
-from jaccli.uncertainty.propagation_text import Number, rounded
+from jaccli.uncertainty.text_pieces import Number, rounded
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

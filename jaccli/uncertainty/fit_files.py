@@ -8,20 +8,17 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from jaccli import backend
 from jaccli.result.labels import Names
 from jaccli.storage.npy import write_arrays
 from jaccli.uncertainty.covariance_matrices import Array
 from jaccli.uncertainty.fit import Fit, Prediction
-from jaccli.uncertainty.plain_data import number, shaped
+from jaccli.uncertainty.plain_data import LISTED, account, number, shaped
+from jaccli.uncertainty.text_pieces import Number, rounded
 
-_LISTED = 1000
-"""Parameters of which JSON has the covariance."""
 COLUMNS = ("kind", "name", "value", "standard_error", "t", "p", "low", "high")
 """The columns of the table; of the kinds `parameter`, `prediction` and `observation`."""
 
@@ -40,7 +37,7 @@ def as_json(fit: Fit, warnings: tuple[str, ...] = ()) -> dict[str, Any]:
         }
         for name, shape, place in fit.slices()
     }
-    small = len(labels) <= _LISTED
+    small = len(labels) <= LISTED
     for name, make in (("covariance", found.covariance), ("correlation", found.correlation)):
         data[name] = {"order": labels, "matrix": shaped(make())} if small else None
     data |= {
@@ -59,16 +56,7 @@ def as_json(fit: Fit, warnings: tuple[str, ...] = ()) -> dict[str, Any]:
         ],
         "predictions": {one.name: _prediction(fit, one) for one in fit.predictions},
     }
-    result = fit.result
-    return data | {
-        "mode": result.mode,
-        "reason": result.reason,
-        "device": result.device,
-        "dtype": result.dtype,
-        "seconds": result.seconds,
-        "versions": backend.versions(),
-        "warnings": list(warnings),
-    }
+    return data | account(fit.result, warnings)
 
 
 def _sigma(fit: Fit) -> str:
@@ -120,12 +108,12 @@ def write_npz(fit: Fit, stream: BinaryIO) -> None:
 def as_csv(fit: Fit) -> str:
     """Return a row for each parameter, then one for each predicted entry, which has no t and p."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows(fit, lambda value: repr(float(value))))
+    csv.writer(text, lineterminator="\n").writerows(rows(fit, rounded(None)))
     return text.getvalue()
 
 
 @np.errstate(all="ignore")
-def rows(fit: Fit, number: Callable[[float], str]) -> list[list[str]]:
+def rows(fit: Fit, number: Number) -> list[list[str]]:
     """Return the rows of the table, its header first."""
     cells = (fit.value, fit.found.standard_errors, fit.t, fit.p, *_interval(fit))
     lines = [list(COLUMNS)]

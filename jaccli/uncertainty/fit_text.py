@@ -15,7 +15,7 @@ from jaccli.result.numerals import significant
 from jaccli.result.render.columns import columns
 from jaccli.uncertainty.covariance_matrices import Array
 from jaccli.uncertainty.fit import Fit, direction
-from jaccli.uncertainty.propagation_text import Number, block, rounded, to_place
+from jaccli.uncertainty.text_pieces import Number, block, rounded, to_place
 
 _ROWS = 20
 """Rows of a table that are shown at most; with all digits, all."""
@@ -26,7 +26,7 @@ _MATRIX = 12
 @np.errstate(all="ignore")
 def as_text(fit: Fit, digits: int | None) -> str:
     """Return all that is known, numbers to `digits`; in full with None, and nothing left out."""
-    number: Number = (lambda v: repr(float(v))) if digits is None else rounded(digits)
+    number = rounded(digits)
     parts = [
         _parameters(fit, number, digits),
         *_correlation(fit, number, cut=digits is not None),

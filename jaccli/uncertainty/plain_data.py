@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from jaccli import backend
+from jaccli.result import Result
 from jaccli.uncertainty.covariance_matrices import Array
+
+LISTED = 1000
+"""Entries of which JSON has what grows with their square, or what nobody asked for."""
+
+
+def account(result: Result, warnings: Sequence[str]) -> dict[str, Any]:
+    """Return how the derivative was computed that a report is about."""
+    return {
+        "mode": result.mode,
+        "reason": result.reason,
+        "device": result.device,
+        "dtype": result.dtype,
+        "seconds": result.seconds,
+        "versions": backend.versions(),
+        "warnings": list(warnings),
+    }
 
 
 def shaped(values: Array, undefined: Array | None = None) -> Any:

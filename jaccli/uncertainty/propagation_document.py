@@ -18,7 +18,7 @@ from jaccli.result.documents.render import as_bytes
 from jaccli.result.figures import shares, style
 from jaccli.result.result import ResultOrigin
 from jaccli.uncertainty.propagation import Propagation
-from jaccli.uncertainty.propagation_text import Number, rounded, to_place
+from jaccli.uncertainty.text_pieces import Number, rounded, to_place
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

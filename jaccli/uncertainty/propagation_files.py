@@ -9,19 +9,19 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from jaccli import backend
 from jaccli.errors import UsageError
 from jaccli.result.numerals import shortest
 from jaccli.storage.npy import write_arrays
 from jaccli.uncertainty.covariance_matrices import Array
 from jaccli.uncertainty.monte_carlo import GENERATOR
-from jaccli.uncertainty.plain_data import number, shaped
+from jaccli.uncertainty.plain_data import LISTED, account, number, shaped
 from jaccli.uncertainty.propagation import Propagation
+from jaccli.uncertainty.text_pieces import Number
 
 COLUMNS = ("output", "input", "value", "u", "dof", "sensitivity", "contribution", "percent")
 """The columns of the budget."""
@@ -50,7 +50,7 @@ def as_json(found: Propagation, warnings: tuple[str, ...] = ()) -> dict[str, Any
             "distribution": one.distribution,
         }
         for one in found.inputs.inputs
-        if found.first.budget is not None or one.size <= _LISTED
+        if found.first.budget is not None or one.size <= LISTED
     }
     data["budget"] = _budget(found)
     order = list(found.rows) if found.first.correlation is not None else None
@@ -75,20 +75,7 @@ def as_json(found: Propagation, warnings: tuple[str, ...] = ()) -> dict[str, Any
         }
     if found.monte_carlo is not None:
         data["monte_carlo"] = _monte_carlo(found)
-    result = found.result
-    return data | {
-        "mode": result.mode,
-        "reason": result.reason,
-        "device": result.device,
-        "dtype": result.dtype,
-        "seconds": result.seconds,
-        "versions": backend.versions(),
-        "warnings": list(warnings),
-    }
-
-
-_LISTED = 1000
-"""Entries of an input that are listed where there is no budget."""
+    return data | account(found.result, warnings)
 
 
 def _monte_carlo(found: Propagation) -> dict[str, Any]:
@@ -200,7 +187,7 @@ def as_csv(found: Propagation) -> str:
 
 
 @np.errstate(all="ignore")
-def summary(found: Propagation, number: Callable[[float], str]) -> list[list[str]]:
+def summary(found: Propagation, number: Number) -> list[list[str]]:
     """Return a row for each output entry of each batch row, below a header."""
     batch = [] if found.batch is None else ["row"]
     lines = [[*batch, "output", "value", "u", "dof", "k", "U"]]

@@ -15,21 +15,20 @@ from jaccli.result.numerals import significant
 from jaccli.result.render.columns import columns
 from jaccli.uncertainty.covariance_matrices import Array
 from jaccli.uncertainty.propagation import Propagation
+from jaccli.uncertainty.text_pieces import Number, block, rounded, to_place
 
-Number = Callable[[float], str]
 _ROWS = 20
 """Rows of a table that are shown at most; with all digits, all."""
 _BUDGETS = 8
 """Budgets that are shown at most, likewise."""
 _MATRIX = 12
 """Outputs of which the correlation is shown, likewise."""
-_INDENT = "  "
 
 
 @np.errstate(all="ignore")
 def as_text(found: Propagation, digits: int | None) -> str:
     """Return all that is known, numbers to `digits`; in full with None, and nothing left out."""
-    number: Number = (lambda v: repr(float(v))) if digits is None else rounded(digits)
+    number = rounded(digits)
     cut = digits is not None
     parts = [
         _outputs(found, number, digits),
@@ -39,21 +38,6 @@ def as_text(found: Propagation, digits: int | None) -> str:
         *_monte_carlo(found, number, cut),
     ]
     return "\n\n".join(parts)
-
-
-def rounded(digits: int) -> Number:
-    """Return what writes numbers to so many significant digits."""
-    return lambda value: significant(float(value) + 0.0, digits)  # no -0.0
-
-
-def to_place(value: float, u: float, digits: int | None) -> str:
-    """Return a value to the second digit of its uncertainty, to `digits` at least."""
-    if digits is None:
-        return repr(float(value))
-    if value and u and math.isfinite(value) and math.isfinite(u):
-        known = math.floor(math.log10(abs(value))) - math.floor(math.log10(u)) + 2
-        digits = min(max(digits, known), 17)
-    return significant(float(value) + 0.0, digits)
 
 
 def _percent(value: float, *, cut: bool) -> str:
@@ -168,11 +152,6 @@ def _budgets(found: Propagation, number: Number, digits: int | None) -> Iterator
 def _row(values: Array, row: int | None) -> Array:
     """Return values of one batch row; those that all rows share have no batch axis."""
     return values if row is None or values.ndim == 1 else values[row]
-
-
-def block(title: str, text: str) -> str:
-    """Return text below a title, indented."""
-    return "\n".join([title, *(f"{_INDENT}{line}" for line in text.splitlines())])
 
 
 def _correlation(found: Propagation, number: Number, cut: bool) -> Iterator[str]:

@@ -395,3 +395,13 @@ sweep: {inputs.x: [1.0, -1.0, 4.0]}
     assert [row.split(",")[:4] for row in rows] == [
         ["1.0", "f", "1.0", "0.05"], ["4.0", "f", "2.0", "0.025"],
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("derivative", ["propagate", "covariance"])
+def test_a_report_is_not_compared_with_a_file(jaccli: Jaccli, derivative: str) -> None:
+    spec = "model: {expression: x**2}\ninputs: {x: 3.0}\nuncertainty: {x: 0.1}\n"
+    spec += f"derivative: {derivative}\nexpect: {{file: golden.npz}}\n"
+    done = jaccli("run", "-", stdin=spec, check=False)
+    assert done.exit_code == 2
+    assert f"expect: a report of {derivative} is not compared with a file." in done.stderr
+    assert not done.stdout

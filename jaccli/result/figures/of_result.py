@@ -125,13 +125,7 @@ def _of_panel(view: View, panel: Panel, number: int, most: int) -> list[FigurePa
 
 def _sparse_grid(panel: Panel, place: int) -> Grid | None:
     """Return the names of one matrix of a stack of sparse ones, None where there is no stack."""
-    entry, row = None, None
-    if panel.entries is not None:
-        place, which = divmod(place, len(panel.entries))
-        entry = panel.entries[which]
-    if panel.batch is not None:
-        index = panel.batch.indices[0]
-        row = index[place] if isinstance(index, range) else index
+    entry, row = panel.place(place)
     if entry is None and row is None:
         return None
     sides = [len(side) for side in (panel.rows, panel.columns) if side is not None]

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
-from jaccli.errors import UsageError
+from jaccli.result import extras
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,16 +62,8 @@ _DRAWING = threading.Lock()
 
 
 def require(name: str) -> None:
-    """Refuse, before anything is computed, a format that is drawn where matplotlib is missing.
-
-    Raises:
-        UsageError: it is not installed, or cannot be imported.
-    """
-    try:
-        import matplotlib.figure  # noqa: F401
-    except ImportError as error:
-        hint = "Install the extra: pip install 'jaccli[figures]'."
-        raise UsageError(f"{name}: matplotlib is needed: {error}.", hint=hint) from error
+    """Refuse, before anything is computed, a format that is drawn where matplotlib is missing."""
+    extras.require(name, "matplotlib.figure", "figures")
 
 
 def drawn(draw: Callable[[], Figure], suffix: str, title: str) -> bytes:

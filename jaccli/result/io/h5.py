@@ -17,7 +17,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from jaccli.errors import SourceError, UsageError
+from jaccli.errors import SourceError, install
+from jaccli.result import extras
 from jaccli.result.matrix import matrix
 from jaccli.result.named_arrays import Stored
 from jaccli.result.result import Array
@@ -31,16 +32,8 @@ _SIDES = ("rows", "columns", "outputs")
 
 
 def require() -> None:
-    """Refuse, before anything is computed, where h5py is missing.
-
-    Raises:
-        UsageError: it is not installed, or cannot be imported.
-    """
-    try:
-        import h5py  # noqa: F401
-    except ImportError as error:
-        hint = "Install the extra: pip install 'jaccli[hdf5]'."
-        raise UsageError(f"h5: h5py is needed: {error}.", hint=hint) from error
+    """Refuse, before anything is computed, where h5py is missing."""
+    extras.require("h5", "h5py", "hdf5")
 
 
 def check(keys: Sequence[str], shape: tuple[int, ...], layout: str, storage: str) -> None:
@@ -111,8 +104,8 @@ def read(stream: BinaryIO, size: int, limit: int) -> Stored:
     try:
         import h5py
     except ImportError as error:
-        hint = "Install the extra: pip install 'jaccli[hdf5]'."
-        raise SourceError(f"h5py is needed to read it: {error}.", hint=hint) from error
+        message = f"h5py is needed to read it: {error}."
+        raise SourceError(message, hint=install("hdf5")) from error
     try:
         with h5py.File(stream, "r") as file:
             return _Reader(file, limit).stored()

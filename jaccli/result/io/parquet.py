@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from jaccli.errors import SourceError, UsageError
+from jaccli.errors import SourceError, UsageError, install
+from jaccli.result import extras
 from jaccli.result.io.long_text import LongBlocks, is_long
 from jaccli.result.long import BATCH, VALUE, index_columns, long_rows
 from jaccli.result.named_arrays import Stored
@@ -26,16 +27,8 @@ _GROUP = 1 << 18
 
 
 def require() -> None:
-    """Refuse, before anything is computed, where pyarrow is missing.
-
-    Raises:
-        UsageError: it is not installed, or cannot be imported.
-    """
-    try:
-        import pyarrow.parquet  # noqa: F401
-    except ImportError as error:
-        hint = "Install the extra: pip install 'jaccli[parquet]'."
-        raise UsageError(f"parquet: pyarrow is needed: {error}.", hint=hint) from error
+    """Refuse, before anything is computed, where pyarrow is missing."""
+    extras.require("parquet", "pyarrow.parquet", "parquet")
 
 
 def check(keys: Sequence[str], shape: tuple[int, ...], layout: str, storage: str) -> None:
@@ -66,8 +59,8 @@ def read(stream: BinaryIO, size: int, limit: int) -> Stored:
         import pyarrow as arrow
         from pyarrow import parquet
     except ImportError as error:
-        hint = "Install the extra: pip install 'jaccli[parquet]'."
-        raise SourceError(f"pyarrow is needed to read it: {error}.", hint=hint) from error
+        message = f"pyarrow is needed to read it: {error}."
+        raise SourceError(message, hint=install("parquet")) from error
     try:
         file = parquet.ParquetFile(stream)
         names = file.schema_arrow.names

@@ -72,14 +72,19 @@ class Panel:
         sides = (self.rows,) if self.columns is None else (self.rows, self.columns)
         assert not isinstance(self.values, Sparse)
         values = self.values.reshape(len(self), *map(len, sides))[position]
-        entry, batch_row = None, None
+        entry, batch_row = self.place(position)
+        return Grid(entry, batch_row, values, self.rows, self.columns)
+
+    def place(self, position: int) -> tuple[str | None, int | None]:
+        """Return the name of what is stacked at a position, and its batch row."""
+        entry = batch_row = None
         if self.entries is not None:
-            position, place = divmod(position, len(self.entries))
-            entry = self.entries[place]
+            position, which = divmod(position, len(self.entries))
+            entry = self.entries[which]
         if self.batch is not None:
             index = self.batch.indices[0]
             batch_row = index[position] if isinstance(index, range) else index
-        return Grid(entry, batch_row, values, self.rows, self.columns)
+        return entry, batch_row
 
     def title(self, grid: Grid | None = None, *, ascii_only: bool = False) -> str:
         """Return `∂y/∂x  (16, 16)`, of the whole panel or of one of its grids."""
