@@ -19,7 +19,7 @@ from jaccli.commands.options import (
     ResultRequest,
 )
 from jaccli.commands.origin import origin
-from jaccli.commands.outcome import Outcome
+from jaccli.commands.outcome import Data, Outcome
 from jaccli.commands.request import check_choice
 from jaccli.commands.shown import is_shown
 from jaccli.commands.streaming import goes_on, is_streamed, may_be_streamed, stream
@@ -159,6 +159,23 @@ class Computed(Outcome):
 
         result = self.result if form == "json" else self._as_file()
         return content(result, f".{form}", layout=self.layout)
+
+    def as_data(self) -> Data:
+        """Return what a page in a browser shows of it."""
+        from jaccli.result.documents.of_result import facts, values_of
+        from jaccli.result.render.data import tables
+        from jaccli.result.view import whole
+
+        view = whole(self.result)
+        beside = None if self.result.derivative == "evaluate" else values_of(view)
+        return {
+            **super().as_data(),
+            "warnings": list(self.result.warnings),
+            "derivative": self.result.derivative,
+            "values": [] if beside is None else tables(beside),
+            "tables": tables(view, self.layout),
+            "facts": facts(self.result),
+        }
 
     def _as_file(self) -> Result:
         """Return the result with the outputs' values if they are wanted; JSON has them always."""

@@ -56,8 +56,17 @@ class Outcome:
         """Print to standard output."""
 
     def content(self, form: str) -> bytes:
-        """Return what a file of this format holds: `json`, and of results `npy` and `npz`."""
+        """Return what a file of this format holds: `json`, `csv`, and of results `npy`, `npz`."""
         raise UsageError(f"no {form} can be made of this.")
+
+    def as_data(self) -> Data:
+        """Return what a page in a browser shows of it."""
+        return {
+            "notes": list(self.notes),
+            "warnings": list(self.warnings),
+            "verdict": self.verdict,
+            "passed": self.exit_code == 0,
+        }
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -116,13 +125,17 @@ class Report(PlainText):
         assert form == "json", form
         return f"{json_line(self.data())}\n".encode()
 
+    def as_data(self) -> Data:
+        """Return what a page in a browser shows of it."""
+        return {**super().as_data(), "text": self.text()}
+
 
 def put(text: str, out: TextIO) -> None:
     """Print text of which a terminal takes nothing for a command."""
     print(terminal.shown(text), file=out, flush=True)
 
 
-def json_line(data: Data, encoding: str = "utf-8") -> str:
+def json_line(data: Data | list[Data], encoding: str = "utf-8") -> str:
     """Return plain data as one line of JSON; a file's name may be no text, or not to be shown."""
     line = json.dumps(data, ensure_ascii=False)
     with suppress(UnicodeEncodeError):

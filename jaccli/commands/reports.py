@@ -21,7 +21,7 @@ from jaccli.commands.options import (
     suffixes,
     written,
 )
-from jaccli.commands.outcome import Report
+from jaccli.commands.outcome import Data, Report
 from jaccli.commands.tasks import Task
 from jaccli.errors import SpecError, UsageError, expected
 from jaccli.storage.files import publishing
@@ -75,6 +75,14 @@ class TabledReport(Report):
                 stream.write(self.document(suffix))
             else:
                 stream.write(self.table().encode())
+
+    def content(self, form: str) -> bytes:
+        """Return the report as JSON, or its table."""
+        return self.table().encode() if form == "csv" else super().content(form)
+
+    def as_data(self) -> Data:
+        """Return what a page in a browser shows of it."""
+        return {**super().as_data(), "derivative": self.data()["derivative"]}
 
     def print(self, out: TextIO) -> None:
         """Print in the format that is asked for."""

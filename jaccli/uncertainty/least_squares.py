@@ -136,7 +136,7 @@ def estimate(jacobian: Array, residuals: Array, *, known: bool, eps: float) -> E
 
 def _lengths(matrix: Array) -> Array:
     """Return the lengths of the columns; squares neither overflow nor vanish."""
-    largest = np.abs(matrix).max(axis=0)
+    largest = np.abs(matrix).max(axis=0, initial=0.0)
     safe = np.where(largest > 0, largest, 1.0)
     return np.asarray(largest * np.linalg.norm(matrix / safe, axis=0))
 

@@ -205,7 +205,7 @@ OWN |= {
         "batch": Case(("--batch", "x")),
         "wrt": Case(("--wrt", "x")),
         "select": Case(("--select", "wrong")),
-        "dtype": Case(("--dtype", "float32")),
+        "dtype": Case(("--dtype", "float32"), ("fit.yaml", "--format", "json")),
         "sigma": Case(("--sigma", "known")),
         "predict": Case(("--predict", "g")),
         "coverage": Case(("--coverage", "0.5")),

@@ -303,7 +303,7 @@ REFUSED: dict[str, tuple[str, bytes, dict[str, str], int, str]] = {
         SQUARE,
         {"Accept": NPY},
         406,
-        "check answers application/json.",
+        "check answers application/json, application/vnd.jaccli.page+json.",
     ),
     "model": (
         "/v1/jacobian?model=abc",

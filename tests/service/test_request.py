@@ -59,7 +59,7 @@ def test_what_cannot_be_answered_is_not() -> None:
     assert refused(accepted, "text/html", JACOBIAN)[0] == 406
     assert refused(accepted, "application/x-npy", CHECK) == (
         406,
-        "check answers application/json.",
+        "check answers application/json, application/vnd.jaccli.page+json.",
     )
 
 

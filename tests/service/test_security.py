@@ -16,7 +16,13 @@ TOKEN = "a-token-of-some-length"
 LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 
 
-def answered(gate: Gate, *headers: tuple[str, str], parts: tuple[bytes, ...] = (b"",)) -> Any:
+def answered(
+    gate: Gate,
+    *headers: tuple[str, str],
+    parts: tuple[bytes, ...] = (b"",),
+    path: str = "/",
+    method: str = "GET",
+) -> Any:
     """Return the status, the reason if there is one, and the body that came through the gate."""
     waiting = list(parts)
     sent: list[Any] = []
@@ -37,7 +43,8 @@ def answered(gate: Gate, *headers: tuple[str, str], parts: tuple[bytes, ...] = (
         await send({"type": "http.response.body", "body": b"{}"})
 
     raw = [(name.lower().encode(), value.encode()) for name, value in headers]
-    asyncio.run(guard(app, gate)({"type": "http", "headers": raw}, receive, send))
+    scope = {"type": "http", "method": method, "path": path, "headers": raw}
+    asyncio.run(guard(app, gate)(scope, receive, send))
     said = json.loads(b"".join(message.get("body", b"") for message in sent))
     reason = said["error"]["message"] if said else ""
     assert bool(seen) == (sent[0]["status"] == 200)
@@ -94,6 +101,12 @@ def test_other_names_are_kept_out_every_time(host: str) -> None:
         ("Origin", "https://evil.example"),
         ("Origin", "null"),
         ("Origin", "http://localhost:8377"),
+        ("Origin", "http://127.0.0.1"),
+        ("Origin", "http://localhost.evil.example"),
+        ("Origin", "localhost"),
+        ("Origin", "file://localhost"),
+        ("Origin", "http://localhost, http://localhost"),
+        ("Origin", ""),
         ("Sec-Fetch-Site", "cross-site"),
         ("Sec-Fetch-Site", "same-site"),
     ],
@@ -101,7 +114,55 @@ def test_other_names_are_kept_out_every_time(host: str) -> None:
 def test_web_pages_are_kept_out(name: str, value: str) -> None:
     host = ("Host", "localhost")
     found = answered(Gate(Limits(), LOOPBACK), host, (name, value))
-    assert found == (403, "web pages are not served.")
+    assert found == (403, "web pages of other origins are not served.")
+
+
+PAGE = {"page": "/", "open": frozenset(("/", "/page.js"))}
+OPENED = {
+    "Sec-Fetch-Site": "cross-site",
+    "Sec-Fetch-Mode": "navigate",
+    "Sec-Fetch-Dest": "document",
+}
+
+
+def test_the_services_own_page_may_ask() -> None:
+    gate = Gate(Limits(), LOOPBACK, **PAGE)
+    for host in ("localhost:8377", "127.0.0.1:8377", "[::1]:8377"):
+        headers = ("Host", host), ("Origin", f"http://{host}"), ("Sec-Fetch-Site", "same-origin")
+        assert answered(gate, *headers, path="/v1/run", method="POST")[0] == 200
+    behind = Gate(Limits(), None, TOKEN, **PAGE)  # all addresses, or a proxy with TLS in front
+    headers = ("Host", "me.example"), ("Origin", "https://me.example")
+    assert answered(behind, *headers, path="/v1/run", method="POST")[0] == 401
+    assert answered(behind, *headers, ("Authorization", f"Bearer {TOKEN}"))[0] == 200
+
+
+def test_over_a_unix_socket_there_is_no_page_to_ask() -> None:
+    headers = ("Host", "localhost"), ("Origin", "http://localhost")
+    assert answered(Gate(Limits(), None, **PAGE), *headers)[0] == 403
+
+
+def test_the_page_may_be_opened_from_anywhere_and_nothing_else() -> None:
+    gate = Gate(Limits(), LOOPBACK, **PAGE)
+    host = ("Host", "localhost")
+    assert answered(gate, host, *OPENED.items())[0] == 200
+    assert answered(gate, host, *OPENED.items(), path="/page.js")[0] == 403
+    assert answered(gate, host, *OPENED.items(), path="/healthz")[0] == 403
+    for other in (
+        {"Sec-Fetch-Dest": "iframe"},
+        {"Sec-Fetch-Mode": "no-cors"},
+        {"Origin": "https://evil.example"},
+    ):
+        assert answered(gate, host, *{**OPENED, **other}.items())[0] == 403
+    assert answered(gate, ("Host", "evil.example"), *OPENED.items())[0] == 421
+
+
+def test_the_page_is_shown_without_a_token_and_computes_nothing() -> None:
+    gate = Gate(Limits(), None, TOKEN, **PAGE)
+    assert answered(gate, path="/")[0] == 200
+    assert answered(gate, path="/page.js")[0] == 200
+    assert answered(gate, path="/", method="POST")[0] == 401
+    assert answered(gate, path="/schema.json")[0] == 401
+    assert answered(gate, path="/v1/run", method="POST")[0] == 401
 
 
 def test_a_person_may_read_the_documentation_in_a_browser() -> None:
@@ -137,6 +198,8 @@ def test_a_header_of_many_values_is_one_list() -> None:
     headers = [("Accept", "a"), ("Host", "localhost"), ("Accept", "b")]
     scope: dict[str, Any] = {
         "type": "http",
+        "method": "GET",
+        "path": "/",
         "headers": [(name.lower().encode(), value.encode()) for name, value in headers],
     }
     seen: list[Any] = []

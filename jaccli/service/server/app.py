@@ -26,7 +26,7 @@ from starlette.types import Receive, Scope, Send
 
 from jaccli.backend import versions as installed
 from jaccli.service import messages
-from jaccli.service.server import openapi
+from jaccli.service.server import openapi, page
 from jaccli.service.server.buffers import Body, Pieces, parts
 from jaccli.service.server.fast_path import Answered, Fast
 from jaccli.service.server.http_error import Refusal
@@ -36,6 +36,7 @@ from jaccli.service.server.model_store import Models, StoredModel
 from jaccli.service.server.operations import INPUT, MODEL, OPERATIONS, Operation
 from jaccli.service.server.pool import Pool
 from jaccli.service.server.translate import CALL, ID, RequestJob, Response, accepted, is_bare
+from jaccli.spec.schema import json_schema
 
 _NUMBERS = b"0123456789.+-eE \t\r\n"
 _KIND = 1 << 16
@@ -213,6 +214,23 @@ async def docs(service: Service, request: Request) -> Answer:
     return HTMLResponse(_page(service.limits), headers=policy)
 
 
+async def show_page(service: Service, request: Request) -> Answer:
+    """Return a part of the page in a browser: the page itself, its script or its style."""
+    site = request.headers.get("sec-fetch-site", "none")
+    part = page.part(request.url.path, site, service.limits)
+    return Answer(part.body, headers=page.HEADERS, media_type=part.media)
+
+
+async def schema(service: Service, request: Request) -> Answer:
+    """Return the JSON Schema of a spec."""
+    return Answer(_schema(), media_type="application/schema+json")
+
+
+@cache
+def _schema() -> bytes:
+    return json.dumps(json_schema()).encode()
+
+
 @cache
 def _description(limits: Limits) -> bytes:
     return json.dumps(openapi.description(limits)).encode()
@@ -237,6 +255,8 @@ ROUTES: tuple[ServiceRoute, ...] = (
     *(ServiceRoute("POST", f"/v1/{about.name}", operation, about) for about in OPERATIONS.values()),
     ServiceRoute("POST", "/v1/models", register),
     ServiceRoute("POST", messages.PATH, client_call),
+    *(ServiceRoute("GET", path, show_page) for path in page.PARTS),
+    ServiceRoute("GET", "/schema.json", schema),
     ServiceRoute("GET", "/healthz", health),
     ServiceRoute("GET", "/docs", docs),
     ServiceRoute("GET", "/openapi.json", describe),

@@ -24,6 +24,7 @@ import uvicorn
 
 from jaccli.errors import UsageError
 from jaccli.service import address
+from jaccli.service.server import page
 from jaccli.service.server.app import Service
 from jaccli.service.server.http_protocol import limited
 from jaccli.service.server.limits import Limits
@@ -47,7 +48,7 @@ def run(where: address.ServiceAddress, limits: Limits, token: str | None) -> int
     """
     allow_files(limits.connections + _OTHER_FILES)
     give_memory_back()
-    gate = Gate(limits, _hosts(where), token)
+    gate = Gate(limits, _hosts(where), token, page.PATH, frozenset(page.PARTS))
     with _listening(where) as listener:
         service = Service(limits, gate)
         config = uvicorn.Config(

@@ -1,8 +1,9 @@
 """What every request passes before anything looks at it, as a layer of ASGI around the service.
 
-- A web page cannot reach the service: requests with an `Origin`, or from another site, are refused,
-  and over TCP so are names of the host that are not the service's own (DNS rebinding).
-- With a token, nobody without it; compared in constant time.
+- A web page of another origin cannot reach the service: its requests say so, by `Origin` and
+  `Sec-Fetch-Site`, and over TCP names of the host that are not the service's own are refused (DNS
+  rebinding).  The service's own page may ask, and it may be opened from anywhere.
+- With a token, nobody without it, but for the page itself; compared in constant time.
 - A body is refused by its declared length without being read, and while it is read once it is
   longer than allowed, or all together are.  What is behind the gate has it whole, in the scope.
 
@@ -46,12 +47,15 @@ class Gate:
     """Who may come in.
 
     `hosts` are the names that a request may give the service, None for any (a Unix socket, or an
-    address of all interfaces, which a token guards).  While `draining`, nobody may.
+    address of all interfaces, which a token guards).  `page` is the path of the service's own page,
+    and `open` are those of all that it consists of.  While `draining`, nobody may.
     """
 
     limits: Limits
     hosts: frozenset[str] | None = None
     token: str | None = None
+    page: str = ""
+    open: frozenset[str] = frozenset()
     draining: bool = False
 
     def __post_init__(self) -> None:
@@ -70,9 +74,11 @@ class Gate:
             _check_single(scope["headers"])
         if self.hosts is not None:
             self._check_host(headers.get(b"host", b""), self.hosts)
-        if b"origin" in headers or headers.get(b"sec-fetch-site", b"none") not in _OWN:
-            raise Refusal(403, "web pages are not served.")
-        if self._digest is not None and not self._is_authorized(headers.get(b"authorization", b"")):
+        if not self._is_from_here(scope):
+            raise Refusal(403, "web pages of other origins are not served.")
+        is_open = scope["method"] == "GET" and scope["path"] in self.open
+        known = is_open or self._is_authorized(headers.get(b"authorization", b""))
+        if not known:
             raise Refusal(401, "the token is missing or wrong.", www_authenticate="Bearer")
         if self.draining:
             raise unavailable("the service is stopping.")
@@ -116,9 +122,28 @@ class Gate:
         if len(self._right) < _HOSTS:
             self._right.add(host)
 
+    def _is_from_here(self, scope: Scope) -> bool:
+        """Whether a request comes from no web page, or from the service's own."""
+        headers = scope[HEADERS]
+        site, origin = headers.get(b"sec-fetch-site", b"none"), headers.get(b"origin")
+        if origin is not None and not self._is_own(origin, headers.get(b"host", b"")):
+            return False
+        if site in _OWN:
+            return True
+        opened = headers.get(b"sec-fetch-mode"), headers.get(b"sec-fetch-dest")
+        return scope["path"] == self.page and opened == (b"navigate", b"document")
+
+    def _is_own(self, origin: bytes, host: bytes) -> bool:
+        """Whether an origin is the service's: its name has been checked, or a token will be."""
+        if self.hosts is None and self._digest is None:
+            return False
+        scheme, _, rest = origin.lower().partition(b"://")
+        return scheme in (b"http", b"https") and rest == host.lower()
+
     def _is_authorized(self, header: bytes) -> bool:
+        if self._digest is None:
+            return True
         scheme, _, token = header.partition(b" ")
-        assert self._digest is not None
         same = hmac.compare_digest(_digest(token.strip()), self._digest)
         return same and scheme.lower() == b"bearer"
 

@@ -11,17 +11,19 @@ from functools import cache
 from typing import Any
 
 from jaccli import __version__
-from jaccli.choices import WITH_VECTOR
+from jaccli.choices import DERIVATIVES, WITH_VECTOR
 from jaccli.commands.request import Option
 from jaccli.errors import format_bytes
 from jaccli.service import messages
 from jaccli.service.server.limits import Limits
 from jaccli.service.server.operations import (
+    CSV,
     INPUT,
     JSON,
     MODEL,
     NPY,
     OPERATIONS,
+    PAGE,
     Operation,
 )
 from jaccli.service.server.translate import MULTIPART
@@ -34,7 +36,7 @@ _ANY: Described = {"type": "object"}
 _ERRORS = {
     400: "the spec, a parameter or the form of the body is wrong",
     401: "the token is missing or wrong",
-    403: "the request comes from a web page",
+    403: "the request comes from another origin's web page",
     404: "no such model, or no such path",
     406: "none of the accepted media types can be answered",
     408: "the body did not come in time",
@@ -97,6 +99,10 @@ def description(limits: Limits) -> Described:
     paths["/v1/models"] = {"post": _registration()}
     paths[messages.PATH] = {"post": _client_call()}
     for path, summary, media in (
+        ("/", "A page to compute on in a browser.", "text/html"),
+        ("/page.js", "The page's script.", "text/javascript"),
+        ("/page.css", "The page's style.", "text/css"),
+        ("/schema.json", "The JSON Schema of a spec.", "application/schema+json"),
         ("/healthz", "That the service runs, its versions, and what it is doing.", JSON),
         ("/docs", "This description, to read.", "text/html"),
         ("/openapi.json", "This description.", JSON),
@@ -104,7 +110,7 @@ def description(limits: Limits) -> Described:
         answer = {"description": "as said", "content": {media: {"schema": {}}}}
         paths[path] = {
             "get": {
-                "operationId": path.strip("/").replace(".", "_"),
+                "operationId": path.strip("/").replace(".", "_") or "page",
                 "summary": summary,
                 "responses": {"200": answer, **_errors(401, 403, 421)},
             }
@@ -144,9 +150,9 @@ def _operation(about: Operation) -> Described:
         _parameter(option.name, option.help, _schema(option), repeatable=option.kind is tuple)
         for option in about.options.values()
     ]
-    answers = {media: {"schema": _BINARY} for media in about.media if media != JSON}
-    is_derivative = len(about.media) > 1
-    result = {"$ref": "#/components/schemas/Result"} if is_derivative else _ANY
+    result = {"$ref": "#/components/schemas/Result"} if about.name in DERIVATIVES else _ANY
+    schemas = {JSON: result, CSV: {"type": "string"}, PAGE: {}}
+    answers = {media: {"schema": schemas.get(media, _BINARY)} for media in about.media}
     return {
         "operationId": about.name,
         "summary": about.summary,
@@ -155,7 +161,7 @@ def _operation(about: Operation) -> Described:
         "responses": {
             "200": {
                 "description": "the result, or the verdict",
-                "content": {JSON: {"schema": result}, **answers},
+                "content": answers,
             },
             **_errors(*_ERRORS),
         },

@@ -18,8 +18,10 @@ from jaccli.errors import UsageError, did_you_mean, expected
 from jaccli.service.server.http_error import Refusal
 
 JSON = "application/json"
-NPY, NPZ = "application/x-npy", "application/x-npz"
-FORMATS = {JSON: "json", NPY: "npy", NPZ: "npz"}
+NPY, NPZ, CSV = "application/x-npy", "application/x-npz", "text/csv"
+PAGE = "application/vnd.jaccli.page+json"
+"""What the page in a browser draws: it is made for that page, and changes with it."""
+FORMATS = {JSON: "json", NPY: "npy", NPZ: "npz", CSV: "csv", PAGE: "page"}
 """What can be answered, by media type."""
 MODEL, INPUT = "model", "input"
 """Parameters of the query that name a registered model, and the input that the body holds."""
@@ -93,6 +95,8 @@ OPERATIONS: dict[str, Operation] = {
     operation.name: operation
     for operation in (
         *(Operation(name, tuple(FORMATS)) for name in DERIVATIVES),
-        *(Operation(name, (JSON,)) for name in ("plan", "check", "analyze", *REPORTED)),
+        *(Operation(name, (JSON, CSV, PAGE)) for name in REPORTED),
+        *(Operation(name, (JSON, PAGE)) for name in ("plan", "check", "analyze")),
+        Operation("run", (PAGE,)),
     )
 }

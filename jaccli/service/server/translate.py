@@ -22,12 +22,21 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from jaccli.commands import COMMANDS
+from jaccli.commands.outcome import json_line
 from jaccli.commands.request import Request
 from jaccli.context import Context, using
 from jaccli.errors import JaccliError, verdict
 from jaccli.service.messages import MEDIA_TYPE, BadMessage, Call, Reply, decode, encode
 from jaccli.service.server.http_error import Refusal
-from jaccli.service.server.operations import FORMATS, JSON, NPY, OPERATIONS, Operation, Query
+from jaccli.service.server.operations import (
+    FORMATS,
+    JSON,
+    NPY,
+    OPERATIONS,
+    PAGE,
+    Operation,
+    Query,
+)
 from jaccli.storage.files import MissingAnswers, MustRunLocally
 
 if TYPE_CHECKING:
@@ -232,7 +241,8 @@ def request(job: RequestJob) -> Request:
     Raises:
         Refusal: a parameter of the query is wrong.
     """
-    given: dict[str, Any] = {"specs": ("-",), "quiet": True, "output": "-", "format": job.form}
+    printed = "json" if job.form == FORMATS[PAGE] else job.form
+    given: dict[str, Any] = {"specs": ("-",), "quiet": True, "output": "-", "format": printed}
     if job.input:
         given["at"] = (f"{job.input}=@{BODY}",)
     if job.form == "npz":
@@ -247,8 +257,11 @@ def content(job: RequestJob, context: Context) -> bytes:
         Refusal: the command has failed, or wanted a file.
     """
     try:
-        (outcome,) = COMMANDS[job.operation].perform(request(job), context)
+        outcomes = list(COMMANDS[job.operation].perform(request(job), context))
         with using(context):
+            if job.form == FORMATS[PAGE]:
+                return json_line([outcome.as_data() for outcome in outcomes]).encode()
+            (outcome,) = outcomes
             return outcome.content(job.form)
     except Refusal:
         raise
