@@ -25,13 +25,13 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from jaccli.backend import versions as installed
-from jaccli.service import messages
+from jaccli.service import environment, messages
 from jaccli.service.server import openapi
 from jaccli.service.server.buffers import Body, Pieces, parts
 from jaccli.service.server.fast_path import Answered, Fast
 from jaccli.service.server.http_error import Refusal
 from jaccli.service.server.limits import Limits
-from jaccli.service.server.middleware import BODY, HEADERS, Application, Gate, guard
+from jaccli.service.server.middleware import BODY, HEADERS, HEALTH, Application, Gate, guard
 from jaccli.service.server.model_store import Models, StoredModel
 from jaccli.service.server.operations import INPUT, MODEL, OPERATIONS, Operation
 from jaccli.service.server.pool import Pool
@@ -51,6 +51,7 @@ class Service:
         self.fast = Fast(limits, self._used)
         self.models = Models(limits.models, limits.models_memory, self.fast.forget)
         self.started = {"versions": installed(), "handshake": messages.versions()}
+        self.lifetime = gate.lifetime
 
     def application(self) -> Application:
         """Return the ASGI application."""
@@ -66,7 +67,10 @@ class Service:
         @asynccontextmanager
         async def lifespan(_: Starlette) -> Any:
             self.pool.start()
-            self.fast.start()
+            if self.lifetime.on_demand:  # listens when calls need not wait, and saves JAX's memory
+                await self.pool.ready()
+            else:
+                self.fast.start()
             yield
             self.fast.close()
             await self.pool.close()
@@ -149,7 +153,8 @@ async def operation(service: Service, request: Request, about: Operation) -> Ans
         raise Refusal(415, "the body is an input: .npy, as application/x-npy.")
     job = job._replace(input=special[INPUT])
     found, content, seconds = await service.perform(request, job, model.body, body)
-    if found.status == 200 and form == "npy" and isinstance(body, bytes):
+    inline = not service.lifetime.on_demand
+    if inline and found.status == 200 and form == "npy" and isinstance(body, bytes):
         answered = Answered(special[MODEL], model, job, body, content, seconds)
         service.fast.consider(request.scope, answered)
     return _answer(found, content)
@@ -176,8 +181,14 @@ async def client_call(service: Service, request: Request) -> Answer:
         raise Refusal(415, f"the body is no call: expected {messages.MEDIA_TYPE}.")
     ours = service.started["handshake"]
     headers = {messages.VERSIONS: str(ours)}
-    if request.headers.get(messages.VERSIONS, "") != ours:
-        refusal = Refusal(409, f"this service is {ours}.")
+    expected = service.lifetime.environment
+    if service.lifetime.on_demand:
+        headers[environment.HEADER] = expected
+    theirs = request.headers.get(environment.HEADER, expected)
+    other = service.lifetime.on_demand and theirs != expected
+    if request.headers.get(messages.VERSIONS, "") != ours or other:
+        what = "has another environment" if other else f"is {ours}"
+        refusal = Refusal(409, f"this service {what}.")
         return Answer(refusal.as_json(), 409, headers, "application/json")
     found, content, _ = await service.perform(request, RequestJob(CALL), request.scope[BODY])
     return _answer(found._replace(headers={**found.headers, **headers}), content)
@@ -185,11 +196,17 @@ async def client_call(service: Service, request: Request) -> Answer:
 
 async def health(service: Service, request: Request) -> Answer:
     """Say that the service runs, with what versions, and what it is doing."""
-    pool = service.pool
+    pool, lifetime = service.pool, service.lifetime
     return JSONResponse(
         {
             "status": "ok",
             **service.started,
+            "since": lifetime.since,
+            "on_demand": lifetime.on_demand,
+            "idle": lifetime.idle,
+            "idle_end": lifetime.idle_end,
+            "drain_time": service.limits.drain_time,
+            "requests": lifetime.requests,
             "workers": {
                 "idle": len(pool.idle),
                 "busy": len(pool.busy),
@@ -237,7 +254,7 @@ ROUTES: tuple[ServiceRoute, ...] = (
     *(ServiceRoute("POST", f"/v1/{about.name}", operation, about) for about in OPERATIONS.values()),
     ServiceRoute("POST", "/v1/models", register),
     ServiceRoute("POST", messages.PATH, client_call),
-    ServiceRoute("GET", "/healthz", health),
+    ServiceRoute("GET", HEALTH, health),
     ServiceRoute("GET", "/docs", docs),
     ServiceRoute("GET", "/openapi.json", describe),
 )

@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from jaccli import startup
-from jaccli.commands.options import CallRequest
+from jaccli.commands.options import REPORTS, CallRequest
 from jaccli.commands.outcome import Outcome
-from jaccli.commands.request import option
+from jaccli.commands.request import check_choice, option
 from jaccli.context import Context
 from jaccli.errors import UsageError, format_bytes
-from jaccli.service import address
+from jaccli.service import address, environment
+from jaccli.service.client.start import NEEDED
+from jaccli.service.server import control
+from jaccli.service.server.lifetime import IDLE_END, Lifetime
 from jaccli.service.server.limits import Described, Limits, described
 from jaccli.spec.schema_types import parse_size
 from jaccli.storage import files
@@ -38,6 +41,16 @@ class _ServeRequest(CallRequest):
         help=f"HTTP over TCP; 0: a free one ({_PORT}).")
     token_file: str | None = option("--token-file", metavar="FILE",
         help="Who has its token may ask (JACCLI_TOKEN).")
+    idle_end: float | None = option("--idle-end", metavar="SECONDS",
+        help="End after so long without a request (never).")
+    on_demand: bool = option("--on-demand",
+        help="As JACCLI_SERVER=start starts it: serve command lines of this environment alone, and "
+        f"end after {IDLE_END:g} idle seconds, or when the socket's file is gone.")
+    status: bool = option("--status",
+        help="Say whether a service runs there, and which; exit code 1 if none does.")
+    stop: bool = option("--stop", help="Have the service there end when its requests have ended.")
+    format: str | None = option("--format", metavar="FORMAT", choices=REPORTS,
+        help=f"Of --status and --stop: {', '.join(REPORTS)}.")
     # fmt: on
 
 
@@ -68,19 +81,25 @@ ServeRequest = type(
 
 
 def run(request: _ServeRequest, context: Context) -> Iterator[Outcome]:
-    """Run the service until it is told to end.
+    """Run the service until it is told to end, or look after one that runs.
 
     Raises:
         UsageError: an option is wrong, or the extra is not installed.
     """
-    limits = _limits({name: getattr(request, name) for name in _LIMITS})
     where = _address(request.socket, request.host, request.port)
-    token = _token(request.token_file)
+    if request.status or request.stop:
+        yield _controlled(request, where, context)
+        return
+    if request.format is not None:
+        raise UsageError("--format: it goes with --status or --stop.")
+    limits = _limits({name: getattr(request, name) for name in _LIMITS})
+    lifetime = _lifetime(request, where)
+    token = None if lifetime.on_demand else _token(request.token_file)
     startup.import_numpy()
     try:
         from jaccli.service.server import main
     except ModuleNotFoundError as error:
-        if error.name not in ("starlette", "uvicorn", "httptools"):
+        if error.name not in NEEDED:
             raise
         message = f"serve: needs {error.name}, which is not installed."
         hint = "Install the extra: pip install 'jaccli[service]'"
@@ -88,7 +107,38 @@ def run(request: _ServeRequest, context: Context) -> Iterator[Outcome]:
     if where.host and not main.is_loopback(where.host) and token is None:
         message = f"--host: {where.host} can be reached by others, and there is no token."
         raise UsageError(message, hint="Use --token-file FILE, or set JACCLI_TOKEN.")
-    yield Outcome(exit_code=main.run(where, limits, token))
+    yield Outcome(exit_code=main.run(where, limits, token, lifetime))
+
+
+def _controlled(
+    request: _ServeRequest, where: address.ServiceAddress, context: Context
+) -> Outcome:
+    """Return what comes of `--status` or `--stop`."""
+    flag = "--status" if request.status else "--stop"
+    if request.status and request.stop:
+        raise UsageError("--status and --stop do not go together.")
+    without = ("idle_end", "on_demand", *_LIMITS)
+    for name in without:
+        if getattr(request, name) not in (None, False):
+            raise UsageError(f"{flag}: {_flag(name)} is for a service that is to start.")
+    check_choice(request, "format")
+    form = request.format or ("table" if context.is_terminal else "plain")
+    token = _token(request.token_file)
+    header = {} if token is None else {"Authorization": f"Bearer {token}"}
+    return (control.status if request.status else control.stop)(where, header, form)
+
+
+def _lifetime(request: _ServeRequest, where: address.ServiceAddress) -> Lifetime:
+    """Return when the service ends by itself, and which environment's calls it serves."""
+    idle_end = request.idle_end
+    if idle_end is not None and not 0 < idle_end < float("inf"):
+        raise UsageError(f"--idle-end: {idle_end!r} is too small or too large.")
+    if not request.on_demand:
+        return Lifetime(idle_end)
+    if not where.path or request.token_file is not None:
+        message = "--on-demand: it is for a Unix socket, which no one else reaches, and no token."
+        raise UsageError(message, hint="Leave --host, --port and --token-file out.")
+    return Lifetime(idle_end or IDLE_END, on_demand=True, environment=environment.described())
 
 
 def _limits(given: dict[str, Any]) -> Limits:

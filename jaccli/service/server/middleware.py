@@ -17,12 +17,13 @@ import hmac
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from jaccli.errors import format_bytes
 from jaccli.service.server.buffers import SMALL, Body, Buffers, Pieces
 from jaccli.service.server.http_error import LINGER, Refusal, too_large, unavailable
+from jaccli.service.server.lifetime import Lifetime
 from jaccli.service.server.limits import Limits
 
 Scope = MutableMapping[str, Any]
@@ -33,6 +34,8 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 HEADERS = "jaccli.headers"
 """The scope's entry with the headers by name; values of one name in one list, as HTTP has them."""
+HEALTH = "/healthz"
+"""The path that says how the service is; asking is no use of it."""
 BODY = "jaccli.body"
 """The scope's entry with the whole body, a `buffers.Body`."""
 _HOSTS = 64
@@ -46,13 +49,15 @@ class Gate:
     """Who may come in.
 
     `hosts` are the names that a request may give the service, None for any (a Unix socket, or an
-    address of all interfaces, which a token guards).  While `draining`, nobody may.
+    address of all interfaces, which a token guards).  While `draining`, nobody may.  Requests
+    are counted in `lifetime`, but for those that ask how the service is.
     """
 
     limits: Limits
     hosts: frozenset[str] | None = None
     token: str | None = None
     draining: bool = False
+    lifetime: Lifetime = field(default_factory=Lifetime)
 
     def __post_init__(self) -> None:
         self.buffers = Buffers(self.limits.buffers)
@@ -140,6 +145,13 @@ def guard(app: Application, gate: Gate) -> Application:
         if scope["type"] != "http":
             await app(scope, receive, send)
             return
+        if scope["path"] == HEALTH:
+            await served(scope, receive, send)
+            return
+        with gate.lifetime.serving():
+            await served(scope, receive, send)
+
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
         scope[HEADERS] = _by_name(scope["headers"])
         try:
             gate.check(scope)
