@@ -1,4 +1,4 @@
-"""The part of a process's environment that a computation depends on, to be compared by two processes.
+"""The part of a process's environment that a computation depends on, for comparison.
 
 A service that a call has started answers calls with the same environment only: with another one,
 it might compute something else.  Standard library only: the client must start fast.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from jaccli import startup
@@ -21,6 +22,8 @@ from jaccli.spec.schema_types import parse_size
 from jaccli.storage import files
 
 _HOST, _PORT = "127.0.0.1", 8377
+_FEW = 2
+"""Workers at most of a service that nobody has set up: each takes 240 MB."""
 _SHORTEST = 16
 """Characters of a token at least."""
 _PANEL = "Limits"
@@ -94,6 +97,8 @@ def run(request: _ServeRequest, context: Context) -> Iterator[Outcome]:
         raise UsageError("--format: it goes with --status or --stop.")
     limits = _limits({name: getattr(request, name) for name in _LIMITS})
     lifetime = _lifetime(request, where)
+    if lifetime.on_demand and request.workers is None:  # type: ignore[attr-defined]
+        limits = replace(limits, workers=min(_FEW, limits.workers))
     token = None if lifetime.on_demand else _token(request.token_file)
     startup.import_numpy()
     try:
@@ -110,9 +115,7 @@ def run(request: _ServeRequest, context: Context) -> Iterator[Outcome]:
     yield Outcome(exit_code=main.run(where, limits, token, lifetime))
 
 
-def _controlled(
-    request: _ServeRequest, where: address.ServiceAddress, context: Context
-) -> Outcome:
+def _controlled(request: _ServeRequest, where: address.ServiceAddress, context: Context) -> Outcome:
     """Return what comes of `--status` or `--stop`."""
     flag = "--status" if request.status else "--stop"
     if request.status and request.stop:

@@ -71,9 +71,7 @@ def run(
             timeout_graceful_shutdown=max(1, round(limits.drain_time)),
         )
         inode = os.stat(where.path).st_ino if where.path else 0
-        server = _Server(
-            config, service, _shown(where, listener), lambda: is_at(where.path, inode)
-        )
+        server = _Server(config, service, _shown(where, listener), lambda: is_at(where.path, inode))
         server.run([listener])
         return 0
 
