@@ -59,7 +59,7 @@ def perform(arguments: list[str]) -> int:
     from jaccli.cli.main import run
 
     code = run(arguments)
-    for act in later:
+    for act in later if code < 128 else ():  # not for somebody who has interrupted it
         act()
     return code
 
