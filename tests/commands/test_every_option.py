@@ -174,6 +174,8 @@ OWN: dict[tuple[str, str], Case] = {
     ("serve", "on_demand"): Case(("--on-demand", "--port", "0"), ()),
     ("serve", "status"): Case(("--status", "--workers", "3"), ()),
     ("serve", "stop"): Case(("--stop", "--idle-end", "3"), ()),
+    ("serve", "umbridge"): Case(("--umbridge", "square.yaml", "--workers", "3"), ()),
+    ("serve", "allow_python"): Case(("--allow-python",), ()),
     ("serve", "format"): Case(("--format", "json"), ()),
     ("serve", "debug"): Case(("--debug", "--port", "99999"), ()),
 }  # fmt: skip

@@ -52,6 +52,7 @@ class Service:
         self.models = Models(limits.models, limits.models_memory, self.fast.forget)
         self.started = {"versions": installed(), "handshake": messages.versions()}
         self.lifetime = gate.lifetime
+        self.shown = "1 worker" if limits.workers == 1 else f"{limits.workers} workers"
 
     def application(self) -> Application:
         """Return the ASGI application."""
@@ -78,6 +79,10 @@ class Service:
         routed = Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
         routed.router.redirect_slashes = False  # to wherever the request says that it is
         return guard(self.fast.before(routed), self.gate)
+
+    def kill(self) -> None:
+        """Kill all workers at once."""
+        self.pool.kill()
 
     def _used(self, model: str) -> bool:
         return self.models.touch(model)
@@ -201,12 +206,8 @@ async def health(service: Service, request: Request) -> Answer:
         {
             "status": "ok",
             **service.started,
-            "since": lifetime.since,
-            "on_demand": lifetime.on_demand,
-            "idle": lifetime.idle,
-            "idle_end": lifetime.idle_end,
+            **lifetime.described(),
             "drain_time": service.limits.drain_time,
-            "requests": lifetime.requests,
             "workers": {
                 "idle": len(pool.idle),
                 "busy": len(pool.busy),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -27,6 +27,13 @@ _FEW = 2
 _SHORTEST = 16
 """Characters of a token at least."""
 _PANEL = "Limits"
+UMBRIDGE_PORT = 4242
+"""UM-Bridge's own."""
+_OF_WORKERS = (
+    "workers", "time", "memory", "worker_memory", "idle_memory", "result", "models",
+    "models_memory", "programs", "programs_memory",
+)  # fmt: skip
+"""Limits that concern workers and what they are sent; a model for UM-Bridge has none."""
 
 
 def _flag(name: str) -> str:
@@ -44,6 +51,10 @@ class _ServeRequest(CallRequest):
         help=f"HTTP over TCP; 0: a free one ({_PORT}).")
     token_file: str | None = option("--token-file", metavar="FILE",
         help="Who has its token may ask (JACCLI_TOKEN).")
+    umbridge: str | None = option("--umbridge", metavar="SPEC",
+        help=f"Serve this spec's model to UM-Bridge clients instead, at {_HOST}:{UMBRIDGE_PORT}.")
+    allow_python: bool = option("--allow-python",
+        help="Permit the model.python of --umbridge's spec.")
     idle_end: float | None = option("--idle-end", metavar="SECONDS",
         help="End after so long without a request (never).")
     on_demand: bool = option("--on-demand",
@@ -89,12 +100,16 @@ def run(request: _ServeRequest, context: Context) -> Iterator[Outcome]:
     Raises:
         UsageError: an option is wrong, or the extra is not installed.
     """
-    where = _address(request.socket, request.host, request.port)
+    where = _address(request)
     if request.status or request.stop:
         yield _controlled(request, where, context)
         return
     if request.format is not None:
         raise UsageError("--format: it goes with --status or --stop.")
+    if request.allow_python and request.umbridge is None:
+        raise UsageError("--allow-python: it goes with --umbridge; requests bring no Python.")
+    if request.umbridge is not None:
+        _refuse(request, "--umbridge", ("on_demand", *_OF_WORKERS), "concerns workers")
     limits = _limits({name: getattr(request, name) for name in _LIMITS})
     lifetime = _lifetime(request, where)
     if lifetime.on_demand and request.workers is None:  # type: ignore[attr-defined]
@@ -112,7 +127,20 @@ def run(request: _ServeRequest, context: Context) -> Iterator[Outcome]:
     if where.host and not main.is_loopback(where.host) and token is None:
         message = f"--host: {where.host} can be reached by others, and there is no token."
         raise UsageError(message, hint="Use --token-file FILE, or set JACCLI_TOKEN.")
-    yield Outcome(exit_code=main.run(where, limits, token, lifetime))
+    if request.umbridge is None:
+        yield Outcome(exit_code=main.run(where, limits, token, lifetime))
+        return
+    from jaccli.service.umbridge import app, operator_spec
+
+    make = app.maker(*operator_spec.load(request.umbridge, allow_python=request.allow_python))
+    yield Outcome(exit_code=main.run(where, limits, token, lifetime, make))
+
+
+def _refuse(request: _ServeRequest, flag: str, names: Iterable[str], why: str) -> None:
+    """Refuse options that would have no effect beside another one."""
+    for name in names:
+        if getattr(request, name) not in (None, False):
+            raise UsageError(f"{flag}: {_flag(name)} {why}.", hint="Leave one of the two out.")
 
 
 def _controlled(request: _ServeRequest, where: address.ServiceAddress, context: Context) -> Outcome:
@@ -120,10 +148,8 @@ def _controlled(request: _ServeRequest, where: address.ServiceAddress, context: 
     flag = "--status" if request.status else "--stop"
     if request.status and request.stop:
         raise UsageError("--status and --stop do not go together.")
-    without = ("idle_end", "on_demand", *_LIMITS)
-    for name in without:
-        if getattr(request, name) not in (None, False):
-            raise UsageError(f"{flag}: {_flag(name)} is for a service that is to start.")
+    others = ("umbridge", "allow_python", "idle_end", "on_demand", *_LIMITS)
+    _refuse(request, flag, others, "is for a service that is to start")
     check_choice(request, "format")
     form = request.format or ("table" if context.is_terminal else "plain")
     token = _token(request.token_file)
@@ -165,21 +191,23 @@ def _limits(given: dict[str, Any]) -> Limits:
     return Limits(**found)
 
 
-def _address(socket: str | None, host: str | None, port: int | None) -> address.ServiceAddress:
+def _address(request: _ServeRequest) -> address.ServiceAddress:
     """Return where to listen."""
+    socket, host, port = request.socket, request.host, request.port
     if socket is not None:
         if host is not None or port is not None:
             raise UsageError("--socket and --host or --port do not go together.")
         if not socket:
             raise UsageError("--socket: no path is given.")
         return address.ServiceAddress(path=os.path.abspath(socket))
-    if host is None and port is None:
+    usual = _PORT if request.umbridge is None else UMBRIDGE_PORT
+    if host is None and port is None and request.umbridge is None:
         return address.ServiceAddress(path=address.default_socket())
     if host == "":
         raise UsageError("--host: no host is given.", hint=f"Expected a name or address: {_HOST}.")
     if port is not None and not 0 <= port < 65536:
         raise UsageError(f"--port: {port} is not a port.", hint="Expected 0 to 65535.")
-    return address.ServiceAddress(host=host or _HOST, port=_PORT if port is None else port)
+    return address.ServiceAddress(host=host or _HOST, port=usual if port is None else port)
 
 
 def _token(file: str | None) -> str | None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 IDLE_END = 600.0
 """Idle seconds after which a service ends that a call has started."""
@@ -51,6 +52,11 @@ class Lifetime:
     def idle(self) -> float:
         """The seconds since the last request, 0 while one runs."""
         return 0.0 if self.running else time.monotonic() - self._last
+
+    def described(self) -> dict[str, Any]:
+        """Return what is said of it: `since` in seconds of the epoch, the others as above."""
+        names = ("since", "on_demand", "idle", "idle_end", "requests")
+        return {name: getattr(self, name) for name in names}
 
     async def end(self, is_reachable: Callable[[], bool]) -> None:
         """Return when the service shall end; never, where nothing but a signal ends it."""

@@ -19,6 +19,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import Protocol
 
 import uvicorn
 
@@ -29,7 +30,7 @@ from jaccli.service.server.app import Service
 from jaccli.service.server.http_protocol import limited
 from jaccli.service.server.lifetime import Lifetime, is_at
 from jaccli.service.server.limits import Limits
-from jaccli.service.server.middleware import Gate
+from jaccli.service.server.middleware import Application, Gate
 
 _BACKLOG = 1024
 _MMAP_THRESHOLD = -3
@@ -41,8 +42,22 @@ _OTHER_FILES = 256
 """Open files beside the connections that are allowed: libraries, workers, who is told to go."""
 
 
+class Served(Protocol):
+    """An application that is served; `shown` is with what, `kill` ends its processes at once."""
+
+    shown: str
+
+    def application(self) -> Application: ...
+
+    def kill(self) -> None: ...
+
+
 def run(
-    where: address.ServiceAddress, limits: Limits, token: str | None, lifetime: Lifetime
+    where: address.ServiceAddress,
+    limits: Limits,
+    token: str | None,
+    lifetime: Lifetime,
+    make: Callable[[Limits, Gate], Served] = Service,
 ) -> int:
     """Serve at an address until a signal ends it, or its lifetime does; return the exit code.
 
@@ -53,7 +68,7 @@ def run(
     give_memory_back()
     gate = Gate(limits, _hosts(where), token, lifetime=lifetime)
     with _listening(where, at_once=not lifetime.on_demand) as listener:
-        service = Service(limits, gate)
+        service = make(limits, gate)
         config = uvicorn.Config(
             service.application(),
             loop="uvloop" if _has_uvloop() else "asyncio",
@@ -71,7 +86,8 @@ def run(
             timeout_graceful_shutdown=max(1, round(limits.drain_time)),
         )
         inode = os.stat(where.path).st_ino if where.path else 0
-        server = _Server(config, service, _shown(where, listener), lambda: is_at(where.path, inode))
+        server = _Server(config, service, gate, lambda: is_at(where.path, inode))
+        server.shown = f"{_shown(where, listener)} with {service.shown}"
         server.run([listener])
         return 0
 
@@ -100,35 +116,30 @@ class _Server(uvicorn.Server):
     """uvicorn's server with this service's signals."""
 
     def __init__(
-        self,
-        config: uvicorn.Config,
-        service: Service,
-        shown: str,
-        is_reachable: Callable[[], bool],
+        self, config: uvicorn.Config, served: Served, gate: Gate, is_reachable: Callable[[], bool]
     ) -> None:
         super().__init__(config)
-        self.service, self.shown, self._is_reachable = service, shown, is_reachable
+        self.served, self.gate, self._is_reachable = served, gate, is_reachable
+        self.shown = ""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Say where the service is, once it is there."""
         await super().startup(sockets)
-        count = self.service.limits.workers
-        workers = "1 worker" if count == 1 else f"{count} workers"
-        print(f"jaccli: serving at {self.shown} with {workers}.", file=sys.stderr, flush=True)
+        print(f"jaccli: serving at {self.shown}.", file=sys.stderr, flush=True)
         self._lifetime = asyncio.ensure_future(self._end_by_itself())
 
     async def _end_by_itself(self) -> None:
-        await self.service.lifetime.end(self._is_reachable)
+        await self.gate.lifetime.end(self._is_reachable)
         self._drain()
 
     def _drain(self) -> None:
         self.should_exit = True
-        self.service.gate.draining = True
+        self.gate.draining = True
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Drain at the first signal, end at the second."""
         if self.should_exit:
-            self.service.pool.kill()
+            self.served.kill()
             os._exit(_KILLED + sig)
         self._drain()
 
