@@ -7,6 +7,7 @@ s = Σ x³ b₀               ds/dx = 3 b₀ x²       ds/db = (Σ x³, 0)
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import pytest
 from jaccli.errors import SpecError
 from jaccli.service.umbridge import operator_spec, protocol
 from jaccli.service.umbridge.vector_model import VectorModel
-from tests.service.servers import Server, serving, started
+from tests.service.servers import ROOT, Server, serving, started
 
 SPEC = """
 model:
@@ -166,7 +167,8 @@ def test_other_errors_have_their_types(model: tuple[VectorModel, list[str]]) -> 
 
 def test_an_output_of_integers_has_values_and_no_derivative(tmp_path: Path) -> None:
     (tmp_path / "count.yaml").write_text(
-        "model: {expressions: {n: sum(k), z: 'x * k[0]'}}\ninputs: {x: 2.0, k: {value: [3, 4], dtype: int64}}\n"
+        "model: {expressions: {n: sum(k), z: 'x * k[0]'}}\n"
+        "inputs: {x: 2.0, k: {value: [3, 4], dtype: int64}}\n"
     )
     model = operator_spec.load(str(tmp_path / "count.yaml"), allow_python=False)
     assert asked(model, "Evaluate", input=[[5]]) == {"output": [[7], [15]]}
@@ -243,3 +245,21 @@ def test_what_cannot_be_served_is_refused(
     _, err = process.communicate(timeout=60)
     assert process.returncode in (2, 3)
     assert err.startswith(said)
+
+
+def test_the_page_shows_what_is_answered(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "umbridge.md").read_text(encoding="utf-8")
+    spec = page.split("```yaml\n")[1].split("```")[0]
+    (tmp_path / "poisson.yaml").write_text(spec)
+    model = operator_spec.load(str(tmp_path / "poisson.yaml"), allow_python=False)
+    asked = re.findall(r"\$ curl -s localhost:4242/(\w+) -d '(.*)'\n    (.*)\n", page)
+    assert len(asked) == 4
+    for method, body, shown in asked:
+        found = json.loads(protocol.answer(*model, method, body.encode()).body)
+        expected = json.loads(shown)
+        assert found.keys() == expected.keys()
+        if "error" in expected:
+            assert found == expected
+        else:
+            for one, other in zip(found["output"], expected["output"], strict=True):
+                np.testing.assert_allclose(one, other, rtol=1e-12)

@@ -65,14 +65,19 @@ def answer(model: VectorModel, names: Sequence[str], method: str, body: bytes) -
     except Unsupported as error:
         return _failed("UnsupportedFeature", str(error), 400)
     except SpecError as error:  # this product is not defined for the model
-        return _failed("UnsupportedFeature", "\n".join(error.paragraphs()), 400)
+        return _failed("UnsupportedFeature", _message(error), 400)
     except JaccliError as error:
-        return _failed("ComputationFailed", "\n".join(error.paragraphs()), 500)
+        return _failed("ComputationFailed", _message(error), 500)
     except MemoryError:
         return _failed("ComputationFailed", "out of memory.", 500)
     except Exception:
         traceback.print_exc()
         return _failed("ServerError", "the server has failed at this. This is a defect.", 500)
+
+
+def _message(error: JaccliError) -> str:
+    """Return what is wrong without its place, which is in the operator's file."""
+    return " ".join(problem.message for problem in error.problems)
 
 
 def _failed(kind: str, message: str, status: int) -> UMBridgeAnswer:
