@@ -145,7 +145,7 @@ def guard(app: Application, gate: Gate) -> Application:
         if scope["type"] != "http":
             await app(scope, receive, send)
             return
-        if scope["path"] == HEALTH:
+        if scope.get("path") == HEALTH:
             await served(scope, receive, send)
             return
         with gate.lifetime.serving():
