@@ -117,6 +117,7 @@ def test_calls_at_once_run_here_and_start_one_service_that_performs_the_next(hom
         f"jaccli: {where} was started with another environment (JAX_ENABLE_X64; "
         "`jaccli serve --stop` ends it); running here."
     )
+    assert home.status()[1]["requests"] == 1  # it does not keep the service
     os.kill(pid, signal.SIGKILL)
     until(lambda: not home.processes())
     assert home.socket.exists()
@@ -179,6 +180,8 @@ def test_it_ends_after_idle_time_and_not_while_a_request_runs() -> None:
     busy = Lifetime(0.1)
     with busy.serving():
         assert seconds(busy) == float("inf")
+    with busy.serving() as use:
+        use.is_refused = True
     assert busy.requests == 1
     assert 0.1 <= seconds(busy) < 0.4
     assert seconds(Lifetime(60.0, on_demand=True), there=False) < 0.2

@@ -170,9 +170,12 @@ class _Service:
                 "`jaccli serve --stop` ends it)"
             )
         reason = f"{self._address} has {theirs}, and this is {ours}"
-        if self._starts and there == here and _retire(self._address, theirs):
-            self._start_later()
-            reason += "; it is replaced"
+        if self._starts and there == here:
+            from jaccli.service.client import running
+
+            if running.retire(self._address, theirs):
+                self._start_later()
+                reason += "; it is replaced"
         return _Elsewhere(reason)
 
     def _send(self, call: Call) -> Reply:
@@ -263,20 +266,6 @@ def _started(variables: dict[str, str]) -> None:
         start.start(variables)
     except (OSError, JaccliError) as error:
         _say(f"jaccli: no service can be started: {str(error).rstrip('.')}.")
-
-
-def _retire(where: ServiceAddress, theirs: str) -> bool:
-    """Have a service end that a call of an older version has started; return whether it will."""
-    from jaccli.service.client import running
-
-    try:
-        found = running.find(where, {})
-        if found.is_on_demand and found.versions == theirs:
-            found.terminate()
-            return True
-    except (OSError, http.NotThere, http.Broken):
-        pass
-    return False
 
 
 def token_header() -> dict[str, str]:

@@ -129,6 +129,18 @@ def stop(where: ServiceAddress, running: Running) -> bool:
     return False
 
 
+def retire(where: ServiceAddress, versions: str) -> bool:
+    """Have a service drain that a call of these versions has started; return whether it does."""
+    try:
+        found = find(where, {})
+        if found.is_on_demand and found.versions == versions:
+            found.terminate()
+            return True
+    except (OSError, http.NotThere, http.Broken):
+        pass
+    return False
+
+
 def is_locked(path: str) -> bool:
     """Return whether a service holds the lock beside a socket: it starts, runs, or ends."""
     if not os.path.exists(f"{path}.lock"):

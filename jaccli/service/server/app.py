@@ -31,7 +31,7 @@ from jaccli.service.server.buffers import Body, Pieces, parts
 from jaccli.service.server.fast_path import Answered, Fast
 from jaccli.service.server.http_error import Refusal
 from jaccli.service.server.limits import Limits
-from jaccli.service.server.middleware import BODY, HEADERS, HEALTH, Application, Gate, guard
+from jaccli.service.server.middleware import BODY, HEADERS, HEALTH, USE, Application, Gate, guard
 from jaccli.service.server.model_store import Models, StoredModel
 from jaccli.service.server.operations import INPUT, MODEL, OPERATIONS, Operation
 from jaccli.service.server.pool import Pool
@@ -194,6 +194,7 @@ async def client_call(service: Service, request: Request) -> Answer:
     if request.headers.get(messages.VERSIONS, "") != ours or other:
         what = "has another environment" if other else f"is {ours}"
         refusal = Refusal(409, f"this service {what}.")
+        request.scope[USE].is_refused = True
         return Answer(refusal.as_json(), 409, headers, "application/json")
     found, content, _ = await service.perform(request, RequestJob(CALL), request.scope[BODY])
     return _answer(found._replace(headers={**found.headers, **headers}), content)

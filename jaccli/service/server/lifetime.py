@@ -20,6 +20,13 @@ _LOOK = 10.0
 
 
 @dataclass
+class Use:
+    """A request; one that is refused keeps no service alive that is of no use to its client."""
+
+    is_refused: bool = False
+
+
+@dataclass
 class Lifetime:
     """The requests of a service, and its end.
 
@@ -38,15 +45,17 @@ class Lifetime:
     _last: float = field(default_factory=time.monotonic)
 
     @contextmanager
-    def serving(self) -> Iterator[None]:
-        """Count a request, from its arrival to the end of its answer."""
-        self.requests += 1
+    def serving(self) -> Iterator[Use]:
+        """Count a request, from its arrival to the end of its answer, unless it was refused."""
+        use = Use()
         self.running += 1
         try:
-            yield
+            yield use
         finally:
             self.running -= 1
-            self._last = time.monotonic()
+            if not use.is_refused:
+                self.requests += 1
+                self._last = time.monotonic()
 
     @property
     def idle(self) -> float:

@@ -38,6 +38,8 @@ HEALTH = "/healthz"
 """The path that says how the service is; asking is no use of it."""
 BODY = "jaccli.body"
 """The scope's entry with the whole body, a `buffers.Body`."""
+USE = "jaccli.use"
+"""The scope's entry with the request as `lifetime` counts it."""
 _HOSTS = 64
 """Right values of the header Host that are remembered."""
 _SINGLE = (b"host", b"origin", b"authorization", b"content-length", b"content-type")
@@ -148,7 +150,7 @@ def guard(app: Application, gate: Gate) -> Application:
         if scope.get("path") == HEALTH:
             await served(scope, receive, send)
             return
-        with gate.lifetime.serving():
+        with gate.lifetime.serving() as scope[USE]:
             await served(scope, receive, send)
 
     async def served(scope: Scope, receive: Receive, send: Send) -> None:
@@ -157,6 +159,8 @@ def guard(app: Application, gate: Gate) -> Application:
             gate.check(scope)
             scope[BODY] = await gate.body(receive)
         except Refusal as refusal:
+            if USE in scope:
+                scope[USE].is_refused = True
             await refuse(refusal, receive, send)
         except Left:
             return
