@@ -10,6 +10,10 @@ import os
 import sys
 from contextlib import suppress
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
@@ -42,18 +46,22 @@ def main() -> None:
 
 def perform(arguments: list[str]) -> int:
     """Perform a command line, by a service if there is to be one, and return the exit code."""
+    later: list[Callable[[], None]] = []
     if os.environ.get("JACCLI_SERVER") or any(map(_names_a_service, arguments)):
         from jaccli.service.client import client
 
         rest, url = client.wanted(arguments)
         if client.is_served(rest):  # another command has no such option
             arguments = rest
-            code = client.run(arguments, url) if url else None
+            code = client.run(arguments, url, later=later) if url else None
             if code is not None:
                 return code
     from jaccli.cli.main import run
 
-    return run(arguments)
+    code = run(arguments)
+    for act in later if code < 128 else ():  # not for somebody who has interrupted it
+        act()
+    return code
 
 
 def _names_a_service(argument: str) -> bool:

@@ -37,7 +37,8 @@ SPECS = 100
 class Pair:
     """A command and what it is compared with; `bar` is the ratio it must not exceed.
 
-    With `cold`, its cache folder is emptied before each run.
+    With `cold`, its cache folder is emptied before each run.  With `served`, the command has
+    JACCLI_SERVER=start, and its first run has started the service.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Pair:
     baseline: Sequence[str]
     bar: float
     cold: bool = False
+    served: bool = False
 
 
 def pairs(folder: Path) -> list[Pair]:
@@ -62,6 +64,7 @@ def pairs(folder: Path) -> list[Pair]:
         Pair("validate", validate, "import typer, yaml", yaml, 1.5),
         Pair("jacobian, cold", jacobian, "handwritten.py", by_hand, 0.9, cold=True),
         Pair("jacobian, warm", jacobian, "handwritten.py", by_hand, 0.8),
+        Pair("jacobian, start", jacobian, "handwritten.py", by_hand, 0.06, served=True),
         Pair(f"{SPECS} specs, cold", many, "handwritten.py", by_hand, 1.5, cold=True),
         Pair(f"{SPECS} specs, warm", many, "handwritten.py", by_hand, 1.5),
     ]
@@ -91,6 +94,25 @@ def run(command: Sequence[str], environment: dict[str, str]) -> tuple[float, flo
     return 1000 * elapsed, 1000 * (used.ru_utime + used.ru_stime)
 
 
+def environment(cache: Path) -> dict[str, str]:
+    """Return the environment of a run with a cache folder."""
+    return {**os.environ, "PYTHONDONTWRITEBYTECODE": "", "XDG_CACHE_HOME": str(cache)}
+
+
+def served(cache: Path) -> dict[str, str]:
+    """Return the variables of a command that starts a service in a folder, or is served by it."""
+    cache.mkdir(exist_ok=True)
+    return {"XDG_RUNTIME_DIR": str(cache), "JACCLI_SERVER": "start"}
+
+
+def stop(compared: Sequence[Pair], folder: Path) -> None:
+    """End the services that commands have started."""
+    for index, pair in enumerate(compared):
+        if pair.served:
+            cache = folder / f"cache-{index}"
+            run((*JACCLI, "serve", "--stop"), environment(cache) | served(cache))
+
+
 def measure(
     compared: Sequence[Pair], rounds: int, folder: Path
 ) -> Iterator[tuple[Pair, tuple[float, ...], tuple[float, ...]]]:
@@ -104,10 +126,12 @@ def measure(
             cache = folder / f"cache-{index}"
             if pair.cold:
                 shutil.rmtree(cache, ignore_errors=True)
-            taken = run(
-                pair.command if is_ours else pair.baseline,
-                {**os.environ, "PYTHONDONTWRITEBYTECODE": "", "XDG_CACHE_HOME": str(cache)},
-            )
+            variables = environment(cache)
+            if is_ours and pair.served:
+                variables |= served(cache)
+            taken = run(pair.command if is_ours else pair.baseline, variables)
+            if number < 0 and is_ours and pair.served:  # it has started the service: await it
+                run((*JACCLI, "serve", "--status"), variables)
             if number >= 0:  # the first round writes bytecode, and fills the caches
                 times.setdefault((index, is_ours), []).append(taken)
     for index, pair in enumerate(compared):
@@ -169,15 +193,18 @@ def main() -> int:
         print(
             f"{'':<16} {times}  {'compared with':<18} {times}   {'wall':>5} {'CPU':>5}  {'bar':>4}"
         )
-        for pair, ours, theirs in measure(compared, rounds, folder):
-            wall, cpu = (a / b for a, b in zip(ours, theirs, strict=True))
-            over = cpu > pair.bar
-            exceeded |= over
-            print(
-                f"{pair.name:<16} {ours[0]:>7.1f} {ours[1]:>7.1f}"
-                f"  {pair.baseline_name:<18} {theirs[0]:>7.1f} {theirs[1]:>7.1f}"
-                f"   {wall:>4.2f}x {cpu:>4.2f}x {pair.bar:>4.2f}x{'  EXCEEDED' * over}"
-            )
+        try:
+            for pair, ours, theirs in measure(compared, rounds, folder):
+                wall, cpu = (a / b for a, b in zip(ours, theirs, strict=True))
+                over = cpu > pair.bar
+                exceeded |= over
+                print(
+                    f"{pair.name:<16} {ours[0]:>7.1f} {ours[1]:>7.1f}"
+                    f"  {pair.baseline_name:<18} {theirs[0]:>7.1f} {theirs[1]:>7.1f}"
+                    f"   {wall:>4.2f}x {cpu:>4.2f}x {pair.bar:>4.2f}x{'  EXCEEDED' * over}"
+                )
+        finally:
+            stop(compared, folder)
         if (folder / "J.npy").exists():
             check_results(folder)
     return 1 if exceeded else 0

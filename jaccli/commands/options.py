@@ -295,7 +295,8 @@ class TargetRequest(SpecRequest):
         path=("output", "force"))
     allow_python: bool = option("--allow-python", help="Permit model.python.", panel=CALL)
     server: str | None = option("--server",
-        help="A service's URL: unix:PATH, http://HOST:PORT, or auto.", panel=CALL, metavar="URL")
+        help="A service's URL: unix:PATH, http://HOST:PORT, auto, start.", panel=CALL,
+        metavar="URL")
     # fmt: on
     verbose: bool = VERBOSE
 

@@ -13,10 +13,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from jaccli.errors import UsageError
 
-AUTO = "auto"
+AUTO, START = "auto", "start"
+"""In a URL's place: the user's own service if it runs; and if none runs, one that is started."""
 _LONGEST = 107
 """Bytes of a Unix socket's name at most: what Linux has room for, without the final zero."""
-_HINT = "Expected unix:/path/to.sock, http://HOST:PORT, or auto."
+_HINT = "Expected unix:/path/to.sock, http://HOST:PORT, auto, or start."
 
 
 class ServiceAddress:
@@ -128,6 +129,29 @@ def check_folder(path: str, *, make: bool = False) -> bool:
     if stat.S_IMODE(found.st_mode) & 0o077:
         raise _untrusted(path, "is open to others (chmod 700 makes it yours alone)")
     return True
+
+
+def lock(path: str) -> int | None:
+    """Return a descriptor that holds the lock beside a socket, None if a service holds it.
+
+    A service holds it from its start to its end, and gets it from the client that starts it.
+
+    Raises:
+        OSError: the lock's file cannot be opened.
+    """
+    import fcntl
+
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(f"{path}.lock", flags, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _untrusted(path: str, why: str) -> Exception:

@@ -171,6 +171,12 @@ OWN: dict[tuple[str, str], Case] = {
     ("analyze", "of"): Case(("--of", "jacobian"), more=("--wrt", "x")),
     ("validate", "set"): Case(("--set", "dtype=float32")),
     ("serve", "memory"): Case(("--memory", "-1"), ()),
+    ("serve", "on_demand"): Case(("--on-demand", "--port", "0"), ()),
+    ("serve", "status"): Case(("--status", "--workers", "3"), ()),
+    ("serve", "stop"): Case(("--stop", "--idle-end", "3"), ()),
+    ("serve", "umbridge"): Case(("--umbridge", "square.yaml", "--workers", "3"), ()),
+    ("serve", "allow_python"): Case(("--allow-python",), ()),
+    ("serve", "format"): Case(("--format", "json"), ()),
     ("serve", "debug"): Case(("--debug", "--port", "99999"), ()),
 }  # fmt: skip
 OWN |= {

@@ -38,7 +38,7 @@ def test_what_is_no_url_of_a_service(url: str) -> None:
         address.parse(url)
     assert str(error.value) == (
         f"--server: {url!r} is no address of a service.\n"
-        "Expected unix:/path/to.sock, http://HOST:PORT, or auto."
+        "Expected unix:/path/to.sock, http://HOST:PORT, auto, or start."
     )
 
 

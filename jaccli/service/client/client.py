@@ -15,7 +15,7 @@ import time
 
 from jaccli import terminal
 from jaccli.choices import SERVED
-from jaccli.service import address
+from jaccli.service import address, environment
 from jaccli.service.client import http
 from jaccli.service.client.access import AccessDenied, Consent
 from jaccli.service.messages import (
@@ -78,16 +78,19 @@ def is_served(arguments: list[str]) -> bool:
     return bool(arguments) and arguments[0] in SERVED
 
 
-def run(arguments: list[str], url: str) -> int | None:
+def run(
+    arguments: list[str], url: str, *, later: list[Callable[[], None]] | None = None
+) -> int | None:
     """Have a command line performed by the service at a URL, and return its exit code.
 
     None is for what has to run here: a command that needs no service, one of another version, or
-    none that runs where any would do.
+    none that runs where any would do.  `later` gets what is to be done after that: to start one.
     """
     if not is_served(arguments) or {"-h", "--help"} & set(arguments):
         return None
+    quiet = bool({"-q", "--quiet"} & set(arguments))
     try:
-        return _Service(url, quiet=bool({"-q", "--quiet"} & set(arguments))).run(arguments)
+        return _Service(url, quiet=quiet, later=[] if later is None else later).run(arguments)
     except BrokenPipeError:  # whoever read the output has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -104,19 +107,23 @@ class _Elsewhere(Exception):
 
 
 class _Service:
-    """A service at a URL, `auto` among them."""
+    """A service at a URL, `auto` and `start` among them."""
 
-    def __init__(self, url: str, *, quiet: bool) -> None:
-        self._auto = url == address.AUTO
+    def __init__(self, url: str, *, quiet: bool, later: list[Callable[[], None]]) -> None:
+        self._auto = url in (address.AUTO, address.START)
+        self._starts = url == address.START
         self._quiet = quiet
         self._url = url
+        self._later = later
         self._address = address.ServiceAddress()
-        self._headers = {"Content-Type": MEDIA_TYPE, VERSIONS: versions(), **_token()}
+        self._headers = {"Content-Type": MEDIA_TYPE, VERSIONS: versions(), **token_header()}
 
     def run(self, arguments: list[str]) -> int | None:
         """Have a command line performed, and return its exit code; None if it has to run here."""
         try:
             self._address = self._own() if self._auto else address.parse(self._url)
+            if self._address.path:
+                self._headers[environment.HEADER] = environment.described()
             return converse(arguments, self._send)
         except _Elsewhere as elsewhere:
             (reason,) = elsewhere.args
@@ -131,8 +138,45 @@ class _Service:
         except Exception as error:
             raise _Elsewhere(str(error).rstrip(".")) from error
         if found is None:
-            raise _Elsewhere(None)
+            raise self._absent()
         return found
+
+    def _absent(self) -> _Elsewhere:
+        """Return why the call runs here where no service runs; have one started, if wanted."""
+        if not self._starts:
+            return _Elsewhere(None)
+        from jaccli.service.client import start
+
+        if not start.is_possible():
+            hint = "pip install 'jaccli[service]'"
+            return _Elsewhere(f"no service can be started without the extra 'service' ({hint})")
+        self._start_later()
+        return _Elsewhere(None)
+
+    def _start_later(self) -> None:
+        """Have a service started after the run here, with the environment that there is now."""
+        before = dict(os.environ)
+        self._later.append(lambda: _started(before))
+
+    def _other(self, headers: dict[str, str]) -> _Elsewhere:
+        """Return why the call runs here: a service of other versions, or another environment."""
+        theirs, ours = headers[VERSIONS.lower()], self._headers[VERSIONS]
+        there = headers.get(environment.HEADER.lower())
+        here = self._headers.get(environment.HEADER, "")
+        if theirs == ours:
+            names = ", ".join(environment.differing(here, there or ""))
+            return _Elsewhere(
+                f"{self._address} was started with another environment ({names}; "
+                "`jaccli serve --stop` ends it)"
+            )
+        reason = f"{self._address} has {theirs}, and this is {ours}"
+        if self._starts and there == here:
+            from jaccli.service.client import running
+
+            if running.retire(self._address, theirs):
+                self._start_later()
+                reason += "; it is replaced"
+        return _Elsewhere(reason)
 
     def _send(self, call: Call) -> Reply:
         """Have a call performed; wait where the service is busy."""
@@ -149,8 +193,7 @@ class _Service:
                 message = f"{self._address}: the answer is not of this version of jaccli."
                 raise _error(message) from error
         if found.status == 409 and VERSIONS.lower() in found.headers:
-            theirs, ours = found.headers[VERSIONS.lower()], self._headers[VERSIONS]
-            raise _Elsewhere(f"{self._address} has {theirs}, and this is {ours}")
+            raise self._other(found.headers)
         if found.status in _TOO_MUCH or (self._auto and found.status in _NOT_NOW):
             detail = _detail(found.body)
             what = _STATUS[found.status][0]
@@ -162,7 +205,7 @@ class _Service:
             return http.post(self._address, PATH, self._headers, body, timeout=_timeout())
         except http.NotThere as error:
             if self._auto:
-                raise _Elsewhere(None) from error
+                raise self._absent() from error
             hint = "Start one with `jaccli serve`, or unset JACCLI_SERVER."
             raise _error(f"{self._address}: no service: {error}.", hint) from error
         except http.Broken as error:
@@ -214,7 +257,18 @@ def _error(message: str, hint: str = "") -> Exception:
     return ComputationError(message, hint=hint)
 
 
-def _token() -> dict[str, str]:
+def _started(variables: dict[str, str]) -> None:
+    """Start a service in the background; say why that cannot be."""
+    from jaccli.errors import JaccliError
+    from jaccli.service.client import start
+
+    try:
+        start.start(variables)
+    except (OSError, JaccliError) as error:
+        _say(f"jaccli: no service can be started: {str(error).rstrip('.')}.")
+
+
+def token_header() -> dict[str, str]:
     """Return the header that holds the token of JACCLI_TOKEN."""
     token = os.environ.get("JACCLI_TOKEN", "").strip()
     if not token:

@@ -47,11 +47,31 @@ def post(
         NotThere: nobody listens at the address.
         Broken: the connection failed, or took too long.
     """
+    connection = connect(address)
+    try:
+        return exchange(connection, address, f"POST {path}", headers, body, timeout=timeout)
+    finally:
+        connection.close()
+
+
+def exchange(
+    connection: socket.socket,
+    address: ServiceAddress,
+    target: str,
+    headers: dict[str, str],
+    body: bytes = b"",
+    *,
+    timeout: float,
+) -> HTTPAnswer:
+    """Send the only request of a connection, its method and path as `target`; return the answer.
+
+    Raises:
+        Broken: the connection failed, or took longer than `timeout` seconds.
+    """
     host = "localhost" if address.path else str(address).removeprefix("http://")
-    lines = [f"POST {path} HTTP/1.0", f"Host: {host}", f"Content-Length: {len(body)}"]
+    lines = [f"{target} HTTP/1.0", f"Host: {host}", f"Content-Length: {len(body)}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     head = "\r\n".join((*lines, "", "")).encode("latin-1")
-    connection = _connect(address)
     try:
         deadline = time.monotonic() + timeout
         connection.settimeout(timeout)
@@ -62,11 +82,14 @@ def post(
         raise Broken(f"no answer within {timeout:g} seconds") from error
     except OSError as error:
         raise Broken((error.strerror or str(error)).lower()) from error
-    finally:
-        connection.close()
 
 
-def _connect(address: ServiceAddress) -> socket.socket:
+def connect(address: ServiceAddress) -> socket.socket:
+    """Return a connection to a service.
+
+    Raises:
+        NotThere: nobody listens at the address.
+    """
     try:
         if not address.path:
             return socket.create_connection((address.host, address.port), _CONNECT)

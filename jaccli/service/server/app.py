@@ -25,13 +25,13 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from jaccli.backend import versions as installed
-from jaccli.service import messages
+from jaccli.service import environment, messages
 from jaccli.service.server import openapi, page
 from jaccli.service.server.buffers import Body, Pieces, parts
 from jaccli.service.server.fast_path import Answered, Fast
 from jaccli.service.server.http_error import Refusal
 from jaccli.service.server.limits import Limits
-from jaccli.service.server.middleware import BODY, HEADERS, Application, Gate, guard
+from jaccli.service.server.middleware import BODY, HEADERS, HEALTH, USE, Application, Gate, guard
 from jaccli.service.server.model_store import Models, StoredModel
 from jaccli.service.server.operations import INPUT, MODEL, OPERATIONS, Operation
 from jaccli.service.server.pool import Pool
@@ -52,6 +52,8 @@ class Service:
         self.fast = Fast(limits, self._used)
         self.models = Models(limits.models, limits.models_memory, self.fast.forget)
         self.started = {"versions": installed(), "handshake": messages.versions()}
+        self.lifetime = gate.lifetime
+        self.shown = "1 worker" if limits.workers == 1 else f"{limits.workers} workers"
 
     def application(self) -> Application:
         """Return the ASGI application."""
@@ -67,7 +69,10 @@ class Service:
         @asynccontextmanager
         async def lifespan(_: Starlette) -> Any:
             self.pool.start()
-            self.fast.start()
+            if self.lifetime.on_demand:  # listens when calls need not wait, and saves JAX's memory
+                await self.pool.ready()
+            else:
+                self.fast.start()
             yield
             self.fast.close()
             await self.pool.close()
@@ -75,6 +80,10 @@ class Service:
         routed = Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
         routed.router.redirect_slashes = False  # to wherever the request says that it is
         return guard(self.fast.before(routed), self.gate)
+
+    def kill(self) -> None:
+        """Kill all workers at once."""
+        self.pool.kill()
 
     def _used(self, model: str) -> bool:
         return self.models.touch(model)
@@ -150,7 +159,8 @@ async def operation(service: Service, request: Request, about: Operation) -> Ans
         raise Refusal(415, "the body is an input: .npy, as application/x-npy.")
     job = job._replace(input=special[INPUT])
     found, content, seconds = await service.perform(request, job, model.body, body)
-    if found.status == 200 and form == "npy" and isinstance(body, bytes):
+    inline = not service.lifetime.on_demand
+    if inline and found.status == 200 and form == "npy" and isinstance(body, bytes):
         answered = Answered(special[MODEL], model, job, body, content, seconds)
         service.fast.consider(request.scope, answered)
     return _answer(found, content)
@@ -177,8 +187,15 @@ async def client_call(service: Service, request: Request) -> Answer:
         raise Refusal(415, f"the body is no call: expected {messages.MEDIA_TYPE}.")
     ours = service.started["handshake"]
     headers = {messages.VERSIONS: str(ours)}
-    if request.headers.get(messages.VERSIONS, "") != ours:
-        refusal = Refusal(409, f"this service is {ours}.")
+    expected = service.lifetime.environment
+    if service.lifetime.on_demand:
+        headers[environment.HEADER] = expected
+    theirs = request.headers.get(environment.HEADER, expected)
+    other = service.lifetime.on_demand and theirs != expected
+    if request.headers.get(messages.VERSIONS, "") != ours or other:
+        what = "has another environment" if other else f"is {ours}"
+        refusal = Refusal(409, f"this service {what}.")
+        request.scope[USE].is_refused = True
         return Answer(refusal.as_json(), 409, headers, "application/json")
     found, content, _ = await service.perform(request, RequestJob(CALL), request.scope[BODY])
     return _answer(found._replace(headers={**found.headers, **headers}), content)
@@ -186,11 +203,13 @@ async def client_call(service: Service, request: Request) -> Answer:
 
 async def health(service: Service, request: Request) -> Answer:
     """Say that the service runs, with what versions, and what it is doing."""
-    pool = service.pool
+    pool, lifetime = service.pool, service.lifetime
     return JSONResponse(
         {
             "status": "ok",
             **service.started,
+            **lifetime.described(),
+            "drain_time": service.limits.drain_time,
             "workers": {
                 "idle": len(pool.idle),
                 "busy": len(pool.busy),
@@ -257,7 +276,7 @@ ROUTES: tuple[ServiceRoute, ...] = (
     ServiceRoute("POST", messages.PATH, client_call),
     *(ServiceRoute("GET", path, show_page) for path in page.PARTS),
     ServiceRoute("GET", "/schema.json", schema),
-    ServiceRoute("GET", "/healthz", health),
+    ServiceRoute("GET", HEALTH, health),
     ServiceRoute("GET", "/docs", docs),
     ServiceRoute("GET", "/openapi.json", describe),
 )

@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from jaccli import startup
-from jaccli.commands.options import CallRequest
+from jaccli.commands.options import REPORTS, CallRequest
 from jaccli.commands.outcome import Outcome
-from jaccli.commands.request import option
+from jaccli.commands.request import check_choice, option
 from jaccli.context import Context
 from jaccli.errors import UsageError, format_bytes
-from jaccli.service import address
+from jaccli.service import address, environment
+from jaccli.service.client.start import NEEDED
+from jaccli.service.server import control
+from jaccli.service.server.lifetime import IDLE_END, Lifetime
 from jaccli.service.server.limits import Described, Limits, described
 from jaccli.spec.schema_types import parse_size
 from jaccli.storage import files
 
 _HOST, _PORT = "127.0.0.1", 8377
+_FEW = 2
+"""Workers at most of a service that nobody has set up: each takes 240 MB."""
 _SHORTEST = 16
 """Characters of a token at least."""
 _PANEL = "Limits"
+UMBRIDGE_PORT = 4242
+"""UM-Bridge's own."""
+_OF_WORKERS = (
+    "workers", "time", "memory", "worker_memory", "idle_memory", "result", "models",
+    "models_memory", "programs", "programs_memory",
+)  # fmt: skip
+"""Limits that concern workers and what they are sent; a model for UM-Bridge has none."""
 
 
 def _flag(name: str) -> str:
@@ -38,6 +51,20 @@ class _ServeRequest(CallRequest):
         help=f"HTTP over TCP; 0: a free one ({_PORT}).")
     token_file: str | None = option("--token-file", metavar="FILE",
         help="Who has its token may ask (JACCLI_TOKEN).")
+    umbridge: str | None = option("--umbridge", metavar="SPEC",
+        help=f"Serve this spec's model to UM-Bridge clients instead, at {_HOST}:{UMBRIDGE_PORT}.")
+    allow_python: bool = option("--allow-python",
+        help="Permit the model.python of --umbridge's spec.")
+    idle_end: float | None = option("--idle-end", metavar="SECONDS",
+        help="End after so long without a request (never).")
+    on_demand: bool = option("--on-demand",
+        help="As JACCLI_SERVER=start starts it: serve command lines of this environment alone, and "
+        f"end after {IDLE_END:g} idle seconds, or when the socket's file is gone.")
+    status: bool = option("--status",
+        help="Say whether a service runs there, and which; exit code 1 if none does.")
+    stop: bool = option("--stop", help="Have the service there end when its requests have ended.")
+    format: str | None = option("--format", metavar="FORMAT", choices=REPORTS,
+        help=f"Of --status and --stop: {', '.join(REPORTS)}.")
     # fmt: on
 
 
@@ -68,19 +95,31 @@ ServeRequest = type(
 
 
 def run(request: _ServeRequest, context: Context) -> Iterator[Outcome]:
-    """Run the service until it is told to end.
+    """Run the service until it is told to end, or look after one that runs.
 
     Raises:
         UsageError: an option is wrong, or the extra is not installed.
     """
+    where = _address(request)
+    if request.status or request.stop:
+        yield _controlled(request, where, context)
+        return
+    if request.format is not None:
+        raise UsageError("--format: it goes with --status or --stop.")
+    if request.allow_python and request.umbridge is None:
+        raise UsageError("--allow-python: it goes with --umbridge; requests bring no Python.")
+    if request.umbridge is not None:
+        _refuse(request, "--umbridge", ("on_demand", *_OF_WORKERS), "concerns workers")
     limits = _limits({name: getattr(request, name) for name in _LIMITS})
-    where = _address(request.socket, request.host, request.port)
-    token = _token(request.token_file)
+    lifetime = _lifetime(request, where)
+    if lifetime.on_demand and request.workers is None:  # type: ignore[attr-defined]
+        limits = replace(limits, workers=min(_FEW, limits.workers))
+    token = None if lifetime.on_demand else _token(request.token_file)
     startup.import_numpy()
     try:
         from jaccli.service.server import main
     except ModuleNotFoundError as error:
-        if error.name not in ("starlette", "uvicorn", "httptools"):
+        if error.name not in NEEDED:
             raise
         message = f"serve: needs {error.name}, which is not installed."
         hint = "Install the extra: pip install 'jaccli[service]'"
@@ -88,7 +127,47 @@ def run(request: _ServeRequest, context: Context) -> Iterator[Outcome]:
     if where.host and not main.is_loopback(where.host) and token is None:
         message = f"--host: {where.host} can be reached by others, and there is no token."
         raise UsageError(message, hint="Use --token-file FILE, or set JACCLI_TOKEN.")
-    yield Outcome(exit_code=main.run(where, limits, token))
+    if request.umbridge is None:
+        yield Outcome(exit_code=main.run(where, limits, token, lifetime))
+        return
+    from jaccli.service.umbridge import app, operator_spec
+
+    make = app.maker(*operator_spec.load(request.umbridge, allow_python=request.allow_python))
+    yield Outcome(exit_code=main.run(where, limits, token, lifetime, make))
+
+
+def _refuse(request: _ServeRequest, flag: str, names: Iterable[str], why: str) -> None:
+    """Refuse options that would have no effect beside another one."""
+    for name in names:
+        if getattr(request, name) not in (None, False):
+            raise UsageError(f"{flag}: {_flag(name)} {why}.", hint="Leave one of the two out.")
+
+
+def _controlled(request: _ServeRequest, where: address.ServiceAddress, context: Context) -> Outcome:
+    """Return what comes of `--status` or `--stop`."""
+    flag = "--status" if request.status else "--stop"
+    if request.status and request.stop:
+        raise UsageError("--status and --stop do not go together.")
+    others = ("umbridge", "allow_python", "idle_end", "on_demand", *_LIMITS)
+    _refuse(request, flag, others, "is for a service that is to start")
+    check_choice(request, "format")
+    form = request.format or ("table" if context.is_terminal else "plain")
+    token = _token(request.token_file)
+    header = {} if token is None else {"Authorization": f"Bearer {token}"}
+    return (control.status if request.status else control.stop)(where, header, form)
+
+
+def _lifetime(request: _ServeRequest, where: address.ServiceAddress) -> Lifetime:
+    """Return when the service ends by itself, and which environment's calls it serves."""
+    idle_end = request.idle_end
+    if idle_end is not None and not 0 < idle_end < float("inf"):
+        raise UsageError(f"--idle-end: {idle_end!r} is too small or too large.")
+    if not request.on_demand:
+        return Lifetime(idle_end)
+    if not where.path or request.token_file is not None:
+        message = "--on-demand: it is for a Unix socket, which no one else reaches, and no token."
+        raise UsageError(message, hint="Leave --host, --port and --token-file out.")
+    return Lifetime(idle_end or IDLE_END, on_demand=True, environment=environment.described())
 
 
 def _limits(given: dict[str, Any]) -> Limits:
@@ -112,21 +191,23 @@ def _limits(given: dict[str, Any]) -> Limits:
     return Limits(**found)
 
 
-def _address(socket: str | None, host: str | None, port: int | None) -> address.ServiceAddress:
+def _address(request: _ServeRequest) -> address.ServiceAddress:
     """Return where to listen."""
+    socket, host, port = request.socket, request.host, request.port
     if socket is not None:
         if host is not None or port is not None:
             raise UsageError("--socket and --host or --port do not go together.")
         if not socket:
             raise UsageError("--socket: no path is given.")
         return address.ServiceAddress(path=os.path.abspath(socket))
-    if host is None and port is None:
+    usual = _PORT if request.umbridge is None else UMBRIDGE_PORT
+    if host is None and port is None and request.umbridge is None:
         return address.ServiceAddress(path=address.default_socket())
     if host == "":
         raise UsageError("--host: no host is given.", hint=f"Expected a name or address: {_HOST}.")
     if port is not None and not 0 <= port < 65536:
         raise UsageError(f"--port: {port} is not a port.", hint="Expected 0 to 65535.")
-    return address.ServiceAddress(host=host or _HOST, port=_PORT if port is None else port)
+    return address.ServiceAddress(host=host or _HOST, port=usual if port is None else port)
 
 
 def _token(file: str | None) -> str | None:

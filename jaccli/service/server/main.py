@@ -8,27 +8,30 @@ Boundary: what is served is `app`'s.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ctypes
-import fcntl
 import ipaddress
 import os
 import resource
 import socket
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import Protocol
 
 import uvicorn
 
 from jaccli.errors import UsageError
 from jaccli.service import address
+from jaccli.service.client.start import LOCK
 from jaccli.service.server import page
 from jaccli.service.server.app import Service
 from jaccli.service.server.http_protocol import limited
+from jaccli.service.server.lifetime import Lifetime, is_at
 from jaccli.service.server.limits import Limits
-from jaccli.service.server.middleware import Gate
+from jaccli.service.server.middleware import Application, Gate
 
 _BACKLOG = 1024
 _MMAP_THRESHOLD = -3
@@ -40,17 +43,34 @@ _OTHER_FILES = 256
 """Open files beside the connections that are allowed: libraries, workers, who is told to go."""
 
 
-def run(where: address.ServiceAddress, limits: Limits, token: str | None) -> int:
-    """Serve at an address until a signal ends it; return the exit code.
+class Served(Protocol):
+    """An application that is served; `shown` is with what, `kill` ends its processes at once."""
+
+    shown: str
+
+    def application(self) -> Application: ...
+
+    def kill(self) -> None: ...
+
+
+def run(
+    where: address.ServiceAddress,
+    limits: Limits,
+    token: str | None,
+    lifetime: Lifetime,
+    make: Callable[[Limits, Gate], Served] = Service,
+) -> int:
+    """Serve at an address until a signal ends it, or its lifetime does; return the exit code.
 
     Raises:
         UsageError: a service is there already, or the address cannot be had.
     """
     allow_files(limits.connections + _OTHER_FILES)
     give_memory_back()
-    gate = Gate(limits, _hosts(where), token, page.PATH, frozenset(page.PARTS))
-    with _listening(where) as listener:
-        service = Service(limits, gate)
+    pages = frozenset(page.PARTS)
+    gate = Gate(limits, _hosts(where), token, page.PATH, pages, lifetime=lifetime)
+    with _listening(where, at_once=not lifetime.on_demand) as listener:
+        service = make(limits, gate)
         config = uvicorn.Config(
             service.application(),
             loop="uvloop" if _has_uvloop() else "asyncio",
@@ -67,7 +87,9 @@ def run(where: address.ServiceAddress, limits: Limits, token: str | None) -> int
             timeout_keep_alive=round(limits.idle_time),
             timeout_graceful_shutdown=max(1, round(limits.drain_time)),
         )
-        server = _Server(config, service, _shown(where, listener))
+        inode = os.stat(where.path).st_ino if where.path else 0
+        server = _Server(config, service, gate, lambda: is_at(where.path, inode))
+        server.shown = f"{_shown(where, listener)} with {service.shown}"
         server.run([listener])
         return 0
 
@@ -95,30 +117,42 @@ def give_memory_back() -> None:
 class _Server(uvicorn.Server):
     """uvicorn's server with this service's signals."""
 
-    def __init__(self, config: uvicorn.Config, service: Service, shown: str) -> None:
+    def __init__(
+        self, config: uvicorn.Config, served: Served, gate: Gate, is_reachable: Callable[[], bool]
+    ) -> None:
         super().__init__(config)
-        self.service, self.shown = service, shown
+        self.served, self.gate, self._is_reachable = served, gate, is_reachable
+        self.shown = ""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Say where the service is, once it is there."""
         await super().startup(sockets)
-        count = self.service.limits.workers
-        workers = "1 worker" if count == 1 else f"{count} workers"
-        print(f"jaccli: serving at {self.shown} with {workers}.", file=sys.stderr, flush=True)
+        print(f"jaccli: serving at {self.shown}.", file=sys.stderr, flush=True)
+        self._lifetime = asyncio.ensure_future(self._end_by_itself())
+
+    async def _end_by_itself(self) -> None:
+        await self.gate.lifetime.end(self._is_reachable)
+        self._drain()
+
+    def _drain(self) -> None:
+        self.should_exit = True
+        self.gate.draining = True
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Drain at the first signal, end at the second."""
         if self.should_exit:
-            self.service.pool.kill()
+            self.served.kill()
             os._exit(_KILLED + sig)
-        self.should_exit = True
-        self.service.gate.draining = True
+        self._drain()
 
 
 @contextlib.contextmanager
-def _listening(where: address.ServiceAddress) -> Iterator[socket.socket]:
+def _listening(where: address.ServiceAddress, *, at_once: bool) -> Iterator[socket.socket]:
+    """Have a socket at an address; with `at_once`, clients may connect and wait from now on."""
     if where.path:
         with _unix(where.path) as listener:
+            if at_once:
+                listener.listen(_BACKLOG)
             yield listener
     else:
         with _tcp(where.host, where.port) as listener:
@@ -157,7 +191,6 @@ def _unix(path: str) -> Iterator[socket.socket]:
             raise _unusable(path, error) from error
         finally:
             os.umask(before)
-        listener.listen(_BACKLOG)
         made = os.stat(path).st_ino
         try:
             yield listener
@@ -171,19 +204,31 @@ def _unix(path: str) -> Iterator[socket.socket]:
 @contextlib.contextmanager
 def _alone(path: str) -> Iterator[None]:
     """Hold the lock beside a socket: of two services that start at once, one comes first."""
+    lock = _inherited(path)
     try:
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        lock = os.open(f"{path}.lock", flags, 0o600)
+        lock = address.lock(path) if lock is None else lock
     except OSError as error:
         raise _unusable(path, error) from error
+    if lock is None:
+        raise _running(path)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise _running(path) from None
         yield
     finally:
         os.close(lock)
+
+
+def _inherited(path: str) -> int | None:
+    """Return the lock beside a socket if the client that started this process has handed it on."""
+    text = os.environ.pop(LOCK, "")
+    if not text.isdigit():
+        return None
+    lock = int(text)
+    try:
+        os.set_inheritable(lock, False)
+        same = os.path.samestat(os.fstat(lock), os.lstat(f"{path}.lock"))
+    except (OSError, OverflowError):
+        return None
+    return lock if same else None
 
 
 def _remove_stale(path: str) -> None:

@@ -18,12 +18,13 @@ import hmac
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from jaccli.errors import format_bytes
 from jaccli.service.server.buffers import SMALL, Body, Buffers, Pieces
 from jaccli.service.server.http_error import LINGER, Refusal, too_large, unavailable
+from jaccli.service.server.lifetime import Lifetime
 from jaccli.service.server.limits import Limits
 
 Scope = MutableMapping[str, Any]
@@ -34,8 +35,12 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 HEADERS = "jaccli.headers"
 """The scope's entry with the headers by name; values of one name in one list, as HTTP has them."""
+HEALTH = "/healthz"
+"""The path that says how the service is; asking is no use of it."""
 BODY = "jaccli.body"
 """The scope's entry with the whole body, a `buffers.Body`."""
+USE = "jaccli.use"
+"""The scope's entry with the request as `lifetime` counts it."""
 _HOSTS = 64
 """Right values of the header Host that are remembered."""
 _SINGLE = (b"host", b"origin", b"authorization", b"content-length", b"content-type")
@@ -48,7 +53,8 @@ class Gate:
 
     `hosts` are the names that a request may give the service, None for any (a Unix socket, or an
     address of all interfaces, which a token guards).  `page` is the path of the service's own page,
-    and `open` are those of all that it consists of.  While `draining`, nobody may.
+    and `open` are those of all that it consists of.  While `draining`, nobody may.  Requests are
+    counted in `lifetime`, but for those that ask how the service is.
     """
 
     limits: Limits
@@ -57,6 +63,7 @@ class Gate:
     page: str = ""
     open: frozenset[str] = frozenset()
     draining: bool = False
+    lifetime: Lifetime = field(default_factory=Lifetime)
 
     def __post_init__(self) -> None:
         self.buffers = Buffers(self.limits.buffers)
@@ -165,11 +172,20 @@ def guard(app: Application, gate: Gate) -> Application:
         if scope["type"] != "http":
             await app(scope, receive, send)
             return
+        if scope.get("path") == HEALTH:
+            await served(scope, receive, send)
+            return
+        with gate.lifetime.serving() as scope[USE]:
+            await served(scope, receive, send)
+
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
         scope[HEADERS] = _by_name(scope["headers"])
         try:
             gate.check(scope)
             scope[BODY] = await gate.body(receive)
         except Refusal as refusal:
+            if USE in scope:
+                scope[USE].is_refused = True
             await refuse(refusal, receive, send)
         except Left:
             return

@@ -38,6 +38,8 @@ _START = 120.0
 """Seconds in which a worker must be ready."""
 _BACKOFF = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Seconds before a start, by how many have failed in a row."""
+_FAILURES = 3
+"""Starts that have failed in a row, after which a service that nobody waits for gives up."""
 _KNOWN = 256
 """Kinds of calls that are remembered of a worker."""
 _BUFFER = 1 << 20
@@ -226,6 +228,17 @@ class Pool:
         for _ in range(self.limits.workers):
             self._spawn(self._add())
         self._spawn(self._watch())
+
+    async def ready(self) -> None:
+        """Wait until a worker is free.
+
+        Raises:
+            Gone: so many could not be started that none ever will, most likely.
+        """
+        while not self.idle:
+            if self.failures >= _FAILURES:
+                raise Gone
+            await asyncio.sleep(_WATCH)
 
     async def call(self, call: Sequence[Body], kind: int) -> tuple[bytes, Body, float]:
         """Return the reply to a call of a kind, from whichever worker, and its seconds of work.
