@@ -145,6 +145,14 @@ def test_a_parameter_that_no_residual_has() -> None:
     assert "the data do not determine" in str(report)
 
 
+def test_residuals_that_have_no_parameter_at_all() -> None:
+    model = api.model("y - 2*b + 0*a", at={"a": 1.0, "b": 2.0, "y": [1.0, 2.0]}, wrt="a")
+    with pytest.warns(api.JaccliWarning):
+        report = model.covariance()
+    assert report.data()["parameters"]["a"]["standard_error"] == "Infinity"
+    assert "do not determine" in str(report)
+
+
 def test_tables_and_files(jaccli: Jaccli, tmp_path: Path) -> None:
     spec = str(CONFIGS / "misra1a.yaml")
     common = ("covariance", spec, "--select", "residuals", "-q")

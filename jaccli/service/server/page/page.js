@@ -55,13 +55,14 @@ function inputNames(text) {
   const found = new Set();
   if (text.length > LARGE) return [];
   const defined = new Set();
+  const isInput = /^[A-Za-z_]\w*$/;  // of others, the service says what to write instead
   let parts = [];
   try { parts = definitions(text); } catch { return [...values.keys()]; }
   for (const [name, expression] of parts) {
     const tokens = /(?<![\p{L}\p{N}_.])([\p{L}_][\p{L}\p{N}_]*)(\s*\(|\s*=(?!=))?/gu;
     for (const [, word, after = ""] of expression.matchAll(tokens)) {
       const isWord = CONSTANTS.has(word) || ["and", "or", "not", "if", "else", "in", "True", "False", "None"].includes(word);
-      if (!after && !isWord && !defined.has(word)) found.add(word);
+      if (!after && !isWord && isInput.test(word) && !defined.has(word)) found.add(word);
     }
     defined.add(name);
   }
