@@ -9,7 +9,7 @@ from typing import Any
 import jaccli
 
 _SECTIONS = ("Args", "Attributes", "Raises", "Returns", "Yields")
-_PARAMETER = re.compile(r"^    ([*\w, .]+): (.*)$")
+_PARAMETER = re.compile(r"^ {4,}([*\w, .()]+): (.*)$")
 
 
 def python_api() -> str:
@@ -40,50 +40,60 @@ def _class(name: str, value: type) -> list[str]:
 
 
 def _function(name: str, value: Any, level: str) -> list[str]:
-    text = str(inspect.signature(value)).replace("'", "").replace("typing.", "")
-    signature = name + re.sub(r"\bself(, /)?(, )?", "", text, count=1)
+    signature = f"{name}({', '.join(_parameters(value))}){_result(value)}"
     if len(signature) > 90:
-        head, _, rest = signature.partition("(")
-        arguments, arrow, result = rest.rpartition(") -> ") if ") -> " in rest else (rest, "", "")
-        parts = ",\n    ".join(_split(arguments))
-        signature = f"{head}(\n    {parts},\n{arrow}{result}"
+        inner = "".join(f"    {each},\n" for each in _parameters(value))
+        signature = f"{name}(\n{inner}){_result(value)}"
     title = [f"{level} `{name}`", "", "```python", signature, "```", ""]
     return ["", *title, *_docstring(inspect.getdoc(value))]
 
 
-def _split(arguments: str) -> list[str]:
-    """Split arguments at the commas that are outside of brackets."""
-    parts, depth = [""], 0
-    for letter in arguments:
-        depth += (letter in "[({") - (letter in "])}")
-        if letter == "," and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += letter
-    return [part.strip() for part in parts if part.strip()]
+def _parameters(value: Any) -> list[str]:
+    """Return a function's parameters as they are written, without `self`."""
+    parts, stars = [], {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
+    is_open = True
+    for each in inspect.signature(value).parameters.values():
+        if each.name == "self":
+            continue
+        if each.kind is each.KEYWORD_ONLY and is_open:
+            parts.append("*")
+            is_open = False
+        is_open &= each.kind is not each.VAR_POSITIONAL
+        text = stars.get(each.kind, "") + each.name
+        if each.annotation is not each.empty:
+            text += f": {each.annotation}"
+        if each.default is not each.empty:
+            text += f" = {each.default!r}"
+        parts.append(text)
+    return parts
+
+
+def _result(value: Any) -> str:
+    result = inspect.signature(value).return_annotation
+    return "" if result is inspect.Signature.empty else f" -> {result}"
 
 
 def _docstring(text: str | None) -> list[str]:
-    """Return a docstring as Markdown: its sections are lists, its examples code."""
-    lines, section, code = [], "", False
+    """Return a docstring as Markdown: its sections are lists, its doctests code."""
+    lines, section, example = [], "", False
     for line in (text or "").splitlines():
-        if code and line.strip() and not line.startswith("    "):
-            lines += ["```", ""]
-            code = False
-        if line.rstrip(":") in _SECTIONS and line.endswith(":"):
-            section = line.rstrip(":")
-            title = {"Args": "Parameters", "Raises": "Raises", "Returns": "Returns"}
-            lines += [f"**{title.get(section, section)}**", ""]
+        if not example and line.lstrip().startswith(">>>"):
+            lines.append("```pycon")
+            example = True
+        if example:
+            if line.strip():
+                lines.append(line.strip())
+                continue
+            lines.append("```")
+            example = False
+        if line.endswith(":") and line[:-1] in _SECTIONS:
+            section = line[:-1]
+            lines += [f"**{'Parameters' if section == 'Args' else section}**", ""]
         elif match := _PARAMETER.match(line) if section else None:
             lines.append(f"- `{match[1]}`: {match[2]}")
-        elif section and line.startswith("     "):
+        elif section and line.startswith("    "):
             lines.append("  " + line.strip())
-        elif not section and (line.startswith("    ") or code):
-            if not code:
-                lines += ["```python"]
-                code = True
-            lines.append(line.removeprefix("    "))
         else:
             section = section if not line.strip() else ""
             lines.append(line)
-    return [*lines, *(["```"] if code else [])]
+    return [*lines, *(["```"] if example else [])]

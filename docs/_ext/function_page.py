@@ -59,7 +59,7 @@ def functions(facts_text: str, digits_text: str) -> str:
         "# Functions of expressions",
         "",
         "What an expression may call, as `jaccli functions` lists it, with the domain (elsewhere the",
-        "result is NaN), the derivative by each argument in turn, written in the language itself, and",
+        "result is not finite), the derivative by each argument in turn, written in the language itself, and",
         "the worst relative errors in float64 that were measured of the value, the first and the",
         "second derivative. How they are measured, and those of float32, is in",
         "[digits of derivatives](../digits.md); 0 is an error below the rounding of the arguments.",
@@ -89,7 +89,8 @@ def functions(facts_text: str, digits_text: str) -> str:
 
 def _row(function: Function, facts: dict[str, Facts], digits: dict[str, str]) -> str:
     name = original(function)
-    call = f"`{function.signature}` {function.summary}"
+    summary = function.summary.replace("*", "\\*").replace("_", "\\_")
+    call = f"`{function.signature}` {summary}"
     kink = _kink(name)
     if function.category in ELEMENTWISE:
         known = facts[name]
@@ -104,8 +105,7 @@ def _row(function: Function, facts: dict[str, Facts], digits: dict[str, str]) ->
         cells = [call, slopes, "; ".join(filter(None, (domain, kink.removeprefix("; "))))]
     else:
         cells = [call, kink.removeprefix("; ")] if kink else [call, ""]
-    return "| " + " | ".join(each.replace("|", "\\|").replace("*", "\\*") if "`" not in each else
-                             each.replace("|", "\\|") for each in cells) + " |"  # fmt: skip
+    return "| " + " | ".join(each.replace("|", "\\|") for each in cells) + " |"
 
 
 def _slope(text: str) -> str:

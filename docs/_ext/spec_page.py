@@ -70,7 +70,7 @@ def _kinds(entry: dict[str, Any]) -> list[str]:
         return ["a source" if "source" in entry["$ref"] else entry["$ref"].split("/")[-1]]
     if "items" in entry and entry.get("type") == "array":
         inner = _values(entry["items"]) if isinstance(entry["items"], dict) else "any"
-        return ["a list" if len(inner) > 80 else f"a list of: {inner}"]
+        return ["list" if len(inner) > 80 else f"list of {inner}"]
     kind = entry.get("type", "")
     names = {
         "string": "text", "number": "number", "integer": "whole number", "object": "mapping",
