@@ -17,8 +17,8 @@ def python_api() -> str:
     lines = [
         "# Python API",
         "",
-        "What `import jaccli` gives, from its docstrings; [the page about Python](../python.md) has",
-        "examples. Importing is light: JAX is loaded with the first derivative.",
+        "What `import jaccli` gives, from its docstrings; [the page about Python](../python.md)",
+        "has examples. Importing is light: JAX is loaded with the first derivative.",
     ]
     names = [name for name in jaccli.__all__ if not name.startswith("__")]
     for name in sorted(names, key=lambda name: (name[0].isupper(), name.lower())):

@@ -16,8 +16,8 @@ _OF_A_CATEGORY = {
     "comparison": "Truth values: piecewise constant, so no derivative passes through them.",
     "creation": "Constants: their derivative is 0.",
     "linear algebra": "The derivative is the differential, with `da` the change of `a`.",
-    "reduction": "The derivative is the differential, with `dx` the change of `x`; `axis` as in the\n"
-    "function.",
+    "reduction": "The derivative is the differential, with `dx` the change of `x`; `axis` as\n"
+    "in the function.",
     "shape": "They move or pick entries, so the derivative does the same to the entries' changes;\n"
     "`argsort`, `searchsorted`, `shape`, `size` and `ndim` are whole numbers without one.",
 }
@@ -58,9 +58,9 @@ def functions(facts_text: str, digits_text: str) -> str:
     lines = [
         "# Functions of expressions",
         "",
-        "What an expression may call, as `jaccli functions` lists it, with the domain (elsewhere the",
-        "result is not finite), the derivative by each argument in turn, written in the language itself, and",
-        "the worst relative errors in float64 that were measured of the value, the first and the",
+        "What an expression may call, as `jaccli functions` lists it, with the domain (elsewhere",
+        "the result is not finite), the derivative by each argument in turn, written in the language",
+        "itself, and the worst relative errors in float64 that were measured of the value, the first and the",
         "second derivative. How they are measured, and those of float32, is in",
         "[digits of derivatives](../digits.md); 0 is an error below the rounding of the arguments.",
         "What the derivative is at a kink, and what to write at a singular point, is in",
@@ -98,7 +98,9 @@ def _row(function: Function, facts: dict[str, Facts], digits: dict[str, str]) ->
         error = digits.get(function.name) or digits.get(name, "")
         cells = [call, f"{known.domain}", f"{slopes}{kink}", error]
     elif function.category in ("reduction", "linear algebra"):
-        slopes = ", ".join(_slope(each) for each in facts[name].derivatives) if name in facts else ""
+        slopes = (
+            ", ".join(_slope(each) for each in facts[name].derivatives) if name in facts else ""
+        )
         domain = f"outside of: {facts[name].domain}" if name in facts else ""
         if domain.removeprefix("outside of: ").startswith(("every", "shapes")):
             domain = ""
@@ -119,7 +121,9 @@ def _kink(name: str) -> str:
     if name not in KINKS:
         return ""
     takes = re.sub(r"\{(\w+)\}", r"`\1`", KINKS[name].takes)
-    return f"; {KINKS[name].kind}: {takes[0].lower() if takes[:3] != 'JAX' else takes[0]}{takes[1:]}"
+    return (
+        f"; {KINKS[name].kind}: {takes[0].lower() if takes[:3] != 'JAX' else takes[0]}{takes[1:]}"
+    )
 
 
 def _digits(text: str) -> dict[str, str]:
@@ -134,4 +138,3 @@ def _digits(text: str) -> dict[str, str]:
         name: ", ".join(f"{error:.1e}" if error else "0" for error in row)
         for name, row in found.items()
     }
-

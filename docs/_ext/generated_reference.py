@@ -103,8 +103,8 @@ def exit_codes() -> str:
             "|---|---|",
             "| 0 | done; of `check`, `compare` and `expect:` a verdict that holds |",
             "| 1 | a verdict that fails, or a task of a sweep that failed |",
-            "| 2 | usage, or a spec: an option that the command does not honour, a target that exists |",
-            "| 3 | the computation failed: over the budget, a file that cannot be read, not finite |",
+            "| 2 | usage, or a spec: an option that the command does not have, a target that exists |",
+            "| 3 | the computation failed: over the budget, a file unread, not finite |",
             "| 4 | the device is not there |",
             f"| {errors.INTERRUPTED} | interrupted with Ctrl-C |",
             "| 143, 129 | ended by SIGTERM, SIGHUP |",
@@ -116,8 +116,8 @@ def exit_codes() -> str:
             "```",
             "",
             "An error is one short paragraph on standard error: the place, what is wrong with the",
-            "value quoted, what is accepted. `--debug` shows a traceback besides. [How to use them in",
-            "CI](../how-to/check-in-ci.md).",
+            "value quoted, what is accepted. `--debug` shows a traceback besides. [How to use them",
+            "in CI](../how-to/check-in-ci.md).",
             "",
         ]
     )

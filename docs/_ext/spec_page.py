@@ -13,19 +13,23 @@ def spec_keys() -> str:
     lines = [
         "# Keys of a spec",
         "",
-        "Generated from the JSON Schema that `jaccli schema` prints; what they mean, with examples,",
-        "is in [the spec](../spec.md).",
+        "Generated from the JSON Schema that `jaccli schema` prints; what they mean, with",
+        "examples, is in [the spec](../spec.md).",
         "",
         *_table(schema, "key"),
     ]
     for name, entry in schema["properties"].items():
         for record in _records(entry):
-            lines += ["", f"## `{name}`: {', '.join(f'`{key}`' for key in record['properties'])}", ""]
+            lines += [
+                "",
+                f"## `{name}`: {', '.join(f'`{key}`' for key in record['properties'])}",
+                "",
+            ]
             lines += _table(record, f"key of `{name}`")
     lines += ["", "## Sources of an input", ""]
     lines += [
-        "In place of an input's value, and of any other array in a spec. A number may be a constant",
-        "expression, as `pi/2`.",
+        "In place of an input's value, and of any other array in a spec. A number may be a",
+        "constant expression, as `pi/2`.",
         "",
         "| source | keys |",
         "|---|---|",
@@ -34,7 +38,9 @@ def spec_keys() -> str:
         keys = record["properties"]
         required = record.get("required", [])
         first = ", ".join(f"`{key}`" for key in required)
-        lines.append(f"| {first} | {', '.join(f'`{key}`' for key in keys if key not in required)} |")
+        lines.append(
+            f"| {first} | {', '.join(f'`{key}`' for key in keys if key not in required)} |"
+        )
     return "\n".join([*lines, ""])
 
 

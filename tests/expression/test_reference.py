@@ -21,8 +21,8 @@ from jaccli.expression import FUNCTIONS, evaluate, parse
 from jaccli.spec.schema import json_schema
 
 ROOT = Path(__file__).parents[2]
-for _folder in ("docs/_ext", "scripts/oracles"):
-    sys.path.insert(0, str(ROOT / _folder))
+sys.path.insert(0, str(ROOT / "docs" / "_ext"))
+sys.path.insert(0, str(ROOT / "scripts" / "oracles"))
 import generated_reference
 from api_page import python_api
 from digits_cases import CASES, Case
