@@ -103,7 +103,7 @@ def exit_codes() -> str:
             "|---|---|",
             "| 0 | done; of `check`, `compare` and `expect:` a verdict that holds |",
             "| 1 | a verdict that fails, or a task of a sweep that failed |",
-            "| 2 | usage, or a spec: an option that the command does not have, a target that exists |",
+            "| 2 | usage, or a spec: an option that is not there, a target that exists |",
             "| 3 | the computation failed: over the budget, a file unread, not finite |",
             "| 4 | the device is not there |",
             f"| {errors.INTERRUPTED} | interrupted with Ctrl-C |",

@@ -20,15 +20,15 @@ from jaccli.commands import COMMANDS
 from jaccli.expression import FUNCTIONS, evaluate, parse
 from jaccli.spec.schema import json_schema
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "docs" / "_ext"))
-sys.path.insert(0, str(ROOT / "scripts" / "oracles"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "docs" / "_ext"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "scripts" / "oracles"))
 import generated_reference
 from api_page import python_api
 from digits_cases import CASES, Case
 from function_page import ELEMENTWISE, functions, original, parameters, read_facts
 from spec_page import spec_keys
 
+ROOT = Path(__file__).parents[2]
 FACTS = read_facts((ROOT / "docs/_ext/function_facts.txt").read_text())
 
 
