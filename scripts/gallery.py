@@ -18,7 +18,7 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 IMAGES = DOCS / "images" / "configs"
-_COLORS = 128
+_COLORS = 48
 """Of a picture: they are drawings, and half as large with a palette."""
 
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -61,6 +61,9 @@ COMMANDS: dict[str, str] = {
     "bundle_adjustment": "jacobian {} --allow-python",
     "rosenbrock_chained": "hessian {} --mode sparse",
     "challenger": "hessian {}",
+    "forecast_hessian": "hessian {} --rows 'y[0:2]'",
+    "michaelis_menten": "run {} --set wrt=k "
+    "--set 'sweep={{inputs.s: {{linspace: [0, 1.1, 45]}}}}'",
     "forecast_params": "jacobian {} --layout matrix",
 }
 """What draws a spec, where it is not `run`."""
