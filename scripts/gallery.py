@@ -1,4 +1,4 @@
-"""The gallery: a picture of each spec in `configs/`, docs/images/configs/*.png, and docs/gallery.md.
+"""The gallery: a picture of each spec in `configs/` (docs/images/configs), and docs/gallery.md.
 
     .venv/bin/python scripts/gallery.py [NAME...]
 
@@ -62,8 +62,7 @@ COMMANDS: dict[str, str] = {
     "rosenbrock_chained": "hessian {} --mode sparse",
     "challenger": "hessian {}",
     "forecast_hessian": "hessian {} --rows 'y[0:2]'",
-    "michaelis_menten": "run {} --set wrt=k "
-    "--set 'sweep={{inputs.s: {{linspace: [0, 1.1, 45]}}}}'",
+    "michaelis_menten": "run {} --set wrt=k --set 'sweep={{inputs.s: {{linspace: [0, 1.1, 45]}}}}'",
     "forecast_params": "jacobian {} --layout matrix",
 }
 """What draws a spec, where it is not `run`."""
@@ -97,9 +96,10 @@ def page() -> str:
     lines = [
         "# Gallery",
         "",
-        "Each spec of `configs/`, what draws its picture, and where it comes from. `jaccli examples`",
-        "lists them, `jaccli examples NAME --copy DIR` copies one with the files that it reads. The",
-        "pictures need the extra `figures`. `scripts/gallery.py` draws them and writes this page.",
+        "Each spec of `configs/`, what draws its picture, and where it comes from.",
+        "`jaccli examples` lists them, `jaccli examples NAME --copy DIR` copies one with the files",
+        "that it reads. The pictures need the extra `figures`. `scripts/gallery.py` draws them and",
+        "writes this page.",
     ]
     for title, names in GROUPS.items():
         lines += ["", f"## {title}"]

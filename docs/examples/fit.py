@@ -1,4 +1,4 @@
-"""Fit Misra1a by the Gauss-Newton method: solve J step = -r, and take the step, until it is small."""
+"""Fit Misra1a by the Gauss-Newton method: steps that solve J step = -r, until they are small."""
 
 import numpy as np
 
