@@ -19,8 +19,10 @@ myst_heading_anchors = 4
 myst_enable_extensions = ["colon_fence"]
 exclude_patterns = ["_build", "_ext"]
 nitpicky = True
+smartquotes = False  # `--vector` is no dash
 
 html_theme = "furo"
 html_title = f"jaccli {version}"
 html_copy_source = False
 html_show_sphinx = False
+html_show_copyright = False

@@ -1,4 +1,4 @@
-"""The pages of the docs: every config has its picture, every page its place, every link its target."""
+"""The docs: every config has its picture, every page its place, every link its target."""
 
 from __future__ import annotations
 

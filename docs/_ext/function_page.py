@@ -12,6 +12,7 @@ from jaccli.expression.function_table import functions as all_functions
 ELEMENTWISE = ("activation", "elementwise", "special", "trigonometric")
 """Categories whose every function has facts."""
 _ALIAS = re.compile(r"the same as (\w+)")
+_UNBROKEN = "\N{NON-BREAKING HYPHEN}"
 _OF_A_CATEGORY = {
     "comparison": "Truth values: piecewise constant, so no derivative passes through them.",
     "creation": "Constants: their derivative is 0.",
@@ -61,8 +62,9 @@ def functions(facts_text: str, digits_text: str) -> str:
         "What an expression may call, as `jaccli functions` lists it, with the domain (elsewhere",
         "the result is not finite), the derivative by each argument in turn, written in the",
         "language itself, and the worst relative errors in float64 that were measured, of the",
-        "value, the first and the second derivative. How they are measured, and those of float32, is in",
-        "[digits of derivatives](../digits.md); 0 is an error below the rounding of the arguments.",
+        "value, the first and the second derivative. How they are measured, and those of float32,",
+        "is in [digits of derivatives](../digits.md); 0 is an error below the rounding of",
+        "the arguments.",
         "What the derivative is at a kink, and what to write at a singular point, is in",
         "[kinks](../kinks.md).",
         "",
@@ -135,6 +137,6 @@ def _digits(text: str) -> dict[str, str]:
             old = found.get(match[1], [0.0] * 3)
             found[match[1]] = [max(pair) for pair in zip(old, row, strict=True)]
     return {
-        name: ", ".join(f"{error:.1e}" if error else "0" for error in row)
+        name: ", ".join(f"{error:.1e}".replace("-", _UNBROKEN) if error else "0" for error in row)
         for name, row in found.items()
     }
