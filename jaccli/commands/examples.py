@@ -151,4 +151,5 @@ def _copied(folder: Path, names: list[str], target: str, force: bool) -> Outcome
         raise UsageError(f"{error.filename}: {reason}.") from error
     first = found[names[0]]
     command = _command(into / first.files[0], first.command.endswith("--allow-python"))
-    return Outcome(notes=(f"Copied {listed(files, 6)} to {into}. Next: {command}",))
+    written = listed((str(into / file) for file in files), 6)
+    return Outcome(notes=(f"Wrote {written}. Next: {command}",))

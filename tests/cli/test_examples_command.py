@@ -33,8 +33,8 @@ def test_an_example_is_printed_as_it_is(jaccli: Callable[..., Any]) -> None:
 def test_copies_have_all_that_they_read(jaccli: Callable[..., Any], tmp_path: Path) -> None:
     said = jaccli("examples", "misra1a", "planar_arm_sweep", "--copy", "my own").stderr
     assert said == (
-        "Copied misra1a.yaml, data/Misra1a.csv, planar_arm_sweep.yaml, planar_arm.yaml to my own."
-        " Next: jaccli run 'my own/misra1a.yaml'\n"
+        "Wrote my own/misra1a.yaml, my own/data/Misra1a.csv, my own/planar_arm_sweep.yaml,"
+        " my own/planar_arm.yaml. Next: jaccli run 'my own/misra1a.yaml'\n"
     )
     assert jaccli("run", "my own/misra1a.yaml", "-q").stdout.split()[:3] == ["b1", "b2", "y[0]"]
     jaccli("run", "my own/planar_arm_sweep.yaml", "--dry-run")
