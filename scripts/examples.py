@@ -88,7 +88,9 @@ ECOSYSTEM = ROOT / "docs" / "python-models.md"
 
 def documents() -> list[Path]:
     """Return the files that may hold examples, without the page that needs more installed."""
-    return [ROOT / "README.md", *sorted({*(ROOT / "docs").glob("*.md")} - {ECOSYSTEM})]
+    docs = ROOT / "docs"
+    pages = {*docs.glob("*.md"), *(docs / "how-to").glob("*.md")} - {ECOSYSTEM}
+    return [ROOT / "README.md", *sorted(pages)]
 
 
 def main() -> None:

@@ -178,6 +178,7 @@ OF_ITS_OWN = {
     "memory.py": "the limits of the machine",
     "python_api.py": "arrays in memory",
     "commands/init.py": "`init`",
+    "commands/examples.py": "the specs of the package, and copies of them",
     "cli/main.py": "streams that nobody reads",
     "commands/tasks.py": "`--resume`",
     "execute/executable_cache.py": "what the names of kept programs depend on",

@@ -28,8 +28,9 @@ EXAMPLES = _script()
 
 
 SLOW = {
-    "README.md", "data-files.md", "equations.md", "fits.md", "kinks.md", "parts.md", "results.md",
-    "sparse.md", "spec.md", "spectra.md", "uncertainty.md", "verify.md",
+    "README.md", "check-in-ci.md", "data-files.md", "equations.md", "fits.md", "kinks.md",
+    "parts.md", "results.md", "sensitivity-table.md", "sparse.md", "spec.md", "spectra.md",
+    "tour.md", "tutorial.md", "uncertainty.md", "verify.md",
 }  # fmt: skip
 """Pages whose examples are performed in a shell only."""
 SHELL = set("|&;<>$*`#")

@@ -195,6 +195,12 @@ COMMANDS: dict[str, Command] = {
         "ServeRequest",
     ),
     "init": Command(SET_UP, "Write a spec to start from.", f"{_HERE}.init", "InitRequest"),
+    "examples": Command(
+        SET_UP,
+        "List, print and copy the example specs that come with the program.",
+        f"{_HERE}.examples",
+        "ExamplesRequest",
+    ),
     "schema": Command(
         SET_UP,
         "Print the JSON Schema of a spec, for editors.",

@@ -19,7 +19,7 @@ class InitRequest(CallRequest):
     # fmt: off
     path: str = argument("[PATH]", "The file to write; - prints it.", default="model.yaml")
     model: str = option("--model", metavar="MODEL",
-        help="expressions, equations, forecast or python.",
+        help=f"What it is of: {', '.join(STARTERS)}.",
         choices=tuple(STARTERS), default="expressions")
     force: bool = option("--force", help="Overwrite an existing file.")
     # fmt: on
@@ -47,4 +47,5 @@ def run(request: InitRequest, context: Context) -> Iterator[Outcome]:
         except OSError as error:
             raise UsageError(f"{file}: {(error.strerror or str(error)).lower()}.") from error
     written = ", ".join(map(str, files))
-    yield Outcome(notes=(f"Wrote {written}. Next: jaccli run {path}{starter.flags}",))
+    command = f"jaccli {starter.command} {path}{starter.flags}"
+    yield Outcome(notes=(f"Wrote {written}. Next: {command}",))

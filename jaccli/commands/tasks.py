@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jaccli import startup
-from jaccli.choices import BUILT_ON, GAUSS_NEWTON, SUFFIXES, TABLE_SUFFIXES, WITH_VECTOR
+from jaccli.choices import BUILT_ON, DOCUMENTS, GAUSS_NEWTON, SUFFIXES, TABLE_SUFFIXES, WITH_VECTOR
 from jaccli.commands.options import SpecRequest
 from jaccli.commands.request import check_choice
 from jaccli.commands.shown import Shown, shown_alone
@@ -67,7 +67,7 @@ def tasks_of(specs: Iterable[Spec], request: SpecRequest, context: Context) -> l
         if task.form not in formats:
             message = f"--format: {task.form!r} is not a format of this command."
             raise UsageError(message, hint=expected(formats))
-        if request.digits is not None and task.form != "table":
+        if request.digits is not None and task.form != "table" and not _is_document(task.target):
             message = f"--digits: it rounds tables, and the format is {task.form!r}."
             raise UsageError(message, hint="Leave --digits or --format out.")
     return found
@@ -247,11 +247,16 @@ def _derivatives(spec: Spec, request: SpecRequest) -> list[str]:
     ]
 
 
+def _is_document(target: Path | None) -> bool:
+    """Whether a file is a table, which `--digits` rounds."""
+    return target is not None and target.suffix.lower() in DOCUMENTS
+
+
 def _format(spec: Spec, target: Path | None, request: SpecRequest, context: Context) -> str:
     """Return what standard output gets."""
     if spec.output.format is not None:
         return spec.output.format
-    if request.digits is not None:
+    if request.digits is not None and not _is_document(target):
         return "table"
     if target is not None and not request.show:
         return "none"

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Starter:
-    """A spec, the files that go beside it, and the options that `run` needs for it."""
+    """A spec, the files that go beside it, and the command that it is for, with its options."""
 
     spec: str
     beside: dict[str, str] = field(default_factory=dict)
     flags: str = ""
+    command: str = "run"
 
 
 _EXPRESSIONS = """\
@@ -133,11 +134,64 @@ derivative: covariance
 predict: [at_5]
 """
 
+_DYNAMICS = """\
+# Run it:             jaccli analyze THIS_FILE --system continuous
+# The matrix alone:   jaccli run THIS_FILE
+# Another parameter:  jaccli analyze THIS_FILE --system continuous --at damping=-0.1
+description: a damped pendulum, dx/dt = f(x), and whether its rest is stable
+
+model:
+  expressions:            # the rates, in the order of the states in wrt
+    angle_rate: speed
+    speed_rate: -gravity/length*sin(angle) - damping*speed
+
+inputs:
+  angle: 0.0              # an equilibrium: all rates are 0 here
+  speed: 0.0
+  gravity: 9.81           # m/s**2
+  length: 1.0             # m
+  damping: 0.5            # 1/s
+
+wrt: [angle, speed]       # the states; other inputs are parameters
+derivative: jacobian      # its eigenvalues decide: --system continuous, or discrete for x' = f(x)
+layout: matrix            # rows are rates, columns are states
+"""
+
+_SWEEP = """\
+# Run it:             jaccli run THIS_FILE --no-folder --table all.csv
+# The tasks alone:    jaccli run THIS_FILE --dry-run
+# A file for each:    jaccli run THIS_FILE      (into a folder beside, with an account of all)
+description: the derivatives of a reaction rate, over concentrations and temperatures
+
+model:
+  expressions:
+    k: A*exp(-Ea/(8.314*T))        # Arrhenius' law, 1/s
+    rate: k*c/(1 + c/Ks)
+  outputs: rate
+
+inputs:
+  c: 0.5                  # mol/l
+  T: 300.0                # K
+  A: 1.0e7
+  Ea: 5.0e4               # J/mol
+  Ks: 2.0
+
+wrt: [c, T]
+derivative: gradient
+
+sweep:                    # a task for each combination; paths as `--set` takes them
+  inputs.c: [0.1, 1.0, 10.0]
+  inputs.T: {linspace: [290, 310, 3]}       # also {range: ...}, {logspace: ...}
+# zip: {inputs.c: [...], inputs.T: [...]}   # in step, in place of all combinations
+"""
+
 STARTERS: dict[str, Starter] = {
     "expressions": Starter(_EXPRESSIONS),
     "equations": Starter(_EQUATIONS),
     "uncertainty": Starter(_UNCERTAINTY),
     "fit": Starter(_FIT),
+    "dynamics": Starter(_DYNAMICS, flags=" --system continuous", command="analyze"),
+    "sweep": Starter(_SWEEP, flags=" --no-folder --table all.csv"),
     "forecast": Starter(_FORECAST),
     "python": Starter(_PYTHON, {"model.py": _MODEL_PY}, " --allow-python"),
 }

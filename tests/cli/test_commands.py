@@ -183,24 +183,34 @@ def test_an_absent_device_is_no_other(jaccli: Callable[..., Any], name: str) -> 
 # init
 
 STARTERS = {
-    "expressions": ("r", ()),
-    "equations": ("rate", ()),
-    "uncertainty": ("R", ()),
-    "fit": ("a", ()),
-    "forecast": ("y[0]", ()),
-    "python": ("position[0]", ("--allow-python",)),
+    "expressions": ("r ", "run start.yaml"),
+    "equations": ("rate ", "run start.yaml"),
+    "uncertainty": ("R ", "run start.yaml"),
+    "fit": ("a ", "run start.yaml"),
+    "dynamics": ("method ", "analyze start.yaml --system continuous"),
+    "sweep": ("0.1 ", "run start.yaml --no-folder --table all.csv"),
+    "forecast": ("y[0] ", "run start.yaml"),
+    "python": ("position[0] ", "run start.yaml --allow-python"),
 }
 
 
 @pytest.mark.parametrize("model", list(STARTERS))
 def test_what_init_writes_runs(jaccli: Callable[..., Any], tmp_path: Path, model: str) -> None:
-    row, options = STARTERS[model]
+    row, command = STARTERS[model]
     said = jaccli("init", "start.yaml", "--model", model)
-    command = f"jaccli run start.yaml{''.join(f' {option}' for option in options)}"
-    assert said.stderr.endswith(f". Next: {command}\n")
+    assert said.stderr.endswith(f". Next: jaccli {command}\n")
     assert said.stdout == ""
-    outcome = jaccli(*command.split()[1:], "-q")
-    assert outcome.stdout.splitlines()[1].startswith(f"{row} ")
+    outcome = jaccli(*command.split())
+    assert outcome.stdout.splitlines()[1].startswith(row)
+
+
+def test_init_of_dynamics_is_a_stable_spiral(jaccli: Callable[..., Any]) -> None:
+    """The eigenvalues of [[0, 1], [-g/l, -d]] are -d/2 +- sqrt(d**2/4 - g/l)."""
+    jaccli("init", "--model", "dynamics")
+    report = jaccli("analyze", "model.yaml", "--system", "continuous", "--format", "json")
+    found = json.loads(report.stdout)
+    assert found["kind"] == "stable spiral"
+    assert found["spectral_abscissa"] == pytest.approx(-0.25, rel=1e-12)
 
 
 def test_init_prints_and_never_overwrites(jaccli: Callable[..., Any], tmp_path: Path) -> None:
@@ -222,7 +232,8 @@ def test_init_prints_and_never_overwrites(jaccli: Callable[..., Any], tmp_path: 
 INIT = {
     ("absent/x.yaml",): "absent/x.yaml: no such file or directory.",
     ("--model", "pyhton"): "--model: unknown value 'pyhton'.\n"
-    "Expected one of 'expressions', 'equations', 'uncertainty', 'fit', 'forecast', 'python'.",
+    "Expected one of 'expressions', 'equations', 'uncertainty', 'fit', 'dynamics', 'sweep', "
+    "'forecast', 'python'.",
 }
 
 

@@ -266,6 +266,15 @@ def test_digits_concern_tables_alone(jaccli: Callable[..., Any]) -> None:
         assert f"--digits: it rounds tables, and the format is {form!r}." in refused.stderr
 
 
+def test_digits_round_a_document_and_print_nothing(
+    jaccli: Callable[..., Any], tmp_path: Path
+) -> None:
+    options = ("-e", "x/y", "--at", "x=1", "--at", "y=3", "--digits", "3", "-o", "third.md")
+    assert jaccli("gradient", *options).stdout == ""
+    assert "0.333 " in (tmp_path / "third.md").read_text()
+    assert jaccli("gradient", *options, "--force", "--format", "none").stdout == ""
+
+
 UNTAKEN = {
     "plan": ("--show x", "--digits 3", "--explain", "--format csv"),
     "validate": ("-o K.csv", "--format json", "--force", "--show x", "--resume", "--explain"),

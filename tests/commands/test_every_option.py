@@ -46,6 +46,7 @@ BASE: dict[str, tuple[str, ...]] = {
     "functions": (),
     "schema": (),
     "init": ("new.yaml",),
+    "examples": (),
     "serve": (),
 }
 RUNS: dict[str, Case] = {
@@ -107,6 +108,8 @@ RUNS: dict[str, Case] = {
     "word": Case(("tanh",), ()),
     "check": Case(("--check",), ()),
     "path": Case(("other.yaml",), ()),
+    "names": Case(("polar",), ()),
+    "copy": Case(("--copy", "copied"), ()),
     "model": Case(("--model", "forecast"), ("-",)),
     "dry_run": Case(("--dry-run",), ("sweep.yaml",)),
     "fail_fast": Case(("--fail-fast",), ("broken.yaml",)),
@@ -134,6 +137,8 @@ OWN: dict[tuple[str, str], Case] = {
     ("sparsity", "at"): Case(("--at", "x=[5.0, 1.0]")),
     ("sparsity", "of"): Case(("--of", "hessian"), SQUARES),
     ("sparsity", "suffix"): Case(("--suffix", ".npy"), (*POLAR, "--out-dir", "folder")),
+    ("examples", "format"): Case(("--format", "json")),
+    ("examples", "force"): Case(("--force",), ()),
     ("init", "force"): Case(("--force",), ("taken.yaml",)),
     ("compare", "memory"): Case(("--memory", "1B")),
     ("validate", "memory"): Case(("--memory", "wrong")),
