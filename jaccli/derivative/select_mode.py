@@ -1,12 +1,14 @@
 """The operator for a mode, selected by sizes and structure, with the reason in words.
 
-The rule is for calls that run once: it runs nothing and compiles one candidate.
+The rule runs nothing and compiles one candidate.  For a call that compiles and runs once, the sum of
+both is predicted (`compile_cost.py`).
 
 Boundary: no JAX; `TraceInfo` in, `Choice` out.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,6 +20,8 @@ Count = Callable[[str], int]
 """An operator's number of equations, from a trace of its program."""
 Predict = Callable[[str], float]
 """An operator's estimated seconds, from a trace of its program (`cost.py`)."""
+MIN_SAVING = 1.25
+"""For one call, another operator is selected if it is predicted to take this many times less."""
 MANY_ENTRIES = 16_384
 """Number of entries from which on both directions are traced and compared."""
 MANY_EQUATIONS = 300
@@ -47,13 +51,19 @@ def choose(
     mode: str = "auto",
     predict: Predict | None = None,
     equations: Count | None = None,
+    once: Predict | None = None,
 ) -> Choice:
     """Return what `mode` stands for: `auto` and `structured` are decided, others are as asked.
 
     Sizes decide on the direction, unless `predict` says that structure makes the other one much
     cheaper.  A small derivative of a long program is a matter of compile time: `auto` takes the
     plain mode where that has clearly fewer `equations`.
+
+    With `once`, the seconds that an operator takes to be compiled and run once, `auto` takes the
+    least of these, where that is clearly less than what it would take otherwise.
     """
+    if derivative in _DIRECTIONS and mode == "auto" and once is not None:
+        return _for_one_call(derivative, facts, predict, once)
     if derivative in _DIRECTIONS and mode in ("auto", "structured"):
         choice = _decided(derivative, facts, mode, predict)
         plain = choice.operator.removeprefix("structured-")
@@ -144,6 +154,33 @@ def _decided(derivative: str, facts: TraceInfo, mode: str, predict: Predict | No
             operator, why = other, ", which its structure makes cheaper"
     words = _WORDS[operator.removeprefix("structured-")]
     return Choice("structured", operator, f"{_sizes(facts)}: {words}{why}, zeros left out")
+
+
+def _for_one_call(
+    derivative: str, facts: TraceInfo, predict: Predict | None, once: Predict
+) -> Choice:
+    """Take what is predicted to be compiled and run soonest; unless clearly, what runs fastest."""
+    usual = _decided(derivative, facts, "auto", predict)
+    if facts.no_forward or facts.no_reverse:
+        open_ways = [_DIRECTIONS[derivative][_direction(facts, True)[0]]]
+    else:
+        open_ways = list(_DIRECTIONS[derivative].values())
+    names = [f"{engine}{way}" for engine in ("", "structured-") for way in open_ways]
+    seconds = {name: once(name) for name in names}
+    best = min(names, key=seconds.__getitem__)
+    if not MIN_SAVING * seconds[best] < seconds.get(usual.operator, math.inf):
+        return usual
+    words = _WORDS[best.removeprefix("structured-")]
+    if family(best) == "structured":
+        words += ", zeros left out"
+    instead = f"{_seconds(seconds[usual.operator])} by {usual.operator}"
+    why = f"{words}, one call takes about {_seconds(seconds[best])} with compiling, {instead}"
+    return Choice(family(best), best, f"{_sizes(facts)}: {why}")
+
+
+def _seconds(seconds: float) -> str:
+    """Return seconds as a rough number in words."""
+    return f"{seconds:.1g} s" if seconds < 10 else f"{float(f'{seconds:.1g}'):,.0f} s"
 
 
 def _direction(facts: TraceInfo, forward: bool) -> tuple[str, str]:

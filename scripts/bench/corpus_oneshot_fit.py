@@ -1,0 +1,289 @@
+"""Functions on which the model of compile seconds is fitted: loops in Python, and the usual small.
+
+Beside them, `corpus_made_on.py`.  All are in float64, the default of the command line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from cases import Case, hessian
+from jax import lax
+
+
+def fitted() -> Iterator[Case]:
+    """All of them."""
+    yield from _marching()
+    yield from _recurrences()
+    yield from _matrices()
+    yield from _networks()
+    yield from _fields()
+    yield from _hessians()
+
+
+def second_derivatives(cases: Iterable[Case]) -> Iterator[Case]:
+    """Yield the Hessians of those whose Jacobian was given and that have few numbers."""
+    for case in cases:
+        n = sum(leaf.size for leaf in jax.tree.leaves(case.point))
+        m = sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(case.f, case.point)))
+        if case.derivative == "jacobian" and n * n * m <= 3_000:
+            yield hessian(f"{case.name}, second", case.f, case.x)
+
+
+def normal(*shape: int, scale: float = 1.0) -> Any:
+    """Return normal random numbers in float64, the same for the same shape."""
+    return jnp.asarray(scale * np.random.default_rng([7, *shape]).normal(size=shape))
+
+
+def euler(rate: Callable[[Any], Any], steps: int, h: float) -> Callable[[Any], Any]:
+    """Return explicit Euler steps as a loop in Python."""
+
+    def march(s: Any) -> Any:
+        for _ in range(steps):
+            s = s + h * rate(s)
+        return s
+
+    return march
+
+
+def midpoint(rate: Callable[[Any], Any], steps: int, h: float) -> Callable[[Any], Any]:
+    """Return steps of the midpoint rule as a loop in Python."""
+
+    def march(s: Any) -> Any:
+        for _ in range(steps):
+            s = s + h * rate(s + h / 2 * rate(s))
+        return s
+
+    return march
+
+
+def runge_kutta(rate: Callable[[Any], Any], steps: int, h: float) -> Callable[[Any], Any]:
+    """Return the classical steps of Runge and Kutta as a loop in Python."""
+
+    def march(s: Any) -> Any:
+        for _ in range(steps):
+            a = rate(s)
+            b = rate(s + h / 2 * a)
+            c = rate(s + h / 2 * b)
+            d = rate(s + h * c)
+            s = s + h / 6 * (a + 2 * b + 2 * c + d)
+        return s
+
+    return march
+
+
+def _prey(s: Any) -> Any:
+    return jnp.stack([s[0] * (1.1 - 0.4 * s[1]), s[1] * (0.1 * s[0] - 0.4)])
+
+
+def _pendulum(s: Any) -> Any:
+    return jnp.array([s[1], -9.81 * jnp.sin(s[0]) - 0.1 * s[1]])
+
+
+def _epidemic(s: Any) -> Any:
+    new = 0.5 * s[0] * s[1]
+    return jnp.stack([-new, new - 0.2 * s[1], 0.2 * s[1]])
+
+
+def _marching() -> Iterator[Case]:
+    """Ordinary differential equations, in steps written out."""
+    state = jnp.array([1.2, 0.7])
+    yield Case("prey Euler 20", euler(_prey, 20, 0.05), state)
+    yield Case("prey Euler 60", euler(_prey, 60, 0.05), state)
+    yield Case("prey RK4 2", runge_kutta(_prey, 2, 0.05), state)
+    yield Case("prey RK4 6", runge_kutta(_prey, 6, 0.05), state)
+    yield Case("pendulum midpoint 30", midpoint(_pendulum, 30, 0.02), state)
+    yield Case("pendulum RK4 12", runge_kutta(_pendulum, 12, 0.02), state)
+    yield Case("epidemic midpoint 25", midpoint(_epidemic, 25, 0.1), jnp.array([0.9, 0.1, 0.0]))
+    A = normal(12, 12, scale=0.3)
+    yield Case("linear RK4 20", runge_kutta(lambda s: jnp.tanh(A @ s), 20, 0.1), normal(12))
+    yield Case("stiff relaxation 40", euler(lambda s: jnp.cos(s) - s**3, 40, 0.1), normal(30))
+    yield Case(
+        "prey RK4 scanned",
+        lambda s: lax.fori_loop(0, 40, lambda _, s: runge_kutta(_prey, 1, 0.05)(s), s),
+        state,
+    )
+    yield Case("energy along a path 20", lambda s: (euler(_pendulum, 20, 0.02)(s) ** 2).sum(), state)
+
+
+def _recurrences() -> Iterator[Case]:
+    """Scalar recurrences and roots."""
+
+    def logistic(p: Any) -> Any:
+        x = p[0]
+        for _ in range(40):
+            x = p[1] * x * (1 - x)
+        return x
+
+    yield Case("logistic map 40", logistic, jnp.array([0.3, 3.2]))
+
+    def fraction(c: Any) -> Any:
+        value = c[-1]
+        for k in range(24):
+            value = c[k] + 1 / value
+        return value
+
+    yield Case("continued fraction 25", fraction, 1 + jnp.arange(25.0) / 10)
+
+    def heron(a: Any) -> Any:
+        x = a
+        for _ in range(20):
+            x = 0.5 * (x + a / x)
+        return x
+
+    yield Case("Heron's roots 20", heron, 1 + jnp.arange(50.0))
+
+    def horner(c: Any) -> Any:
+        x = jnp.linspace(-1.0, 1.0, 20)
+        value = jnp.zeros(20)
+        for k in range(30):
+            value = value * x + c[k]
+        return value
+
+    yield Case("Horner 30", horner, normal(30))
+
+    def chained(x: Any) -> Any:
+        total = 0.0
+        for k in range(29):
+            total = total + 100 * (x[k + 1] - x[k] ** 2) ** 2 + (1 - x[k]) ** 2
+        return total
+
+    yield Case("Rosenbrock 30 in a loop", chained, normal(30, scale=0.3))
+
+    def average(p: Any) -> Any:
+        level, out = p[0], []
+        for value in np.sin(np.arange(30)):
+            level = level + jax.nn.sigmoid(p[1]) * (value - level)
+            out.append(level)
+        return jnp.stack(out)
+
+    yield Case("exponential smoothing 30", average, jnp.array([0.1, 0.2]))
+
+    def tree(p: Any) -> Any:
+        spot, sigma = p
+        up = jnp.exp(sigma * 0.2)
+        prices = spot * up ** jnp.arange(-16.0, 17.0, 2)
+        value = jnp.maximum(prices - 1.0, 0)
+        for _ in range(16):
+            value = 0.99 * (0.5 * value[1:] + 0.5 * value[:-1])
+        return value[0]
+
+    yield Case("European tree 16", tree, (jnp.asarray(1.1), jnp.asarray(0.3)))
+
+
+def _matrices() -> Iterator[Case]:
+    """Products of matrices, one after another."""
+
+    def taylor(A: Any) -> Any:
+        total = term = jnp.eye(6)
+        for k in range(1, 13):
+            term = term @ A / k
+            total = total + term
+        return total
+
+    yield Case("matrix exponential by Taylor 12", taylor, normal(6, 6, scale=0.3))
+
+    def power(A: Any) -> Any:
+        v = jnp.ones(10)
+        for _ in range(25):
+            v = A @ v
+            v = v / jnp.sqrt(v @ v)
+        return v @ A @ v
+
+    yield Case("power iteration 25", power, normal(10, 10) + 4 * jnp.eye(10))
+
+    def chain(angles: Any) -> Any:
+        total = jnp.eye(3)
+        for k in range(5):
+            c, s = jnp.cos(angles[k]), jnp.sin(angles[k])
+            total = total @ jnp.array([[c, -s, 1.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
+        return total[:2, 2]
+
+    yield Case("planar chain of 5", chain, normal(5))
+    A, b = normal(60, 8), normal(60)
+    yield Case("residuals of a fit", lambda p: jnp.exp(-((A @ p) ** 2)) - b, normal(8))
+    yield Case("inverse and trace", lambda M: jnp.trace(jnp.linalg.inv(M)), normal(9, 9) + 5 * jnp.eye(9))
+
+
+def _networks() -> Iterator[Case]:
+    """Layers in a loop."""
+    weights = [normal(24, 24, scale=0.2 + k / 100) for k in range(12)]
+
+    def deep(x: Any) -> Any:
+        for W in weights:
+            x = jnp.tanh(W @ x)
+        return x
+
+    yield Case("12 layers of 24", deep, normal(24))
+    yield Case("12 layers, loss", lambda x: (deep(x) ** 2).sum(), normal(24))
+    data, labels = normal(64, 40), normal(64, 1)
+
+    def loss(params: Any) -> Any:
+        y = data
+        for W in params:
+            y = jnp.tanh(y @ W)
+        return ((y - labels) ** 2).mean()
+
+    sizes = [40, 64, 64, 32, 1]
+    layers = [normal(a, b, scale=0.2) for a, b in zip(sizes, sizes[1:], strict=False)]
+    yield Case("loss of 4 layers", loss, layers)
+    U, V = normal(16, 16, scale=0.3), normal(16, 4)
+
+    def recurrent(h: Any) -> Any:
+        for k in range(20):
+            h = jnp.tanh(U @ h + V[:, k % 4])
+        return h
+
+    yield Case("recurrent 20", recurrent, normal(16))
+
+
+def _fields() -> Iterator[Case]:
+    """Grids, in one sweep and in many."""
+
+    def diffuse(u: Any) -> Any:
+        for _ in range(20):
+            u = u + 0.2 * (jnp.roll(u, 1) - 2 * u + jnp.roll(u, -1))
+        return u
+
+    yield Case("diffusion 20 steps", diffuse, normal(40))
+
+    def residual(u: Any) -> Any:
+        w = jnp.pad(u, 1)
+        return w[2:] - 2 * w[1:-1] + w[:-2] + jnp.exp(u)
+
+    yield Case("Bratu 1-D 1200", residual, normal(1200, scale=0.1))
+
+    def jacobi(b: Any) -> Any:
+        u = jnp.zeros((8, 8))
+        for _ in range(12):
+            w = jnp.pad(u, 1)
+            u = 0.25 * (w[2:, 1:-1] + w[:-2, 1:-1] + w[1:-1, 2:] + w[1:-1, :-2] + b)
+        return u.sum()
+
+    yield Case("Jacobi sweeps 12", jacobi, normal(8, 8))
+
+
+def _hessians() -> Iterator[Case]:
+    """Second derivatives, of loops too."""
+    state = jnp.array([0.4, 0.3])
+    yield hessian("prey Euler 8 Hessian", lambda s: euler(_prey, 8, 0.05)(s).sum(), state)
+    yield hessian("pendulum Euler 15 Hessian", euler(_pendulum, 15, 0.02), state)
+
+    def stirling(p: Any) -> Any:
+        return p[0] * jnp.log(p[0]) - p[0] + 0.5 * jnp.log(2 * jnp.pi * p[1]) + 1 / (12 * p[2])
+
+    yield hessian("formula Hessian", stirling, jnp.array([1.0, 2.0, 3.0]))
+
+    def cubes(x: Any) -> Any:
+        total = 0.0
+        for k in range(12):
+            total = total + (x[k] - x[(k + 1) % 12]) ** 4 + jnp.cos(x[k])
+        return total
+
+    yield hessian("ring of 12 Hessian", cubes, normal(12))
+    A = normal(50, 10)
+    yield hessian("log-cosh Hessian", lambda w: jnp.log(jnp.cosh(A @ w)).sum(), normal(10))

@@ -1,0 +1,115 @@
+"""The table of one-shot choices: each candidate's seconds, what `auto` takes, and how far it is off."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from functools import partial
+from statistics import median
+from typing import Any, NamedTuple
+
+import jax
+from measuring import geometric_mean
+from verdicts import Verdicts
+
+from jaccli.derivative import compile_cost, cost
+from jaccli.derivative.operators import REGISTRIES
+from jaccli.derivative.select_mode import choose
+from jaccli.derivative.trace_info import facts
+
+Figures = Mapping[str, Mapping[str, float]]
+
+
+class Row(NamedTuple):
+    """What was chosen for a case: seconds of the choice, and ratios to the best candidate."""
+
+    name: str
+    derivative: str
+    figures: Figures
+    chosen: str
+    choosing: float
+    before: str
+    choosing_before: float
+
+    @property
+    def best(self) -> float:
+        """The seconds of the best candidate."""
+        return min(map(total, self.figures.values()))
+
+    @property
+    def ratio(self) -> float:
+        """Seconds by `auto`, its choice included, over the best; of a stopped one, at least."""
+        return (total(self.figures[self.chosen]) + self.choosing) / self.best
+
+    @property
+    def ratio_before(self) -> float:
+        """The same by the rule for repeated calls."""
+        return (total(self.figures[self.before]) + self.choosing_before) / self.best
+
+
+def total(figures: Mapping[str, float]) -> float:
+    """Return the seconds of a candidate; those after which it was stopped, if it was."""
+    return sum(figures.values()) if "error" not in figures else float("inf")
+
+
+def chosen(case: Any, figures: Figures) -> Row:
+    """Choose for a case, as a single call does and as a repeated one does."""
+    about = facts(case.f, case.x)
+
+    def at(operator: str) -> Any:
+        return partial(REGISTRIES[case.derivative][operator], case.f)
+
+    measures = cost.measures(at, (case.x,))
+    start = time.perf_counter()
+    once = compile_cost.one_call(case.derivative, about)
+    choice = choose(case.derivative, about, "auto", *measures, once=once)
+    middle = time.perf_counter()
+    before = choose(case.derivative, about, "auto", *measures)
+    end = time.perf_counter()
+    return Row(
+        case.name,
+        case.derivative,
+        figures,
+        choice.operator,
+        middle - start,
+        before.operator,
+        end - middle,
+    )
+
+
+def report(cases: Any, record: Mapping[str, Figures]) -> None:
+    """Print a line for every case, then the summary."""
+    print("One call: seconds to trace, compile and run, by candidate (s- structured; > stopped)")
+    print(f"jax {jax.__version__}, {jax.devices()[0].device_kind}; float64 but where noted\n")
+    print(f"{'':44s} ratio  before  chosen; seconds of every candidate")
+    rows = []
+    for case in cases:
+        figures = {k: v for k, v in record.get(case.name, {}).items() if "error" not in v}
+        if figures:
+            rows.append(chosen(case, figures))
+            print(_line(rows[-1]), flush=True)
+    verdicts = Verdicts()
+    print(f"\n{len(rows)} functions; a stopped candidate counts with the seconds it was given")
+    ratios = [row.ratio for row in rows]
+    within = sum(ratio <= 1.25 for ratio in ratios) / len(ratios)
+    note = f"worst {max(ratios):.2f}x, {within:.0%} within 1.25x"
+    verdicts.at_most("auto / best, geometric mean", geometric_mean(ratios), 1.25, note)
+    verdicts.at_most("auto / best, worst", max(ratios), 2.0)
+    share = median(row.choosing / (row.choosing + total(row.figures[row.chosen])) for row in rows)
+    verdicts.at_most("the choice / the call, median", share, 0.05)
+    ratios = [row.ratio_before for row in rows]
+    print(f"before (rule for repeated calls): geometric mean {geometric_mean(ratios):.2f}x, ", end="")
+    print(f"worst {max(ratios):.2f}x, {sum(r <= 1.25 for r in ratios) / len(ratios):.0%} within")
+
+
+def _line(row: Row) -> str:
+    times = ", ".join(
+        f"{_short(name)} {'>' if 'limit' in one else ''}{total(one):.2f}"
+        for name, one in row.figures.items()
+    )
+    name = f"{row.derivative[0].upper()} {row.name[:40]:42s}"
+    return f"{name} {row.ratio:5.2f}x {row.ratio_before:5.2f}x  {_short(row.chosen)}; {times}"
+
+
+def _short(operator: str) -> str:
+    return operator.replace("structured-", "s-")
