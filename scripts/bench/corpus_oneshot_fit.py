@@ -23,6 +23,9 @@ def fitted() -> Iterator[Case]:
     yield from _networks()
     yield from _fields()
     yield from _hessians()
+    yield from _scalars()
+    yield from _more_marching()
+    yield from _more_matrices()
 
 
 def second_derivatives(cases: Iterable[Case]) -> Iterator[Case]:
@@ -287,3 +290,167 @@ def _hessians() -> Iterator[Case]:
     yield hessian("ring of 12 Hessian", cubes, normal(12))
     A = normal(50, 10)
     yield hessian("log-cosh Hessian", lambda w: jnp.log(jnp.cosh(A @ w)).sum(), normal(10))
+
+
+def _scalars() -> Iterator[Case]:
+    """Loops over single numbers, which are sliced from arrays."""
+
+    def thomas(d: Any) -> Any:
+        upper, right = [0.25], [d[0] / 4]
+        for k in range(1, 15):
+            pivot = 4 - upper[-1]
+            right.append((d[k] - right[-1]) / pivot)
+            upper.append(1 / pivot)
+        out = [right[-1]]
+        for k in range(13, -1, -1):
+            out.append(right[k] - upper[k] * out[-1])
+        return jnp.stack(out)
+
+    yield Case("tridiagonal solve 15", thomas, normal(15))
+
+    def mandelbrot(c: Any) -> Any:
+        x, y = 0.0, 0.0
+        for _ in range(15):
+            x, y = x * x - y * y + c[0], 2 * x * y + c[1]
+        return jnp.stack([x, y])
+
+    yield Case("complex squares 15", mandelbrot, jnp.array([-0.4, 0.3]))
+
+    def newton(p: Any) -> Any:
+        x, y = 1.0, 1.0
+        for _ in range(10):
+            f, g = x**2 + y - p[0], x + jnp.exp(y) - p[1]
+            a, b, c, d = 2 * x, 1.0, 1.0, jnp.exp(y)
+            det = a * d - b * c
+            x, y = x - (d * f - b * g) / det, y - (a * g - c * f) / det
+        return jnp.stack([x, y])
+
+    yield Case("two equations by Newton 10", newton, jnp.array([2.0, 3.0]))
+
+    def simpson(p: Any) -> Any:
+        total = 0.0
+        for k in range(41):
+            weight = 1.0 if k in (0, 40) else (4.0 if k % 2 else 2.0)
+            total = total + weight * jnp.exp(-p[0] * (k / 40) ** p[1])
+        return total / 120
+
+    yield Case("Simpson's rule 41", simpson, jnp.array([1.0, 2.5]))
+
+    def residuals(p: Any) -> Any:
+        return jnp.stack([p[0] * jnp.cos(p[1] * k / 10) * jnp.exp(-p[2] * k) - 0.1 for k in range(25)])
+
+    yield Case("25 residuals in a list", residuals, jnp.array([1.0, 2.0, 0.1]))
+
+    def smoothing(p: Any) -> Any:
+        level, trend, total = p[2], p[3], 0.0
+        for value in np.cos(np.arange(20)):
+            error = value - level - trend
+            total = total + error**2
+            level, trend = level + trend + p[0] * error, trend + p[0] * p[1] * error
+        return total
+
+    yield Case("Holt's smoothing 20", smoothing, jnp.array([0.4, 0.2, 0.1, 0.0]))
+
+
+def _more_marching() -> Iterator[Case]:
+    """Systems of several numbers, steps written out."""
+
+    def oregonator(s: Any) -> Any:
+        x, y, z, w = s
+        return jnp.array([y - x * y + x - x**2, -y - x * y + z, x - z, 0.1 * (x - w)])
+
+    start = jnp.array([0.4, 0.3, 0.2, 0.1])
+    yield Case("four species Euler 15", euler(oregonator, 15, 0.02), start)
+    yield Case("four species RK4 4", runge_kutta(oregonator, 4, 0.02), start)
+    yield Case("four species, a sum", lambda s: runge_kutta(oregonator, 3, 0.02)(s).sum(), start)
+    yield Case("epidemic RK4 6, one", lambda s: runge_kutta(_epidemic, 6, 0.1)(s)[1], jnp.array([0.9, 0.1, 0.0]))
+
+    def bodies(q: Any) -> Any:
+        v = jnp.zeros((3, 2))
+        for _ in range(10):
+            d = q[:, None] - q
+            v = v - 0.01 * (d / ((d**2).sum(-1) + 0.1)[..., None] ** 1.5).sum(1)
+            q = q + 0.01 * v
+        return q
+
+    yield Case("three bodies 10", bodies, normal(3, 2))
+
+    def relaxed(u: Any) -> Any:
+        for k in range(1, 19):
+            u = u.at[k].set(0.5 * (u[k - 1] + u[k + 1]))
+        return u
+
+    yield Case("one sweep by at", relaxed, normal(20))
+
+    def advected(u: Any) -> Any:
+        for _ in range(15):
+            u = u.at[1:].add(-0.3 * (u[1:] - u[:-1]))
+        return u
+
+    yield Case("upwind 15", advected, normal(30))
+    yield Case("upwind 15, energy", lambda u: (advected(u) ** 2).sum(), normal(30))
+
+    def scheme(k: Any) -> Any:
+        u = jnp.sin(jnp.linspace(0, 3.0, 24))
+        for _ in range(12):
+            u = u + k[0] * jnp.diff(u, 2, prepend=u[:1], append=u[-1:]) - k[1] * u**3
+        return u
+
+    yield Case("reaction and diffusion by rates", scheme, jnp.array([0.2, 0.1]))
+
+
+def _more_matrices() -> Iterator[Case]:
+    """Matrices and paths in loops."""
+
+    def euler_angles(q: Any) -> Any:
+        R = jnp.eye(3)
+        for k in range(8):
+            c, s = jnp.cos(q[k]), jnp.sin(q[k])
+            rows = [[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]]
+            R = R @ jnp.roll(jnp.array(rows), k % 3, (0, 1))
+        return R
+
+    yield Case("8 rotations", euler_angles, normal(8))
+    yield Case("8 rotations, one point", lambda q: euler_angles(q) @ jnp.ones(3), normal(8))
+    draws = np.random.default_rng(3).normal(size=(15, 200))
+
+    def path(p: Any) -> Any:
+        x, payoff = p[0] * jnp.ones(200), 0.0
+        for z in draws:
+            x = x + p[1] * (p[2] - x) / 15 + 0.2 * jnp.sqrt(jnp.abs(x)) * z / 4
+            payoff = payoff + jnp.maximum(x - 1, 0)
+        return payoff.mean()
+
+    yield Case("square-root process, 200 paths", path, jnp.array([1.0, 0.5, 1.1]))
+
+    def viterbi(A: Any) -> Any:
+        logs, a = jax.nn.log_softmax(A), jnp.zeros(5)
+        for k in range(15):
+            a = jax.scipy.special.logsumexp(a[:, None] + logs, axis=0) + 0.1 * (k % 4)
+        return a.sum()
+
+    yield Case("forward algorithm 15", viterbi, normal(5, 5))
+
+    def implicit(u: Any) -> Any:
+        M = jnp.eye(6) + 0.1 * normal(6, 6)
+        for _ in range(5):
+            u = jnp.linalg.solve(M + 0.1 * jnp.diag(u), u)
+        return u
+
+    yield Case("implicit Euler 5", implicit, normal(6))
+    Q, K = normal(8, 8, scale=0.3), normal(8, 8, scale=0.2)
+
+    def attention(x: Any) -> Any:
+        for _ in range(4):
+            x = x + jax.nn.softmax((x @ Q) @ (x @ K).T) @ x
+        return x
+
+    yield Case("attention 4 times", attention, normal(6, 8))
+
+    def descent(w: Any) -> Any:
+        X, y = normal(30, 5), normal(30)
+        for _ in range(15):
+            w = w - 0.05 * X.T @ (jax.nn.sigmoid(X @ w) - y) / 30
+        return w
+
+    yield Case("logistic descent 15", descent, normal(5))

@@ -72,7 +72,7 @@ def _marching() -> Iterator[Case]:
     yield Case(
         "damped oscillator 30",
         oscillator,
-        {name: jnp.asarray(value) for name, value in zip("xvkc", (1, 0.1, 2, 0.3), strict=True)},
+        {name: jnp.asarray(value) for name, value in zip("xvkc", (1.0, 0.1, 2.0, 0.3), strict=True)},
     )
 
     def leapfrog(q: Any) -> Any:

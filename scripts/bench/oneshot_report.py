@@ -84,7 +84,7 @@ def report(cases: Any, record: Mapping[str, Figures]) -> None:
     print(f"{'':44s} ratio  before  chosen; seconds of every candidate")
     rows = []
     for case in cases:
-        figures = {k: v for k, v in record.get(case.name, {}).items() if "error" not in v}
+        figures = record.get(case.name, {})
         if figures:
             rows.append(chosen(case, figures))
             print(_line(rows[-1]), flush=True)
