@@ -11,9 +11,9 @@ Boundary: reads jaxprs; traces, compiles and runs nothing.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from jaccli.derivative import cost
@@ -107,20 +107,30 @@ _PREFIXES = {
 }
 
 
-def one_call(derivative: str, facts: TraceInfo, points: int = 1) -> Callable[[str], float]:
-    """Return a function from an operator to the seconds of one call, at a number of points."""
+class OneCall:
+    """Predicts the seconds of a call that compiles a derivative's program and runs it once.
 
-    @cache
-    def of_function() -> Features:
-        return features(facts.jaxpr.jaxpr, facts.varied)
+    `points` is how many rows a batch has.
+    """
 
-    def seconds(operator: str) -> float:
-        found = of_function()
-        pairs = zip(_MILLISECONDS[operator], found.vector, strict=True)
-        compiling = sum(coefficient * value for coefficient, value in pairs) / 1000
-        return compiling + points * run_seconds(operator, facts.inputs, facts.outputs, found.run)
+    def __init__(self, facts: TraceInfo, points: int = 1) -> None:
+        self.facts = facts
+        self.points = points
 
-    return seconds
+    @cached_property
+    def features(self) -> Features:
+        """The function's features."""
+        return features(self.facts.jaxpr.jaxpr, self.facts.varied)
+
+    def total(self, operator: str) -> float:
+        """Return the seconds to trace, compile and run an operator."""
+        pairs = zip(_MILLISECONDS[operator], self.features.vector, strict=True)
+        return sum(coefficient * value for coefficient, value in pairs) / 1000 + self.run(operator)
+
+    def run(self, operator: str) -> float:
+        """Return the seconds to run an operator."""
+        inputs, outputs = self.facts.inputs, self.facts.outputs
+        return self.points * run_seconds(operator, inputs, outputs, self.features.run)
 
 
 def run_seconds(operator: str, inputs: int, outputs: int, once: float) -> float:
@@ -141,22 +151,22 @@ def run_seconds(operator: str, inputs: int, outputs: int, once: float) -> float:
 
 
 _MILLISECONDS: dict[str, tuple[float, ...]] = {
-    # 77 functions, factor of 1.65
-    "fwd": (60.3, 1.04, 0.906, 0, 0.499, 0, 20.3, 8.11, 35.8, 49.4, 2.44, 14.7, 0, 25.9),
-    # 77 functions, factor of 1.74
-    "structured-fwd": (53.6, 1.06, 2.47, 0.615, 0.43, 8.62, 19.3, 5.48, 23.4, 77.8, 0, 23.9, 0, 28.8),
-    # 76 functions, factor of 1.80
-    "rev": (62.3, 1.03, 0, 1.3, 0, 0, 18.1, 9.13, 24.3, 97.5, 10, 47.4, 63.2, 0),
-    # 74 functions, factor of 1.89
-    "structured-rev": (59.3, 0.97, 1.52, 1.2, 0, 0, 15.7, 7.06, 17.4, 106, 4.48, 30.6, 134, 15.8),
-    # 17 functions, factor of 1.35
-    "fwd-fwd": (76.9, 0, 0, 2.72, 1.13, 16.3, 36.6, 11.1, 175, 0, 18.7, 0, 102, 2.63e+03),
-    # 17 functions, factor of 1.32
-    "structured-fwd-fwd": (20.9, 0, 15.3, 0, 8.79, 95.9, 55.3, 0, 178, 0, 29, 0, 0, 4.99e+03),
-    # 17 functions, factor of 1.28
-    "fwd-rev": (62.6, 0, 0, 0, 4.49, 83.7, 33.3, 32.8, 158, 0, 110, 0, 212, 0),
-    # 16 functions, factor of 1.33
-    "structured-fwd-rev": (40.6, 0, 17.8, 0, 0.582, 70.9, 41.1, 0, 164, 0, 0, 0, 6.36e+03, 0),
+    # 99 functions, factor of 1.71
+    "fwd": (57, 1.4, 2.6, 0.45, 1.5, 20, 17, 8.7, 9.4, 45, 0, 14, 0, 26),
+    # 99 functions, factor of 1.78
+    "structured-fwd": (51, 1.3, 2.8, 1.6, 1.5, 2.4, 18, 6.9, 11, 73, 0, 18, 0, 25),
+    # 98 functions, factor of 1.83
+    "rev": (59, 2.1, 0, 1.9, 0, 12, 15, 11, 5.1, 90, 3.5, 83, 3.9, 0),
+    # 95 functions, factor of 1.93
+    "structured-rev": (54, 1.6, 2.2, 3.1, 0, 12, 15, 8.4, 1.7, 98, 1.1, 35, 150, 19),
+    # 26 functions, factor of 1.37
+    "fwd-fwd": (78, 3.7, 0, 0, 0, 17, 26, 12, 150, 100, 3.6, 41, 0, 0),
+    # 26 functions, factor of 1.38
+    "structured-fwd-fwd": (39, 6.9, 6.5, 0, 1.3, 89, 36, 0, 220, 34, 2.3, 58, 0, 0),
+    # 21 functions, factor of 1.39
+    "fwd-rev": (69, 0.5, 0, 0, 2.7, 74, 35, 26, 0, 410, 5.4, 270, 0, 0),
+    # 20 functions, factor of 1.44
+    "structured-fwd-rev": (44, 0.57, 9.9, 0, 0, 63, 38, 0, 0, 460, 16, 350, 0, 0),
 }  # fmt: skip
 """By operator, what each entry of `Features.vector` adds: fitted on 2 cores with jax 0.10.1.
 

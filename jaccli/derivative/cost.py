@@ -140,6 +140,7 @@ def _seconds(jaxpr: Any) -> float:
 
 
 def of_equation(eqn: Any) -> float:
+    """Return the estimated seconds of one equation, loops with all of their steps."""
     name, result_size = eqn.primitive.name, sum(map(_size, eqn.outvars))
     parts = [_seconds(inner) for inner in inner_jaxprs(eqn.params)]
     if name == "scan":

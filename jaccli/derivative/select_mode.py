@@ -1,19 +1,19 @@
 """The operator for a mode, selected by sizes and structure, with the reason in words.
 
-The rule runs nothing and compiles one candidate.  For a call that compiles and runs once, the sum of
-both is predicted (`compile_cost.py`).
+The rule runs nothing and compiles one candidate.  For a call that compiles and runs once, the
+seconds of both together are predicted (`compile_cost.py`).
 
 Boundary: no JAX; `TraceInfo` in, `Choice` out.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from jaccli.derivative.compile_cost import OneCall
     from jaccli.derivative.trace_info import TraceInfo
 
 Count = Callable[[str], int]
@@ -22,6 +22,8 @@ Predict = Callable[[str], float]
 """An operator's estimated seconds, from a trace of its program (`cost.py`)."""
 MIN_SAVING = 1.25
 """For one call, another operator is selected if it is predicted to take this many times less."""
+WORTH_TRACING = 0.1
+"""For one call, directions are traced and compared if a plain mode may run for these seconds."""
 MANY_ENTRIES = 16_384
 """Number of entries from which on both directions are traced and compared."""
 MANY_EQUATIONS = 300
@@ -51,7 +53,7 @@ def choose(
     mode: str = "auto",
     predict: Predict | None = None,
     equations: Count | None = None,
-    once: Predict | None = None,
+    once: OneCall | None = None,
 ) -> Choice:
     """Return what `mode` stands for: `auto` and `structured` are decided, others are as asked.
 
@@ -59,8 +61,8 @@ def choose(
     cheaper.  A small derivative of a long program is a matter of compile time: `auto` takes the
     plain mode where that has clearly fewer `equations`.
 
-    With `once`, the seconds that an operator takes to be compiled and run once, `auto` takes the
-    least of these, where that is clearly less than what it would take otherwise.
+    With `once`, the program runs once: `auto` takes the operator that `once` predicts to compile
+    and run soonest, where that is clearly sooner than what it would take otherwise.
     """
     if derivative in _DIRECTIONS and mode == "auto" and once is not None:
         return _for_one_call(derivative, facts, predict, once)
@@ -157,18 +159,21 @@ def _decided(derivative: str, facts: TraceInfo, mode: str, predict: Predict | No
 
 
 def _for_one_call(
-    derivative: str, facts: TraceInfo, predict: Predict | None, once: Predict
+    derivative: str, facts: TraceInfo, predict: Predict | None, once: OneCall
 ) -> Choice:
     """Take what is predicted to be compiled and run soonest; unless clearly, what runs fastest."""
-    usual = _decided(derivative, facts, "auto", predict)
+    usual = _decided(derivative, facts, "auto", None)
+    if (
+        predict is not None
+        and once.run(usual.operator.removeprefix("structured-")) >= WORTH_TRACING
+    ):
+        usual = _decided(derivative, facts, "auto", predict)
+    ways = list(_DIRECTIONS[derivative].values())
     if facts.no_forward or facts.no_reverse:
-        open_ways = [_DIRECTIONS[derivative][_direction(facts, True)[0]]]
-    else:
-        open_ways = list(_DIRECTIONS[derivative].values())
-    names = [f"{engine}{way}" for engine in ("", "structured-") for way in open_ways]
-    seconds = {name: once(name) for name in names}
-    best = min(names, key=seconds.__getitem__)
-    if not MIN_SAVING * seconds[best] < seconds.get(usual.operator, math.inf):
+        ways = [usual.operator.removeprefix("structured-")]
+    seconds = {name: once.total(name) for way in ways for name in (way, f"structured-{way}")}
+    best = min(seconds, key=seconds.__getitem__)
+    if MIN_SAVING * seconds[best] >= seconds[usual.operator]:
         return usual
     words = _WORDS[best.removeprefix("structured-")]
     if family(best) == "structured":
@@ -180,7 +185,7 @@ def _for_one_call(
 
 def _seconds(seconds: float) -> str:
     """Return seconds as a rough number in words."""
-    return f"{seconds:.1g} s" if seconds < 10 else f"{float(f'{seconds:.1g}'):,.0f} s"
+    return f"{float(f'{seconds:.1g}'):,g} s"
 
 
 def _direction(facts: TraceInfo, forward: bool) -> tuple[str, str]:

@@ -35,7 +35,8 @@ class TraceInfo:
     """n `inputs` and m `outputs` (numbers, of one point), and unsupported directions.
 
     `mixes` says that an operation makes whole axes depend on each other, so that a derivative has
-    hardly any zeros.  `jaxpr` is the function as JAX traced it, differentiated by its `varied` arguments; `equations` is how many it has.
+    hardly any zeros.  `jaxpr` is the function as JAX traced it, differentiated by those of its
+    arguments that are `varied`; `equations` is how many it has.
     """
 
     inputs: int

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from jaccli import memory
 from jaccli.backend import Device
 from jaccli.choices import APPROXIMATED, KEPT_SPARSE, MODES
-from jaccli.derivative import compile_cost, cost
+from jaccli.derivative import cost
 from jaccli.derivative.chunking import chunk_count, even_size
+from jaccli.derivative.compile_cost import OneCall
 from jaccli.derivative.operators import CHUNKED, REGISTRIES
 from jaccli.derivative.select_mode import (
     Choice,
@@ -226,9 +227,9 @@ def make(
     blocks = parts.named_blocks(model, blocks_of(model, derivative, outputs, dtypes))
     blocks, colors = parts.parted_blocks(spec, derivative, blocks), None
     if part == "full":
-        total = compile_cost.one_call(derivative, about, model.batch_size or 1) if once else None
+        call = OneCall(about, model.batch_size or 1) if once else None
         measures = _measures(model, derivative, budget)
-        choice = choose(derivative, about, asked, *measures, once=total)
+        choice = choose(derivative, about, asked, *measures, once=call)
     else:
         pairs = parts.pairs_of(blocks) if derivative == "jacobian" else ()
         choice, colors = parts.choice(spec, model, derivative, pairs, about, budget)

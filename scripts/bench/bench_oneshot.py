@@ -11,6 +11,7 @@ as that long.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import queue
@@ -182,7 +183,7 @@ def _figures(case: Any, operators: list[str]) -> Iterator[tuple[str, Any]]:
             yield operator, {"error": str(error)[:80]}
             continue
         seconds = [start, after_trace, after_lowering, after_compiling, end]
-        parts = [b - a for a, b in zip(seconds, seconds[1:], strict=False)]
+        parts = [b - a for a, b in itertools.pairwise(seconds)]
         yield operator, dict(zip(("trace", "lower", "compile", "run"), parts, strict=True))
 
 

@@ -5,6 +5,7 @@ Beside them, `corpus_made_on.py`.  All are in float64, the default of the comman
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -110,7 +111,9 @@ def _marching() -> Iterator[Case]:
         lambda s: lax.fori_loop(0, 40, lambda _, s: runge_kutta(_prey, 1, 0.05)(s), s),
         state,
     )
-    yield Case("energy along a path 20", lambda s: (euler(_pendulum, 20, 0.02)(s) ** 2).sum(), state)
+    yield Case(
+        "energy along a path 20", lambda s: (euler(_pendulum, 20, 0.02)(s) ** 2).sum(), state
+    )
 
 
 def _recurrences() -> Iterator[Case]:
@@ -209,7 +212,9 @@ def _matrices() -> Iterator[Case]:
     yield Case("planar chain of 5", chain, normal(5))
     A, b = normal(60, 8), normal(60)
     yield Case("residuals of a fit", lambda p: jnp.exp(-((A @ p) ** 2)) - b, normal(8))
-    yield Case("inverse and trace", lambda M: jnp.trace(jnp.linalg.inv(M)), normal(9, 9) + 5 * jnp.eye(9))
+    yield Case(
+        "inverse and trace", lambda M: jnp.trace(jnp.linalg.inv(M)), normal(9, 9) + 5 * jnp.eye(9)
+    )
 
 
 def _networks() -> Iterator[Case]:
@@ -232,7 +237,7 @@ def _networks() -> Iterator[Case]:
         return ((y - labels) ** 2).mean()
 
     sizes = [40, 64, 64, 32, 1]
-    layers = [normal(a, b, scale=0.2) for a, b in zip(sizes, sizes[1:], strict=False)]
+    layers = [normal(a, b, scale=0.2) for a, b in itertools.pairwise(sizes)]
     yield Case("loss of 4 layers", loss, layers)
     U, V = normal(16, 16, scale=0.3), normal(16, 4)
 
@@ -337,7 +342,9 @@ def _scalars() -> Iterator[Case]:
     yield Case("Simpson's rule 41", simpson, jnp.array([1.0, 2.5]))
 
     def residuals(p: Any) -> Any:
-        return jnp.stack([p[0] * jnp.cos(p[1] * k / 10) * jnp.exp(-p[2] * k) - 0.1 for k in range(25)])
+        return jnp.stack(
+            [p[0] * jnp.cos(p[1] * k / 10) * jnp.exp(-p[2] * k) - 0.1 for k in range(25)]
+        )
 
     yield Case("25 residuals in a list", residuals, jnp.array([1.0, 2.0, 0.1]))
 
@@ -363,7 +370,11 @@ def _more_marching() -> Iterator[Case]:
     yield Case("four species Euler 15", euler(oregonator, 15, 0.02), start)
     yield Case("four species RK4 4", runge_kutta(oregonator, 4, 0.02), start)
     yield Case("four species, a sum", lambda s: runge_kutta(oregonator, 3, 0.02)(s).sum(), start)
-    yield Case("epidemic RK4 6, one", lambda s: runge_kutta(_epidemic, 6, 0.1)(s)[1], jnp.array([0.9, 0.1, 0.0]))
+    yield Case(
+        "epidemic RK4 6, one",
+        lambda s: runge_kutta(_epidemic, 6, 0.1)(s)[1],
+        jnp.array([0.9, 0.1, 0.0]),
+    )
 
     def bodies(q: Any) -> Any:
         v = jnp.zeros((3, 2))

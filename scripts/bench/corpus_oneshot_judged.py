@@ -6,6 +6,7 @@ Beside them, `corpus_held_out.py`.  Whoever changes the model looks at `corpus_o
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -72,7 +73,10 @@ def _marching() -> Iterator[Case]:
     yield Case(
         "damped oscillator 30",
         oscillator,
-        {name: jnp.asarray(value) for name, value in zip("xvkc", (1.0, 0.1, 2.0, 0.3), strict=True)},
+        {
+            name: jnp.asarray(value)
+            for name, value in zip("xvkc", (1.0, 0.1, 2.0, 0.3), strict=True)
+        },
     )
 
     def leapfrog(q: Any) -> Any:
@@ -195,7 +199,9 @@ def _roots() -> Iterator[Case]:
     def cubic(c: Any) -> Any:
         x = 1.0
         for _ in range(25):
-            x = x - (((c[3] * x + c[2]) * x + c[1]) * x + c[0]) / ((3 * c[3] * x + 2 * c[2]) * x + c[1])
+            x = x - (((c[3] * x + c[2]) * x + c[1]) * x + c[0]) / (
+                (3 * c[3] * x + 2 * c[2]) * x + c[1]
+            )
         return x
 
     yield Case("cubic by Newton 25", cubic, jnp.array([-2.0, 1.0, 0.3, 1.0]))
@@ -288,7 +294,7 @@ def _networks() -> Iterator[Case]:
         return x
 
     def layers(*sizes: int) -> Any:
-        pairs = zip(sizes, sizes[1:], strict=False)
+        pairs = itertools.pairwise(sizes)
         return [(numbers(a, b, scale=0.2), numbers(b)) for a, b in pairs]
 
     small, wide = layers(5, 8, 1), layers(200, 800, 400, 10)
@@ -296,7 +302,9 @@ def _networks() -> Iterator[Case]:
     yield Case("small net by input", lambda x: perceptron(small, x), x)
     yield Case("small net by weights", lambda p: perceptron(p, x), small)
     yield Case("large net loss by weights", lambda p: (perceptron(p, images) ** 2).mean(), wide)
-    yield Case("net of 10 layers by input", lambda x: perceptron(layers(*[30] * 11), x), numbers(30))
+    yield Case(
+        "net of 10 layers by input", lambda x: perceptron(layers(*[30] * 11), x), numbers(30)
+    )
     yield hessian("small net loss Hessian", lambda x: (perceptron(small, x) ** 2).sum(), x)
     U, W = numbers(20, 20, scale=0.2), numbers(60, 20, scale=0.2)
 
@@ -318,7 +326,11 @@ def _fields() -> Iterator[Case]:
     def burgers(u: Any) -> Any:
         for _ in range(20):
             flux = 0.5 * u**2
-            u = u - 0.1 * (flux - jnp.roll(flux, 1)) + 0.05 * (jnp.roll(u, 1) - 2 * u + jnp.roll(u, -1))
+            u = (
+                u
+                - 0.1 * (flux - jnp.roll(flux, 1))
+                + 0.05 * (jnp.roll(u, 1) - 2 * u + jnp.roll(u, -1))
+            )
         return u
 
     yield Case("Burgers 20 steps", burgers, numbers(50, scale=0.3))
@@ -433,4 +445,6 @@ def _matrices() -> Iterator[Case]:
         return x
 
     yield Case("conjugate gradients 10", conjugate, numbers(15))
-    yield Case("log det of a 20x20", lambda M: jnp.linalg.slogdet(M)[1], numbers(20, 20) + 6 * jnp.eye(20))
+    yield Case(
+        "log det of a 20x20", lambda M: jnp.linalg.slogdet(M)[1], numbers(20, 20) + 6 * jnp.eye(20)
+    )

@@ -44,7 +44,7 @@ def main(record: dict[str, Any]) -> None:
                     rows.append(vector)
                     seconds.append(figures["trace"] + figures["lower"] + figures["compile"])
             found, error = fitted(np.array(rows), np.array(seconds))
-            numbers = ", ".join(f"{1e3 * c:.3g}" for c in found)
+            numbers = ", ".join(f"{float(f'{1e3 * c:.2g}'):g}" for c in found)
             print(f"    # {len(rows)} functions, factor of {np.exp(error):.2f}")
             print(f'    "{operator}": ({numbers}),')
 

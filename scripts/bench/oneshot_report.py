@@ -1,4 +1,4 @@
-"""The table of one-shot choices: each candidate's seconds, what `auto` takes, and how far it is off."""
+"""The table of one-shot choices: seconds of each candidate, and of what `auto` takes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import jax
 from measuring import geometric_mean
 from verdicts import Verdicts
 
-from jaccli.derivative import compile_cost, cost
+from jaccli.derivative import cost
+from jaccli.derivative.compile_cost import OneCall
 from jaccli.derivative.operators import REGISTRIES
 from jaccli.derivative.select_mode import choose
 from jaccli.derivative.trace_info import facts
@@ -61,7 +62,7 @@ def chosen(case: Any, figures: Figures) -> Row:
 
     measures = cost.measures(at, (case.x,))
     start = time.perf_counter()
-    once = compile_cost.one_call(case.derivative, about)
+    once = OneCall(about)
     choice = choose(case.derivative, about, "auto", *measures, once=once)
     middle = time.perf_counter()
     before = choose(case.derivative, about, "auto", *measures)
@@ -98,7 +99,9 @@ def report(cases: Any, record: Mapping[str, Figures]) -> None:
     share = median(row.choosing / (row.choosing + total(row.figures[row.chosen])) for row in rows)
     verdicts.at_most("the choice / the call, median", share, 0.05)
     ratios = [row.ratio_before for row in rows]
-    print(f"before (rule for repeated calls): geometric mean {geometric_mean(ratios):.2f}x, ", end="")
+    print(
+        f"before (rule for repeated calls): geometric mean {geometric_mean(ratios):.2f}x, ", end=""
+    )
     print(f"worst {max(ratios):.2f}x, {sum(r <= 1.25 for r in ratios) / len(ratios):.0%} within")
 
 

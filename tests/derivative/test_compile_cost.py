@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import pytest
 from jax import lax
 
-from jaccli.derivative.compile_cost import one_call, run_seconds
+from jaccli.derivative.compile_cost import OneCall, run_seconds
 from jaccli.derivative.select_mode import Choice, choose
 from jaccli.derivative.trace_info import facts
 
@@ -40,13 +40,13 @@ def written_out(steps: int) -> Callable[[Any], Any]:
 
 
 def seconds(f: Any, x: Any, derivative: str = "jacobian") -> dict[str, float]:
-    predicted = one_call(derivative, facts(f, x))
-    return {operator: predicted(operator) for operator in OPERATORS[derivative]}
+    call = OneCall(facts(f, x))
+    return {operator: call.total(operator) for operator in OPERATORS[derivative]}
 
 
 def auto(f: Any, x: Any, derivative: str = "jacobian") -> Choice:
     about = facts(f, x)
-    return choose(derivative, about, once=one_call(derivative, about))
+    return choose(derivative, about, once=OneCall(about))
 
 
 @pytest.mark.parametrize("derivative", OPERATORS)
