@@ -159,14 +159,14 @@ _MILLISECONDS: dict[str, tuple[float, ...]] = {
     "rev": (59, 2.1, 0, 1.9, 0, 12, 15, 11, 5.1, 90, 3.5, 83, 3.9, 0),
     # 95 functions, factor of 1.93
     "structured-rev": (54, 1.6, 2.2, 3.1, 0, 12, 15, 8.4, 1.7, 98, 1.1, 35, 150, 19),
-    # 26 functions, factor of 1.37
-    "fwd-fwd": (78, 3.7, 0, 0, 0, 17, 26, 12, 150, 100, 3.6, 41, 0, 0),
-    # 26 functions, factor of 1.38
-    "structured-fwd-fwd": (39, 6.9, 6.5, 0, 1.3, 89, 36, 0, 220, 34, 2.3, 58, 0, 0),
-    # 21 functions, factor of 1.39
-    "fwd-rev": (69, 0.5, 0, 0, 2.7, 74, 35, 26, 0, 410, 5.4, 270, 0, 0),
-    # 20 functions, factor of 1.44
-    "structured-fwd-rev": (44, 0.57, 9.9, 0, 0, 63, 38, 0, 0, 460, 16, 350, 0, 0),
+    # 61 functions, factor of 1.65
+    "fwd-fwd": (56, 3.5, 7.7, 0, 0.78, 20, 17, 17, 0, 330, 0, 47, 0, 0),
+    # 61 functions, factor of 1.58
+    "structured-fwd-fwd": (23, 5, 16, 0, 5.3, 59, 22, 11, 0, 330, 0, 58, 0, 0),
+    # 54 functions, factor of 1.64
+    "fwd-rev": (41, 4.8, 6.6, 2.3, 2.2, 23, 30, 26, 0, 450, 0, 0, 1300, 0),
+    # 54 functions, factor of 1.69
+    "structured-fwd-rev": (17, 4.8, 14, 7.5, 0.29, 32, 29, 15, 0, 440, 0, 0, 1300, 0),
 }  # fmt: skip
 """By operator, what each entry of `Features.vector` adds: fitted on 2 cores with jax 0.10.1.
 

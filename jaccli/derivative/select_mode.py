@@ -179,7 +179,7 @@ def _for_one_call(
     if family(best) == "structured":
         words += ", zeros left out"
     instead = f"{_seconds(seconds[usual.operator])} by {usual.operator}"
-    why = f"{words}, one call takes about {_seconds(seconds[best])} with compiling, {instead}"
+    why = f"{words}, {_seconds(seconds[best])} for one call ({instead})"
     return Choice(family(best), best, f"{_sizes(facts)}: {why}")
 
 
