@@ -18,7 +18,7 @@ from jaccli.commands.request import check_choice
 from jaccli.commands.shown import Shown, shown_alone
 from jaccli.context import Context
 from jaccli.errors import Problem, SpecError, UsageError, expected, listed
-from jaccli.spec import Override, Spec, load
+from jaccli.spec import Override, PythonModel, Spec, load
 from jaccli.spec.overrides import option_node
 from jaccli.spec.parts import KEYS
 from jaccli.storage import files
@@ -104,7 +104,10 @@ def plans(
         given = given_pattern(spec, model)
         for task in group:
             alone = shown_alone(task, model, request) or Shown(spec, model, task.derivative)
-            plan = programs.planned(*alone, device, given, holds_result=holds_result(task))
+            with context.reporter.progress() as progress:
+                progress.begin("tracing the model")
+                plan = programs.planned(*alone, device, given, holds_result=holds_result(task))
+            warn_of_unrolled(plan, context)
             check_formats(task, plan, request.show, looked_at=alone.model is not model)
             yield task, plan, programs
 
@@ -177,6 +180,17 @@ def warn_of_unused(spec: Spec, context: Context) -> None:
     """Warn of inputs that the model does not use, if there are any."""
     if spec.unused:
         context.reporter.warn(unused(spec))
+
+
+def warn_of_unrolled(plan: Plan, context: Context) -> None:
+    """Warn of a long loop that Python has written out, before it is compiled."""
+    if not isinstance(plan.spec.model, PythonModel):
+        return
+    from jaccli.derivative import unrolled_loops  # with JAX, which is there by now
+
+    loop = unrolled_loops.find(plan.facts.jaxpr.jaxpr)
+    if loop is not None:
+        context.reporter.warn(loop.note)
 
 
 def _check(spec: Spec, request: SpecRequest, derivative: str | None) -> None:

@@ -34,11 +34,11 @@ _MOVING = {
 _INDEXING = ("gather", "dynamic_")
 _PER_UPDATE = 20
 """Estimated cost of one update of a scatter, in computed numbers."""
-_TRANSCENDENTAL = {
+TRANSCENDENTAL = {
     "tanh", "exp", "exp2", "expm1", "log", "log1p", "sin", "cos", "tan", "logistic", "erf", "pow",
     "sqrt", "rsqrt", "cbrt", "atan2", "lgamma", "digamma", "sinh", "cosh", "asin", "acos", "atan",
 }  # fmt: skip
-_FACTORIZING = {
+FACTORIZING = {
     "triangular_solve", "cholesky", "lu", "eigh", "eig", "svd", "qr", "geqrf", "fft", "sort",
 }  # fmt: skip
 _UNKNOWN_LENGTH = 10
@@ -136,10 +136,11 @@ def measures(
 
 def _seconds(jaxpr: Any) -> float:
     """Add up the equations that results need, from the last: the others will be dropped."""
-    return sum((_of_equation(eqn) for eqn, _ in reversed(needed(jaxpr))), 0.0)
+    return sum((of_equation(eqn) for eqn, _ in reversed(needed(jaxpr))), 0.0)
 
 
-def _of_equation(eqn: Any) -> float:
+def of_equation(eqn: Any) -> float:
+    """Return the estimated seconds of one equation, loops with all of their steps."""
     name, result_size = eqn.primitive.name, sum(map(_size, eqn.outvars))
     parts = [_seconds(inner) for inner in inner_jaxprs(eqn.params)]
     if name == "scan":
@@ -159,7 +160,7 @@ def _of_equation(eqn: Any) -> float:
         return float(2 * result_size * length * _PER_OPERATION + touched * _PER_NUMBER / 2)
     if name == "conv_general_dilated":
         return 2 * result_size * _size(eqn.invars[1]) * _PER_OPERATION
-    if name in _FACTORIZING:
+    if name in FACTORIZING:
         last = max((v.aval.shape[-1] for v in eqn.invars if v.aval.shape), default=1)
         return 2 * result_size * last * _PER_OPERATION + result_size * _PER_NUMBER
     if name.startswith(("reduce_", "cum", "arg")):
@@ -170,7 +171,7 @@ def _of_equation(eqn: Any) -> float:
         return 3 * result_size * _PER_NUMBER
     if parts:
         return float(sum(parts))
-    each = _PER_NUMBER + (_PER_TRANSCENDENTAL if name in _TRANSCENDENTAL else 0.0)
+    each = _PER_NUMBER + (_PER_TRANSCENDENTAL if name in TRANSCENDENTAL else 0.0)
     return result_size * each
 
 

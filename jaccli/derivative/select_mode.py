@@ -1,6 +1,7 @@
 """The operator for a mode, selected by sizes and structure, with the reason in words.
 
-The rule is for calls that run once: it runs nothing and compiles one candidate.
+The rule runs nothing and compiles one candidate.  For a call that compiles and runs once, the
+seconds of both together are predicted (`compile_cost.py`).
 
 Boundary: no JAX; `TraceInfo` in, `Choice` out.
 """
@@ -12,12 +13,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from jaccli.derivative.compile_cost import OneCall
     from jaccli.derivative.trace_info import TraceInfo
 
 Count = Callable[[str], int]
 """An operator's number of equations, from a trace of its program."""
 Predict = Callable[[str], float]
 """An operator's estimated seconds, from a trace of its program (`cost.py`)."""
+MIN_SAVING = 1.25
+"""For one call, another operator is selected if it is predicted to take this many times less."""
+WORTH_TRACING = 0.1
+"""For one call, directions are traced and compared if a plain mode may run for these seconds."""
 MANY_ENTRIES = 16_384
 """Number of entries from which on both directions are traced and compared."""
 MANY_EQUATIONS = 300
@@ -47,13 +53,19 @@ def choose(
     mode: str = "auto",
     predict: Predict | None = None,
     equations: Count | None = None,
+    once: OneCall | None = None,
 ) -> Choice:
     """Return what `mode` stands for: `auto` and `structured` are decided, others are as asked.
 
     Sizes decide on the direction, unless `predict` says that structure makes the other one much
     cheaper.  A small derivative of a long program is a matter of compile time: `auto` takes the
     plain mode where that has clearly fewer `equations`.
+
+    With `once`, the program runs once: `auto` takes the operator that `once` predicts to compile
+    and run soonest, where that is clearly sooner than what it would take otherwise.
     """
+    if derivative in _DIRECTIONS and mode == "auto" and once is not None:
+        return _for_one_call(derivative, facts, predict, once)
     if derivative in _DIRECTIONS and mode in ("auto", "structured"):
         choice = _decided(derivative, facts, mode, predict)
         plain = choice.operator.removeprefix("structured-")
@@ -144,6 +156,36 @@ def _decided(derivative: str, facts: TraceInfo, mode: str, predict: Predict | No
             operator, why = other, ", which its structure makes cheaper"
     words = _WORDS[operator.removeprefix("structured-")]
     return Choice("structured", operator, f"{_sizes(facts)}: {words}{why}, zeros left out")
+
+
+def _for_one_call(
+    derivative: str, facts: TraceInfo, predict: Predict | None, once: OneCall
+) -> Choice:
+    """Take what is predicted to be compiled and run soonest; unless clearly, what runs fastest."""
+    usual = _decided(derivative, facts, "auto", None)
+    if (
+        predict is not None
+        and once.run(usual.operator.removeprefix("structured-")) >= WORTH_TRACING
+    ):
+        usual = _decided(derivative, facts, "auto", predict)
+    ways = list(_DIRECTIONS[derivative].values())
+    if facts.no_forward or facts.no_reverse:
+        ways = [usual.operator.removeprefix("structured-")]
+    seconds = {name: once.total(name) for way in ways for name in (way, f"structured-{way}")}
+    best = min(seconds, key=seconds.__getitem__)
+    if MIN_SAVING * seconds[best] >= seconds[usual.operator]:
+        return usual
+    words = _WORDS[best.removeprefix("structured-")]
+    if family(best) == "structured":
+        words += ", zeros left out"
+    instead = f"{_seconds(seconds[usual.operator])} by {usual.operator}"
+    why = f"{words}, {_seconds(seconds[best])} for one call ({instead})"
+    return Choice(family(best), best, f"{_sizes(facts)}: {why}")
+
+
+def _seconds(seconds: float) -> str:
+    """Return seconds as a rough number in words."""
+    return f"{float(f'{seconds:.1g}'):,g} s"
 
 
 def _direction(facts: TraceInfo, forward: bool) -> tuple[str, str]:

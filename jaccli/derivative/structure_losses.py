@@ -123,9 +123,13 @@ _LIBRARIES = tuple({sysconfig.get_path(key) for key in ("stdlib", "purelib", "pl
 
 def line(eqn: Any) -> str:
     """Return the user's `file:line` that an equation comes from, "" if JAX does not know it."""
+    return next((f"{Path(file).name}:{number}" for file, number in user_frames(eqn)), "")
+
+
+def user_frames(eqn: Any) -> Iterator[tuple[str, int]]:
+    """Yield files and lines of the user's calls that an equation comes from, innermost first."""
     traceback = getattr(eqn.source_info, "traceback", None)
     for frame in getattr(traceback, "frames", ()):
         file = frame.file_name
         if not file.startswith((*_LIBRARIES, _PACKAGE, "<")):
-            return f"{Path(file).name}:{frame.line_num}"
-    return ""
+            yield file, frame.line_num

@@ -35,7 +35,8 @@ class TraceInfo:
     """n `inputs` and m `outputs` (numbers, of one point), and unsupported directions.
 
     `mixes` says that an operation makes whole axes depend on each other, so that a derivative has
-    hardly any zeros.  `jaxpr` is the function as JAX traced it; `equations` is how many it has.
+    hardly any zeros.  `jaxpr` is the function as JAX traced it, differentiated by those of its
+    arguments that are `varied`; `equations` is how many it has.
     """
 
     inputs: int
@@ -44,6 +45,7 @@ class TraceInfo:
     no_reverse: bool = False
     mixes: bool = False
     jaxpr: Any = None
+    varied: tuple[bool, ...] = ()
 
     @property
     def equations(self) -> int:
@@ -84,6 +86,7 @@ def from_jaxpr(jaxpr: Any, varied: Sequence[bool], inputs: int, outputs: int) ->
         no_reverse=no_reverse,
         mixes=not _MIXING.isdisjoint(primitives),
         jaxpr=jaxpr,
+        varied=tuple(varied),
     )
 
 

@@ -15,6 +15,7 @@ from jaccli.backend import Device
 from jaccli.choices import APPROXIMATED, KEPT_SPARSE, MODES
 from jaccli.derivative import cost
 from jaccli.derivative.chunking import chunk_count, even_size
+from jaccli.derivative.compile_cost import OneCall
 from jaccli.derivative.operators import CHUNKED, REGISTRIES
 from jaccli.derivative.select_mode import (
     Choice,
@@ -192,10 +193,12 @@ def make(
     given: Pattern | None = None,
     *,
     holds_result: bool = True,
+    once: bool = False,
 ) -> Plan:
     """Plan a derivative of the model; without `holds_result`, whatever size it has.
 
-    `given` is the pattern of the spec's `sparsity:`, if there is one.
+    `given` is the pattern of the spec's `sparsity:`, if there is one.  With `once`, the program is
+    compiled for one call, and `auto` counts the seconds for that.
 
     Raises:
         SpecError: the shapes do not fit each other, or not the derivative.
@@ -224,7 +227,9 @@ def make(
     blocks = parts.named_blocks(model, blocks_of(model, derivative, outputs, dtypes))
     blocks, colors = parts.parted_blocks(spec, derivative, blocks), None
     if part == "full":
-        choice = choose(derivative, about, asked, *_measures(model, derivative, budget))
+        call = OneCall(about, model.batch_size or 1) if once else None
+        measures = _measures(model, derivative, budget)
+        choice = choose(derivative, about, asked, *measures, once=call)
     else:
         pairs = parts.pairs_of(blocks) if derivative == "jacobian" else ()
         choice, colors = parts.choice(spec, model, derivative, pairs, about, budget)

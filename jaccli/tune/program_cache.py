@@ -78,7 +78,15 @@ class ProgramCache:
             if holds_result:
                 check_result(plan)
             return plan
-        plan = make(spec, model, derivative, devices, user_pattern, holds_result=holds_result)
+        plan = make(
+            spec,
+            model,
+            derivative,
+            devices,
+            user_pattern,
+            holds_result=holds_result,
+            once=self._entries.count == 0,
+        )
         self._put(key, _Entry(plan))
         return plan
 

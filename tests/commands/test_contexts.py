@@ -12,7 +12,7 @@ import pytest
 from jaccli import context, memory
 from jaccli.commands import COMMANDS
 from jaccli.commands.derivative import Computed, JacobianRequest
-from jaccli.context import Context, using
+from jaccli.context import Context, Silent, using
 from jaccli.errors import BudgetError
 from jaccli.execute.interruptible import interruptible
 from jaccli.python_api import model
@@ -107,3 +107,14 @@ def test_a_thread_that_computes_works_for_the_same_call() -> None:
     with using(lent(1.0)):
         assert interruptible(context.current) is context.current()
     assert interruptible(files.is_local)
+
+
+def test_progress_begins_with_tracing() -> None:
+    begun: list[str] = []
+
+    class Listening(Silent):
+        def begin(self, what: str) -> None:
+            begun.append(what)
+
+    derivative(lent(1, reporter=Listening()))
+    assert begun == ["tracing the model", "compiling the jacobian", "computing the jacobian"]

@@ -65,7 +65,7 @@ def tables() -> dict[str, set[str]]:
         "scattered": {*scattered_rules._RULES, *scattered_rules._CONVERSIONS},
         "positions": set(positions._MOVES),
         "updates": {*constants._UPDATES, *folding._INDEXED},
-        "costs": {*cost._MOVING, *cost._TRANSCENDENTAL, *cost._FACTORIZING},
+        "costs": {*cost._MOVING, *cost.TRANSCENDENTAL, *cost.FACTORIZING},
         "facts": {*trace_info._OPAQUE, *trace_info._MIXING, *trace_info._DOUBTFUL},
         "advice": set(structure_losses._ADVICE),
         "followed": set(jaxpr_operations._CALLS),

@@ -190,3 +190,19 @@ def test_python_models_are_compiled_anew(tmp_path: Any, monkeypatch: pytest.Monk
 
         (block,) = run(PROGRAMS.cache.compiled(plan, Silent()), Silent()).blocks
         assert float(dense(block.values)) == power * 2.0 ** (power - 1)
+
+
+def test_a_program_that_is_kept_is_not_chosen_for_one_call() -> None:
+    """30 steps of a pendulum: reverse, which runs faster, is compiled for twice as long or more."""
+    steps = {f"s{k + 1}": f"s{k} + 0.05 * stack([s{k}[1], -sin(s{k}[0])])" for k in range(30)}
+    expressions = {"s0": "x", **steps, "y": "s30[0]"}
+    spec = spec_of(expressions, {"x": [0.3, 0.1]}, derivative="gradient", select=["y"])
+    point = models.read(spec)
+    backend.configure(x64=models.needs_x64(spec, point))
+
+    def operator(programs: ProgramCache) -> str:
+        plan = programs.planned(spec, models.load(spec, point), "gradient", backend.find(None))
+        return plan.operator
+
+    assert [operator(ProgramCache()) for _ in range(2)] == ["fwd", "fwd"]
+    assert operator(PROGRAMS.cache) == "rev"
