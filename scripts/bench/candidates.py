@@ -63,7 +63,6 @@ def traced_operators(case: Case) -> dict[str, Function]:
     return {
         name: lambda x, name=name: registry[name](once, x, *more)  # type: ignore[misc]
         for name in autotune.candidates(case.derivative, _facts(case, once))
-        if name != "sparse"
     }
 
 

@@ -29,6 +29,7 @@ from jaccli.derivative.structured.linear_map import (
     unlinked,
 )
 from jaccli.derivative.structured.scattered import Scattered, unraveled
+from jaccli.derivative.structured.spreading import spread_out
 
 
 @dataclass(frozen=True, eq=False)
@@ -263,10 +264,12 @@ def _placed(block: StructuredBlock, shape: Shape) -> Array:
 
 
 def _filled(block: StructuredBlock, shape: Shape) -> Array:
-    """Return the dense array of a block whose axes are not dims: values are added one by one."""
+    """Return the dense array of a block whose axes are not dims: values are added at positions."""
     where, kept = located(block.places, shape)
-    flat = jnp.zeros(math.prod(shape), block.values.dtype)
-    return flat.at[where].add(_picked(block, kept)).reshape(shape)
+    m = shape[-1]
+    rows, columns = np.divmod(where, m)
+    values = _picked(block, kept)
+    return spread_out(values, rows, columns, (math.prod(shape[:-1]), m)).reshape(shape)
 
 
 def _counts(link: Link, axis: int, size: int) -> bool:
