@@ -8,8 +8,8 @@ Parts: the corpus of `bench_engine.py` (`made-on`, `held-out`, float32), the pro
 (`gradbench`, both float64).  Plain are JAX's own `grad`, `jacfwd`, `jacrev` and their nestings of
 the user's function; ours are the operators of what jaccli traced of it.  Programs that compile to
 the same instructions are one program, and are timed once.  All are checked against the first plain
-one, run in turns within one process: medians, asynchronous dispatch off, allocator set as in
-`bench_engine.py`.  `--record` keeps each part's figures as JSON and takes parts that are there.
+one, run in turns within one process: lower quartiles, because a busy machine only adds to times,
+asynchronous dispatch off, allocator set as in `bench_engine.py`.  `--record` keeps each part's figures as JSON and takes parts that are there.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ def measured(part: str, case: Any, seconds: float) -> Figures:
         text_of[name] = _instructions(compiled)
         programs.setdefault(text_of[name], compiled)
     runs = {text: _runner(compiled, x) for text, compiled in programs.items()}
-    times = {text: float(np.median(t)) for text, t in alternate(runs, seconds).items()}
+    times = {text: float(np.quantile(t, 0.25)) for text, t in alternate(runs, seconds).items()}
     auto, structured, tuned = choices(case)
     out = jax.eval_shape(case.f, case.x)
     count = [sum(np.size(leaf) for leaf in jax.tree.leaves(tree)) for tree in (case.x,)]
@@ -206,7 +206,7 @@ def report(found: list[Figures]) -> None:
     """Print all figures, then the summaries."""
     import jax
 
-    print(f"{os.cpu_count()} cores, jax {jax.__version__}, medians")
+    print(f"{os.cpu_count()} cores, jax {jax.__version__}, lower quartiles")
     print("over plain: time over the best of JAX's own modes; regret: over the best of all")
     head = f"{'':54s} {'over plain':>17s}  {'regret':>13s}"
     print(head + f"\n{'':54s} {'auto':>8s} {'struct.':>8s}  {'auto':>6s} {'tuned':>6s}")

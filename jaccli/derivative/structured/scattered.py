@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 
 from jaccli import memory
 from jaccli.derivative.positions import counted
-from jaccli.derivative.structured.spreading import spread_out
 
 if TYPE_CHECKING:
     from jaccli.derivative.structured.linear_map import Seed, Term
@@ -58,11 +57,9 @@ class Scattered:
     def dense(self, near: Shape) -> Array:
         """Return the whole array, near and far dims in the seed's order."""
         n, m = math.prod(near), math.prod(self.seed.shape)
-        if self.seed.far_first:
-            dense = spread_out(self.val, self.far, self.near, (m, n))
-        else:
-            dense = spread_out(self.val, self.near, self.far, (n, m))
-        return dense.reshape(self.seed.order(near, self.seed.shape))
+        place = self.far * n + self.near if self.seed.far_first else self.near * m + self.far
+        flat = jnp.zeros(n * m, self.val.dtype).at[place].add(self.val)
+        return flat.reshape(self.seed.order(near, self.seed.shape))
 
     def scaled(self, by: Callable[[Array, Array], Array], factor: Array, shape: Shape) -> Scattered:
         """Return the entries with `by(val, factor)`, the factor of near shape (dims may be 1)."""

@@ -29,7 +29,10 @@ from jaccli.derivative.structured.linear_map import (
     unlinked,
 )
 from jaccli.derivative.structured.scattered import Scattered, unraveled
-from jaccli.derivative.structured.spreading import spread_out
+
+
+PER_ENTRY = 128
+"""Numbers that are compared, for one block, in the time that it takes to add one entry."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +87,10 @@ class StructuredJacobian:
         """Return the array of shape `(*out, *in)`."""
         if self.dtype == jax.dtypes.float0:
             return np.zeros(self.shape, self.dtype)
-        parts = [_placed(block, self.shape) for block in self.blocks if all(block.places.axes)]
+        blocks = [block for block in self.blocks if all(block.places.axes)]
+        if _better_scattered(blocks, math.prod(self.shape)):
+            return _added(blocks, self.shape)
+        parts = [_placed(block, self.shape) for block in blocks]
         total = parts[0] if parts else jnp.zeros((), self.dtype)
         for part in parts[1:]:
             total = total + part
@@ -236,7 +242,7 @@ def _placed(block: StructuredBlock, shape: Shape) -> Array:
         if len(dims) == 1 and dims[0] not in owner and _counts(link, axes[dims[0]], shape[r]):
             owner[dims[0]] = r
     if any(size > 1 and a not in owner for a, size in enumerate(axes)):
-        return _filled(block, shape)
+        return _added([block], shape)
     order = sorted(owner, key=owner.__getitem__)
     owned = {r: a for a, r in owner.items()}
 
@@ -263,13 +269,25 @@ def _placed(block: StructuredBlock, shape: Shape) -> Array:
     return lax.select(spread(hit, full), spread(values, full), spread(zero, full))
 
 
-def _filled(block: StructuredBlock, shape: Shape) -> Array:
-    """Return the dense array of a block whose axes are not dims: values are added at positions."""
-    where, kept = located(block.places, shape)
-    m = shape[-1]
-    rows, columns = np.divmod(where, m)
-    values = _picked(block, kept)
-    return spread_out(values, rows, columns, (math.prod(shape[:-1]), m)).reshape(shape)
+def _better_scattered(blocks: Sequence[StructuredBlock], size: int) -> bool:
+    """Return whether few entries of several blocks are best added to an array of zeros.
+
+    Each block that is placed instead takes a comparison for every number of the array, and XLA
+    computes its values again beside each.
+    """
+    count = sum(math.prod(block.places.axes) for block in blocks)
+    return len(blocks) > 1 and PER_ENTRY * count <= len(blocks) * size
+
+
+def _added(blocks: Sequence[StructuredBlock], shape: Shape) -> Array:
+    """Return the dense array of blocks whose values are added at their positions."""
+    found = [located(block.places, shape) for block in blocks]
+    where = np.concatenate([positions for positions, _ in found])
+    vectors = [_picked(block, kept) for block, (_, kept) in zip(blocks, found, strict=True)]
+    values = vectors[0] if len(vectors) == 1 else jnp.concatenate(vectors)
+    flat = jnp.zeros(math.prod(shape), values.dtype)
+    alone = bool(np.unique(where).size == where.size)
+    return flat.at[where].add(values, unique_indices=alone).reshape(shape)
 
 
 def _counts(link: Link, axis: int, size: int) -> bool:

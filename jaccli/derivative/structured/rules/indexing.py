@@ -27,7 +27,6 @@ from jaccli.derivative.structured.registry import (
 from jaccli.derivative.structured.rules.data_movement import cut, placed
 from jaccli.derivative.structured.rules.elementwise import masked
 from jaccli.derivative.structured.scattered import Scattered
-from jaccli.derivative.structured.spreading import spread_out
 
 MAX_REPEATS = 8
 """A scatter-add that adds at most so many updates to a cell is one term for each of them."""
@@ -136,6 +135,8 @@ def _added(term: Term, shape: Shape, targets: np.ndarray, out: Shape) -> Term:
         link = np.broadcast_to(np.asarray(term.links[b]), shape).ravel()
         far, kept = far * seed.shape[b] + link, kept & (link >= 0)
     sizes = [seed.shape[b] for b in linked]
+    # Near and linked far dims in the seed's order, so that nothing is transposed without free ones.
+    place = far * math.prod(out) + near if seed.far_first else near * math.prod(sizes) + far
     lead = seed.order(list(out), sizes)
     val = term.broadcast(shape).val
     free = list(range(len(term.free)))
@@ -143,12 +144,8 @@ def _added(term: Term, shape: Shape, targets: np.ndarray, out: Shape) -> Term:
         val = val.transpose([*(len(free) + d for d in range(len(shape))), *free])
     val = val.reshape((-1, *term.far))
     if not kept.all():
-        near, far, val = near[kept], far[kept], val[np.flatnonzero(kept)]
-    # Near and linked far dims in the seed's order, so that nothing is transposed without free ones.
-    (rows, n), (columns, m) = seed.order(
-        [(near, math.prod(out))], [(far, math.prod(sizes))]
-    )
-    total = spread_out(val, rows, columns, (n, m), len(term.far))
+        place, val = place[kept], val[np.flatnonzero(kept)]
+    total = jnp.zeros((math.prod(lead), *term.far), val.dtype).at[place].add(val)
     total = total.reshape((*lead, *term.far))
     first = seed.order(list(range(len(out))), [("far", b) for b in linked])
     where = {label: axis for axis, label in enumerate((*first, *(("far", b) for b in term.free)))}
