@@ -18,13 +18,13 @@ Count = Callable[[str], int]
 """An operator's number of equations, from a trace of its program."""
 Predict = Callable[[str], float]
 """An operator's estimated seconds, from a trace of its program (`cost.py`)."""
-MANY_ENTRIES = 16_384
+MANY_ENTRIES = 4096
 """Number of entries from which on both directions are traced and compared."""
 MANY_EQUATIONS = 300
 """Number of equations of a function from which on compile times are compared."""
 MAX_EQUATION_RATIO = 1.5
 """The plain mode is selected if the structured one has this many times its equations."""
-MIN_SPEEDUP = 3.0
+MIN_SPEEDUP = 1.25
 """The other direction is selected if it is estimated to be this many times faster."""
 
 

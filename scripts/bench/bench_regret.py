@@ -151,7 +151,7 @@ def measured(part: str, case: Any, seconds: float) -> Figures:
     from candidates import choices, plain_ways, traced_operators
     from measuring import alternate
 
-    from jaccli.derivative import cost
+    from jaccli.derivative import autotune, cost
 
     ways = {f"jax {name}": f for name, f in plain_ways(case).items()}
     ours = traced_operators(case)
@@ -177,7 +177,13 @@ def measured(part: str, case: Any, seconds: float) -> Figures:
         programs.setdefault(text_of[name], compiled)
     runs = {text: _runner(compiled, x) for text, compiled in programs.items()}
     times = {text: float(np.quantile(t, 0.25)) for text, t in alternate(runs, seconds).items()}
-    auto, structured, tuned = choices(case)
+    auto, structured = choices(case)
+    candidates = {
+        name: autotune.TimedCandidate(cost.of(programs[text_of[name]]).seconds, runs[text_of[name]])
+        for name in ours
+        if name in text_of
+    }
+    tuned = autotune.pick(candidates, auto).operator
     out = jax.eval_shape(case.f, case.x)
     count = [sum(np.size(leaf) for leaf in jax.tree.leaves(tree)) for tree in (case.x,)]
     outputs = sum(leaf.size for leaf in jax.tree.leaves(out))

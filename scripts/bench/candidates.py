@@ -66,18 +66,15 @@ def traced_operators(case: Case) -> dict[str, Function]:
     }
 
 
-def choices(case: Case) -> tuple[str, str, str]:
-    """Return the operators that `auto`, `structured` and `tuned` take."""
+def choices(case: Case) -> tuple[str, str]:
+    """Return the operators that `auto` and `structured` take, of the function as it is traced."""
     once, derivative = traced(case.f, case.x), case.derivative
     about, registry = _facts(case, once), REGISTRIES[case.derivative]
     measures = cost.measures(lambda operator: partial(registry[operator], once), (case.x,))
     auto = choose(derivative, about, "auto", *measures).operator
     if derivative == "hvp":
-        best = autotune.measure(derivative, once, about, case.x, _ones(case.x))
-        return auto, auto, best.operator
-    engine = choose(derivative, about, "structured", *measures).operator
-    best = autotune.measure(derivative, once, about, case.x)
-    return auto, engine, best.operator
+        return auto, auto
+    return auto, choose(derivative, about, "structured", *measures).operator
 
 
 def _facts(case: Case, once: TracedFunction) -> TraceInfo:

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaccli.derivative.structured import index_maps
+from jaccli.derivative.structured import index_maps, scattered
 from jaccli.derivative.structured.index_maps import Link, Shape
 from jaccli.derivative.structured.linear_map import (
     Array,
@@ -29,10 +29,6 @@ from jaccli.derivative.structured.linear_map import (
     unlinked,
 )
 from jaccli.derivative.structured.scattered import Scattered, unraveled
-
-
-PER_ENTRY = 128
-"""Numbers that are compared, for one block, in the time that it takes to add one entry."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +84,8 @@ class StructuredJacobian:
         if self.dtype == jax.dtypes.float0:
             return np.zeros(self.shape, self.dtype)
         blocks = [block for block in self.blocks if all(block.places.axes)]
-        if _better_scattered(blocks, math.prod(self.shape)):
+        count = sum(math.prod(block.places.axes) for block in blocks)
+        if scattered.is_faster(count, len(blocks), math.prod(self.shape)):
             return _added(blocks, self.shape)
         parts = [_placed(block, self.shape) for block in blocks]
         total = parts[0] if parts else jnp.zeros((), self.dtype)
@@ -232,7 +229,7 @@ def _placed(block: StructuredBlock, shape: Shape) -> Array:
 
     Each axis becomes the first dim whose coordinate counts it; where the other dims do not have
     their coordinate, the array is 0.  First, because XLA computes values again for every index of
-    later dims if they stand there.
+    later dims if they stand there; where they do and are few, they are added to zeros.
     """
     block = _led(block, shape)
     maps, axes = block.places.coordinates, block.places.axes
@@ -242,6 +239,10 @@ def _placed(block: StructuredBlock, shape: Shape) -> Array:
         if len(dims) == 1 and dims[0] not in owner and _counts(link, axes[dims[0]], shape[r]):
             owner[dims[0]] = r
     if any(size > 1 and a not in owner for a, size in enumerate(axes)):
+        return _added([block], shape)
+    counted = [r for r in range(len(shape)) if shape[r] > 1 and r not in owner.values()]
+    late = bool(counted) and counted[0] < max(owner.values(), default=0)
+    if late and scattered.PER_ENTRY * math.prod(axes) <= math.prod(shape):
         return _added([block], shape)
     order = sorted(owner, key=owner.__getitem__)
     owned = {r: a for a, r in owner.items()}
@@ -267,16 +268,6 @@ def _placed(block: StructuredBlock, shape: Shape) -> Array:
     full = np.broadcast_shapes(values.shape, hit.shape)
     zero = np.zeros((), values.dtype)
     return lax.select(spread(hit, full), spread(values, full), spread(zero, full))
-
-
-def _better_scattered(blocks: Sequence[StructuredBlock], size: int) -> bool:
-    """Return whether few entries of several blocks are best added to an array of zeros.
-
-    Each block that is placed instead takes a comparison for every number of the array, and XLA
-    computes its values again beside each.
-    """
-    count = sum(math.prod(block.places.axes) for block in blocks)
-    return len(blocks) > 1 and PER_ENTRY * count <= len(blocks) * size
 
 
 def _added(blocks: Sequence[StructuredBlock], shape: Shape) -> Array:
