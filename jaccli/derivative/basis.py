@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import jax
@@ -152,7 +153,10 @@ def forward(f: Function, x: Tree) -> BasisProduct:
     def assemble(stacked: Tree) -> Tree:
         return jax.tree.map(lambda leaf, y: _columns(leaf, x, y.shape), stacked, out)
 
-    return BasisProduct(x, size(x), jax.vmap(column, in_axes=(None, 0)), assemble, columns=True)
+    def columns(x: Tree, indices: jax.Array) -> Tree:
+        return _each(partial(column, x), indices)
+
+    return BasisProduct(x, size(x), columns, assemble, columns=True)
 
 
 def reverse(f: Function, x: Tree, *, one_by_one: bool = False) -> BasisProduct:
@@ -168,7 +172,7 @@ def reverse(f: Function, x: Tree, *, one_by_one: bool = False) -> BasisProduct:
         def row(index: jax.Array) -> Tree:
             return pull(unit(out, index))[0]
 
-        return jax.lax.map(row, indices) if one_by_one else jax.vmap(row)(indices)
+        return jax.lax.map(row, indices) if one_by_one else _each(row, indices)
 
     def assemble(stacked: Tree) -> Tree:
         leaves, structure = jax.tree.flatten(out)
@@ -183,6 +187,17 @@ def reverse(f: Function, x: Tree, *, one_by_one: bool = False) -> BasisProduct:
         return jax.tree.unflatten(structure, blocks)
 
     return BasisProduct(x, size(out), rows, assemble, columns=False)
+
+
+def _each(slice_of: Callable[[jax.Array], Tree], indices: jax.Array) -> Tree:
+    """Return the slices for all indices at once; a single one is no batch.
+
+    XLA keeps a batch dim of size 1 in the arrays of loops and copies them: the gradient of a
+    scanned LSTM took twice the time.
+    """
+    if indices.shape == (1,):
+        return jax.tree.map(lambda leaf: leaf[None], slice_of(indices[0]))
+    return jax.vmap(slice_of)(indices)
 
 
 def _columns(stacked: Any, x: Tree, out_shape: tuple[int, ...]) -> Tree:

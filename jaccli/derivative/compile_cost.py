@@ -96,7 +96,7 @@ _KINDS = {
         "stop_gradient", "iota", "expand_dims",
     },
     "dot": {"dot_general", "conv_general_dilated"},
-    "factor": cost.FACTORIZING | {"custom_linear_solve", "householder_product"},
+    "factor": cost.FACTORIZING | {"custom_linear_solve", "householder_product", "fft", "sort"},
     "loop": {"scan", "while", "cond"},
     "special": cost.TRANSCENDENTAL,
 }  # fmt: skip

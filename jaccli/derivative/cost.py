@@ -39,7 +39,7 @@ TRANSCENDENTAL = {
     "sqrt", "rsqrt", "cbrt", "atan2", "lgamma", "digamma", "sinh", "cosh", "asin", "acos", "atan",
 }  # fmt: skip
 FACTORIZING = {
-    "triangular_solve", "cholesky", "lu", "eigh", "eig", "svd", "qr", "geqrf", "fft", "sort",
+    "triangular_solve", "cholesky", "lu", "eigh", "eig", "svd", "qr", "geqrf",
 }  # fmt: skip
 _UNKNOWN_LENGTH = 10
 """Assumed number of rounds of a loop of unknown length."""
@@ -163,6 +163,9 @@ def of_equation(eqn: Any) -> float:
     if name in FACTORIZING:
         last = max((v.aval.shape[-1] for v in eqn.invars if v.aval.shape), default=1)
         return 2 * result_size * last * _PER_OPERATION + result_size * _PER_NUMBER
+    if name in ("fft", "sort"):
+        last = max(v.aval.shape[-1] if v.aval.shape else 1 for v in eqn.invars)
+        return 5 * result_size * math.log2(last + 1) * _PER_OPERATION + result_size * _PER_NUMBER
     if name.startswith(("reduce_", "cum", "arg")):
         return sum(map(_size, eqn.invars)) * _PER_NUMBER
     if name.startswith("scatter"):  # one update after another

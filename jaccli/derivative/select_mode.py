@@ -24,13 +24,13 @@ MIN_SAVING = 1.25
 """For one call, another operator is selected if it is predicted to take this many times less."""
 WORTH_TRACING = 0.1
 """For one call, directions are traced and compared if a plain mode may run for these seconds."""
-MANY_ENTRIES = 16_384
+MANY_ENTRIES = 4096
 """Number of entries from which on both directions are traced and compared."""
 MANY_EQUATIONS = 300
 """Number of equations of a function from which on compile times are compared."""
 MAX_EQUATION_RATIO = 1.5
 """The plain mode is selected if the structured one has this many times its equations."""
-MIN_SPEEDUP = 3.0
+MIN_SPEEDUP = 1.25
 """The other direction is selected if it is estimated to be this many times faster."""
 
 

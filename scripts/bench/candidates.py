@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
+from typing import Any
 
 import jax
 from cases import Case, Function
 
 from jaccli.derivative import autotune, cost, structured
+from jaccli.derivative.basis import size
 from jaccli.derivative.operators import REGISTRIES
 from jaccli.derivative.select_mode import choose
-from jaccli.derivative.trace_info import facts
+from jaccli.derivative.trace_info import TraceInfo, facts, from_jaxpr
+from jaccli.derivative.traced_function import TracedFunction, traced
 
 STRUCTURED = "structured-"
 _PAIRS = tuple(f"{outer}-{inner}" for outer in ("fwd", "rev") for inner in ("fwd", "rev"))
@@ -38,6 +41,49 @@ def plain(case: Case) -> dict[str, Function]:
         return {name: _mapped(case, way(case.f)) for name, way in _JAX.items()}
     nested = {pair: _JAX[pair[:3]](_JAX[pair[4:]](case.f)) for pair in _PAIRS}
     return {name: _mapped(case, f) for name, f in nested.items()}
+
+
+def plain_ways(case: Case) -> dict[str, Function]:
+    """Return JAX's own ways to a case's derivative, of a product too (with ones)."""
+    if case.derivative == "hvp":
+        gradient = jax.grad(case.f)
+        return {
+            "fwd-rev": lambda x: jax.jvp(gradient, (x,), (_ones(x),))[1],
+            "rev-rev": lambda x: jax.vjp(gradient, x)[1](_ones(x))[0],
+        }
+    if case.derivative == "gradient":
+        return {"grad": jax.grad(case.f), "jacfwd": jax.jacfwd(case.f)}
+    return plain(case)
+
+
+def traced_operators(case: Case) -> dict[str, Function]:
+    """Return `x ↦ derivative` by jaccli's operators of the function as jaccli traces it."""
+    once, registry = traced(case.f, case.x), REGISTRIES[case.derivative]
+    more = (_ones(case.x),) if case.derivative == "hvp" else ()
+    return {
+        name: lambda x, name=name: registry[name](once, x, *more)  # type: ignore[misc]
+        for name in autotune.candidates(case.derivative, _facts(case, once))
+    }
+
+
+def choices(case: Case) -> tuple[str, str]:
+    """Return the operators that `auto` and `structured` take, of the function as it is traced."""
+    once, derivative = traced(case.f, case.x), case.derivative
+    about, registry = _facts(case, once), REGISTRIES[case.derivative]
+    measures = cost.measures(lambda operator: partial(registry[operator], once), (case.x,))
+    auto = choose(derivative, about, "auto", *measures).operator
+    if derivative == "hvp":
+        return auto, auto
+    return auto, choose(derivative, about, "structured", *measures).operator
+
+
+def _facts(case: Case, once: TracedFunction) -> TraceInfo:
+    avals = once.jaxpr.in_avals
+    return from_jaxpr(once.jaxpr, [True] * len(avals), size(case.x), size(once.out))
+
+
+def _ones(x: Any) -> Any:
+    return jax.tree.map(jax.numpy.ones_like, x)
 
 
 def by_rule(case: Case) -> str:

@@ -67,7 +67,13 @@ def _axis(seeds: Sequence[Seed]) -> int:
 
 
 def _over_columns(apply: Callable[..., list[Any]], moving: list[Any], axis: int) -> list[Any]:
-    """Return `vmap` of a function; what JAX cannot batch is taken one column after another."""
+    """Return `vmap` of a function; what JAX cannot batch is taken one column after another.
+
+    One column alone is no batch, which XLA's loops would carry as a dim of size 1.
+    """
+    if moving[0].shape[axis] == 1:
+        alone = apply(*(array.squeeze(axis) for array in moving))
+        return [jnp.expand_dims(y, axis) for y in alone]
     try:
         return jax.vmap(apply, axis, axis)(*moving)
     except (TypeError, ValueError, NotImplementedError):

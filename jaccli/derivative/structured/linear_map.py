@@ -302,8 +302,22 @@ def _bounded(shape: Shape, terms: list[Term]) -> tuple[list[Term], list[Scattere
             if scattered.is_worth(count, shape, seed):
                 apart += [scattered.of_term(term, shape) for term in own]
             else:
-                terms.append(total([unlinked(term, range(len(seed.shape))) for term in own]))
+                terms.append(_dense_sum(own, shape))
     return terms, apart
+
+
+def _dense_sum(terms: Sequence[Term], shape: Shape) -> Term:
+    """Return the sum of terms of one seed with all far dims free."""
+    seed = terms[0].seed
+    free: list[Term] = []
+    linked = [term for term in terms if len(term.free) < len(term.links)]
+    if len(linked) > 1 and seed.window is None:
+        count = sum(scattered.entries(term, shape) for term in linked)
+        if scattered.is_faster(count, len(linked), math.prod(shape) * math.prod(seed.shape)):
+            joint = scattered.total([scattered.of_term(term, shape) for term in linked])
+            free = [Term(seed, joint.dense(shape), (None,) * len(seed.shape))]
+            terms = [term for term in terms if len(term.free) == len(term.links)]
+    return total([*free, *(unlinked(term, range(len(seed.shape))) for term in terms)])
 
 
 def total(terms: Sequence[Term]) -> Term:
@@ -368,8 +382,7 @@ def dense(value: Linear, seed: Seed) -> Array:
     own = [term for term in value.linked.terms if term.seed == seed]
     if not own:
         return jnp.zeros(shape, value.dtype)
-    joint = total([unlinked(term, range(len(seed.shape))) for term in own])
-    return spread(joint.val, shape)
+    return spread(_dense_sum(own, value.shape).val, shape)
 
 
 def zeros(value: Linear) -> Array:

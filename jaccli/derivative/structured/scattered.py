@@ -32,6 +32,8 @@ SPARSE = 4
 """Entries are scattered where the dense array has so many times more numbers, at least."""
 LARGE = 2**12
 """Numbers of a dense array that is worth to be avoided."""
+PER_ENTRY = 128
+"""Numbers of a dense array that are compared, for one term, in the time to add one entry."""
 MANY = 2**18
 """Entries that an operation makes of others, at most: their positions are held while tracing."""
 
@@ -197,3 +199,12 @@ def is_worth(count: int, near: Shape, seed: Seed) -> bool:
     """Return whether so many entries are better scattered than in the dense array."""
     whole = math.prod(near) * math.prod(seed.shape)
     return seed.window is None and whole >= LARGE and SPARSE * count <= whole
+
+
+def is_faster(count: int, parts: int, size: int) -> bool:
+    """Return whether `count` entries of several parts are best added to an array of `size` zeros.
+
+    Each part that is placed instead takes a comparison for every number of the array, and XLA
+    computes its values again beside each.
+    """
+    return parts > 1 and PER_ENTRY * count <= parts * size

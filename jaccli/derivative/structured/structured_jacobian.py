@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaccli.derivative.structured import index_maps
+from jaccli.derivative.structured import index_maps, scattered
 from jaccli.derivative.structured.index_maps import Link, Shape
 from jaccli.derivative.structured.linear_map import (
     Array,
@@ -83,7 +83,11 @@ class StructuredJacobian:
         """Return the array of shape `(*out, *in)`."""
         if self.dtype == jax.dtypes.float0:
             return np.zeros(self.shape, self.dtype)
-        parts = [_placed(block, self.shape) for block in self.blocks if all(block.places.axes)]
+        blocks = [block for block in self.blocks if all(block.places.axes)]
+        count = sum(math.prod(block.places.axes) for block in blocks)
+        if scattered.is_faster(count, len(blocks), math.prod(self.shape)):
+            return _added(blocks, self.shape)
+        parts = [_placed(block, self.shape) for block in blocks]
         total = parts[0] if parts else jnp.zeros((), self.dtype)
         for part in parts[1:]:
             total = total + part
@@ -225,7 +229,7 @@ def _placed(block: StructuredBlock, shape: Shape) -> Array:
 
     Each axis becomes the first dim whose coordinate counts it; where the other dims do not have
     their coordinate, the array is 0.  First, because XLA computes values again for every index of
-    later dims if they stand there.
+    later dims if they stand there; where they do and are few, they are added to zeros.
     """
     block = _led(block, shape)
     maps, axes = block.places.coordinates, block.places.axes
@@ -235,7 +239,11 @@ def _placed(block: StructuredBlock, shape: Shape) -> Array:
         if len(dims) == 1 and dims[0] not in owner and _counts(link, axes[dims[0]], shape[r]):
             owner[dims[0]] = r
     if any(size > 1 and a not in owner for a, size in enumerate(axes)):
-        return _filled(block, shape)
+        return _added([block], shape)
+    counted = [r for r in range(len(shape)) if shape[r] > 1 and r not in owner.values()]
+    late = bool(counted) and counted[0] < max(owner.values(), default=0)
+    if late and scattered.PER_ENTRY * math.prod(axes) <= math.prod(shape):
+        return _added([block], shape)
     order = sorted(owner, key=owner.__getitem__)
     owned = {r: a for a, r in owner.items()}
 
@@ -262,11 +270,15 @@ def _placed(block: StructuredBlock, shape: Shape) -> Array:
     return lax.select(spread(hit, full), spread(values, full), spread(zero, full))
 
 
-def _filled(block: StructuredBlock, shape: Shape) -> Array:
-    """Return the dense array of a block whose axes are not dims: values are added one by one."""
-    where, kept = located(block.places, shape)
-    flat = jnp.zeros(math.prod(shape), block.values.dtype)
-    return flat.at[where].add(_picked(block, kept)).reshape(shape)
+def _added(blocks: Sequence[StructuredBlock], shape: Shape) -> Array:
+    """Return the dense array of blocks whose values are added at their positions."""
+    found = [located(block.places, shape) for block in blocks]
+    where = np.concatenate([positions for positions, _ in found])
+    vectors = [_picked(block, kept) for block, (_, kept) in zip(blocks, found, strict=True)]
+    values = vectors[0] if len(vectors) == 1 else jnp.concatenate(vectors)
+    flat = jnp.zeros(math.prod(shape), values.dtype)
+    alone = bool(np.unique(where).size == where.size)
+    return flat.at[where].add(values, unique_indices=alone).reshape(shape)
 
 
 def _counts(link: Link, axis: int, size: int) -> bool:
