@@ -10,7 +10,7 @@ from typing import Any
 
 import jax
 
-from jaccli.derivative import operators
+from jaccli.derivative import operators, points
 from jaccli.derivative.basis import Chunked, Function, Tree
 from jaccli.plan import Plan
 
@@ -40,8 +40,13 @@ def batch_axes(plan: Plan) -> Arguments:
 
 def whole(plan: Plan) -> Callable[[Tree, Tree, Tree], Tree]:
     """Return the function that computes the whole result, every batch row at once."""
-    row = _row(plan)
-    return row if plan.model.batch_size is None else jax.vmap(row, in_axes=batch_axes(plan))
+    row, rows, axes = _row(plan), plan.model.batch_size, batch_axes(plan)
+    if rows is None:
+        return row
+    # By all rows, so that chunks have the bits that they would have together.
+    if rows >= points.FEWEST and plan.device.handle.platform == "cpu":
+        return points.mapped(row, axes)
+    return jax.vmap(row, in_axes=axes)
 
 
 def chunked(plan: Plan, wrt: Tree, rest: Tree) -> Chunked:
