@@ -23,8 +23,8 @@ One call: scripts/bench/bench_oneshot.py on a 2-core machine that others used to
 Functions of corpus_oneshot_judged.py (float64), then of corpus_held_out.py (float32); the model is
 fitted to others, those of corpus_oneshot_fit.py and corpus_made_on.py.
 Seconds to trace, lower, compile and run once with empty caches, each candidate once (they vary by
-15 %). s-: structured; >: stopped, and counted with these seconds; inf: it has no such mode, or takes
-more memory than there is. Ratio: seconds of what auto takes for one call, its choice included, over
+15 %). s-: structured; >: stopped, and counted with these seconds; inf: there is no such mode,
+or not enough memory. Ratio: seconds of what auto takes for one call, its choice included, over
 those of the best candidate; before: the same of what it takes where programs are kept.
 """
 Figures = Mapping[str, Mapping[str, float]]
