@@ -18,8 +18,10 @@ Count = Callable[[str], int]
 """An operator's number of equations, from a trace of its program."""
 Predict = Callable[[str], float]
 """An operator's estimated seconds, from a trace of its program (`cost.py`)."""
-MANY_ENTRIES = 4096
+COMPARED_ENTRIES = 4096
 """Number of entries from which on both directions are traced and compared."""
+MANY_ENTRIES = 16_384
+"""Number of entries from which on a run matters more than how long its program compiles."""
 MANY_EQUATIONS = 300
 """Number of equations of a function from which on compile times are compared."""
 MAX_EQUATION_RATIO = 1.5
@@ -136,7 +138,7 @@ def _decided(derivative: str, facts: TraceInfo, mode: str, predict: Predict | No
     operator = f"structured-{directions[direction]}"
     if (
         predict is not None
-        and facts.entries(derivative) >= MANY_ENTRIES
+        and facts.entries(derivative) >= COMPARED_ENTRIES
         and not (facts.no_forward or facts.no_reverse)
     ):
         other = f"structured-{directions['rev' if direction == 'fwd' else 'fwd']}"

@@ -8,8 +8,9 @@ Parts: the corpus of `bench_engine.py` (`made-on`, `held-out`, float32), the pro
 (`gradbench`, both float64).  Plain are JAX's own `grad`, `jacfwd`, `jacrev` and their nestings of
 the user's function; ours are the operators of what jaccli traced of it.  Programs that compile to
 the same instructions are one program, and are timed once.  All are checked against the first plain
-one, run in turns within one process: lower quartiles, because a busy machine only adds to times,
-asynchronous dispatch off, allocator set as in `bench_engine.py`.  `--record` keeps each part's figures as JSON and takes parts that are there.
+one and run in turns within one process: lower quartiles, because a busy machine only adds to times,
+asynchronous dispatch off, allocator set as in `bench_engine.py`.  `--record` keeps each part's
+figures as JSON and takes parts that are there.
 """
 
 from __future__ import annotations
@@ -230,7 +231,8 @@ def _line(one: Figures) -> str:
     regrets = (one.regret("auto"), one.regret("tuned"))
     name = f"{one.part:9s} {one.derivative[:4]} {one.name[:38]:38s}"
     times = ", ".join(
-        f"{k.replace('structured', 's')} {1e6 * t:.1f}" for k, t in {**one.plain, **one.ours}.items()
+        f"{k.replace('structured', 's')} {1e6 * t:.1f}"
+        for k, t in {**one.plain, **one.ours}.items()
     )
     text = " ".join(f"{ratio:8.2f}" for ratio in ratios)
     text += "  " + " ".join(f"{regret:6.2f}" for regret in regrets)

@@ -66,7 +66,10 @@ def _bundle_adjustment(cameras: int, points: int, observations: int) -> Case:
 
     def residuals(p: Any) -> Any:
         there = jax.vmap(project)(p["cameras"][seen_by], p["points"][seen])
-        return {"error": p["weights"][:, None] * (there - features), "weight": 1 - p["weights"] ** 2}
+        return {
+            "error": p["weights"][:, None] * (there - features),
+            "weight": 1 - p["weights"] ** 2,
+        }
 
     far = jnp.array([0.0, 0.0, 5.0])
     x = {
@@ -125,7 +128,11 @@ def _mixture(d: int, k: int, n: int) -> Case:
 def _hand() -> Iterator[Case]:
     """Hand tracking: a skinned mesh of 22 bones, posed by 26 numbers; simple and complicated."""
     rng, bones, vertices, count = np.random.default_rng(2), 22, 100, 60
-    parents = [-1, 0, *itertools.chain.from_iterable((1, *range(k, k + 3)) for k in range(2, 22, 4))]
+    parents = [
+        -1,
+        0,
+        *itertools.chain.from_iterable((1, *range(k, k + 3)) for k in range(2, 22, 4)),
+    ]
     relatives = np.tile(np.eye(4), (bones, 1, 1))
     relatives[:, :3, 3] = 0.3 * rng.normal(size=(bones, 3))
     inverses = np.linalg.inv(relatives)
@@ -134,15 +141,24 @@ def _hand() -> Iterator[Case]:
     points, nearest = rng.normal(size=(count, 3)), rng.integers(0, vertices, count)
     triangles = rng.integers(0, vertices, (count, 3))
     # Of each finger: two angles at its first joint, one at each of the other two.
-    slots = [(1 + 1 + 4 * finger + joint, axis)
-             for finger in range(5) for joint, axis in ((0, 0), (0, 1), (1, 0), (2, 0))]
+    slots = [
+        (1 + 1 + 4 * finger + joint, axis)
+        for finger in range(5)
+        for joint, axis in ((0, 0), (0, 1), (1, 0), (2, 0))
+    ]
     rows, axes = map(np.array, zip(*slots, strict=True))
 
     def euler(angles: Any) -> Any:
         (a, b, c), one, zero = angles, jnp.ones(()), jnp.zeros(())
-        x = jnp.stack([one, zero, zero, zero, jnp.cos(a), -jnp.sin(a), zero, jnp.sin(a), jnp.cos(a)])
-        y = jnp.stack([jnp.cos(c), zero, jnp.sin(c), zero, one, zero, -jnp.sin(c), zero, jnp.cos(c)])
-        z = jnp.stack([jnp.cos(b), -jnp.sin(b), zero, jnp.sin(b), jnp.cos(b), zero, zero, zero, one])
+        x = jnp.stack(
+            [one, zero, zero, zero, jnp.cos(a), -jnp.sin(a), zero, jnp.sin(a), jnp.cos(a)]
+        )
+        y = jnp.stack(
+            [jnp.cos(c), zero, jnp.sin(c), zero, one, zero, -jnp.sin(c), zero, jnp.cos(c)]
+        )
+        z = jnp.stack(
+            [jnp.cos(b), -jnp.sin(b), zero, jnp.sin(b), jnp.cos(b), zero, zero, zero, one]
+        )
         return z.reshape(3, 3) @ y.reshape(3, 3) @ x.reshape(3, 3)
 
     def rotation(v: Any) -> Any:
