@@ -55,7 +55,7 @@ def test_what_the_platform_does_not_tell_is_nothing(analysis: Any) -> None:
 
 
 def test_a_fourier_transform_is_cheaper_than_a_matrix_product() -> None:
-    """n log n operations for each of 128 signals of 128 numbers, not n each."""
+    """Each of 128 signals takes n log n operations, not n for each number."""
     x = jnp.ones((128, 128))
     transform = cost.estimated(lambda x: jnp.fft.fft(x), x)
     assert transform < cost.estimated(lambda x: x @ x, x)
