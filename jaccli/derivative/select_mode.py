@@ -24,8 +24,10 @@ MIN_SAVING = 1.25
 """For one call, another operator is selected if it is predicted to take this many times less."""
 WORTH_TRACING = 0.1
 """For one call, directions are traced and compared if a plain mode may run for these seconds."""
-MANY_ENTRIES = 4096
+COMPARED_ENTRIES = 4096
 """Number of entries from which on both directions are traced and compared."""
+MANY_ENTRIES = 16_384
+"""Number of entries from which on a run matters more than how long its program compiles."""
 MANY_EQUATIONS = 300
 """Number of equations of a function from which on compile times are compared."""
 MAX_EQUATION_RATIO = 1.5
@@ -148,7 +150,7 @@ def _decided(derivative: str, facts: TraceInfo, mode: str, predict: Predict | No
     operator = f"structured-{directions[direction]}"
     if (
         predict is not None
-        and facts.entries(derivative) >= MANY_ENTRIES
+        and facts.entries(derivative) >= COMPARED_ENTRIES
         and not (facts.no_forward or facts.no_reverse)
     ):
         other = f"structured-{directions['rev' if direction == 'fwd' else 'fwd']}"

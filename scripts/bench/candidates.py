@@ -61,7 +61,7 @@ def traced_operators(case: Case) -> dict[str, Function]:
     once, registry = traced(case.f, case.x), REGISTRIES[case.derivative]
     more = (_ones(case.x),) if case.derivative == "hvp" else ()
     return {
-        name: lambda x, name=name: registry[name](once, x, *more)  # type: ignore[misc]
+        name: lambda x, name=name: registry[name](once, x, *more)
         for name in autotune.candidates(case.derivative, _facts(case, once))
     }
 

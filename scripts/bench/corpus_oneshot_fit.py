@@ -333,7 +333,7 @@ def _scalars() -> Iterator[Case]:
     yield Case("two equations by Newton 10", newton, jnp.array([2.0, 3.0]))
 
     def simpson(p: Any) -> Any:
-        total = 0.0
+        total: Any = 0.0
         for k in range(41):
             weight = 1.0 if k in (0, 40) else (4.0 if k % 2 else 2.0)
             total = total + weight * jnp.exp(-p[0] * (k / 40) ** p[1])
@@ -426,7 +426,8 @@ def _more_matrices() -> Iterator[Case]:
     draws = np.random.default_rng(3).normal(size=(15, 200))
 
     def path(p: Any) -> Any:
-        x, payoff = p[0] * jnp.ones(200), 0.0
+        x: Any = p[0] * jnp.ones(200)
+        payoff: Any = 0.0
         for z in draws:
             x = x + p[1] * (p[2] - x) / 15 + 0.2 * jnp.sqrt(jnp.abs(x)) * z / 4
             payoff = payoff + jnp.maximum(x - 1, 0)

@@ -110,7 +110,9 @@ def _marching() -> Iterator[Case]:
     yield Case("Lorenz scan 50, path", scanned, start)
 
     def adams(y: Any) -> Any:
-        rate = lambda y: -(y**2) + jnp.sin(3 * y)  # noqa: E731
+        def rate(y: Any) -> Any:
+            return -(y**2) + jnp.sin(3 * y)
+
         old = rate(y)
         for _ in range(25):
             new = rate(y)
@@ -261,7 +263,9 @@ def _kinematics() -> Iterator[Case]:
     yield hessian("arm of 4 joints Hessian", arm(4), numbers(4))
 
     def strip(q: Any) -> Any:
-        x, y, angle, out = 0.0, 0.0, 0.0, []
+        x: Any = 0.0
+        y: Any = 0.0
+        angle, out = 0.0, []
         for k in range(20):
             angle = angle + q[k]
             x, y = x + jnp.cos(angle), y + jnp.sin(angle)
@@ -390,7 +394,9 @@ def _statistics() -> Iterator[Case]:
     yield Case("GARCH 50 returns", volatility, jnp.array([0.1, 0.2, 0.6]))
 
     def local_level(p: Any) -> Any:
-        m, P, total = 0.0, 1.0, 0.0
+        m: Any = 0.0
+        P: Any = 1.0
+        total: Any = 0.0
         for y in np.sin(np.arange(25)):
             P = P + jnp.exp(p[0])
             S = P + jnp.exp(p[1])

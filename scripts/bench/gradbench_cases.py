@@ -172,7 +172,8 @@ def _hand() -> Iterator[Case]:
         angles = jnp.zeros((bones, 3)).at[rows, axes].set(theta[6:])
         turned = jax.vmap(euler)(angles)
         local = jnp.zeros((bones, 4, 4)).at[:, :3, :3].set(turned).at[:, 3, 3].set(1.0)
-        posed, absolute = relatives @ local, []
+        posed: Any = relatives @ local
+        absolute: list[Any] = []
         for bone, parent in enumerate(parents):
             absolute.append(posed[bone] if parent < 0 else absolute[parent] @ posed[bone])
         moved = jnp.stack(absolute) @ inverses

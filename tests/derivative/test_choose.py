@@ -88,6 +88,8 @@ def test_structure_decides_where_it_makes_the_other_direction_much_cheaper() -> 
     )
     assert sorted(asked) == ["structured-fwd", "structured-rev"]
     asked.clear()
+    assert choose("jacobian", TraceInfo(80, 60), "auto", predict).operator == "structured-fwd"
+    asked.clear()
     assert choose("jacobian", TraceInfo(30, 20), "auto", predict).operator == "structured-rev"
     assert asked == []
 

@@ -52,3 +52,11 @@ def test_more_of_anything_takes_longer(name: str) -> None:
 def test_what_the_platform_does_not_tell_is_nothing(analysis: Any) -> None:
     silent = SimpleNamespace(cost_analysis=lambda: analysis, memory_analysis=lambda: None)
     assert cost.of(silent) == NOTHING
+
+
+def test_a_fourier_transform_is_cheaper_than_a_matrix_product() -> None:
+    """Each of 128 signals takes n log n operations, not n for each number."""
+    x = jnp.ones((128, 128))
+    transform = cost.estimated(lambda x: jnp.fft.fft(x), x)
+    assert transform < cost.estimated(lambda x: x @ x, x)
+    assert cost.estimated(lambda x: jnp.sort(x), x) < cost.estimated(lambda x: x @ x, x)

@@ -32,6 +32,8 @@ MAX_REPEATS = 8
 """A scatter-add that adds at most so many updates to a cell is one term for each of them."""
 
 
+FEW = 32
+"""Entries are scattered rather than dense terms where the dense array has so many times more."""
 SPARSE = 1 << 20
 """Entries of the dense array from which on many terms are worth while."""
 
@@ -87,10 +89,16 @@ def scatter_add(eqn: Equation, x: Operand, indices: Operand, updates: Operand) -
 def _scattered(
     updates: Linear, targets: np.ndarray, rounds: list[np.ndarray] | None, out: Shape
 ) -> list[Scattered] | None:
-    """Return the updates as scattered entries, if cells have too many of them for a term each."""
-    if rounds is not None and len(rounds) * len(updates.terms) <= MAX_REPEATS:
-        return None
+    """Return the updates as scattered entries, if there are too many for terms but few in all.
+
+    Where terms would cost more than a dense array, entries cost less than either.
+    """
     counts = [scattered.entries(term, updates.shape) for term in updates.terms]
+    if rounds is not None and len(rounds) * len(updates.terms) <= MAX_REPEATS:
+        whole = math.prod(out) * sum(math.prod(seed.sizes) for seed in updates.seeds)
+        dense = _better_dense(updates, len(rounds), out)
+        if not dense or FEW * sum(counts) > whole:
+            return None
     if not all(scattered.is_worth(sum(counts), out, seed) for seed in updates.seeds):
         return None
     return [scattered.of_term(term, updates.shape).written(targets) for term in updates.terms]
