@@ -53,6 +53,8 @@ BODY = "(body).npy"
 RESULT = "(result).npz"
 """The name of the file that an answer in that format would be."""
 _PARTS = 256
+_LONGEST = 200
+"""Characters of a file's name that are quoted."""
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{1,70}")
 _STATUS = {0: 200, 1: 200, 2: 400, 3: 422, 4: 422}
 """By exit code: done, or a verdict; a wrong spec; a computation that fails; no such device."""
@@ -268,7 +270,7 @@ def content(job: RequestJob, context: Context) -> bytes:
     except MustRunLocally as elsewhere:
         raise Refusal(422, elsewhere.reason) from None
     except MissingAnswers as unanswered:
-        name = str(unanswered.questions[0][1])
+        name = str(unanswered.questions[0][1])[:_LONGEST]
         message = (
             f"the spec names the file {name!r}, and the service opens none. "
             "Send it as a part of a multipart body."

@@ -15,6 +15,8 @@ const PAUSE = 450;            // milliseconds without a key before it computes
 const SLOW = 2500;            // an answer that took longer is not asked for while typing
 const LARGE = 100_000;        // characters from which on nothing is done while typing
 const LONGEST_LINK = 8_000;
+const LONGEST_NAME = 4_000;
+const MOST_SAID = 4_000;      // characters of a message that are shown
 const FEWEST = 8;             // entries up to which a matrix needs no heat map
 
 const $ = (id) => document.getElementById(id);
@@ -60,7 +62,8 @@ function inputNames(text) {
   try { parts = definitions(text); } catch { return [...values.keys()]; }
   for (const [name, expression] of parts) {
     const tokens = /(?<![\p{L}\p{N}_.])([\p{L}_][\p{L}\p{N}_]*)(\s*\(|\s*=(?!=))?/gu;
-    for (const [, word, after = ""] of expression.matchAll(tokens)) {
+    const bare = expression.replace(/"[^"]*"|'[^']*'/g, " ").replace(/#.*$/, "");
+    for (const [, word, after = ""] of bare.matchAll(tokens)) {
       const isWord = CONSTANTS.has(word) || ["and", "or", "not", "if", "else", "in", "True", "False", "None"].includes(word);
       if (!after && !isWord && isInput.test(word) && !defined.has(word)) found.add(word);
     }
@@ -108,7 +111,7 @@ function showChoices() {
 }
 
 function state() {
-  const found = { kind: kind(), derivative: $("derivative").value, mode: $("mode").value, dtype: $("dtype").value, layout: $("layout").value };
+  const found = { kind: kind(), derivative: $("derivative").value, mode: $("mode").value, dtype: $("dtype").value, layout: $("layout").value, files: new Map(files) };
   return found.kind === "yaml" ? { ...found, yaml: $("yaml").value } : { ...found, ...model(found.derivative) };
 }
 
@@ -117,7 +120,7 @@ function model(derivative) {
   const formulas = $("formulas").value;
   const names = inputNames(formulas);
   const wrt = names.filter((name) => !excluded.has(name));
-  return { formulas, at: names.map((name) => [name, values.get(name) ?? "1"]), wrt: wrt.length < names.length ? wrt : [],
+  return { formulas, at: names.map((name) => [name, values.get(name) ?? "1"]), wrt: wrt.length < names.length ? wrt : null,
     vector: derivative in WITH_VECTOR ? $("vector").value.trim() : "" };
 }
 
@@ -128,7 +131,7 @@ function asFragment(now) {
   for (const name of ["yaml", "formulas", "vector", "derivative", "dtype", "layout"]) if (now[name]) made.set(name, now[name]);
   if (now.mode && now.mode !== "auto") made.set("mode", now.mode);
   for (const [name, value] of now.at ?? []) made.append("at", `${name}=${value}`);
-  for (const name of now.wrt ?? []) made.append("wrt", name);
+  for (const name of now.wrt && !now.wrt.length ? [""] : now.wrt ?? []) made.append("wrt", name);
   return made.toString();
 }
 
@@ -139,6 +142,7 @@ function fromFragment() {
   document.querySelector(`[name=kind][value=${given.has("yaml") ? "yaml" : "formulas"}]`).checked = true;
   if (given.has("yaml")) $("yaml").value = given.get("yaml");
   else $("formulas").value = given.get("formulas");
+  values.clear();
   for (const entry of given.getAll("at")) {
     const [name, value] = split(entry, "=");
     values.set(name, value);
@@ -146,7 +150,7 @@ function fromFragment() {
   excluded.clear();
   $("inputs").tBodies[0].replaceChildren();
   const wrt = given.getAll("wrt");
-  if (wrt.length) inputNames($("formulas").value).filter((name) => !wrt.includes(name)).forEach((name) => excluded.add(name));
+  if (given.has("wrt")) inputNames($("formulas").value).filter((name) => !wrt.includes(name)).forEach((name) => excluded.add(name));
   $("vector").value = given.get("vector") ?? "";
   choose("derivative", given.get("derivative") ?? (given.has("yaml") ? "" : "jacobian"));
   showChoices();
@@ -166,7 +170,7 @@ function split(text, by) {
 
 /** Return a value as YAML on one line: files by what a spec calls them. */
 function asSource(text) {
-  const file = FILE.exec(text.trim());
+  const file = text.length > LONGEST_NAME ? null : FILE.exec(text.trim());
   if (!file) return text.trim().replace(/\s+/g, " ") || '""';
   const [, name, part] = file;
   const key = /\.np[yz]$/.test(name) ? "key" : "column";
@@ -179,11 +183,19 @@ function asSpec(now) {
   if (!parts.length) throw new Error("Formulas: write one, as in r = sqrt(x**2 + y**2)");
   const lines = ["model:", "  expressions:", ...parts.map(([name, text]) => `    ${name}: ${JSON.stringify(text)}`)];
   if (now.at.length) lines.push("inputs:", ...now.at.map(([name, value]) => `  ${name}: ${asSource(value)}`));
-  if (now.wrt.length) lines.push(`wrt: [${now.wrt.join(", ")}]`);
+  const wrt = wanted(now);
+  if (wrt.length) lines.push(`wrt: [${wrt.join(", ")}]`);
   lines.push(`derivative: ${now.derivative}`);
   for (const name of ["mode", "dtype", "layout"]) if (now[name] && now[name] !== "auto") lines.push(`${name}: ${now[name]}`);
   if (now.vector) lines.push(`vector: ${isMapping(now.vector) ? `{${now.vector}}` : now.vector}`);
   return `${lines.join("\n")}\n`;
+}
+
+/** Return the inputs to differentiate with respect to, if they are not all. */
+function wanted(now) {
+  if (now.derivative === "evaluate" || !now.wrt) return [];
+  if (!now.wrt.length) throw new Error("Choose at least one input to differentiate with respect to.");
+  return now.wrt;
 }
 
 const isMapping = (text) => new RegExp(`^${NAME.source}\\s*:`, "u").test(text);
@@ -197,52 +209,98 @@ function entries(text) {
     depth += "[{".includes(letter) - "]}".includes(letter);
     if (letter === "," && !depth) found.push(""); else found[found.length - 1] += letter;
   }
-  return found.map((part) => split(part, ":").map((side) => side.trim()));
+  return found.filter((part) => part.trim()).map((part) => split(part, ":").map((side) => side.trim()));
 }
 
 function options(now) {
-  const named = now.kind === "yaml" ? ["mode", "dtype", "layout"] : ["dtype", "layout"];
+  const named = now.kind === "yaml" ? ["mode", "dtype"] : ["dtype"];
+  if (!isReport(now)) named.push("layout");
   const made = named.filter((name) => now[name]).map((name) => `--${name} ${now[name]}`);
   if (now.kind !== "yaml" && now.mode !== "auto") made.unshift(`--mode ${now.mode}`);
   return made;
 }
 
+/** Whether a spec asks for a report, which has no layout. */
+function isReport(now) {
+  return REPORTS.includes(now.derivative)
+    || (now.kind === "yaml" && !now.derivative && now.yaml.length < LARGE && /^derivative:\s*["']?(propagate|covariance)\b/m.test(now.yaml));
+}
+
+/** Return the command line; a spec goes along, up to a line that it does not have itself. */
 function asCommand(now) {
   const command = now.derivative || "run";
   if (now.kind === "yaml") {
-    return [`jaccli ${command} -`, ...options(now)].join(" ") + ` <<'END'\n${now.yaml.replace(/\n*$/, "\n")}END\n`;
+    const lines = new Set(now.yaml.split(/\r\n|\r|\n/));
+    let end = "END";
+    while (lines.has(end)) end += "_";
+    return [`jaccli ${command} -`, ...options(now)].join(" ") + ` <<'${end}'\n${now.yaml.replace(/\n*$/, "\n")}${end}\n`;
   }
   const parts = definitions(now.formulas).map(([name, text]) => `-e ${quoted(`${name} = ${text}`)}`);
   const at = now.at.map(([name, value]) => `--at ${quoted(`${name}=${value.trim()}`)}`);
-  const wrt = now.wrt.map((name) => `--wrt ${name}`);
+  const wrt = wanted(now).map((name) => `--wrt ${name}`);
   const vector = !now.vector ? [] : isMapping(now.vector)
     ? entries(now.vector).map(([name, value]) => `--vector ${quoted(`${name}=${value}`)}`) : [`--vector ${quoted(now.vector)}`];
   return [`jaccli ${command}`, ...parts, ...at, ...wrt, ...vector, ...options(now)].join(" ") + "\n";
 }
 
-/** Return a value of YAML as Python: bare words become texts. */
+/** Return a value of YAML as Python: numbers, plain words, lists and mappings of them; null of others. */
 function asPython(source) {
-  const tokens = /"(?:[^"\\]|\\.)*"|'[^']*'|[[\]{},]|:(?=\s|$)|[^\s,[\]{}"']*[^\s,[\]{}"':]|\s+/g;
-  return source.replace(tokens, (token) => {
-    if (/^(["'[\]{},:]|\s)/.test(token)) return token;
-    return /^[-+]?(\d+(\.\d*)?|\.\d+)(e[-+]?\d+)?$/i.test(token) ? token : JSON.stringify(token);
-  });
+  const tokens = source.match(/[[\]{},]|:(?=\s|$)|[^\s,[\]{}:]+|\s+|:/g)?.filter((token) => token.trim()) ?? [];
+  const several = (close, one) => {
+    const parts = [];
+    while (tokens.length && tokens[0] !== close) {
+      const part = one();
+      if (part === null) return null;
+      parts.push(part);
+      if (tokens[0] === ",") tokens.shift(); else if (tokens[0] !== close) return null;
+    }
+    return tokens.shift() === close ? parts : null;
+  };
+  const word = (token) => (/^[A-Za-z_][\w-]*$/.test(token ?? "") ? JSON.stringify(token) : null);
+  const value = () => {
+    const token = tokens.shift();
+    if (token === "[") { const parts = several("]", value); return parts && `[${parts.join(", ")}]`; }
+    if (token === "{") { const parts = several("}", entry); return parts && `{${parts.join(", ")}}`; }
+    return /^-?(0|[1-9]\d*)(\.\d+)?(e[-+]?\d+)?$/i.test(token ?? "") ? token : word(token);
+  };
+  const entry = () => {
+    const key = word(tokens.shift());
+    if (key === null || tokens.shift() !== ":") return null;
+    const found = value();
+    return found === null ? null : `${key}: ${found}`;
+  };
+  const made = value();
+  return tokens.length ? null : made;
 }
 
+/** Return a file's source, or a value, as Python; null where it has no simple form there. */
+function pythonOf(text) {
+  const source = asSource(text);
+  if (!source.startsWith("{file: ")) return asPython(source);
+  return source.replace("{file: ", '{"file": ').replace(/, (key|column): (?="(?:[^"\\]|\\.)*"\}$)/, ', "$1": ');
+}
+
+/** Return the Python program: of values that have no simple form there, and of specs, by way of a file. */
 function asProgram(now) {
-  const derivative = now.derivative || shown.derivative || "jacobian";
-  const keywords = ["mode", "dtype", "layout"].filter((name) => now[name] && now[name] !== "auto").map((name) => `${name}="${now[name]}"`);
+  const keywords = ["mode", "dtype", "layout"].filter((name) => now[name] && now[name] !== "auto" && !(name === "layout" && isReport(now)))
+    .map((name) => `${name}="${now[name]}"`);
+  const spec = asSpec(now);
+  const several = /^derivative:\s*\[([\w\s,-]*)\]/m.exec(spec.slice(0, LARGE))?.[1].split(",").map((name) => name.trim());
+  const derivatives = now.derivative ? [now.derivative] : several ?? [shown.derivative || "jacobian"];
+  const at = (now.at ?? []).map(([name, value]) => [name, pythonOf(value)]);
+  const vector = now.vector ? asPython(isMapping(now.vector) ? `{${now.vector.replace(/,\s*$/, "")}}` : now.vector) : "";
   const lines = ["import jaccli", ""];
-  if (now.kind === "yaml") {
-    lines.push("# The spec is in the file model.yaml.", 'model = jaccli.load("model.yaml")');
+  if (now.kind === "yaml" || vector === null || at.some(([, value]) => value === null)) {
+    lines.splice(1, 0, "from pathlib import Path");
+    lines.push(`Path("model.yaml").write_text(${JSON.stringify(spec)}, encoding="utf-8")`, 'model = jaccli.load("model.yaml")');
+    if (now.kind !== "yaml") keywords.length = 0; // they are in the spec
   } else {
     const parts = definitions(now.formulas).map(([name, text]) => `    ${JSON.stringify(name)}: ${JSON.stringify(text)},`);
-    const at = now.at.map(([name, value]) => `${JSON.stringify(name)}: ${asPython(asSource(value))}`);
-    lines.push("expressions = {", ...parts, "}", `model = jaccli.model(expressions, at={${at.join(", ")}})`);
-    if (now.wrt.length) keywords.unshift(`wrt=${JSON.stringify(now.wrt)}`);
-    if (now.vector) keywords.unshift(`vector=${asPython(isMapping(now.vector) ? `{${entries(now.vector).map(([name, value]) => `"${name}": ${value}`).join(", ")}}` : now.vector)}`);
+    lines.push("expressions = {", ...parts, "}", `model = jaccli.model(expressions, at={${at.map(([name, value]) => `${JSON.stringify(name)}: ${value}`).join(", ")}})`);
+    if (wanted(now).length) keywords.unshift(`wrt=${JSON.stringify(wanted(now))}`);
+    if (vector) keywords.unshift(`vector=${vector}`);
   }
-  return [...lines, `print(model.${derivative}(${keywords.join(", ")}))`, ""].join("\n");
+  return [...lines, ...derivatives.map((derivative) => `print(model.${derivative}(${keywords.join(", ")}))`), ""].join("\n");
 }
 
 // ---- asking the service
@@ -276,38 +334,53 @@ async function ask(path, accept, body, signal) {
 }
 
 /** Return the body of a request: the spec, with the files where there are some. */
-function body(spec) {
+function body(now) {
+  const spec = asSpec(now);
+  const files = now.files;
   let size = spec.length;
   files.forEach((file) => { size += file.size; });
   if (size > Number(root.largest)) throw new Error(`The model has ${size.toLocaleString("en")} bytes; this service takes ${Number(root.largest).toLocaleString("en")}.`);
   if (!files.size) return new Blob([spec], { type: "application/yaml" });
   const form = new FormData();
-  form.set("spec", spec);
-  files.forEach((file, name) => form.set(name, file, mentioned(spec, name)));
+  form.append("spec", spec);
+  files.forEach((file, name) => form.append("file", file, mentioned(spec, name)));
   return form;
 }
 
 /** Return a file's name as the spec has it: a browser does not know its folder. */
 function mentioned(spec, name) {
-  const literal = name.replace(/[.*+?^$()|[\]\\{}]/g, "\\$&");
-  return new RegExp(`[^\\s"'{},:@[\\]]*\\b${literal}`).exec(spec)?.[0] ?? name;
+  const before = " \t\r\n\"'{[,:", after = " \t\r\n\"'}],";
+  const found = new Set();
+  for (let at = spec.indexOf(name); at >= 0; at = spec.indexOf(name, at + 1)) {
+    const next = spec[at + name.length];
+    let start = at;
+    if (start && spec[start - 1] === "/") while (start > 0 && at - start < LONGEST_NAME && !before.includes(spec[start - 1])) start -= 1;
+    const isWhole = (!start || before.includes(spec[start - 1])) && (next === undefined || after.includes(next));
+    const line = spec.slice(Math.max(spec.lastIndexOf("\n", at) + 1, at - LONGEST_NAME), at);
+    if (isWhole && !/(^|\s)#/.test(line)) found.add(spec.slice(start, at + name.length));
+  }
+  if (found.has(name) || !found.size) return name;
+  if (found.size > 1) throw new Error(`${name}: the spec names ${[...found].join(" and ")}. Rename one of them.`);
+  return [...found][0];
 }
 
 /** Return the path of an operation with the choices that a spec in YAML is not asked to hold. */
 function path(operation, now) {
   const query = new URLSearchParams();
-  const isReport = REPORTS.includes(now.derivative);
   if (now.kind === "yaml") {
     for (const name of ["mode", "dtype"]) if (now[name]) query.set(name, now[name]);
-    if (now.layout && !isReport && operation !== "check") query.set("layout", now.layout);
-    if (["plan", "check"].includes(operation) && now.derivative && !isReport) query.set("of", now.derivative);
+    if (now.layout && !isReport(now) && operation !== "check") query.set("layout", now.layout);
+    if (["plan", "check"].includes(operation) && now.derivative && !REPORTS.includes(now.derivative)) query.set("of", now.derivative);
   }
   return `v1/${operation}${query.size ? `?${query}` : ""}`;
 }
 
 async function compute(operation = "", byHand = true) {
   clearTimeout(pause);
-  if (asking) { again = [operation, byHand]; return; }
+  if (asking) {
+    if (byHand || !again?.[1]) again = [operation, byHand]; // what a person asks for is not lost to typing
+    return;
+  }
   const now = state();
   const started = performance.now();
   asking = new AbortController();
@@ -316,14 +389,14 @@ async function compute(operation = "", byHand = true) {
   $("status").textContent = "Computing …";
   const slowly = setInterval(() => { $("status").textContent = `Computing … ${Math.round((performance.now() - started) / 1000)} s`; }, 1000);
   try {
-    const spec = asSpec(now);
     const asked = operation || (now.kind === "yaml" && now.derivative) || "run";
-    const answer = await (await ask(path(asked, now), PAGE, body(spec), asking.signal)).json();
+    const answer = await (await ask(path(asked, now), PAGE, body(now), asking.signal)).json();
     last = performance.now() - started;
     shown = { now, derivative: answer.find((one) => one.derivative)?.derivative };
     draw(answer, now);
     $("locked").hidden = !token;
-    $("result").classList.remove("stale");
+    if (isSame(state(), now)) $("result").classList.remove("stale");
+    else stale();
   } catch (error) {
     refuse(error, byHand);
   } finally {
@@ -335,10 +408,24 @@ async function compute(operation = "", byHand = true) {
   }
 }
 
+function isSame(one, other) {
+  return asFragment(one) === asFragment(other) && one.files.size === other.files.size && [...one.files].every(([name, file]) => other.files.get(name) === file);
+}
+
+/** Say that what is shown is not of what is written. */
+function stale() {
+  $("result").classList.add("stale");
+  if (!asking) $("status").textContent = "Changed: press Compute.";
+}
+
 function refuse(error, byHand) {
   $("result").classList.add("stale");
   if (error.name === "AbortError") { $("status").textContent = "Cancelled."; $("error").hidden = true; return; }
-  if (error.status === 401) { $("locked").hidden = false; if (byHand) $("token").focus(); }
+  if (error.status === 401) {
+    $("locked").hidden = false;
+    $("api").hidden = true; // a link carries no token
+    if (byHand) $("token").focus();
+  }
   $("status").textContent = "No result.";
   $("error").textContent = placed(error.message);
   $("error").hidden = false;
@@ -346,17 +433,19 @@ function refuse(error, byHand) {
 
 /** Return a message with places in the spec as it is written here; of formulas, nobody sees its lines. */
 function placed(message) {
-  return message.replace(/^<stdin>:(\d+):(\d+): /gm, kind() === "yaml" ? "line $1, column $2: " : "")
+  const said = message.length > MOST_SAID ? `${message.slice(0, MOST_SAID)} …` : message;
+  return said.replace(/^<stdin>:(\d+):(\d+): /gm, kind() === "yaml" ? "line $1, column $2: " : "").replace(/^<stdin>: /gm, "")
     .replace("Send it as a part of a multipart body.", "Add it under Files.");
 }
 
 /** Take note of a change: remember it in the address, and compute after a pause. */
 function changed() {
   showChoices();
-  $("result").classList.add("stale");
+  stale();
   clearTimeout(pause);
   const size = kind() === "yaml" ? $("yaml").value.length : $("formulas").value.length;
   if (size > LARGE || !$("typing").checked || last > SLOW) return;
+  if (!asking) $("status").textContent = "Changed …";
   pause = setTimeout(() => { remember(); compute("", false); }, PAUSE);
 }
 
@@ -372,6 +461,7 @@ function remember() {
 
 function draw(answer, now) {
   $("error").hidden = true;
+  maps.clear();
   $("outcomes").replaceChildren(...answer.map((outcome) => drawn(outcome, now)));
   const notes = answer.flatMap((one) => one.notes);
   const verdict = answer.map((one) => one.verdict).filter(Boolean).join(" ");
@@ -456,7 +546,7 @@ function color(place) {
 function heatMap(data) {
   const { rows, columns, values: texts, places, scale, each } = data.map;
   const side = Math.max(4, Math.min(28, Math.floor(560 / Math.max(rows.length, columns.length))));
-  const canvas = element("canvas", { width: columns.length * side, height: rows.length * side, tabIndex: 0, role: "img",
+  const canvas = element("canvas", { width: columns.length * side, height: rows.length * side, tabIndex: 0, role: "application",
     "aria-label": `Heat map of ${data.title}. Arrow keys read its cells.` });
   const said = `Blue below 0, red above, ${scale.name}, up to ${scale.size} in absolute value.`
     + (each ? ` Each cell shows the entry of largest absolute value among ${each[0]} × ${each[1]}.` : "");
@@ -505,7 +595,7 @@ const MEDIA = { json: "application/json", npy: "application/x-npy", npz: "applic
 /** Return the answer of what is shown in another format. */
 async function numbers(derivative, now, form) {
   const target = path(derivative, now);
-  return ask(target, MEDIA[form], body(asSpec(now)));
+  return ask(target, MEDIA[form], body(now));
 }
 
 async function copyNumbers(derivative, now) {
@@ -564,6 +654,7 @@ function showFiles() {
 // ---- completion of YAML by the schema of a spec
 
 let schema = null;
+const SHOWN = 10;
 const LINES = 400;            // lines above the caret that are looked at
 
 async function fetchSchema() {
@@ -624,19 +715,19 @@ const list = { items: [], typed: "", at: -1 };
 function showCompletions(asked) {
   const field = $("yaml");
   const found = schema ? completions(field.value, field.selectionStart) : { items: [], typed: "" };
-  const wanted = asked || found.typed;
   Object.assign(list, found, { at: asked && found.items.length ? 0 : -1 });
-  $("completions").replaceChildren(...(wanted ? found.items : []).map(([word, about], at) => element("li", { id: `completion-${at}`, role: "option",
-    onmousedown: (event) => { event.preventDefault(); list.at = at; take(); } }, element("b", {}, word.trim()), about)));
-  $("completions").hidden = !wanted || !found.items.length;
+  $("completions").hidden = !(asked || found.typed) || !found.items.length;
   mark();
 }
 
+/** Show the completions around the one that is chosen, so many that nothing has to scroll. */
 function mark() {
-  for (const [at, item] of [...$("completions").children].entries()) {
-    item.setAttribute("aria-selected", String(at === list.at));
-    if (at === list.at) item.scrollIntoView({ block: "nearest" });
-  }
+  const first = Math.max(0, Math.floor(list.at / SHOWN) * SHOWN);
+  $("completions").replaceChildren(...list.items.slice(first, first + SHOWN).map(([word, about], place) => {
+    const at = first + place;
+    return element("li", { id: `completion-${at}`, role: "option", "aria-selected": String(at === list.at), "aria-posinset": at + 1, "aria-setsize": list.items.length,
+      onmousedown: (event) => { event.preventDefault(); list.at = at; take(); } }, element("b", {}, word.trim()), about);
+  }));
   if (list.at >= 0 && !$("completions").hidden) $("yaml").setAttribute("aria-activedescendant", `completion-${list.at}`);
   else $("yaml").removeAttribute("aria-activedescendant");
 }
@@ -686,7 +777,11 @@ function listen() {
   $("cancel").addEventListener("click", () => { again = null; asking?.abort(); });
   $("digits").addEventListener("change", fill);
   $("files").addEventListener("change", (event) => { keep(event.target.files); event.target.value = ""; });
-  $("token").addEventListener("change", (event) => { token = event.target.value.trim(); compute(); });
+  $("token").addEventListener("change", (event) => {
+    token = event.target.value.trim();
+    if (/[^\x21-\x7e]/.test(token)) refuse(new Error("A token has printable ASCII characters alone."), true); else compute();
+  });
+  document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); $("result").focus(); });
   for (const button of document.querySelectorAll("[data-copy]")) button.addEventListener("click", () => {
     const [make, what] = COPIES[button.dataset.copy];
     try { copy(make(), what); } catch (error) { refuse(error, true); }
@@ -711,7 +806,7 @@ function turn() {
 listen();
 if (fromFragment()) {
   if (root.trusted === "yes") compute("", false);
-  else { $("status").textContent = "A link has brought this model. Compute it with the button, if you trust it."; $("compute").focus(); }
+  else { $("status").textContent = "A link has brought this model. Compute it with the button, if you trust it."; }
 } else {
   $("formulas").value = "r = sqrt(x**2 + y**2)\ntheta = arctan2(y, x)";
   values.set("x", "3").set("y", "4");
