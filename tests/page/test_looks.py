@@ -54,3 +54,27 @@ def test_axe_finds_nothing(page: Any, service: Server, pictures: Path, name: str
     assert found.violations_count == 0, found.generate_report()
     wide = page.evaluate("() => document.documentElement.scrollWidth > innerWidth")
     assert not wide, "the page is wider than the window"
+
+
+def test_axe_finds_nothing_in_other_states(page: Any, service: Server) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    name = "a_name_of_an_input_that_is_forty_letters_l"
+    for width, scheme in ((320, "light"), (1280, "dark"), (1280, "light")):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.emulate_media(color_scheme=scheme)
+        tab.opened(page, service, formulas=f"y = -{name}*[0, 1, 2]", at=f"{name}=2",
+                   derivative="jacobian")  # fmt: skip
+        page.uncheck("#typing")
+        page.fill("#formulas", f"z = {name}")  # what is shown is old
+        assert axe.Axe().run(page).violations_count == 0
+        assert not page.evaluate("() => document.documentElement.scrollWidth > innerWidth"), width
+        page.check("[name=kind][value=yaml]")
+        page.fill("#yaml", "")
+        page.focus("#yaml")
+        page.keyboard.press("Control+Space")
+        page.wait_for_selector("#completions li")
+        found = axe.Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+    page.goto(f"http://127.0.0.1:{service.port}/docs")
+    found = axe.Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()

@@ -256,7 +256,12 @@ def test_the_keyboard_alone(page: Any, service: Server) -> None:
     assert page.evaluate("document.activeElement.id") == "at-x"  # a field of text lets go
 
 
-def test_ten_megabytes_pasted(page: Any, service: Server) -> None:
+def files_of(folder: Path) -> Path:
+    np.save(folder / "x.npy", np.array([1.0]))
+    return folder / "x.npy"
+
+
+def test_ten_megabytes_pasted(page: Any, service: Server, tmp_path: Path) -> None:
     page.goto(tab.url(service))
     tab.settled(page)
     page.evaluate(
@@ -267,6 +272,9 @@ def test_ten_megabytes_pasted(page: Any, service: Server) -> None:
     page.click("#compute")
     assert tab.settled(page) == "No result."
     assert len(tab.error(page)) < 2000
+    page.set_input_files("#files", [str(files_of(tmp_path))])
+    page.click("#compute")
+    assert tab.settled(page) == "No result."
     page.check("[name=kind][value=yaml]")
     page.evaluate(
         "() => { const field = document.getElementById('yaml'); field.value ="
@@ -352,9 +360,120 @@ def test_a_link_from_elsewhere_waits_for_a_press(page: Any, service: Server) -> 
     assert "if you trust it" in page.inner_text("#status")
     page.wait_for_timeout(500)
     assert page.locator(".derivative").count() == 0
-    page.keyboard.press("Enter")  # the button has the focus
+    page.click("#compute")
     tab.settled(page)
     assert tab.numbers(page) == [["6.0"]]
+
+
+def test_copies_run_nothing_but_what_they_say(page: Any, service: Server, tmp_path: Path) -> None:
+    touched = tmp_path / "touched"
+    spec = (
+        "model: {expression: x**2}\ninputs: {x: 3}\n"
+        f'description: "a\nEND\n touch {touched}\n: <<X\n"\n'
+    )
+    tab.opened(page, service, yaml=spec, derivative="jacobian")
+    assert tab.numbers(page) == [["6.0"]]
+    run(f"cd {tmp_path}; PATH={Path(sys.executable).parent}:$PATH; {tab.copied(page, 'cli')}")
+    for value in (
+        f"'\\' '+str(__import__(\"os\").system(\"touch {touched}\"))+' '",
+        f"$(touch {touched})",
+        f"`touch {touched}`",
+        f"1 # '; touch {touched}",
+        f"'); __import__('os').system('touch {touched}') #",
+    ):
+        tab.opened(page, service, formulas="y = x**2", at=f"x={value}", derivative="jacobian")
+        for what, how in (("cli", ["bash"]), ("python", [sys.executable])):
+            text = tab.copied(page, what)
+            subprocess.run(how, input=text, text=True, cwd=tmp_path, capture_output=True,
+                           env={"PATH": str(Path(sys.executable).parent) + ":/usr/bin:/bin"},
+                           timeout=60, check=False)  # fmt: skip
+        assert not touched.exists(), value
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("2 * pi", 12.566370614359172), ("[pi]", 6.283185307179586), ("1/3", 2 / 3), ("0x10", 32.0),
+     ("3 # c", 6.0), ("-1e-3", -0.002), ("{value: 2}", 4.0), ('"2"', None), ("{linspace: [2, 2, 1]}", 4.0)],
+)  # fmt: skip
+def test_python_copies_of_odd_values(
+    page: Any, service: Server, value: str, expected: float | None, tmp_path: Path
+) -> None:
+    tab.opened(page, service, formulas="y = sum(x**2)", at=f"x={value}", derivative="gradient")
+    if tab.error(page):
+        assert expected is None or value in ("0x10", "[pi]"), tab.error(page)
+        return
+    assert float(tab.numbers(page)[0][0]) == expected
+    done = subprocess.run([sys.executable, "-c", tab.copied(page, "python")], cwd=tmp_path,
+                          capture_output=True, text=True, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert f"{expected:.6g}" in done.stdout
+
+
+def test_a_file_is_taken_by_its_whole_name(page: Any, service: Server, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.array([1.0, 2.0]))
+    np.save(tmp_path / "é.npy", np.array([3.0]))
+    page.goto(tab.url(service))
+    tab.settled(page)
+    page.uncheck("#typing")
+    page.set_input_files("#files", [str(tmp_path / "x.npy"), str(tmp_path / "é.npy")])
+    page.check("[name=kind][value=yaml]")
+    for name, numbers in (
+        ("x.npy", ["2.0", "4.0"]),
+        ("data/x.npy", ["2.0", "4.0"]),
+        ("sub/é.npy", ["6.0"]),
+        ("a-x.npy", None),
+        ("a.x.npy", None),
+        ("x.npy.npy", None),
+    ):
+        page.fill("#yaml", "# of x.npy\nmodel: {expression: sum(a**2)}\n"
+                  f"inputs: {{a: {{file: {name}}}}}\nderivative: gradient\n")  # fmt: skip
+        page.click("#compute")
+        tab.settled(page)
+        if numbers is None:
+            assert f"names the file '{name}'" in tab.error(page)
+        else:
+            assert tab.error(page) == ""
+            assert [row[0] for row in tab.numbers(page)] == numbers
+    page.fill(
+        "#yaml", "model: {expression: sum(a*b)}\ninputs: {a: {file: p/x.npy}, b: {file: q/x.npy}}\n"
+    )
+    page.click("#compute")
+    tab.settled(page)
+    assert "p/x.npy and q/x.npy" in tab.error(page)
+
+
+def test_what_is_old_is_said(page: Any, service: Server) -> None:
+    tab.opened(page, service, formulas="y = x**2", at="x=3", derivative="jacobian")
+    page.uncheck("#typing")
+    page.fill("#at-x", "4")
+    assert page.inner_text("#status") == "Changed: press Compute."
+    assert page.locator("#result.stale").count() == 1
+    page.click("#compute")
+    tab.settled(page)
+    assert page.locator("#result.stale").count() == 0
+
+
+def test_texts_and_comments_name_no_inputs(page: Any, service: Server) -> None:
+    formulas = 'y = einsum("ij,j->i", A, x)  # a note about z'
+    at = ["A=[[1, 2], [3, 4]]", "x=[1, 1]"]
+    tab.opened(page, service, formulas=formulas, at=at, wrt="x", derivative="jacobian")
+    assert page.locator("#inputs tbody td:first-child").all_inner_texts() == ["A", "x"]
+    assert tab.numbers(page) == [["1.0", "2.0"], ["3.0", "4.0"]]
+    page.uncheck("#wrt-x")
+    page.click("#compute")
+    tab.settled(page)
+    assert "at least one input" in tab.error(page)
+
+
+def test_a_link_does_not_depend_on_what_was_open_before(page: Any, service: Server) -> None:
+    tab.opened(page, service, formulas="y = x**2", at="x=3", derivative="jacobian")
+    page.evaluate("location.hash = '#formulas=y+%3D+x**2&derivative=jacobian'")
+    page.wait_for_selector(".derivative td[data-number='2.0']")
+    page.keyboard.press("Control+Home")
+    page.focus(".skip")
+    page.keyboard.press("Enter")
+    assert "formulas=" in page.url
+    assert page.evaluate("document.activeElement.id") == "result"
 
 
 def test_texts_are_no_markup(page: Any, service: Server) -> None:
