@@ -393,7 +393,8 @@ def test_copies_run_nothing_but_what_they_say(page: Any, service: Server, tmp_pa
 @pytest.mark.parametrize(
     ("value", "expected"),
     [("2 * pi", 12.566370614359172), ("[pi]", 6.283185307179586), ("1/3", 2 / 3), ("0x10", 32.0),
-     ("3 # c", 6.0), ("-1e-3", -0.002), ("{value: 2}", 4.0), ('"2"', None), ("{linspace: [2, 2, 1]}", 4.0)],
+     ("3 # c", 6.0), ("-1e-3", -0.002), ("{value: 2}", 4.0), ('"2"', None),
+     ("{linspace: [2, 2, 1]}", 4.0)],
 )  # fmt: skip
 def test_python_copies_of_odd_values(
     page: Any, service: Server, value: str, expected: float | None, tmp_path: Path
