@@ -154,6 +154,19 @@ def lock(path: str) -> int | None:
     return descriptor
 
 
+def check_socket(path: str) -> None:
+    """Refuse what stands in the place of a socket and is none.
+
+    Raises:
+        ComputationError: it is another kind of file.
+    """
+    with suppress(FileNotFoundError):
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            from jaccli.errors import ComputationError
+
+            raise ComputationError(f"{path}: this is there, and is no socket.")
+
+
 def _untrusted(path: str, why: str) -> Exception:
     from jaccli.errors import ComputationError
 

@@ -37,12 +37,14 @@ def start(environment: Mapping[str, str]) -> None:
     """Start a service with an environment, unless one runs, starts or ends, and wait for nothing.
 
     Raises:
-        ComputationError: the folder of its socket is not the user's alone.
+        ComputationError: the folder of its socket is not the user's alone, or there is no socket in
+            its place.
         OSError: no process can be started.
     """
     address.check_folder(address.default_folder(), make=True)
     path = address.default_socket()
     address.check_length(path)
+    address.check_socket(path)
     lock = address.lock(path)
     if lock is None:
         return
