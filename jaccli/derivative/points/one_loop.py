@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr
 
+from jaccli import memory
 from jaccli.derivative import constants, jaxprs
 from jaccli.derivative.basis import Tree
 from jaccli.derivative.folding import folded
@@ -49,7 +50,9 @@ def mapped(row: Callable[..., Tree], in_axes: Any) -> Callable[..., Tree]:
             return usual(*args)
         try:
             return _loop(row, leaves, structure, axes, counts.pop())
-        except NotScalar:
+        except (memory.Exhausted, MemoryError):
+            raise
+        except Exception:  # NotScalar, or a defect of a rule: the usual way is open
             return usual(*args)
 
     return compute
@@ -67,14 +70,16 @@ def _spread(in_axes: Any, args: Sequence[Tree]) -> Any:
 
 @dataclass(frozen=True)
 class _Scalars:
-    """A function of one point as a jaxpr of scalars.
+    """A function of one point as a jaxpr of scalars, with its constants.
 
     `inner` has as arguments the numbers of the point that it uses: `used` of all.  `results` has
-    for every array of the result an array of what stands in it: numbers, or the positions of
-    `inner`'s results.
+    for every array of the result that differs from point to point an array of what stands in it:
+    numbers, or the positions of `inner`'s results.
     """
 
-    inner: ClosedJaxpr
+    inner: jaxprs.Subprogram
+    consts: Sequence[Any]
+    out_avals: Sequence[Any]
     used: list[int]
     results: list[np.ndarray]
 
@@ -109,17 +114,17 @@ def _loop(
         jnp.moveaxis(x, a, 0).reshape(count, -1) if flag else None
         for x, a, flag in zip(leaves, axes, own, strict=True)
     ]
-    shared = parts.shared([x for x, flag in zip(leaves, own, strict=True) if not flag])
+    shared, same = parts.shared([x for x, flag in zip(leaves, own, strict=True) if not flag])
     inputs: list[Any] = []
-    for columns in by_point:
-        if columns is not None:
-            inputs += [columns[:, k] for k in range(columns.shape[1])]
+    for table in by_point:
+        if table is not None:
+            inputs += [table[:, k] for k in range(table.shape[1])]
     for x in shared:
         inputs += [x.reshape(-1)[k] for k in range(x.size)]
     numbers = parts.scalars([x for x, flag in zip(avals, own, strict=True) if flag], shared)
-    dtypes = [aval.dtype for aval in numbers.inner.out_avals]
+    dtypes = [aval.dtype for aval in numbers.out_avals]
     computed = over_points(
-        lambda *args: jaxprs.evaluate(numbers.inner.jaxpr, numbers.inner.consts, args, bind),
+        lambda *args: jaxprs.evaluate(numbers.inner, numbers.consts, args, bind),
         [inputs[k] for k in numbers.used],
         dtypes,
         count,
@@ -130,12 +135,15 @@ def _loop(
             return computed[value.position]
         return jnp.full((count,), np.asarray(value, dtype))
 
-    arrays = [
-        jnp.stack([column(value, y.dtype) for value in scalars(places)], 1).reshape(count, *y.shape)
-        if y.size
-        else jnp.zeros((count, *y.shape), y.dtype)
-        for places, y in zip(numbers.results, shapes, strict=True)
-    ]
+    own_places, fixed = iter(numbers.results), iter(same)
+    arrays: list[Any] = []
+    for y, varies in zip(shapes, parts.varying, strict=True):
+        if not varies:
+            arrays.append(jnp.broadcast_to(next(fixed), (count, *y.shape)))
+            continue
+        columns = [column(value, y.dtype) for value in scalars(next(own_places))]
+        whole = jnp.stack(columns, 1) if columns else jnp.zeros((count, 0), y.dtype)
+        arrays.append(whole.reshape(count, *y.shape))
     return jax.tree.unflatten(outside, arrays)
 
 
@@ -162,25 +170,33 @@ class _Parts:
         jaxpr: Any = self.closed.jaxpr
         constvars = set(jaxpr.constvars)
         found: dict[Any, None] = {}
-        atoms = [v for eqn in self.pointwise for v in eqn.invars] + list(jaxpr.outvars)
-        for v in atoms:
+        for v in (v for eqn in self.pointwise for v in eqn.invars):
             if not jaxprs.is_literal(v) and v not in self.varied and v not in constvars:
                 found[v] = None
         return list(found)
 
-    def shared(self, values: Sequence[Any]) -> list[Any]:
-        """Return the values that points share and use, given the arguments that they share."""
+    def shared(self, values: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        """Return the values that points share and use, then the results that are the same for all.
+
+        `values` are the arguments that points share.
+        """
         jaxpr: Any = self.closed.jaxpr
-        if not self._joints:
-            return []
         there = [v for v, flag in zip(jaxpr.invars, self.own, strict=True) if not flag]
         before = [eqn for eqn in jaxpr.eqns if not any(v in self.varied for v in eqn.outvars)]
-        part = jaxprs.Subprogram(jaxpr.constvars, there, before, self._joints)
+        same = [v for v, flag in zip(jaxpr.outvars, self.varying, strict=True) if not flag]
+        part = jaxprs.Subprogram(jaxpr.constvars, there, before, [*self._joints, *same])
         found = jaxprs.evaluate(part, self.closed.consts, list(values), bind)
         arrays = [jnp.asarray(x) for x in found]
-        if sum(x.size for x in arrays) > _NUMBERS:
+        joints = arrays[: len(self._joints)]
+        if sum(x.size for x in joints) > _NUMBERS:
             raise NotScalar("points share too many numbers")
-        return arrays
+        return joints, arrays[len(joints) :]
+
+    @property
+    def varying(self) -> list[bool]:
+        """Which results differ from point to point."""
+        jaxpr: Any = self.closed.jaxpr
+        return [jaxprs.depends(v, self.varied) for v in jaxpr.outvars]
 
     def scalars(self, own: Sequence[Any], shared: Sequence[Any]) -> _Scalars:
         """Return the part that points have for themselves, on scalars.
@@ -189,9 +205,8 @@ class _Parts:
         """
         jaxpr: Any = self.closed.jaxpr
         mine = [v for v, flag in zip(jaxpr.invars, self.own, strict=True) if flag]
-        part = jaxprs.Subprogram(
-            jaxpr.constvars, [*mine, *self._joints], self.pointwise, jaxpr.outvars
-        )
+        wanted = [v for v, flag in zip(jaxpr.outvars, self.varying, strict=True) if flag]
+        part = jaxprs.Subprogram(jaxpr.constvars, [*mine, *self._joints], self.pointwise, wanted)
         takes = [*own, *shared]
         avals = [
             jax.ShapeDtypeStruct((), x.dtype) for x in takes for _ in range(math.prod(x.shape))
@@ -228,8 +243,9 @@ class _Parts:
         used = [k for k, v in enumerate(needed.invars) if v in reading]
         if not used:
             raise NotScalar("nothing depends on the point")
-        trimmed = inner.jaxpr.replace(invars=[needed.invars[k] for k in used], debug_info=None)
-        return _Scalars(ClosedJaxpr(trimmed, inner.consts), used, places)
+        takes_used = [needed.invars[k] for k in used]
+        trimmed = jaxprs.Subprogram(needed.constvars, takes_used, needed.eqns, needed.outvars)
+        return _Scalars(trimmed, inner.consts, inner.out_avals, used, places)
 
     def _constants(self, part: Any) -> list[Any]:
         """Return the constants that points use; others are 0, which nothing reads."""

@@ -197,6 +197,11 @@ def _concatenated(budget: Budget, eqn: Any, *parts: Array) -> list[Array]:
     return [np.concatenate(same, eqn.params["dimension"])]
 
 
+def _stacked(budget: Budget, eqn: Any, *parts: Array) -> list[Array]:
+    same = [objects(scalars(x), x.shape) for x in parts]
+    return [np.stack(same, eqn.params["axis"])]
+
+
 def _split(budget: Budget, eqn: Any, x: Array) -> list[Array]:
     return list(np.split(x, np.cumsum(eqn.params["sizes"])[:-1], eqn.params["axis"]))
 
@@ -241,13 +246,14 @@ def _running(combine: Callable[[Any, Any], Any]) -> Rule:
         rows = np.moveaxis(objects(scalars(x), x.shape), axis, 0)
         rows = rows[::-1] if eqn.params["reverse"] else rows
         done: list[Array] = []
-        for row in rows:
+        for k in range(len(rows)):
+            row = rows[k, ...]  # with the dots an array, of one number too
             if done:
                 pairs = zip(scalars(done[-1]), scalars(row), strict=True)
                 row = objects(
                     [combine(_number(a, dtype), _number(b, dtype)) for a, b in pairs], row.shape
                 )
-            done.append(np.asarray(row, object))
+            done.append(row)
         if not done:
             return [x]
         ordered = done[::-1] if eqn.params["reverse"] else done
@@ -308,6 +314,7 @@ RULES: dict[str, Rule] = {
     "scatter-add": _scattered(add=True),
     "concatenate": _concatenated,
     "split": _split,
+    "stack": _stacked,
     "reduce_sum": _reduced(_ADD, 0),
     "reduce_prod": _reduced(_MULTIPLY, 1),
     "reduce_max": _reduced(_MAX),

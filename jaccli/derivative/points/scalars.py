@@ -63,7 +63,7 @@ class Interpreter:
         steps = range(scan.length)
         for step in reversed(steps) if scan.reverse else steps:
             self.budget.spend(1)
-            out = self.run(body, consts, [*fixed, *carry, *(x[step] for x in sequences)])
+            out = self.run(body, consts, [*fixed, *carry, *(x[step, ...] for x in sequences)])
             carry = out[: scan.carry]
             for row, y in zip(rows, out[scan.carry :], strict=True):
                 row.append(y)
