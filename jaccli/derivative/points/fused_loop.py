@@ -47,7 +47,7 @@ def over_points(
         slots.append((own, k, dtype))
     slots += [(i, None, inputs[i].dtype) for i in free]
     while len(slots) < _TWICE:  # with one operand it is a usual reduction, of which XLA knows more
-        slots.append((None, None, np.dtype(np.float32)))
+        slots.append((None, None, np.dtype(np.int32)))
     shape = (points, _TWICE)
 
     def operand(own: int | None, dtype: Any) -> Any:

@@ -123,6 +123,9 @@ def _loop(
         inputs += [x.reshape(-1)[k] for k in range(x.size)]
     numbers = parts.scalars([x for x, flag in zip(avals, own, strict=True) if flag], shared)
     dtypes = [aval.dtype for aval in numbers.out_avals]
+    of_all = [*dtypes, *(inputs[k].dtype for k in numbers.used)]
+    if len({dtype for dtype in of_all if jnp.issubdtype(dtype, jnp.inexact)}) > 1:
+        raise NotScalar("a reduction has floats of one precision")
     computed = over_points(
         lambda *args: jaxprs.evaluate(numbers.inner, numbers.consts, args, bind),
         [inputs[k] for k in numbers.used],
