@@ -11,3 +11,5 @@ equilibrium                       the kind of an equilibrium
 vectors, render                   text and JSON
 render_equilibrium                the same of eigenvalues and equilibria
 """
+
+from jaccli import backend  # noqa: F401  # sets what JAX reads when it is imported

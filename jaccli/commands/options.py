@@ -57,8 +57,13 @@ REPORTS = ("table", "plain", "json", "none")
 
 
 def names(*path: str) -> Callable[[str, Sequence[str]], Iterable[Override]]:
-    """Read a repeatable option that replaces a list of names."""
-    return lambda flag, values: (Override(path, option_list(flag, values)),)
+    """Read a repeatable option that replaces a list of names; commas may separate them, too."""
+
+    def read(flag: str, values: Sequence[str]) -> Iterable[Override]:
+        found = [name.strip() for value in values for name in value.split(",")]
+        return (Override(path, option_list(flag, found)),)
+
+    return read
 
 
 def _expressions(flag: str, values: Sequence[str]) -> Iterable[Override]:

@@ -111,17 +111,20 @@ class UncertaintySpec:
 
 
 def with_means(values: dict[str, Any]) -> None:
-    """Give inputs that have samples their value, the mean."""
+    """Give inputs that have samples their value, the mean, unless `--at` goes before the spec's."""
     inputs, entries = values["inputs"], values["uncertainty"]
     if not isinstance(inputs, dict) or not isinstance(entries, dict):
         return
     values["inputs"] = inputs = dict(inputs)  # the default is every spec's
     for name, entry in entries.items():
         if isinstance(entry, UncertaintyEntry) and entry.form == SAMPLES:
-            source = entry.values.get(SAMPLES)
-            if isinstance(source, Source):
+            source, declared = entry.values.get(SAMPLES), inputs.get(name)
+            if not isinstance(source, Source):
+                continue
+            is_option = isinstance(declared, Source) and declared.node.place.source == "--at"
+            if not is_option or source.node.place.source == "--std":
                 inputs[name] = MeanOfSamples(
-                    source.kind, source.entries, source.path, source.node, inputs.get(name)
+                    source.kind, source.entries, source.path, source.node, declared
                 )
 
 

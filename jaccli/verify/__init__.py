@@ -6,3 +6,5 @@
 
 Boundary: compares; the planned derivative is computed by `execute`.
 """
+
+from jaccli import backend  # noqa: F401  # sets what JAX reads when it is imported

@@ -81,6 +81,16 @@ def test_the_mean_of_samples_is_the_value_for_every_command(jaccli: Jaccli) -> N
     assert jaccli("validate", "-", stdin=resolved).stdout == resolved
 
 
+def test_another_point_than_the_mean_of_samples(jaccli: Jaccli) -> None:
+    spec = "model: {expression: x**2}\nuncertainty: {x: {samples: [1.0, 2.0, 6.0]}}\n"
+    done = jaccli("evaluate", "-", "--at", "x=5", "--format", "json", stdin=spec)
+    assert json.loads(done.stdout)["blocks"]["f"]["values"] == 25.0
+    done = jaccli("propagate", "-", "--at", "x=5", "--format", "json", stdin=spec)
+    found = json.loads(done.stdout)["outputs"]["f"]
+    # u(x) = s/sqrt(3) with s**2 = 7; u(f) = 2 x u(x)
+    assert (found["value"], found["u"]) == (25.0, pytest.approx(10 * (7 / 3) ** 0.5, rel=1e-14))
+
+
 def test_samples_of_one_spec_are_no_inputs_of_the_next(jaccli: Jaccli) -> None:
     spec = "model: {expression: x**2}\nuncertainty: {x: {samples: [1.0, 2.0, 6.0]}}\n"
     jaccli("propagate", "-", stdin=spec)

@@ -283,7 +283,8 @@ def _page(limits: Limits) -> str:
     schemas = html.escape(json.dumps(made["components"]["schemas"], indent=1))
     return (
         f"<!doctype html><html lang=en><meta charset=utf-8><title>jaccli</title>{_STYLE}"
-        f"<main><h1>jaccli {html.escape(info['version'])}</h1><p>{html.escape(info['description'])}</p>"
+        f"<main><h1>jaccli {html.escape(info['version'])}</h1>"
+        f"<p>{html.escape(info['description'])}</p>"
         "<p>The same for programs: <code>/openapi.json</code></p>"
         f"{sections}<h2>Schemas</h2><details><summary>the spec, results, errors</summary>"
         f"<pre>{schemas}</pre></details></main></html>\n"
