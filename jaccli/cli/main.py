@@ -23,6 +23,7 @@ _NAME = "jaccli: "
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; `--debug` shows tracebacks too."""
     try:
+        _check_once(arguments)
         code = build(arguments)(list(arguments), prog_name="jaccli", standalone_mode=False)
         sys.stdout.flush()
         if code == INTERRUPTED:  # Typer has turned Ctrl-C into this number
@@ -47,6 +48,19 @@ def run(arguments: Sequence[str]) -> int:
         if message:
             _say(message)
         return code
+
+
+def _check_once(arguments: Sequence[str]) -> None:
+    """Refuse a second `-o`: Typer would take the last one, and a file would be missing.
+
+    Raises:
+        UsageError: there is one.
+    """
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    targets = [at for at in options if at in ("-o", "--output") or at.startswith("--output=")]
+    if len(targets) > 1:
+        message = f"-o is given {len(targets)} times, and a call writes one file."
+        raise UsageError(message, hint="Call it once for each; what is compiled is kept.")
 
 
 def _reader_left(error: BaseException) -> bool:
