@@ -465,8 +465,17 @@ def test_config_says_what_it_is_and_where_it_comes_from(name: str) -> None:
     assert len(spec["source"]) > 20
 
 
+SLOW = ("bratu_steady", "chemostat")
+"""Configs that solve equations, which compile for seconds."""
+
+
 @pytest.mark.parametrize(
-    "name", [n for n in SPECS if "sweep" not in read_spec(n) and n not in REPORTED]
+    "name",
+    [
+        pytest.param(n, marks=[pytest.mark.slow] if n in SLOW else [])
+        for n in SPECS
+        if "sweep" not in read_spec(n) and n not in REPORTED
+    ],
 )
 def test_config_agrees_with_closed_form(name: str, jaccli: Any, tmp_path: Path) -> None:
     spec = read_spec(name)

@@ -102,6 +102,7 @@ def ratios(axes: Axes, cases: Sequence[Timed], title: str) -> None:
                           ha="left" if ratio >= 1 else "right", color=INK)  # fmt: skip
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("{x:g}" if len(cases) < 6 else "")
     axes.axvline(1, color=INK, linewidth=0.8)
     axes.margins(x=0.12)
     axes.set_yticks(range(len(cases)), [one.case for one in cases], fontsize=8)

@@ -135,6 +135,7 @@ def test_calls_at_once_run_here_and_start_one_service_that_performs_the_next(hom
     assert home.run("serve", "--status")[:2] == (1, f"{where}: no service is running.\n")
 
 
+@pytest.mark.slow
 def test_a_service_of_an_older_version_that_a_call_has_started_is_replaced(
     home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -200,6 +201,7 @@ def test_it_notices_that_its_socket_is_removed_or_replaced(tmp_path: Path) -> No
     assert not is_at(str(path), inode)
 
 
+@pytest.mark.slow
 def test_a_service_ends_as_a_process_when_idle(home: Home) -> None:
     process = home.begin("serve", "--on-demand", "--idle-end", "0.5", "--workers", "1")
     assert process.wait(PATIENCE) == 0
