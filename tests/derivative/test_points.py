@@ -116,6 +116,8 @@ LEFT: dict[str, Any] = {
     "a loop of unknown length": lambda x: jax.lax.while_loop(lambda y: y.sum() > 1, lambda y: y / 2, x),
     "an index of the point": lambda x: x[x[0].astype(int)] * x,
     "a sorted array": jnp.sort,
+    "one number": lambda x: jnp.sin(x).sum(),
+    "floats of two dtypes": lambda x: (x * 2).astype(jnp.float32),
     "many numbers": lambda x: jnp.outer(jnp.outer(x, x), jnp.outer(x, x).reshape(-1)[:5]) * jnp.ones((4, 1, 1)),
     "many operations": lambda x: jax.lax.fori_loop(0, 5000, lambda i, y: y * 0.5, x),
 }  # fmt: skip

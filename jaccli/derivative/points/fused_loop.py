@@ -33,7 +33,7 @@ def over_points(
 ) -> list[jax.Array]:
     """Return the results `(points,)` of a function of scalars, of the `dtypes`, for every point.
 
-    `inputs` are of shape `(points,)`, or `()` if they are the same for all.  `f` is made of
+    All floats are of one dtype.  `inputs` are of shape `(points,)`, or `()` if they are the same for all.  `f` is made of
     operations on scalars, and uses no other arrays.
     """
     # A reduction has as many results as operands, of the same dtypes: each operand takes the place
@@ -47,7 +47,7 @@ def over_points(
         slots.append((own, k, dtype))
     slots += [(i, None, inputs[i].dtype) for i in free]
     while len(slots) < _TWICE:  # with one operand it is a usual reduction, of which XLA knows more
-        slots.append((None, None, np.dtype(np.int32)))
+        slots.append((None, None, slots[0][2]))
     shape = (points, _TWICE)
 
     def operand(own: int | None, dtype: Any) -> Any:

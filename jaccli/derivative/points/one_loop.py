@@ -123,12 +123,15 @@ def _loop(
         inputs += [x.reshape(-1)[k] for k in range(x.size)]
     numbers = parts.scalars([x for x, flag in zip(avals, own, strict=True) if flag], shared)
     dtypes = [aval.dtype for aval in numbers.out_avals]
-    of_all = [*dtypes, *(inputs[k].dtype for k in numbers.used)]
-    if len({dtype for dtype in of_all if jnp.issubdtype(dtype, jnp.inexact)}) > 1:
-        raise NotScalar("a reduction has floats of one precision")
+    used = [inputs[k] for k in numbers.used]
+    if len(dtypes) == 1:
+        raise NotScalar("one number has one loop in any case, which XLA cuts for its threads")
+    floats = {dtype for dtype in (*(x.dtype for x in used), *dtypes) if constants.is_inexact(dtype)}
+    if len(floats) > 1:
+        raise NotScalar("floats of several dtypes, which XLA refuses in one reduction")
     computed = over_points(
         lambda *args: jaxprs.evaluate(numbers.inner, numbers.consts, args, bind),
-        [inputs[k] for k in numbers.used],
+        used,
         dtypes,
         count,
     )
