@@ -29,8 +29,8 @@ EXAMPLES = _script()
 
 SLOW = {
     "README.md", "check-in-ci.md", "data-files.md", "equations.md", "equilibria.md", "figures.md",
-    "fits.md", "kinks.md", "large-results.md", "parts.md", "results.md", "sensitivity-table.md", "sparse.md", "spec.md", "spectra.md",
-    "tour.md", "tutorial.md", "uncertainty.md", "verify.md",
+    "fits.md", "kinks.md", "large-results.md", "parts.md", "results.md", "sensitivity-table.md",
+    "sparse.md", "spec.md", "spectra.md", "tour.md", "tutorial.md", "uncertainty.md", "verify.md",
 }  # fmt: skip
 """Pages whose examples are performed in a shell only."""
 SHELL = set("|&;<>$*`#")

@@ -12,11 +12,17 @@ import numpy as np
 import pytest
 from pipeline import solve
 
+from jaccli import backend
 from jaccli.derivative import points
 from jaccli.derivative.points import fused_loop, one_loop
 
 N = points.FEWEST
 _rng = np.random.default_rng(5)
+
+
+@pytest.fixture(autouse=True)
+def doubles() -> None:
+    backend.configure(x64=True)
 
 
 def in_one_loop(row: Any, axes: Any, *args: Any) -> bool:
