@@ -33,8 +33,8 @@ def over_points(
 ) -> list[jax.Array]:
     """Return the results `(points,)` of a function of scalars, of the `dtypes`, for every point.
 
-    All floats are of one dtype.  `inputs` are of shape `(points,)`, or `()` if they are the same
-    for all.  `f` is made of operations on scalars, and uses no other arrays.
+    `inputs` are of shape `(points,)`, or `()` if they are the same for all.  `f` is made of
+    operations on scalars, and uses no other arrays.  All floats are of one dtype.
     """
     # A reduction has as many results as operands, of the same dtypes: each operand takes the place
     # of a result of its dtype, or has a place of its own, where nothing is computed.

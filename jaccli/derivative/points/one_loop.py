@@ -25,8 +25,8 @@ from jaccli.derivative.points.scalar_rules import Budget, NotScalar, objects, sc
 from jaccli.derivative.points.scalars import Interpreter
 from jaccli.derivative.primitives import bind
 
-FEWEST = 2_000
-"""Points from which on a loop of its own is worth the longer compile time."""
+FEWEST = 10_000
+"""Points from which on a loop of its own is worth its trial and its tracing, about 0.1 s."""
 _NUMBERS = 128
 """Numbers of a point that go in, and that come out, at most."""
 _OPERATIONS = 4_000
