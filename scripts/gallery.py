@@ -98,10 +98,10 @@ def page() -> str:
         "",
         "Each spec of `configs/`, what draws its picture, and where it comes from.",
         "`jaccli examples` lists them, `jaccli examples NAME --copy DIR` copies one with the files",
-        "that it reads. The commands below run in a checkout, which has `configs/`; where jaccli is",
-        "installed without one, `jaccli examples NAME --copy .` puts the spec into your folder, and",
-        "`NAME.yaml` takes the place of `configs/NAME.yaml`. The pictures need the extra `figures`.",
-        "`scripts/gallery.py` draws them and writes this page.",
+        "that it reads. The commands below run in a checkout, which has `configs/`. With jaccli",
+        "installed and no checkout, `jaccli examples NAME --copy .` puts the spec in your folder,",
+        "and `NAME.yaml` takes the place of `configs/NAME.yaml`. The pictures need the extra",
+        "`figures`. `scripts/gallery.py` draws them and writes this page.",
     ]
     for title, names in GROUPS.items():
         lines += ["", f"## {title}"]
