@@ -28,7 +28,8 @@ EXAMPLES = _script()
 
 
 SLOW = {
-    "README.md", "check-in-ci.md", "data-files.md", "equations.md", "equilibria.md", "figures.md",
+    "README.md", "check-in-ci.md", "data-files.md", "equations.md", "equilibria.md",
+    "expressions.md", "figures.md", "jacobian-from-csv.md",
     "fits.md", "kinks.md", "large-results.md", "parts.md", "results.md", "sensitivity-table.md",
     "sparse.md", "spec.md", "spectra.md", "tour.md", "tutorial.md", "uncertainty.md", "verify.md",
 }  # fmt: skip

@@ -102,6 +102,7 @@ def _strings(node: ast.AST) -> set[str]:
     }
 
 
+@cache
 def compared() -> dict[str, set[str]]:
     """Return what each module compares names of primitives with, and registers rules for."""
     found: dict[str, set[str]] = {}

@@ -46,6 +46,7 @@ def blocks(jaccli: Jaccli, *args: str) -> dict[str, Any]:
     return {name: block["values"] for name, block in found.items()}
 
 
+@pytest.mark.slow
 def test_a_hessian_is_that_of_the_closed_form(jaccli: Jaccli, quadratic: str) -> None:
     """Rate = feed - c: minus the derivatives of c = (sqrt(1 + 4 k f) - 1)/(2 k) at (2, 3)."""
     found = blocks(jaccli, "hessian", quadratic)
