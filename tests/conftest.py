@@ -22,6 +22,7 @@ import hypothesis
 import pytest
 
 from jaccli.__main__ import perform
+from tests.thinned import thin
 
 # Compiling takes a while on a busy machine, and says nothing about the property.
 hypothesis.settings.register_profile("jaccli", deadline=None, derandomize=True)
@@ -43,6 +44,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--through-service", nargs="?", const="session", default="", metavar="URL",
         help="run commands through the client and a session, or the service at a URL",
     )  # fmt: skip
+    parser.addoption(
+        "--thin", action="store_true", help="leave most cases of long files to the slow tests"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -57,23 +61,10 @@ def pytest_configure(config: pytest.Config) -> None:
             signal.signal(number, handler)
 
 
-THINNED = {
-    "cli/test_process.py", "cli/test_surroundings.py", "derivative/test_modes.py",
-    "expression/test_digits.py", "service/test_limits.py", "structured/test_rules.py",
-    "tune/test_bench.py", "tune/test_tuned.py",
-}  # fmt: skip
-"""Files of which the quick tests take every third case; `.ci/run` runs the slow ones of all."""
-
-
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    here, seen = Path(__file__).parent, dict.fromkeys(THINNED, 0)
-    for item in items:
-        name = item.path.relative_to(here).as_posix() if here in item.path.parents else ""
-        if name in seen and item.get_closest_marker("slow") is None:
-            if seen[name] % 3:
-                item.add_marker(pytest.mark.slow)
-            seen[name] += 1
+    if config.getoption("--thin"):
+        thin(items, Path(__file__).parent)
     if config.getoption("--through-service"):
         for item in items:
             for marker in item.iter_markers("local"):

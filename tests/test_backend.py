@@ -123,3 +123,29 @@ def test_the_forecast_on_a_gpu_is_the_one_of_the_cpu(jaccli: Call) -> None:
     for name in ("forecast", "forecast_batch_hessian"):
         cpu, gpu = (np.load(f"{name}.{device}.npy") for device in ("cpu", "gpu"))
         np.testing.assert_allclose(gpu, cpu, rtol=0, atol=1e-5 * np.max(np.abs(cpu)))
+
+
+@pytest.mark.parametrize("package", ["analyze", "plan", "verify"])
+def test_what_jax_reads_is_set_before_it_is_imported(package: str) -> None:
+    """JAX looks once: its logs would be on the terminal of who runs a command that begins here."""
+    code = f"""
+import importlib, os, pkgutil, sys
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "jax":
+            print(os.environ.get("TF_CPP_MIN_LOG_LEVEL"))
+            sys.stdout.flush()
+            os._exit(0)
+
+sys.meta_path.insert(0, Finder())
+import jaccli
+root = importlib.import_module("jaccli.{package}")
+for module in pkgutil.iter_modules(root.__path__, "jaccli.{package}."):
+    importlib.import_module(module.name)
+"""
+    environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.stdout == "3\n", done.stderr

@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+LONG = {
+    "cli/test_process.py", "cli/test_surroundings.py", "derivative/test_modes.py",
+    "expression/test_digits.py", "service/test_limits.py", "structured/test_rules.py",
+    "tune/test_bench.py", "tune/test_tuned.py",
+}  # fmt: skip
+"""Files of which scripts/test takes every third quick case, and scripts/test-slow the others."""
+_EVERY = 3
+
+
+def thin(items: Iterable[pytest.Item], root: Path) -> None:
+    """Mark what `LONG` leaves out as `slow`."""
+    seen: Counter[str] = Counter()
+    for item in items:
+        name = item.path.relative_to(root).as_posix()
+        if name in LONG and item.get_closest_marker("slow") is None:
+            if seen[name] % _EVERY:
+                item.add_marker(pytest.mark.slow)
+            seen[name] += 1
 
 
 def thinned(cases: Iterable[Any], every: int) -> list[Any]:

@@ -25,6 +25,8 @@ from jaccli.spec import Spec
 
 Vector = np.ndarray[Any, Any]
 Key = tuple[Any, ...]
+Blocks = dict[tuple[str | None, tuple[str, ...]], Vector]
+"""Results by output and inputs."""
 
 _SENS = "(sens)"
 """The input that holds the weights of an output: no input of a spec has such a name."""
@@ -96,15 +98,8 @@ class VectorModel:
     ) -> Vector:
         """Return `sensᵀ J`, of the shape of the input `wrt`; J is `d output / d input`."""
         output, name = self._names(out, wrt)
-        model = replace(
-            self._model,
-            function=_selected(self._model.function, output),
-            wrt=(name,),
-            vectors={output: np.zeros(self.outputs[output])},
-        )
-        program = self._program(("vjp", out, wrt), model, "vjp")
         cotangent = {output: sens.reshape(self.outputs[output])}
-        return self._run(program, self._values(point, settings), cotangent)[None, (name,)]
+        return self._product("vjp", out, wrt, cotangent, point, settings)[None, (name,)]
 
     def apply_jacobian(
         self,
@@ -116,15 +111,8 @@ class VectorModel:
     ) -> Vector:
         """Return `J vec`, of the shape of the output `out`."""
         output, name = self._names(out, wrt)
-        model = replace(
-            self._model,
-            function=_selected(self._model.function, output),
-            wrt=(name,),
-            vectors={name: np.zeros(self._model.in_shape(name))},
-        )
-        program = self._program(("jvp", out, wrt), model, "jvp")
         tangent = {name: vec.reshape(self._model.in_shape(name))}
-        return self._run(program, self._values(point, settings), tangent)[output, ()]
+        return self._product("jvp", out, wrt, tangent, point, settings)[output, ()]
 
     def apply_hessian(
         self,
@@ -157,6 +145,26 @@ class VectorModel:
         tangents = zeros | {second: vec.reshape(self._model.in_shape(second))}
         return self._run(program, values, tangents)[_WEIGHTED, (first,)]
 
+    def _product(
+        self,
+        derivative: str,
+        out: int,
+        wrt: int,
+        vectors: dict[str, Vector],
+        point: Sequence[Vector],
+        settings: Mapping[str, Vector],
+    ) -> Blocks:
+        """Return the product of one Jacobian, of an output by an input, with a vector."""
+        output, name = self._names(out, wrt)
+        model = replace(
+            self._model,
+            function=_selected(self._model.function, output),
+            wrt=(name,),
+            vectors={key: np.zeros(vector.shape) for key, vector in vectors.items()},
+        )
+        program = self._program((derivative, out, wrt), model, derivative)
+        return self._run(program, self._values(point, settings), vectors)
+
     def _names(self, out: int, wrt: int) -> tuple[str, str]:
         output, name = list(self.outputs)[out], self.inputs[wrt]
         if output in self._integers:
@@ -186,7 +194,7 @@ class VectorModel:
 
     def _run(
         self, program: Program, values: dict[str, Vector], vectors: dict[str, Vector]
-    ) -> dict[tuple[str | None, tuple[str, ...]], Vector]:
+    ) -> Blocks:
         """Return the blocks of a program at a point, by output and inputs."""
         made = program.plan
         wrt = {name: values[name] for name in made.model.wrt}

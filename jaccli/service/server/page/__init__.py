@@ -17,7 +17,7 @@ from string import Template
 from typing import NamedTuple
 
 from jaccli import __version__
-from jaccli.choices import FLOAT_DTYPES, INPUT_SUFFIXES, MODES, REPORTED
+from jaccli.choices import FLOAT_DTYPES, INPUT_SUFFIXES, MODES, REPORTED, WITH_VECTOR
 from jaccli.expression.function_table import CONSTANTS, functions
 from jaccli.service.server.limits import Limits
 
@@ -85,10 +85,13 @@ def _html(trusted: bool, largest: int) -> bytes:
 
 
 def _derivative(name: str) -> str:
-    """Return a derivative as an option, with its modes; reports are of specs alone."""
+    """Return a derivative as an option: its modes, and its vector; reports are of specs alone."""
     modes = " ".join(MODES.get(name, MODES["jacobian"]))
-    of_specs = " data-specs hidden" if name in REPORTED else ""
-    return f'<option value="{name}" data-modes="{modes}"{of_specs}>{name}</option>'
+    more = " data-specs data-report hidden" if name in REPORTED else ""
+    if name in WITH_VECTOR:
+        vector = "Cotangent, by output" if name == "vjp" else "Tangent, by input"
+        more = f' data-vector="{vector}"'
+    return f'<option value="{name}" data-modes="{modes}"{more}>{name}</option>'
 
 
 def _functions() -> list[str]:

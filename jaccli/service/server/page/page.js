@@ -7,10 +7,7 @@
 
 const NAME = /[\p{L}_][\p{L}\p{N}_]*/u;
 const DEFINITION = /^\s*([\p{L}_][\p{L}\p{N}_]*)\s*=(?!=)\s*(.*)$/su;
-const FILE = /^@(.*?\.(?:npy|npz|csv|tsv|txt|dat))(?::(.*))?$/s;
 const PAGE = "application/vnd.jaccli.page+json";
-const WITH_VECTOR = { jvp: "by input", hvp: "by input", vjp: "by output" };
-const REPORTS = ["propagate", "covariance"];
 const PAUSE = 450;            // milliseconds without a key before it computes
 const SLOW = 2500;            // an answer that took longer is not asked for while typing
 const LARGE = 100_000;        // characters from which on nothing is done while typing
@@ -23,6 +20,8 @@ const $ = (id) => document.getElementById(id);
 const root = document.documentElement.dataset;
 const words = (text) => new Set(text.split(" "));
 const CONSTANTS = words(root.constants);
+const FILE = new RegExp(`^@(.*?(?:${$("files").accept.replaceAll(".", "\\.").replaceAll(",", "|")}))(?::(.*))?$`, "s");
+const REPORTS = [...$("derivative").options].filter((option) => "report" in option.dataset).map((option) => option.value);
 
 function element(tag, properties = {}, ...children) {
   const made = document.createElement(tag);
@@ -92,6 +91,9 @@ function showInputs() {
   if (focused) $(focused)?.focus();
 }
 
+/** Return what a derivative's vector is called; nothing of those that have none. */
+const vectorOf = (derivative) => [...$("derivative").options].find((option) => option.value === derivative)?.dataset.vector;
+
 function showChoices() {
   const ofSpecs = kind() === "yaml";
   for (const option of $("derivative").options) {
@@ -105,9 +107,9 @@ function showChoices() {
   const all = ofSpecs ? ["", ...modes] : modes;
   $("mode").replaceChildren(...all.map((mode) => element("option", { value: mode }, mode || "default")));
   $("mode").value = all.includes(before) ? before : all[0];
-  const by = WITH_VECTOR[$("derivative").value];
-  $("vectors").hidden = !by || ofSpecs;
-  if (by) $("vector-hint").textContent = `${by === "by input" ? "Tangent" : "Cotangent"}, ${by}: x: 1, y: [0, 2]; or a value for the only one.`;
+  const vector = vectorOf($("derivative").value);
+  $("vectors").hidden = !vector || ofSpecs;
+  if (vector) $("vector-hint").textContent = `${vector}: x: 1, y: [0, 2]; or a value for the only one.`;
 }
 
 function state() {
@@ -121,7 +123,7 @@ function model(derivative) {
   const names = inputNames(formulas);
   const wrt = names.filter((name) => !excluded.has(name));
   return { formulas, at: names.map((name) => [name, values.get(name) ?? "1"]), wrt: wrt.length < names.length ? wrt : null,
-    vector: derivative in WITH_VECTOR ? $("vector").value.trim() : "" };
+    vector: vectorOf(derivative) ? $("vector").value.trim() : "" };
 }
 
 // ---- the state as a link, a spec, a command line, and Python
@@ -223,7 +225,7 @@ function options(now) {
 /** Whether a spec asks for a report, which has no layout. */
 function isReport(now) {
   return REPORTS.includes(now.derivative)
-    || (now.kind === "yaml" && !now.derivative && now.yaml.length < LARGE && /^derivative:\s*["']?(propagate|covariance)\b/m.test(now.yaml));
+    || (now.kind === "yaml" && !now.derivative && now.yaml.length < LARGE && new RegExp(`^derivative:\\s*["']?(${REPORTS.join("|")})\\b`, "m").test(now.yaml));
 }
 
 /** Return the command line; a spec goes along, up to a line that it does not have itself. */
